@@ -1,0 +1,32 @@
+"""Mutual Calibration Training: from image lists with wrong labels to a calibrated model."""
+
+import sys
+
+configfile: "config/config.yaml"
+
+
+SCRIPTS = f"{workflow.basedir}/workflow/scripts"
+sys.path.insert(0, SCRIPTS)
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/catalogue.smk"
+include: "workflow/rules/shard.smk"
+include: "workflow/rules/noise.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/baseline.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        result("tables/accuracy.tsv"),
+        result("figures/confusion.png"),
+        [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
+
+
+onstart:
+    EXPERIMENT.write_config()

@@ -1,0 +1,33 @@
+rule calibrate_pair:
+    input:
+        shards=shard_files("noisy"),
+        noisy=index("noisy"),
+        noise=result("noise/{dataset}.json"),
+        auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
+        primary=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
+    output:
+        auxiliary=f"{MODELS}/{{method}}/{RUN}/auxiliary.safetensors",
+        primary=f"{MODELS}/{{method}}/{RUN}/primary.safetensors",
+        epochs=f"{MODELS}/{{method}}/{RUN}/epochs.tsv",
+        history=f"{MODELS}/{{method}}/{RUN}/history.h5",
+        samples=f"{MODELS}/{{method}}/{RUN}/samples.h5",
+        record=f"{MODELS}/{{method}}/{RUN}/record.json",
+    log:
+        f"{LOGS}/{{method}}/{RUN}.log",
+    wildcard_constraints:
+        method="|".join(CALIBRATED),
+    params:
+        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
+        code=EXPERIMENT.code("calibrate_pair.py"),
+    threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
+    resources:
+        tasks=lambda wildcards: int(wildcards.ranks),
+        cpus_per_task=EXPERIMENT.threads_per_rank,
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
+        " {SCRIPTS}/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
+        " --settings {params.settings:q} --execution {EXECUTION:q} --noisy {input.noisy:q}"
+        " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
+        " --output $(dirname {output.record:q}) 2> {log:q}"

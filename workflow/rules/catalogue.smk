@@ -1,0 +1,30 @@
+rule build_catalogue:
+    output:
+        result("catalogue/{dataset}.tsv"),
+    log:
+        f"{LOGS}/build_catalogue.log",
+    params:
+        settings=EXPERIMENT.catalogue_settings(),
+        source=EXPERIMENT.source_digest,
+        code=EXPERIMENT.code("build_catalogue.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/build_catalogue.py --settings {params.settings:q}"
+        " --output {output:q} 2> {log:q}"
+
+
+rule list_classes:
+    output:
+        result("catalogue/{dataset}.classes.txt"),
+    log:
+        f"{LOGS}/list_classes.log",
+    params:
+        settings=EXPERIMENT.catalogue_settings(),
+        names=EXPERIMENT.class_names,
+        code=EXPERIMENT.code("list_classes.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/list_classes.py --settings {params.settings:q}"
+        " --output {output:q} 2> {log:q}"

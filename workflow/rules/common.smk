@@ -1,0 +1,59 @@
+"""The experiment that all rules ask, and names of files that several rules share."""
+
+import sys
+
+from mct.errors import UserError
+from mct.experiment import Experiment
+from mct.methods import BASELINES, CALIBRATED, PRETRAINING
+
+try:
+    EXPERIMENT = Experiment(config)
+    EXPERIMENT.check_sources()
+except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+def result(path):
+    """Return a path below the results of this experiment."""
+    return f"{EXPERIMENT.folder}/{path}"
+
+
+def shard_files(set_name):
+    """Return the shards of a set and their index."""
+    names = [*(f"{name}.h5" for name in EXPERIMENT.shard_names(set_name)), "index.json"]
+    return [
+        result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names
+    ]
+
+
+def index(set_name):
+    """Return the index of a set's shards."""
+    return shard_files(set_name)[-1]
+
+
+def model_file(method, run, name):
+    """Return a file of a training of this data set."""
+    return result(f"models/{EXPERIMENT.dataset}/{method}/{run}/{name}")
+
+
+def evaluation(method, run, role):
+    """Return the evaluation of a model of this data set."""
+    return result(f"evaluation/{EXPERIMENT.dataset}/{method}/{run}/{role}.json")
+
+
+RUN = "seed{seed}_ranks{ranks}"
+MODELS = result("models/{dataset}")
+LOGS = result("logs/{dataset}")
+LAUNCH = f"python {SCRIPTS}/launch_ranks.py"
+EXECUTION = result("config.yaml")
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    method="[a-z_0-9]+",
+    seed="[0-9]+",
+    ranks="[0-9]+",
+    set="noisy|clean|validation|test",
+    shard="[0-9]+",
+    role="auxiliary|primary",

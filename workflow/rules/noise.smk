@@ -1,0 +1,16 @@
+rule estimate_noise:
+    input:
+        catalogue=result("catalogue/{dataset}.tsv"),
+        noisy=index("noisy"),
+    output:
+        result("noise/{dataset}.json"),
+    log:
+        f"{LOGS}/estimate_noise.log",
+    params:
+        rate=EXPERIMENT.noise_settings(),
+        code=EXPERIMENT.code("estimate_noise.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/estimate_noise.py --catalogue {input.catalogue:q}"
+        " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"

@@ -1,0 +1,62 @@
+rule pretrain_auxiliary:
+    input:
+        shards=shard_files("clean"),
+        noisy=index("noisy"),
+        clean=index("clean"),
+    output:
+        weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
+        epochs=f"{MODELS}/pretrain_auxiliary/{RUN}/epochs.tsv",
+        history=f"{MODELS}/pretrain_auxiliary/{RUN}/history.h5",
+        record=f"{MODELS}/pretrain_auxiliary/{RUN}/record.json",
+    log:
+        f"{LOGS}/pretrain_auxiliary/{RUN}.log",
+    params:
+        settings=lambda wildcards: EXPERIMENT.training_settings(
+            "pretrain_auxiliary", wildcards.seed
+        ),
+        code=EXPERIMENT.code("train_model.py"),
+    threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
+    resources:
+        tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
+        cpus_per_task=EXPERIMENT.threads_per_rank,
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
+        " {SCRIPTS}/train_model.py --stage pretrain_auxiliary --role auxiliary"
+        " --ranks {resources.tasks} --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --noisy {input.noisy:q} --clean {input.clean:q}"
+        " --output $(dirname {output.record:q}) 2> {log:q}"
+
+
+rule pretrain_primary:
+    input:
+        shards=shard_files("noisy"),
+        noisy=index("noisy"),
+        clean=index("clean"),
+    output:
+        weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
+        epochs=f"{MODELS}/pretrain_primary/{RUN}/epochs.tsv",
+        history=f"{MODELS}/pretrain_primary/{RUN}/history.h5",
+        record=f"{MODELS}/pretrain_primary/{RUN}/record.json",
+    log:
+        f"{LOGS}/pretrain_primary/{RUN}.log",
+    params:
+        settings=lambda wildcards: EXPERIMENT.training_settings(
+            "pretrain_primary", wildcards.seed
+        ),
+        code=EXPERIMENT.code("train_model.py"),
+    threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
+    resources:
+        tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
+        cpus_per_task=EXPERIMENT.threads_per_rank,
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
+        " {SCRIPTS}/train_model.py --stage pretrain_primary --role primary"
+        " --ranks {resources.tasks} --settings {params.settings:q} --execution {EXECUTION:q}"
+        " --noisy {input.noisy:q} --clean {input.clean:q}"
+        " --output $(dirname {output.record:q}) 2> {log:q}"
+
+

@@ -1,0 +1,79 @@
+rule tabulate_accuracy:
+    input:
+        evaluations=[
+            evaluation(method, run, role)
+            for method, role in EXPERIMENT.models()
+            for run in EXPERIMENT.runs()
+        ],
+        records=[
+            model_file(method, run, "record.json")
+            for method in EXPERIMENT.trainings()
+            for run in EXPERIMENT.runs()
+        ],
+        published="workflow/resources/published.tsv",
+    output:
+        tsv=result("tables/accuracy.tsv"),
+        markdown=result("tables/accuracy.md"),
+        sidecar=result("tables/accuracy.json"),
+    log:
+        result("logs/tabulate_accuracy.log"),
+    params:
+        settings=EXPERIMENT.table_settings(),
+        code=EXPERIMENT.code("tabulate_accuracy.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/tabulate_accuracy.py --settings {params.settings:q}"
+        " --config {EXECUTION:q} --evaluations {input.evaluations:q}"
+        " --records {input.records:q} --published {input.published:q}"
+        " --output {output.tsv:q} 2> {log:q}"
+
+
+rule plot_confusion:
+    input:
+        evaluations=[
+            evaluation(method, EXPERIMENT.runs()[0], "primary")
+            for method in EXPERIMENT.config["methods"]
+        ],
+        classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
+    output:
+        png=result("figures/confusion.png"),
+        svg=result("figures/confusion.svg"),
+    log:
+        result("logs/plot_confusion.log"),
+    params:
+        code=EXPERIMENT.code("plot_confusion.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/plot_confusion.py --evaluations {input.evaluations:q}"
+        " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
+
+
+rule plot_training:
+    input:
+        auxiliary=[
+            model_file("pretrain_auxiliary", run, "epochs.tsv")
+            for run in EXPERIMENT.runs()
+        ],
+        primary=[
+            model_file("pretrain_primary", run, "epochs.tsv")
+            for run in EXPERIMENT.runs()
+        ],
+        calibration=lambda wildcards: [
+            model_file(wildcards.method, run, "epochs.tsv") for run in EXPERIMENT.runs()
+        ],
+        noise=result(f"noise/{EXPERIMENT.dataset}.json"),
+    output:
+        png=result("figures/training_{method}.png"),
+        svg=result("figures/training_{method}.svg"),
+    log:
+        result("logs/plot_training_{method}.log"),
+    params:
+        code=EXPERIMENT.code("plot_training.py"),
+    conda:
+        "../envs/mct.yaml"
+    shell:
+        "python {SCRIPTS}/plot_training.py --auxiliary {input.auxiliary:q}"
+        " --primary {input.primary:q} --calibration {input.calibration:q}"
+        " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"

@@ -1,0 +1,18 @@
+"""Write the catalogue of a data set: one row per picture."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.catalogue import build_catalogue, write_catalogue
+from mct.layouts import open_layout
+from mct.settings import DatasetSettings
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, settings=str, output=Path)
+    layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
+    write_catalogue(build_catalogue(layout), arguments.output)
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,62 @@
+"""Calibrate a pretrained pair mutually, as one MPI job that splits its world in two groups."""
+
+import json
+from pathlib import Path
+
+from mct import entry, methods
+from mct.comm import check_world_size, local_rank, split_world, world
+from mct.compute import choose_compute
+from mct.coupling import Coupling, plan_calibration, summarise
+from mct.history import write_arrays, write_epochs
+from mct.imagesets import indexed_files, open_set
+from mct.learner import Learner
+from mct.loading import BatchReader
+from mct.models import build_model, load_weights, save_weights
+from mct.progress import Progress
+from mct.record import training_record, write_record
+from mct.settings import CalibrationSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, noise=Path,
+        auxiliary=Path, primary=Path, output=Path,
+    )  # fmt: skip
+    world_comm = world()
+    check_world_size(world_comm, arguments.ranks)
+    topology = split_world(world_comm)
+    settings = entry.read_settings(CalibrationSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
+    image_set = open_set("noisy", indexed_files(arguments.noisy))
+    role = methods.ROLES[topology.role]
+    model = build_model(settings.model, image_set.classes, settings.images.size, seed=0)
+    load_weights(model, getattr(arguments, role))
+    learner = Learner(
+        model, compute=compute, comm=topology.group_comm, images=settings.images,
+        optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+    )  # fmt: skip
+    plan = plan_calibration(settings, len(image_set))
+    reader = BatchReader(
+        image_set, settings.images, seed=methods.order_seed(settings.seed, stage=2),
+        ranks=topology.pairs, rank=topology.group_comm.rank,
+    )  # fmt: skip
+    progress = Progress(arguments.stage, total_samples=plan.samples, speaks=world_comm.rank == 0)
+    coupling = Coupling(
+        learner, topology, image_set, settings, json.loads(arguments.noise.read_text()), progress
+    )
+    coupling.calibrate(reader, plan, execution.prefetch_batches)
+    folder = arguments.output
+    if world_comm.rank == 0:
+        write_arrays(folder / "history.h5", coupling.history.arrays(), {"axes": "step, (Ma, Mp), class"})
+        write_arrays(folder / "samples.h5", coupling.record.arrays(image_set), {"axes": "epoch, sample, (Ma, Mp)"})
+        write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
+        record = training_record(settings, world_comm.size, compute, progress, plan.samples)
+        write_record(folder / "record.json", record)
+    if topology.group_comm.rank == 0:
+        save_weights(learner.model, folder / f"{role}.safetensors")
+    topology.free()
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,24 @@
+"""Write the noise rate of a data set: as given, or counted on its clean pictures."""
+
+import json
+from pathlib import Path
+
+from mct import entry, noise
+from mct.catalogue import read_catalogue
+from mct.files import write_json
+from mct.imagesets import read_index
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
+    classes = read_index(arguments.noisy)["classes"]
+    rate = json.loads(arguments.rate)
+    if rate == "counted":
+        estimate = noise.count_rate(*read_catalogue(arguments.catalogue).doubly_labelled(), classes)
+    else:
+        estimate = noise.given_rate(rate, classes)
+    write_json(arguments.output, estimate.to_dict())
+
+
+if __name__ == "__main__":
+    entry.run(main)

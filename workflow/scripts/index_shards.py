@@ -1,0 +1,16 @@
+"""Verify the shards of one set, picture by picture, and write an index of what they hold."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.files import write_json
+from mct.imagesets import index_shards
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, set=str, shards=list, output=Path)
+    write_json(arguments.output, index_shards(arguments.set, arguments.shards))
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,18 @@
+"""Write the names of the classes, one a line, for tables and figures."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.files import write_text
+from mct.layouts import open_layout
+from mct.settings import DatasetSettings
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, settings=str, output=Path)
+    layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
+    write_text(arguments.output, "".join(f"{name}\n" for name in layout.class_names()))
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,131 @@
+"""The catalogue: one row per picture, whatever arrangement the data set came in.
+
+Columns of the TSV file: key, path, observed label, true label (-1 = unknown), and 0 or 1 for
+membership in the sets noisy, clean, validation and test. A picture can be in noisy and clean.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.errors import UserError, preview
+from mct.files import replacing
+from mct.layouts import Layout, Row
+
+SETS = ("noisy", "clean", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """All pictures in columns of length n; labels int64, membership bool."""
+
+    keys: list[str]
+    paths: list[str]
+    observed: NDArray[np.int64]
+    true: NDArray[np.int64]
+    members: dict[str, NDArray[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def doubly_labelled(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return observed and true labels of the clean and validation pictures that have both."""
+        known = (self.members["clean"] | self.members["validation"]) & (self.observed >= 0)
+        return self.observed[known], self.true[known]
+
+
+def build_catalogue(layout: Layout) -> Catalogue:
+    """Return the checked catalogue of a data set.
+
+    Raises
+    ------
+    UserError
+        A listed picture that is not there, a key in the test set and in training, a key listed
+        twice, an empty set.
+    """
+    catalogue = from_rows(layout.rows())
+    check_catalogue(catalogue)
+    missing = layout.missing(catalogue.paths)
+    if missing:
+        raise UserError(
+            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: {preview(missing)}"
+        )
+    return catalogue
+
+
+def from_rows(rows: Iterable[Row]) -> Catalogue:
+    """Return a catalogue of rows."""
+    rows = list(rows)
+    return Catalogue(
+        keys=[row.key for row in rows],
+        paths=[row.path for row in rows],
+        observed=np.array([row.observed for row in rows], np.int64),
+        true=np.array([row.true for row in rows], np.int64),
+        members={name: np.array([getattr(row, name) for row in rows], bool) for name in SETS},
+    )
+
+
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Raise UserError if a key stands twice, test and training overlap or a set is empty."""
+    twice = [key for key, count in Counter(catalogue.keys).items() if count > 1]
+    if twice:
+        raise UserError(f"dataset: {len(twice)} keys are listed twice: {preview(twice)}")
+    training = catalogue.members["noisy"] | catalogue.members["clean"]
+    _check_labels(catalogue)
+    both = [catalogue.keys[i] for i in np.flatnonzero(training & catalogue.members["test"])]
+    if both:
+        raise UserError(f"dataset: {len(both)} keys are in test and in training: {preview(both)}")
+    for name, members in catalogue.members.items():
+        if not members.any():
+            raise UserError(f"dataset: the {name} set is empty; expected at least one picture")
+
+
+def _check_labels(catalogue: Catalogue) -> None:
+    for name, members in catalogue.members.items():
+        labels = catalogue.observed if name == "noisy" else catalogue.true
+        lacking = [catalogue.keys[i] for i in np.flatnonzero(members & (labels < 0))]
+        if lacking:
+            kind = "observed" if name == "noisy" else "true"
+            raise UserError(f"dataset: {len(lacking)} {name} pictures have no {kind} label: {preview(lacking)}")
+
+
+def write_catalogue(catalogue: Catalogue, path: Path) -> None:
+    """Write a catalogue as a TSV file."""
+    flags = [catalogue.members[name].astype(np.uint8).tolist() for name in SETS]
+    columns = [catalogue.keys, catalogue.paths, catalogue.observed.tolist(), catalogue.true.tolist()]
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("key", "path", "observed", "true", *SETS))
+        writer.writerows(zip(*columns, *flags, strict=True))
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Return the catalogue of a TSV file that `write_catalogue` made."""
+    with path.open(newline="") as file:
+        reader = csv.reader(file, delimiter="\t")
+        next(reader)
+        columns = list(zip(*reader, strict=True))
+    return Catalogue(
+        keys=list(columns[0]),
+        paths=list(columns[1]),
+        observed=np.array(columns[2], np.int64),
+        true=np.array(columns[3], np.int64),
+        members={name: np.array(columns[4 + i]) == "1" for i, name in enumerate(SETS)},
+    )
+
+
+def source_digest(layout: Layout) -> str:
+    """Return the SHA-256 of everything the rows come from: the lists and the number of classes."""
+    digest = hashlib.sha256(str(len(layout.class_names())).encode())
+    for path in layout.source_files():
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()

@@ -1,0 +1,161 @@
+"""Messages between ranks; the only module that imports mpi4py.
+
+Owns the topology of calibration (world, group, pair) and the few collectives that training needs.
+Communicators are arguments everywhere; an entry point asks for `world()` once.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mct.errors import UserError
+from mct.partition import block_lengths, form_pairs
+
+Comm = MPI.Intracomm
+Request = MPI.Request
+AUXILIARY, PRIMARY = 0, 1
+NO_REQUEST = MPI.REQUEST_NULL
+
+
+def world() -> Comm:
+    """Return the communicator of all ranks of this job; for entry points only."""
+    return MPI.COMM_WORLD
+
+
+def check_world_size(world_comm: Comm, expected: int) -> None:
+    """Raise UserError unless the job has the number of ranks that its rule asked for.
+
+    A launcher that does not fit the MPI library starts that many jobs of one rank instead, and
+    some start too few; both would give wrong results silently.
+    """
+    if world_comm.size != expected:
+        raise UserError(
+            f"rank {world_comm.rank}: expected {expected} MPI ranks, got {world_comm.size}; "
+            "the launcher (mpiexec or srun) must belong to the MPI that mpi4py uses"
+        )
+
+
+def local_rank(world_comm: Comm) -> int:
+    """Return this rank's number among those of its node. Collective."""
+    node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
+    rank = node_comm.rank
+    node_comm.Free()
+    return rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """The communicators of a calibration job of 2R ranks.
+
+    `group_comm` holds the R ranks of one model, `pair_comm` the two ranks that train on the same
+    local batch (rank 0 is Ma's). `roles` and `indices` give every world rank's role (0 Ma, 1 Mp)
+    and pair. Free it with `free`, which is collective.
+    """
+
+    world_comm: Comm
+    group_comm: Comm
+    pair_comm: Comm
+    roles: tuple[int, ...]
+    indices: tuple[int, ...]
+
+    @property
+    def role(self) -> int:
+        """0 for Ma, 1 for Mp."""
+        return self.roles[self.world_comm.rank]
+
+    @property
+    def pairs(self) -> int:
+        """Return the number R of pairs."""
+        return self.group_comm.size
+
+    def free(self) -> None:
+        """Free the communicators that `split_world` made. Collective."""
+        self.pair_comm.Free()
+        self.group_comm.Free()
+
+
+def split_world(world_comm: Comm) -> Topology:
+    """Split a world of 2R ranks in two groups and R pairs; pairs share a node. Collective.
+
+    Only where a node holds an odd number of ranks does a pair reach across nodes.
+    """
+    node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
+    node = node_comm.allreduce(world_comm.rank, op=MPI.MIN)
+    node_comm.Free()
+    places = {
+        rank: (role, index)
+        for index, pair in enumerate(form_pairs(world_comm.allgather(node)))
+        for role, rank in enumerate(pair)
+    }
+    role, index = places[world_comm.rank]
+    return Topology(
+        world_comm=world_comm,
+        group_comm=world_comm.Split(role, key=index),
+        pair_comm=world_comm.Split(index, key=role),
+        roles=tuple(places[rank][0] for rank in range(world_comm.size)),
+        indices=tuple(places[rank][1] for rank in range(world_comm.size)),
+    )
+
+
+def gather_confidences(
+    topology: Topology, confidence: NDArray[np.float32], batch: int
+) -> NDArray[np.float32]:
+    """Return both models' confidences of the whole global batch, shape (2, batch). Collective.
+
+    Parameters
+    ----------
+    confidence
+        This rank's model's confidences in its block, contiguous float32 of shape (b,).
+    batch
+        Samples in the global batch; blocks are those of `partition.block`.
+    """
+    lengths = block_lengths(batch, topology.pairs)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
+    counts = [lengths[index] for index in topology.indices]
+    places = [
+        role * batch + starts[index] for role, index in zip(topology.roles, topology.indices, strict=True)
+    ]
+    both = np.empty((2, batch), confidence.dtype)
+    topology.world_comm.Allgatherv(confidence, [both, counts, places, MPI._typedict[confidence.dtype.char]])
+    return both
+
+
+def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return Ma's logits of the pair's block, shape (b, K), on both ranks. Collective in the pair."""
+    teacher = np.ascontiguousarray(logits) if topology.role == AUXILIARY else np.empty_like(logits, order="C")
+    topology.pair_comm.Bcast(teacher, root=AUXILIARY)
+    return teacher
+
+
+def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
+    """Start to sum `buffer` over all ranks in place; wait for the request before using it.
+
+    Collective: every rank starts its sums in the same order.
+    """
+    return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
+
+
+def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of an array over all ranks. Collective."""
+    total = np.empty_like(values)
+    comm.Allreduce(np.ascontiguousarray(values), total, op=MPI.SUM)
+    return total
+
+
+def average_running_statistics(comm: Comm, model: nn.Module) -> None:
+    """Replace the running statistics of norms by their mean over ranks, in place. Collective.
+
+    Each rank's norms saw only its own blocks; parameters are equal on all ranks already.
+    """
+    for statistic in running_statistics(model):
+        mean = sum_array(comm, statistic.detach().double().cpu().numpy()) / comm.size
+        statistic.copy_(statistic.new_tensor(mean))
+
+
+def running_statistics(model: nn.Module) -> list[Tensor]:
+    """Return a model's floating-point buffers: running means and variances."""
+    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]

@@ -1,0 +1,98 @@
+"""Device, arithmetic and threads of a process, and a record of what it ran on."""
+
+import contextlib
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+from torch import Tensor, nn
+
+from mct.errors import UserError
+from mct.settings import ExecutionSettings
+
+LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "snakemake")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and in which arithmetic a model runs."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Return a model on the device: channels last, in float64 where that is the arithmetic."""
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        return model.to(self.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def autocast(self) -> AbstractContextManager:
+        """Return the context of a forward pass."""
+        if self.dtype != torch.bfloat16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def normalise(self, images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+        """Return uint8 pictures (b, 3, h, w) as a model's input: floating point, channels last."""
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        images = images.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        shift = torch.tensor(mean, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
+        scale = torch.tensor(std, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
+        return images.to(dtype).sub_(shift).div_(scale)
+
+
+def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
+    """Return device and arithmetic; also sets the process's number of threads."""
+    torch.set_num_threads(execution.threads_per_rank)
+    available = torch.cuda.is_available()
+    if execution.device == "cuda" and not available:
+        raise UserError("execution.device: expected a GPU (cuda), found none; set it to auto or cpu")
+    on_gpu = available and execution.device != "cpu"
+    device = torch.device("cuda", local_rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
+    dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
+    return Compute(device=device, dtype=dtype)
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the GPU or the processor (AMX, AVX512-BF16) computes in it."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if {"amx_bf16", "avx512_bf16"} & processor_flags() else torch.float32
+
+
+def processor_flags() -> set[str]:
+    """Return the processor's feature flags, empty where the system does not list them."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return set(next(line for line in file if line.startswith("flags")).split())
+    except (OSError, StopIteration):
+        return set()
+
+
+def hardware(compute: Compute) -> dict[str, str | int]:
+    """Return what a process runs on, for the record beside a result."""
+    gpu = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else ""
+    return {
+        "host": platform.node(),
+        "processor": _processor_name(),
+        "cores": os.cpu_count() or 0,
+        "gpu": gpu,
+        "threads_per_rank": torch.get_num_threads(),
+        "precision": str(compute.dtype).removeprefix("torch."),
+    }
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line for line in file if line.startswith("model name")).split(":")[1].strip()
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}

@@ -1,0 +1,67 @@
+"""What every entry point shares: options, settings and exit codes."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from mct.errors import UserError
+from mct.settings import ExecutionSettings, parse
+
+T = TypeVar("T")
+USER_ERROR = 2
+
+
+def options(description: str | None, **arguments: type) -> argparse.Namespace:
+    """Return the command line's options; each argument is required, `type` converts it.
+
+    `list` collects paths. Underscores become dashes.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name, kind in arguments.items():
+        flag = f"--{name.replace('_', '-')}"
+        if kind is list:
+            parser.add_argument(flag, nargs="+", type=Path, required=True)
+        else:
+            parser.add_argument(flag, type=kind, required=True)
+    return parser.parse_args()
+
+
+def read_settings(cls: type[T], text: str) -> T:
+    """Return a settings dataclass from the JSON text that a rule passes."""
+    return parse(cls, json.loads(text))
+
+
+def read_execution(path: Path) -> ExecutionSettings:
+    """Return the section `execution` of an experiment's resolved configuration."""
+    try:
+        config = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; start the stage with snakemake") from error
+    return parse(ExecutionSettings, config["execution"])
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run an entry point; a user's error ends in its line and exit code 2.
+
+    Under MPI every rank may come here with the same error: rank 0 speaks at once, the others after
+    a while in which rank 0's exit has usually ended them.
+    """
+    try:
+        main()
+    except UserError as error:
+        if _rank():
+            time.sleep(2)
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(USER_ERROR) from None
+
+
+def _rank() -> int:
+    names = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+    return int(next((os.environ[name] for name in names if name in os.environ), "0"))

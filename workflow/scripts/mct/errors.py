@@ -1,0 +1,14 @@
+"""Mistakes of users, as opposed to faults of the program."""
+
+
+class UserError(ValueError):
+    """A mistake that the user can mend; ends in its one line and exit code 2, never a traceback.
+
+    The message names the file, key or rank, what was expected, what was got and what to do.
+    """
+
+
+def preview(items: list[str], count: int = 3) -> str:
+    """Return the first `count` items, comma-separated, and how many more there are."""
+    more = f", and {len(items) - count} more" if len(items) > count else ""
+    return ", ".join(items[:count]) + more

@@ -1,0 +1,146 @@
+"""What the rules ask of a configuration: sets, runs, ranks and each stage's settings.
+
+Used when the workflow is parsed, so it imports neither torch nor MPI.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mct import methods
+from mct.catalogue import source_digest
+from mct.closure import code_digest
+from mct.files import write_text
+from mct.layouts import open_layout
+from mct.partition import divide_ranks
+from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
+
+SCRIPTS = Path(__file__).parents[1]
+
+
+class Experiment:
+    """One configuration, resolved and checked."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = resolve(config)
+        self.folder = f"{self.config['results']}/{self.config['experiment']}"
+        self.dataset = self.config["dataset"]["name"]
+
+    def write_config(self) -> None:
+        """Write the resolved configuration beside the results."""
+        write_text(Path(self.folder, "config.yaml"), yaml.safe_dump(self.config, sort_keys=False))
+
+    def check_sources(self) -> None:
+        """Raise UserError if the data set's folder or its lists are missing."""
+        _ = self.source_digest
+
+    @cached_property
+    def _layout(self):  # noqa: ANN202 - mct.layouts.Layout
+        return open_layout(parse(DatasetSettings, self._dataset_settings()))
+
+    def _dataset_settings(self) -> dict[str, Any]:
+        return pick(self.config["dataset"], DatasetSettings)
+
+    # Settings of stages, as JSON with sorted keys: a change of the text reruns the stage.
+
+    def catalogue_settings(self) -> str:
+        """Return the settings of the catalogue."""
+        return _json(self._dataset_settings())
+
+    @cached_property
+    def source_digest(self) -> str:
+        """The digest of the lists that the catalogue is made from."""
+        return source_digest(self._layout)
+
+    @cached_property
+    def class_names(self) -> str:
+        """The class names, as JSON."""
+        return _json(self._layout.class_names())
+
+    def shard_settings(self, set_name: str) -> str:
+        """Return the settings of the shards of a set."""
+        dataset, images = self.config["dataset"], self.config["images"]
+        shards = {"shards": self.config["shards"][set_name]}
+        return _json(pick({**dataset, **images, **shards}, ShardSettings))
+
+    def noise_settings(self) -> str:
+        """Return the noise rate: a number or `counted`."""
+        return _json(self.config["dataset"]["noise_rate"])
+
+    def training_settings(self, method: str, seed: str) -> str:
+        """Return the settings of a pretraining job or of a baseline."""
+        return _json(methods.training_settings(self.config, method, int(seed)))
+
+    def calibration_settings(self, seed: str) -> str:
+        """Return the settings of calibration."""
+        return _json(methods.calibration_settings(self.config, int(seed)))
+
+    def evaluation_settings(self) -> str:
+        """Return the settings of an evaluation."""
+        return _json(methods.evaluation_settings(self.config))
+
+    def table_settings(self) -> str:
+        """Return what the accuracy table needs to know of the configuration."""
+        titles = {name: methods.METHODS[name].title for name in self.config["methods"]}
+        return json.dumps({"dataset": self.dataset, "titles": titles})  # rows in this order
+
+    def code(self, script: str) -> str:
+        """Return the digest of the code that a stage's entry point can reach."""
+        return code_digest(SCRIPTS / script)
+
+    # Files and ranks
+
+    def training_sets(self, method: str) -> tuple[str, ...]:
+        """Return the sets whose shards a baseline trains on."""
+        name = methods.METHODS[method].training_set
+        return ("noisy", "clean") if name == "union" else (str(name),)
+
+    def shard_names(self, set_name: str) -> list[str]:
+        """Return the names of a set's shards."""
+        return [f"{shard:04d}" for shard in range(self.config["shards"][set_name])]
+
+    def trainings(self) -> list[str]:
+        """Return all methods that are trained, pretraining first."""
+        needed = methods.PRETRAINING if self.calibrated() else ()
+        return [*needed, *self.config["methods"]]
+
+    def calibrated(self) -> list[str]:
+        """Return the methods that calibrate a pair."""
+        return [name for name in self.config["methods"] if name in methods.CALIBRATED]
+
+    def models(self) -> list[tuple[str, str]]:
+        """Return method and role of every model that is evaluated."""
+        return [(name, role) for name in self.trainings() for role in methods.roles_of(name)]
+
+    def runs(self) -> list[str]:
+        """Return all repetitions: seeds x ranks."""
+        return [f"seed{seed}_ranks{ranks}" for seed in self.config["seeds"] for ranks in self.config["ranks"]]
+
+    def pretraining_ranks(self, method: str, ranks: str) -> int:
+        """Return the ranks of one of the two pretraining jobs, by the ratio of their work."""
+        works = [self._samples(name) for name in methods.PRETRAINING]
+        return divide_ranks(int(ranks), (works[0], works[1]))[list(methods.PRETRAINING).index(method)]
+
+    def _samples(self, method: str) -> int:
+        return methods.samples_of(methods.stage_epochs(self.config, method)[0], self._layout.sizes())
+
+    def pretraining_threads(self, method: str, ranks: str) -> int:
+        """Return the cores that one of the two pretraining jobs keeps busy."""
+        return self.threads(self.pretraining_ranks(method, ranks))
+
+    def threads(self, ranks: int | str) -> int:
+        """Return the cores that a stage of `ranks` ranks keeps busy."""
+        return int(ranks) * self.threads_per_rank
+
+    @property
+    def threads_per_rank(self) -> int:
+        """The threads of each rank."""
+        return self.config["execution"]["threads_per_rank"]
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)

@@ -1,0 +1,143 @@
+"""A set of pictures over all its shards, and the index that says what the shards hold."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mct.errors import UserError
+from mct.files import file_digest
+from mct.images import decode
+from mct.shards import Shard, open_shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Pictures of one set, in the order of the catalogue whatever the number of shards.
+
+    All arrays have shape (n,): `shard` and `index` say where a picture lies, `label` (int64) is
+    what a model is trained or tested on, `observed` and `true` (int64) are as in the shards.
+    """
+
+    shards: Sequence[Shard]
+    shard: NDArray[np.int64]
+    index: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    label: NDArray[np.int64]
+    observed: NDArray[np.int64]
+    true: NDArray[np.int64]
+    in_clean: NDArray[np.bool_]
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def read(self, position: int) -> Tensor:
+        """Return the picture at `position`, decoded, uint8 (3, height, width)."""
+        shard, index = self.shards[self.shard[position]], int(self.index[position])
+        stored = shard.read(index)
+        if shard.attributes["encoding"] == "pixels":
+            return torch.from_numpy(stored.copy()).permute(2, 0, 1)
+        return decode(stored.tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}")
+
+    def keys(self) -> NDArray[np.bytes_]:
+        """Return the pictures' keys, shape (n,)."""
+        columns = [shard.fields["key"] for shard in self.shards]
+        starts = np.cumsum([0] + [len(column) for column in columns])
+        return np.concatenate(columns)[starts[self.shard] + self.index]
+
+
+def open_set(name: str, paths: Sequence[Path]) -> ImageSet:
+    """Open the shards of one set: noisy, clean, union (of both), validation or test.
+
+    The label is the observed one in noisy; the true one in clean, validation and test; in the
+    union the true one where the picture is in the clean set. A picture in both counts once.
+    """
+    shards = [open_shard(path) for path in paths]
+    column = {name: _join(shards, name) for name in ("sample", "observed", "true", "in_clean")}
+    shard = np.repeat(np.arange(len(shards)), [len(part) for part in shards])
+    index = np.concatenate([np.arange(len(part)) for part in shards])
+    _, chosen = np.unique(column["sample"], return_index=True)
+    if name == "noisy":
+        label = column["observed"]
+    elif name == "union":
+        label = np.where(column["in_clean"], column["true"], column["observed"])
+    else:
+        label = column["true"]
+    return ImageSet(
+        shards=shards,
+        shard=shard[chosen],
+        index=index[chosen],
+        sample=column["sample"][chosen],
+        label=label[chosen].astype(np.int64),
+        observed=column["observed"][chosen].astype(np.int64),
+        true=column["true"][chosen].astype(np.int64),
+        in_clean=column["in_clean"][chosen].astype(bool),
+        classes=shards[0].attributes["classes"],
+    )
+
+
+def _join(shards: Sequence[Shard], name: str) -> NDArray[Any]:
+    return np.concatenate([shard.fields[name] for shard in shards])
+
+
+def index_shards(set_name: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """Return what the shards of a set hold, verified picture by picture.
+
+    Counts per class, and the SHA-256 of every file, which finds any flipped byte.
+    """
+    image_set = open_set(set_name, paths)
+    for shard in image_set.shards:
+        shard.verify()
+    return {
+        "set": set_name,
+        "classes": image_set.classes,
+        "samples": len(image_set),
+        "samples_per_class": {
+            kind: np.bincount(labels[labels >= 0], minlength=image_set.classes).tolist()
+            for kind, labels in (("observed", image_set.observed), ("true", image_set.true))
+        },
+        "files": {path.name: file_digest(path) for path in paths},
+    }
+
+
+def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:
+    """Open the set noisy, clean or union (of both) that indices describe."""
+    members = ("noisy", "clean") if name == "union" else (name,)
+    return open_set(name, [path for member in members for path in indexed_files(indices[member])])
+
+
+def indexed_files(index: Path) -> list[Path]:
+    """Return the shards that an index lists; they lie beside it."""
+    return [index.parent / name for name in read_index(index)["files"]]
+
+
+def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
+    """Return the number of pictures of each set."""
+    return {name: read_index(path)["samples"] for name, path in indices.items()}
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """Return an index that `index_shards` made."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as an index of shards: {error}") from error
+
+
+def verify_index(index: Path) -> int:
+    """Compare every shard with its index; return how many there are, UserError if one differs."""
+    files = read_index(index)["files"]
+    for name, digest in files.items():
+        path = index.parent / name
+        if not path.is_file():
+            raise UserError(f"{path}: missing, but listed in {index}; rerun to write it again")
+        if file_digest(path) != digest:
+            raise UserError(f"{path}: not the file that {index} lists; delete it and rerun")
+    return len(files)

@@ -1,0 +1,56 @@
+"""What an evaluation reports, from predictions on a labelled set."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mct.compute import Compute
+from mct.settings import ImageSettings
+
+TOP = 5
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], compute: Compute, settings: ImageSettings
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
+    model.eval()
+    logits, labels = [], []
+    for images, batch_labels in batches:
+        with compute.autocast():
+            output = model(compute.normalise(images, settings.mean, settings.std))
+        logits.append(output.float().cpu().numpy())
+        labels.append(batch_labels.numpy())
+    return np.concatenate(logits), np.concatenate(labels)
+
+
+def confusion(predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Return counts of shape (K, K): rows true classes, columns predictions."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: int) -> int:
+    """Return how many labels are among the `top` largest logits; ties count against the label."""
+    own = np.take_along_axis(logits, labels[:, None], axis=1)
+    better = (logits >= own).sum(axis=1) - 1
+    return int((better < top).sum())
+
+
+def evaluate_predictions(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> dict[str, Any]:
+    """Return top-1, top-5 and per-class accuracy as fractions, and the confusion counts."""
+    classes = logits.shape[1]
+    counts = confusion(logits.argmax(axis=1), labels, classes)
+    totals = counts.sum(axis=1)
+    recall = [float(c) / float(t) if t else None for c, t in zip(counts.diagonal(), totals, strict=True)]
+    return {
+        "samples": len(labels),
+        "top1": float(counts.trace()) / len(labels),
+        "top5": top_correct(logits, labels, min(TOP, classes)) / len(labels),
+        "per_class": recall,
+        "confusion": counts.tolist(),
+    }

@@ -1,0 +1,119 @@
+"""Architectures by name, their start, and their files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models.resnet import BasicBlock
+
+from mct.errors import UserError
+from mct.files import replacing
+from mct.settings import ModelSettings
+
+SMALLEST_CIFAR_INPUT = 16
+"""Below this the last stage of a CIFAR ResNet is one pixel, which batch norm refuses for one sample."""
+
+
+def small_cnn(classes: int) -> nn.Module:
+    """Return a small convolutional net for pictures of 8 to 64 pixels (0.3 M parameters)."""
+    channels = (3, 32, 64, 128, 128)
+    layers: list[nn.Module] = []
+    for stage, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if stage < 2 else []
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes))
+
+
+def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
+    """Return a ResNet whose stem keeps the resolution, for pictures of 32 pixels (He et al., 2016)."""
+    net = models.ResNet(BasicBlock, blocks, num_classes=classes)
+    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()  # type: ignore[assignment]
+    return net
+
+
+ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
+    "small_cnn": small_cnn,
+    "cifar_resnet18": lambda classes: cifar_resnet([2, 2, 2, 2], classes),
+    "cifar_resnet34": lambda classes: cifar_resnet([3, 4, 6, 3], classes),
+    "alexnet": lambda classes: models.alexnet(num_classes=classes),
+    "resnet18": lambda classes: models.resnet18(num_classes=classes),
+    "resnet34": lambda classes: models.resnet34(num_classes=classes),
+    "resnet50": lambda classes: models.resnet50(num_classes=classes),
+}
+SMALLEST_INPUT = {"alexnet": 64, "resnet18": 33, "resnet34": 33, "resnet50": 33} | {
+    name: SMALLEST_CIFAR_INPUT for name in ("cifar_resnet18", "cifar_resnet34")
+}
+
+
+def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
+    """Return a model at its start: random by seed, then `initial_weights` where they are given.
+
+    Raises
+    ------
+    UserError
+        Pictures too small for the architecture, or weights that do not fit it.
+    """
+    smallest = SMALLEST_INPUT.get(settings.name, 8)
+    if image_size < smallest:
+        raise UserError(
+            f"images.size: {settings.name} needs at least {smallest} pixels, got {image_size}; "
+            "take small_cnn or larger pictures"
+        )
+    torch.manual_seed(seed)
+    model = ARCHITECTURES[settings.name](classes)
+    if settings.initial_weights:
+        load_initial_weights(model, Path(settings.initial_weights))
+    return model
+
+
+def load_initial_weights(model: nn.Module, path: Path) -> None:
+    """Load weights from a file in place; a classifier of another size keeps its random start."""
+    state, own = read_weights(path), model.state_dict()
+    unknown = sorted(set(own) ^ set(state))
+    if unknown:
+        raise UserError(f"{path}: does not fit the architecture, first difference: {unknown[0]}")
+    fitting = {name: value for name, value in state.items() if value.shape == own[name].shape}
+    others = set(own) - set(fitting)
+    classifier = [name for name, _ in model.named_parameters()][-2:]
+    if not others <= set(classifier):
+        raise UserError(f"{path}: shapes differ outside the classifier: {', '.join(sorted(others))}")
+    model.load_state_dict(fitting, strict=False)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a .safetensors file or of a torch state dict, on the CPU."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, safetensors.SafetensorError, RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as weights: {error}") from error
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's parameters and running statistics as .safetensors, whole or not at all."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(state, temporary)
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a file that `save_weights` wrote, in place."""
+    try:
+        model.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        raise UserError(f"{path}: not the weights of this architecture: {error}") from error
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Return optimiser groups: weights with decay, then norms and biases without."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,100 @@
+"""Wrong labels: how often they are wrong (estimated), and making some (synthetic)."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseRate:
+    """P, the share of wrong labels in the noisy set, overall and per observed class.
+
+    `upper` is the bound that Ma's cut M uses; it equals `rate` where P was given and not counted.
+    """
+
+    method: str
+    rate: float
+    lower: float
+    upper: float
+    class_rates: list[float]
+    class_uppers: list[float]
+    samples: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for a JSON file."""
+        return asdict(self)
+
+
+def wilson_interval(wrong: int, samples: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share (Wilson, 1927); (0, 1) without samples."""
+    if samples == 0:
+        return 0.0, 1.0
+    from scipy.stats import binomtest  # slow to import, and not needed for a plan
+
+    interval = binomtest(wrong, samples).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def given_rate(rate: float, classes: int) -> NoiseRate:
+    """Return the noise rate that the configuration states."""
+    return NoiseRate(
+        method="given",
+        rate=rate,
+        lower=rate,
+        upper=rate,
+        class_rates=[rate] * classes,
+        class_uppers=[rate] * classes,
+        samples=0,
+    )
+
+
+def count_rate(observed: NDArray[np.integer], true: NDArray[np.integer], classes: int) -> NoiseRate:
+    """Count P on pictures of which both labels are known, integer arrays of shape (n,).
+
+    A class nobody observed in the clean set gets the overall rate. The upper bounds are Wilson's.
+    """
+    wrong = observed != true
+    lower, upper = wilson_interval(int(wrong.sum()), len(wrong))
+    rate = float(wrong.mean()) if len(wrong) else 0.0
+    rates, uppers = [], []
+    for label in range(classes):
+        of_class = wrong[observed == label]
+        rates.append(float(of_class.mean()) if len(of_class) else rate)
+        uppers.append(wilson_interval(int(of_class.sum()), len(of_class))[1] if len(of_class) else upper)
+    return NoiseRate(
+        method="counted",
+        rate=rate,
+        lower=lower,
+        upper=upper,
+        class_rates=rates,
+        class_uppers=uppers,
+        samples=len(wrong),
+    )
+
+
+def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64]:
+    """Draw a class-dependent confusion T[i, j] = P(observed j | true i), shape (K, K).
+
+    Some classes are mislabelled more than others, between half and one and a half times the mean
+    `rate`, and each class's wrong labels fall on few others, as people's mistakes do.
+    """
+    generator = np.random.default_rng([seed, classes])
+    rates = rate * (1 + np.linspace(-0.5, 0.5, classes))
+    rates = np.minimum(generator.permutation(rates), 0.99)
+    matrix = np.diag(1 - rates)
+    for row in range(classes):
+        others = np.delete(np.arange(classes), row)
+        matrix[row, others] = rates[row] * generator.dirichlet(np.full(classes - 1, 0.5))
+    return matrix
+
+
+def corrupt_labels(
+    labels: NDArray[np.integer], matrix: NDArray[np.float64], seed: int
+) -> NDArray[np.int64]:
+    """Draw observed labels, shape (n,), from true ones by the rows of a confusion matrix."""
+    generator = np.random.default_rng([seed, len(labels)])
+    edges = matrix.cumsum(axis=1)[labels]
+    edges[:, -1] = 1.0
+    return (generator.random((len(labels), 1)) >= edges).sum(axis=1)

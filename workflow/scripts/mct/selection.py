@@ -1,0 +1,92 @@
+"""Which samples of a batch each model learns from: Eq. 1, Eq. 2, ranking and masks.
+
+Pure functions of NumPy arrays. Every rank calls them with the same confidences and gets the same
+masks; nothing here communicates.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+LEVEL = 0.01
+"""Probability with which Ma's samples may hold more than their number of clean ones (Eq. 1)."""
+
+
+class Cut(NamedTuple):
+    """How many of the most confident samples each model learns from."""
+
+    auxiliary: int
+    primary: int
+
+
+def certain_clean_count(batch: int, noise_rate: float) -> int:
+    """Return M = max {m : binocdf(m; B, 1-P) < 1 %}, 0 where there is none (Eq. 1).
+
+    With more than 99 % probability a batch of `batch` samples, each of which is wrong with
+    probability `noise_rate`, holds more than M clean ones.
+    """
+    clean_rate = 1.0 - noise_rate
+    smallest = int(binom.ppf(LEVEL, batch, clean_rate))
+    count = next((m for m in range(smallest, -1, -1) if binom.cdf(m, batch, clean_rate) < LEVEL), 0)
+    return min(count, batch)
+
+
+def expected_clean_count(batch: int, noise_rate: float) -> int:
+    """Return N = ceil(B (1-P)), the expected number of clean samples, rounded up (Eq. 2).
+
+    Guarded against floating point: (B=10, P=.7) is 3 and (100, .42) is 58.
+    """
+    return math.ceil(round(batch * (1.0 - noise_rate), 9))
+
+
+def cut_batch(batch: int, noise_rate: float, noise_bound: float | None = None) -> Cut:
+    """Return M and N of a batch; M uses `noise_bound`, an upper bound of P, where one is known."""
+    bound = noise_rate if noise_bound is None else noise_bound
+    return Cut(certain_clean_count(batch, bound), expected_clean_count(batch, noise_rate))
+
+
+def rank_by_confidence(confidence: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return positions by descending confidence, ties by position; float array of shape (B,)."""
+    return np.argsort(-confidence, kind="stable")
+
+
+def top_mask(confidence: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """Return a mask of shape (B,) that is true at the `count` most confident samples."""
+    mask = np.zeros(len(confidence), dtype=bool)
+    mask[rank_by_confidence(confidence)[:count]] = True
+    return mask
+
+
+def select_within(
+    confidence: NDArray[np.floating],
+    groups: NDArray[np.integer],
+    noise_rates: Sequence[float],
+    noise_bounds: Sequence[float],
+) -> NDArray[np.bool_]:
+    """Return both models' masks when samples are ranked within groups only.
+
+    Parameters
+    ----------
+    confidence
+        Mean confidence of both models in the observed label, float array of shape (B,).
+    groups
+        Group of each sample, integer array of shape (B,); all zero ranks the whole batch (the
+        paper), a rank's index or the observed class are the alternatives.
+    noise_rates, noise_bounds
+        P and its upper bound in each group.
+
+    Returns
+    -------
+    Boolean array of shape (2, B): the top M of each group for Ma, the top N for Mp.
+    """
+    masks = np.zeros((2, len(confidence)), dtype=bool)
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        cuts = cut_batch(len(members), noise_rates[group], noise_bounds[group])
+        for mask, count in zip(masks, cuts, strict=True):
+            mask[members] = top_mask(confidence[members], count)
+    return masks

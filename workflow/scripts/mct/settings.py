@@ -1,0 +1,229 @@
+"""The configuration: checked against one schema, resolved to frozen dataclasses.
+
+`resolve` turns what a user wrote into a complete configuration or refuses it in one line. Each
+stage gets the part of it that it uses as JSON, and `parse` makes a dataclass of that.
+"""
+
+import dataclasses
+import difflib
+import json
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_origin, get_type_hints
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from mct.errors import UserError
+
+SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """What the catalogue is made from; see the schema for each key."""
+
+    layout: str
+    root: str | None
+    measuring_labels: str | None
+    synthetic_noise_rate: float
+    synthetic_clean_fraction: float
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardSettings:
+    """How one set is cut into shards."""
+
+    layout: str
+    root: str | None
+    seed: int
+    size: int
+    encoding: str
+    shards: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """What happens to a decoded picture on its way to a model."""
+
+    size: int
+    augmentation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """Architecture, start and arithmetic of a model."""
+
+    name: str
+    initial_weights: str | None
+    precision: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """Stochastic gradient descent over a global batch of `batch_size` samples."""
+
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    batch_size: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """One model trained alone: a pretraining job or a baseline.
+
+    Samples seen are sums over sets of epochs x size of the set, so that methods with different
+    training sets see equally many.
+    """
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    training_set: str
+    constant_epochs: dict[str, int]
+    decay_epochs: dict[str, int]
+    learning_rate: float
+    decay_learning_rate: float
+    schedule: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CalibrationSettings:
+    """The pair's mutual calibration; see the schema's section `calibration`."""
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    epochs: int
+    learning_rate: float
+    schedule: str
+    soft_target_weight: float
+    temperature: float
+    targets: str
+    selection: str
+    selector: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What turns weights and test shards into predictions."""
+
+    images: ImageSettings
+    model: ModelSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExecutionSettings:
+    """How a stage runs; nothing here changes what it computes beyond rounding."""
+
+    device: str = "auto"
+    threads_per_rank: int = 1
+    prefetch_batches: int = 2
+    bucket_bytes: int = 4 << 20
+
+
+def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
+    """Return the schema of the configuration."""
+    return yaml.safe_load(path.read_text())
+
+
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the complete configuration: defaults filled in, numbers given as text converted.
+
+    Raises
+    ------
+    UserError
+        An unknown key (with the nearest known one) or a value the schema does not admit.
+    """
+    schema = load_schema() if schema is None else schema
+    filled = _fill(config, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
+    if errors:
+        raise UserError(_explain(errors[0]))
+    return filled
+
+
+def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value` with defaults filled in and text converted where a number must stand."""
+    if isinstance(value, Mapping) and "properties" in schema:
+        known = schema["properties"]
+        defaults = {key: part["default"] for key, part in known.items() if "default" in part}
+        merged = {**defaults, **{str(key): part for key, part in value.items()}}
+        return {key: _fill(part, known.get(key, {})) for key, part in merged.items()}
+    if isinstance(value, list) and "items" in schema:
+        return [_fill(item, schema["items"]) for item in value]
+    return _convert(value, schema)
+
+
+def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return a number for text such as "3", which is what `--config key=3` gives inside a key."""
+    kinds = [part.get("type") for part in (schema, *schema.get("anyOf", ()))]
+    if not isinstance(value, str) or not {"number", "integer"}.intersection(map(str, kinds)):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one line that says which key is wrong, what was expected and what was got."""
+    path = [str(part) for part in error.absolute_path]
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(key for key in error.instance if key not in known)
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+        return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
+    meaning = str(error.schema.get("description", "")).strip()
+    return f"configuration: `{'.'.join(path) or 'top level'}`: {error.message}. {meaning}".strip()
+
+
+def parse(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Return a settings dataclass from parsed JSON; unknown and missing keys are refused."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    wrong = sorted((set(data) - set(fields)) | (required - set(data)))
+    if wrong:
+        raise UserError(f"{cls.__name__}: unknown or missing keys: {', '.join(wrong)}")
+    hints = get_type_hints(cls)
+    return cls(**{name: _parse_value(hints[name], value) for name, value in data.items()})
+
+
+def _parse_value(hint: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return parse(hint, value)
+    if get_origin(hint) in (Union, types.UnionType) and value is None:
+        return None
+    if get_origin(hint) is tuple:
+        return tuple(value)
+    if hint is float and isinstance(value, int):
+        return float(value)
+    return value
+
+
+def pick(section: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """Return the keys of `section` that `cls` has as fields."""
+    return {field.name: section[field.name] for field in dataclasses.fields(cls) if field.name in section}
+
+
+def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Yield every key of the schema with its part, depth first; for documentation and tests."""
+    for key, part in schema.get("properties", {}).items():
+        yield prefix + key, part
+        yield from describe_keys(part, f"{prefix}{key}.")
+
+
+def to_json(settings: Any) -> str:
+    """Return settings (dataclass or mapping) as JSON with sorted keys."""
+    data = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings
+    return json.dumps(data, sort_keys=True)

@@ -1,0 +1,232 @@
+"""The shard: one HDF5 file with a part of a set, readable with h5py alone.
+
+`FIELDS` and the attributes are the whole format; docs/shards.md describes it. Pictures lie back to
+back in one contiguous data set, either as they were encoded (`payload`, uint8 of all bytes,
+`offset` saying where each begins) or decoded and fitted (`payload`, uint8 of shape
+(n, size, size, 3)). Every picture has a CRC-32, checked whenever it is read; everything else is
+covered by a SHA-256, checked when the shard is opened.
+"""
+
+import hashlib
+import json
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.catalogue import Catalogue
+from mct.errors import UserError
+from mct.files import replacing
+from mct.images import TINY, decode, fit
+from mct.layouts import Layout
+from mct.partition import block
+from mct.settings import ShardSettings
+
+VERSION = 1
+FIELDS = {
+    "sample": ("int64", "row of the picture in the catalogue; keys its augmentation"),
+    "key": ("S", "key of the picture in its data set, UTF-8"),
+    "observed": ("int32", "observed label, -1 = unknown"),
+    "true": ("int32", "true label, -1 = unknown; usable in training only where in_clean"),
+    "in_noisy": ("bool", "whether the picture is in the noisy set"),
+    "in_clean": ("bool", "whether the picture is in the clean set"),
+    "offset": ("int64", "n + 1 positions in payload: picture i is payload[offset[i]:offset[i + 1]]"),
+    "crc32": ("uint32", "CRC-32 of the picture's bytes"),
+}
+ATTRIBUTES = ("format", "version", "set", "shard", "shards", "classes", "size", "encoding", "source")
+COPY_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardPlan:
+    """Which part of which set a shard holds."""
+
+    set_name: str
+    shard: int
+    classes: int
+    source: str
+
+
+def deal(members: NDArray[np.intp], shards: int, shard: int, seed: int) -> NDArray[np.intp]:
+    """Return the catalogue rows of one shard: a block of a seeded permutation of the set."""
+    order = np.random.default_rng([seed, len(members)]).permutation(members)
+    return order[slice(*block(len(order), shards, shard))]
+
+
+def write_shard(
+    catalogue: Catalogue, layout: Layout, settings: ShardSettings, plan: ShardPlan, path: Path
+) -> None:
+    """Write one shard; memory does not grow with its size.
+
+    Raises
+    ------
+    UserError
+        A picture that cannot be read or decoded.
+    """
+    members = np.flatnonzero(catalogue.members[plan.set_name])
+    rows = deal(members, settings.shards, plan.shard, settings.seed)
+    encoding = choose_encoding(settings)
+    attributes = {
+        "format": "mct-shard", "version": VERSION, "set": plan.set_name, "shard": plan.shard,
+        "shards": settings.shards, "classes": plan.classes, "size": settings.size,
+        "encoding": encoding, "source": plan.source,
+    }  # fmt: skip
+    with replacing(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as spool:
+        pictures = _encode_pictures(catalogue, layout, rows, settings.size, encoding)
+        offsets, checksums = _spool(pictures, spool)
+        fields = _fields(catalogue, rows, offsets, checksums)
+        with h5py.File(temporary, "w") as file:
+            for name, values in fields.items():
+                file.create_dataset(name, data=values)
+            _copy_payload(spool, file, offsets, settings.size if encoding == "pixels" else None)
+            file.attrs.update({**attributes, "checksum": _checksum(attributes, fields)})
+
+
+def choose_encoding(settings: ShardSettings) -> str:
+    """Return `pixels` or `encoded`; `auto` keeps pixels of tiny pictures."""
+    if settings.encoding == "auto":
+        return "pixels" if settings.size <= TINY else "encoded"
+    return settings.encoding
+
+
+def _encode_pictures(
+    catalogue: Catalogue, layout: Layout, rows: NDArray[np.intp], size: int, encoding: str
+) -> Iterator[bytes]:
+    for row in rows:
+        path = catalogue.paths[row]
+        data = layout.read(path)
+        image = decode(data, path)
+        yield fit(image, size).permute(1, 2, 0).numpy().tobytes() if encoding == "pixels" else data
+
+
+def _spool(pictures: Iterator[bytes], spool: BinaryIO) -> tuple[list[int], list[int]]:
+    offsets, checksums = [0], []
+    for picture in pictures:
+        spool.write(picture)
+        offsets.append(offsets[-1] + len(picture))
+        checksums.append(zlib.crc32(picture))
+    return offsets, checksums
+
+
+def _fields(
+    catalogue: Catalogue, rows: NDArray[np.intp], offsets: list[int], checksums: list[int]
+) -> dict[str, NDArray[Any]]:
+    values = {
+        "sample": rows,
+        "key": np.array([catalogue.keys[row].encode() for row in rows], "S"),
+        "observed": catalogue.observed[rows],
+        "true": catalogue.true[rows],
+        "in_noisy": catalogue.members["noisy"][rows],
+        "in_clean": catalogue.members["clean"][rows],
+        "offset": offsets,
+        "crc32": checksums,
+    }
+    return {name: np.asarray(values[name], dtype) for name, (dtype, _) in FIELDS.items()}
+
+
+def _copy_payload(spool: BinaryIO, file: h5py.File, offsets: list[int], size: int | None) -> None:
+    """Copy the spooled pictures to a contiguous data set, a few MiB at a time."""
+    count, total = len(offsets) - 1, offsets[-1]
+    shape = (total,) if size is None else (count, size, size, 3)
+    payload = file.create_dataset("payload", shape, "uint8")
+    spool.seek(0)
+    item = 1 if size is None else size * size * 3
+    for start in range(0, shape[0], max(1, COPY_BYTES // item)):
+        stop = min(shape[0], start + max(1, COPY_BYTES // item))
+        chunk = np.frombuffer(spool.read((stop - start) * item), np.uint8)
+        payload[start:stop] = chunk.reshape(stop - start, *shape[1:])
+
+
+def _checksum(attributes: dict[str, Any], fields: dict[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of a shard's attributes and of all its fields but the payload."""
+    digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
+    for name in FIELDS:
+        values = np.ascontiguousarray(fields[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """An open, verified shard of n pictures; arrays of length n as in `FIELDS`."""
+
+    path: Path
+    attributes: dict[str, Any]
+    fields: dict[str, NDArray[Any]]
+    payload: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.fields["sample"])
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); a read-only view.
+
+        Raises
+        ------
+        UserError
+            The bytes are not those that were written.
+        """
+        picture = self.payload[index]
+        if self.attributes["encoding"] == "encoded":
+            start, stop = self.fields["offset"][index : index + 2]
+            picture = self.payload[start:stop]
+        if zlib.crc32(picture) != self.fields["crc32"][index]:
+            key = self.fields["key"][index].decode()
+            raise UserError(f"{self.path}: picture {key}: wrong checksum; {REMEDY}")
+        return picture
+
+    def verify(self) -> None:
+        """Read every picture; UserError at the first that is not as it was written."""
+        for index in range(len(self)):
+            self.read(index)
+
+
+REMEDY = "the shard is damaged: delete it and rerun"
+
+
+def open_shard(path: Path) -> Shard:
+    """Open a shard and verify all of it but the pictures, which are verified as they are read.
+
+    Raises
+    ------
+    UserError
+        No shard, one of another version, or a damaged one.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {name: _plain(value) for name, value in file.attrs.items()}
+            _check_version(path, attributes)
+            fields = {name: file[name][()] for name in FIELDS}
+            payload = _map_payload(path, file["payload"])
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
+    recorded = attributes.pop("checksum", None)
+    if recorded != _checksum(attributes, fields):
+        raise UserError(f"{path}: wrong checksum; {REMEDY}")
+    return Shard(path=path, attributes=attributes, fields=fields, payload=payload)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_version(path: Path, attributes: dict[str, Any]) -> None:
+    form, version = attributes.get("format"), attributes.get("version")
+    if (form, version) != ("mct-shard", VERSION):
+        raise UserError(f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}")
+
+
+def _map_payload(path: Path, payload: h5py.Dataset) -> NDArray[np.uint8]:
+    """Map the payload into memory: threads then read it without HDF5's lock."""
+    if payload.size == 0:
+        return np.zeros(payload.shape, np.uint8)
+    return np.memmap(path, np.uint8, mode="r", offset=payload.id.get_offset(), shape=payload.shape)

@@ -1,0 +1,156 @@
+"""Tables of results: rows of measured values, published figures in columns of their own.
+
+A table is written as TSV and Markdown. Everything that differs between equal runs (time, host) is
+kept out of it and lies in the sidecar, so that tables compare equal.
+"""
+
+import csv
+import json
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mct.errors import UserError
+from mct.files import write_text
+from mct.methods import CALIBRATED, PRETRAINING
+
+MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp"}
+RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
+Row = dict[str, str]
+
+
+class Run(NamedTuple):
+    """What a result's path says: .../<method>/seed<seed>_ranks<ranks>/<role>.*"""
+
+    method: str
+    seed: int
+    ranks: int
+    role: str
+
+
+def parse_run(path: Path) -> Run:
+    """Return the run that a result belongs to."""
+    match = RUN_PATTERN.fullmatch(path.parent.name)
+    if match is None:
+        raise UserError(f"{path}: expected a folder seed<number>_ranks<number>")
+    return Run(path.parent.parent.name, int(match[1]), int(match[2]), path.stem)
+
+
+def read_results(paths: Iterable[Path]) -> dict[Run, dict[str, Any]]:
+    """Return the JSON files of several runs by run."""
+    return {parse_run(path): json.loads(path.read_text()) for path in paths}
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the sample standard deviation as text, empty for fewer than two values."""
+    return f"{statistics.stdev(values):.2f}" if len(values) > 1 else ""
+
+
+def accuracy_rows(
+    evaluations: Mapping[Run, Mapping[str, Any]],
+    records: Mapping[Run, Mapping[str, Any]],
+    titles: Mapping[str, str],
+    published: Sequence[Row],
+) -> list[Row]:
+    """Return the rows of the accuracy table, methods in the order of `titles`.
+
+    Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
+    published figure of a method stands in its first row for the deployed model; methods that only
+    others measured get rows of their own.
+    """
+    rows = []
+    for method, title in titles.items():
+        for role in MODEL_NAMES:
+            for ranks in sorted({run.ranks for run in evaluations}):
+                key = (method, ranks, role)
+                runs = sorted(run for run in evaluations if (run.method, run.ranks, run.role) == key)
+                if runs:
+                    rows.append(_measured_row(title, runs, evaluations, records))
+    return _with_published(rows, titles, published)
+
+
+def _measured_row(
+    title: str, runs: list[Run], evaluations: Mapping[Run, Any], records: Mapping[Run, Any]
+) -> Row:
+    top1, top5 = ([100 * evaluations[run][name] for run in runs] for name in ("top1", "top5"))
+    own, whole = count_samples(runs[0], records)
+    return {
+        "method": title,
+        "model": MODEL_NAMES[runs[0].role],
+        "top1_percent": f"{statistics.mean(top1):.2f}",
+        "top1_sd": spread(top1),
+        "top5_percent": f"{statistics.mean(top5):.2f}",
+        "n": str(len(runs)),
+        "seeds": " ".join(str(run.seed) for run in runs),
+        "ranks": str(runs[0].ranks),
+        "samples_seen_by_model": str(own),
+        "samples_of_method": str(whole),
+        "kind": "measured",
+        "published_top1_percent": "",
+        "published_as": "",
+    }
+
+
+def count_samples(run: Run, records: Mapping[Run, Mapping[str, Any]]) -> tuple[int, int]:
+    """Return the samples that a run's model was trained on, and those all models processed.
+
+    A calibrated pair's include its pretraining.
+    """
+    seen = records[run._replace(role="record")]["samples_seen"]
+    if run.method not in CALIBRATED:
+        return seen, seen
+    before = {
+        role: records[run._replace(method=f"pretrain_{role}", role="record")]["samples_seen"]
+        for role in MODEL_NAMES
+    }
+    return before[run.role] + seen, sum(before.values()) + len(before) * seen
+
+
+def _with_published(rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]) -> list[Row]:
+    """Return measured rows with published figures beside them, then methods only others measured."""
+    extra = []
+    for figure in published:
+        text = {
+            "published_top1_percent": figure["top1_percent"],
+            "published_as": f"{figure['model']}, {figure['source']}",
+        }
+        title = titles.get(figure["method"])
+        free = [
+            row
+            for row in rows
+            if (row["method"], row["model"]) == (title, "Mp") and not row["published_as"]
+        ]
+        if free:
+            free[0].update(text)
+        elif rows:
+            blank = dict.fromkeys(rows[0], "")
+            extra.append({**blank, "method": figure["title"], "kind": "published", **text})
+    return rows + extra
+
+
+def read_published(path: Path, dataset: str) -> list[Row]:
+    """Return the published figures of a data set."""
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == dataset]
+
+
+def all_titles(titles: Mapping[str, str]) -> dict[str, str]:
+    """Return the titles of the pretrained models, then those of the configured methods."""
+    return {**{name: method.title for name, method in PRETRAINING.items()}, **titles}
+
+
+def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
+    """Write rows as TSV to `path` and as Markdown with a caption beside it."""
+    header = list(rows[0])
+    lines = ["\t".join(header), *("\t".join(row[name] for name in header) for row in rows)]
+    write_text(path, "\n".join(lines) + "\n")
+    shown = [name for name in header if any(row[name] for row in rows)]
+    cells = [[row[name] for name in shown] for row in rows]
+    markdown = [_markdown_line(shown), _markdown_line(["---"] * len(shown)), *map(_markdown_line, cells)]
+    write_text(path.with_suffix(".md"), "\n".join([*markdown, "", caption]) + "\n")
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

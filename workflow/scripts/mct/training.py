@@ -1,0 +1,110 @@
+"""Training one model alone: a pretraining job or a baseline."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mct.comm import average_running_statistics
+from mct.history import History
+from mct.learner import Learner
+from mct.loading import Batch, BatchReader, Prefetcher
+from mct.losses import cross_entropy, selected_mean
+from mct.methods import samples_of
+from mct.partition import GlobalBatch, plan_batches
+from mct.progress import Progress
+from mct.schedules import SCHEDULES, Schedule, constant_then
+from mct.settings import TrainingSettings
+
+QUANTITIES: dict[str, tuple[int, ...]] = {"loss": (), "correct": (), "samples": ()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How many samples of a set are seen, in which batches, at which learning rates."""
+
+    samples: int
+    set_size: int
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule
+
+    def batches(self, first_step: int = 0) -> Iterator[GlobalBatch]:
+        """Yield the global batches from `first_step` on."""
+        return islice(plan_batches(self.samples, self.set_size, self.batch_size), first_step, None)
+
+    def rate(self, batch: GlobalBatch) -> float:
+        """Return the learning rate of a step."""
+        seen = batch.epoch * self.set_size + batch.start
+        return self.learning_rate * self.schedule(seen / self.samples)
+
+    def epochs(self) -> np.ndarray:
+        """Return the epoch of every step, int64 of shape (steps,)."""
+        return np.array([batch.epoch for batch in self.batches()], np.int64)
+
+    def ends_epoch(self, batch: GlobalBatch) -> bool:
+        """Return whether a step is the last of its epoch or of the training."""
+        seen = batch.epoch * self.set_size + batch.stop
+        return batch.stop == self.set_size or seen == self.samples
+
+
+def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_size: int) -> Plan:
+    """Return the plan of a pretraining job or a baseline over a training set of `set_size`."""
+    constant = samples_of(settings.constant_epochs, set_sizes)
+    total = constant + samples_of(settings.decay_epochs, set_sizes)
+    decay = SCHEDULES[settings.schedule]
+    ratio = settings.decay_learning_rate / settings.learning_rate
+    return Plan(
+        samples=total,
+        set_size=set_size,
+        batch_size=settings.optimizer.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule=constant_then(decay, constant / total, ratio) if total else decay,
+    )
+
+
+def train_alone(
+    learner: Learner, reader: BatchReader, plan: Plan, *, prefetch: int, progress: Progress
+) -> History:
+    """Train a model by cross-entropy with the labels of its set, in place. Collective.
+
+    Returns
+    -------
+    Per step, summed over samples: loss, correct predictions, samples.
+    """
+    history = History(QUANTITIES)
+    prefetcher = Prefetcher(prefetch)
+    for batch in prefetcher.map(reader.read, plan.batches()):
+        history.add(train_step(learner, batch, plan.rate(batch.plan)))
+        progress.count(batch.plan.size, prefetcher.waited_seconds)
+        if plan.ends_epoch(batch.plan):
+            progress.report(batch.plan.epoch, summarise(history.reduce(learner.comm)))
+    average_running_statistics(learner.comm, learner.model)
+    return history
+
+
+def train_step(learner: Learner, batch: Batch, rate: float) -> dict[str, float]:
+    """Make one step on a global batch; return this rank's part of the history. Collective."""
+    labels = learner.to_device(batch.labels)
+    logits = learner.forward(batch.images, key=batch.plan.step)
+    loss = batch_loss(logits, labels, batch.plan.size)
+    learner.update(loss, rate)
+    correct = int((logits.argmax(dim=1) == labels).sum())
+    return {"loss": float(loss) * batch.plan.size, "correct": correct, "samples": len(labels)}
+
+
+def batch_loss(logits: Tensor, labels: Tensor, global_count: int) -> Tensor:
+    """Return this rank's share of the mean cross-entropy of a global batch, scalar."""
+    loss = cross_entropy(logits, labels)
+    return selected_mean(loss, loss.new_ones(len(labels)), global_count)
+
+
+def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return the figures of an epoch from its sums: mean loss, accuracy on the trained labels."""
+    return {
+        "loss": float(sums["loss"] / sums["samples"]),
+        "training_accuracy": float(sums["correct"] / sums["samples"]),
+    }

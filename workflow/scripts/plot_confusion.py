@@ -1,0 +1,23 @@
+"""Draw the confusion matrices of several models side by side."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mct import entry, figures, tables
+from mct.methods import METHODS
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, evaluations=list, classes=Path, output=Path)
+    results = tables.read_results(arguments.evaluations)
+    confusions = {
+        f"{METHODS[run.method].title} ({tables.MODEL_NAMES[run.role]})": np.array(result["confusion"])
+        for run, result in results.items()
+    }
+    classes = arguments.classes.read_text().splitlines()
+    figures.save_figure(figures.draw_confusions(confusions, classes), arguments.output)
+
+
+if __name__ == "__main__":
+    entry.run(main)

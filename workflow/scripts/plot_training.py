@@ -1,0 +1,22 @@
+"""Draw losses of both stages, and what calibration selected."""
+
+import json
+from pathlib import Path
+
+from mct import entry, figures
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, auxiliary=list, primary=list, calibration=list, noise=Path, output=Path
+    )
+    pretraining = {
+        role: [figures.read_epochs(path) for path in getattr(arguments, role)] for role in figures.COLOURS
+    }
+    calibration = [figures.read_epochs(path) for path in arguments.calibration]
+    rate = json.loads(arguments.noise.read_text())["rate"]
+    figures.save_figure(figures.draw_training(pretraining, calibration, rate), arguments.output)
+
+
+if __name__ == "__main__":
+    entry.run(main)

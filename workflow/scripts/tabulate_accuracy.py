@@ -1,0 +1,41 @@
+"""Write the accuracy table (TSV, Markdown) and the sidecar that says what made it."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from mct import entry, tables
+from mct.files import write_json
+
+CAPTION = """Measured on the test split after the last epoch: percent, mean and sample standard
+deviation over n seeds. `samples_seen_by_model` is what the model of the row was trained on,
+`samples_of_method` what all models of the method processed together. Published figures are those
+of the named source, with its model and recipe, and were not measured here."""
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, settings=str, config=Path, evaluations=list, records=list, published=Path, output=Path
+    )
+    settings = json.loads(arguments.settings)
+    evaluations = tables.read_results(arguments.evaluations)
+    records = tables.read_results(arguments.records)
+    published = tables.read_published(arguments.published, settings["dataset"])
+    titles = tables.all_titles(settings["titles"])
+    rows = tables.accuracy_rows(evaluations, records, titles, published)
+    tables.write_table(rows, arguments.output, CAPTION)
+    write_json(
+        arguments.output.with_suffix(".json"),
+        {
+            "configuration": yaml.safe_load(arguments.config.read_text()),
+            "runs": {
+                str(path): record
+                for path, record in zip(arguments.records, records.values(), strict=True)
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,54 @@
+"""Train one model alone, as an MPI job: pretraining of Ma or Mp, or a baseline."""
+
+from pathlib import Path
+
+from mct import entry, methods
+from mct.comm import check_world_size, local_rank, world
+from mct.compute import choose_compute
+from mct.history import write_arrays, write_epochs
+from mct.imagesets import open_training_set, read_sizes
+from mct.learner import Learner
+from mct.loading import BatchReader
+from mct.models import build_model, save_weights
+from mct.progress import Progress
+from mct.record import training_record, write_record
+from mct.settings import TrainingSettings
+from mct.training import plan_training, summarise, train_alone
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, stage=str, role=str, ranks=int, settings=str, execution=Path,
+        noisy=Path, clean=Path, output=Path,
+    )  # fmt: skip
+    comm = world()
+    check_world_size(comm, arguments.ranks)
+    settings = entry.read_settings(TrainingSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
+    indices = {"noisy": arguments.noisy, "clean": arguments.clean}
+    image_set = open_training_set(settings.training_set, indices)
+    plan = plan_training(settings, read_sizes(indices), len(image_set))
+    seed = methods.model_seed(settings.seed, arguments.role)
+    model = build_model(settings.model, image_set.classes, settings.images.size, seed)
+    learner = Learner(
+        model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
+        bucket_bytes=execution.bucket_bytes,
+    )  # fmt: skip
+    order_seed = methods.order_seed(settings.seed, stage=1)
+    reader = BatchReader(image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank)
+    progress = Progress(arguments.stage, total_samples=plan.samples, speaks=comm.rank == 0)
+    history = train_alone(
+        learner, reader, plan, prefetch=execution.prefetch_batches, progress=progress
+    )
+    if comm.rank == 0:
+        folder = arguments.output
+        write_arrays(folder / "history.h5", history.arrays(), {"axes": "step"})
+        write_epochs(folder / "epochs.tsv", history, plan.epochs(), summarise)
+        record = training_record(settings, comm.size, compute, progress, plan.samples)
+        write_record(folder / "record.json", record)
+        save_weights(learner.model, folder / f"{arguments.role}.safetensors")
+
+
+if __name__ == "__main__":
+    entry.run(main)
