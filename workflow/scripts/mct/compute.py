@@ -36,9 +36,9 @@ class Compute:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def normalise(self, images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-        """Return uint8 pictures (b, 3, h, w) as a model's input: floating point, channels last."""
+        """Return uint8 pictures (b, 3, h, w), channels last, as a model's input: floating point."""
         dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
-        images = images.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        images = images.to(self.device, non_blocking=True)
         shift = torch.tensor(mean, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
         scale = torch.tensor(std, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
         return images.to(dtype).sub_(shift).div_(scale)

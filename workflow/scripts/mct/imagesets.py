@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mct.errors import UserError
 from mct.files import file_digest
-from mct.images import decode
+from mct.images import Picture, decode
 from mct.shards import Shard, open_shard
 
 
@@ -38,12 +36,12 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.sample)
 
-    def read(self, position: int) -> Tensor:
-        """Return the picture at `position`, decoded, uint8 (3, height, width)."""
+    def read(self, position: int) -> Picture:
+        """Return the picture at `position`, decoded, uint8 (height, width, 3); may be read-only."""
         shard, index = self.shards[self.shard[position]], int(self.index[position])
         stored = shard.read(index)
         if shard.attributes["encoding"] == "pixels":
-            return torch.from_numpy(stored.copy()).permute(2, 0, 1)
+            return stored
         return decode(stored.tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}")
 
     def keys(self) -> NDArray[np.bytes_]:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from mct.comm import Comm
 from mct.compute import Compute
 from mct.gradients import GradientSum
-from mct.models import parameter_groups
+from mct.optimizer import MomentumSGD
 from mct.settings import ImageSettings, OptimizerSettings
 
 
@@ -27,12 +27,7 @@ class Learner:
         self.comm = comm
         self._compute, self._images = compute, images
         self._gradients = GradientSum(self.model.parameters(), comm, bucket_bytes)
-        self.optimizer = torch.optim.SGD(
-            parameter_groups(self.model, optimizer.weight_decay),
-            lr=0.0,
-            momentum=optimizer.momentum,
-            nesterov=optimizer.nesterov and optimizer.momentum > 0,
-        )
+        self.optimizer = MomentumSGD(self.model.parameters(), optimizer)
         self._classes = list(self.model.parameters())[-1].numel()
 
     def forward(self, images: Tensor, key: int) -> Tensor:
@@ -55,9 +50,7 @@ class Learner:
     def update(self, loss: Tensor, learning_rate: float) -> None:
         """Make one step down the gradient of the sum of all ranks' losses. Collective."""
         self.differentiate(loss)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.step()
+        self.optimizer.step(learning_rate)
 
     def differentiate(self, loss: Tensor) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.images import ORDER_STREAM, augment, draw_parameters, fit, keyed_generator
+from mct.images import ORDER_STREAM, Picture, augment, draw_parameters, fit, keyed_generator
 from mct.imagesets import ImageSet
 from mct.partition import GlobalBatch, block
 from mct.settings import ImageSettings
@@ -62,13 +62,13 @@ class BatchReader:
         positions = self._order[plan.start : plan.stop]
         start, stop = block(plan.size, self._ranks, self._rank)
         mine = positions[start:stop]
-        images = [self._view(position) for position in mine]
+        views = [self._view(position) for position in mine]
         return Batch(
             plan=plan,
             positions=positions,
             start=start,
             stop=stop,
-            images=stack(images, self._settings.size),
+            images=stack(views, self._settings.size),
             labels=torch.from_numpy(self._set.label[mine]),
         )
 
@@ -77,22 +77,25 @@ class BatchReader:
         self._draws = draw_parameters(self._seed, epoch, int(self._set.sample.max()) + 1)
         self._epoch = epoch
 
-    def _view(self, position: int) -> Tensor:
+    def _view(self, position: int) -> Picture:
         draws = self._draws[self._set.sample[position]]
         return augment(self._set.read(position), self._settings.size, self._settings.augmentation, draws)
 
 
-def stack(images: list[Tensor], size: int) -> Tensor:
-    """Return pictures as one uint8 tensor (b, 3, size, size), which may be empty."""
-    return torch.stack(images) if images else torch.empty((0, 3, size, size), dtype=torch.uint8)
+def stack(pictures: list[Picture], size: int) -> Tensor:
+    """Return pictures as one uint8 tensor (b, 3, size, size), channels last; it may be empty."""
+    images = np.empty((len(pictures), size, size, 3), np.uint8)
+    for image, picture in zip(images, pictures, strict=True):
+        image[:] = picture
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def read_for_evaluation(image_set: ImageSet, size: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images and labels of a whole set in its order, without augmentation."""
     for start in range(0, len(image_set), batch_size):
         positions = range(start, min(start + batch_size, len(image_set)))
-        images = [fit(image_set.read(position), size) for position in positions]
-        yield stack(images, size), torch.from_numpy(image_set.label[positions.start : positions.stop])
+        pictures = [fit(image_set.read(position), size) for position in positions]
+        yield stack(pictures, size), torch.from_numpy(image_set.label[positions.start : positions.stop])
 
 
 class Prefetcher:

@@ -1,21 +1,22 @@
 """Architectures by name, their start, and their files."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models.resnet import BasicBlock
 
 from mct.errors import UserError
 from mct.files import replacing
 from mct.settings import ModelSettings
 
-SMALLEST_CIFAR_INPUT = 16
-"""Below this the last stage of a CIFAR ResNet is one pixel, which batch norm refuses for one sample."""
+CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
+SMALLEST_INPUT = {
+    "small_cnn": 8, "cifar_resnet18": 16, "cifar_resnet34": 16,
+    "alexnet": 64, "resnet18": 33, "resnet34": 33, "resnet50": 33,
+}  # fmt: skip
+"""Below this a ResNet's last stage is one pixel, which batch norm refuses for a single sample."""
 
 
 def small_cnn(classes: int) -> nn.Module:
@@ -30,24 +31,23 @@ def small_cnn(classes: int) -> nn.Module:
 
 def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
     """Return a ResNet whose stem keeps the resolution, for pictures of 32 pixels (He et al., 2016)."""
-    net = models.ResNet(BasicBlock, blocks, num_classes=classes)
+    from torchvision.models.resnet import BasicBlock, ResNet  # takes seconds to import
+
+    net = ResNet(BasicBlock, blocks, num_classes=classes)
     net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     net.maxpool = nn.Identity()  # type: ignore[assignment]
     return net
 
 
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
-    "small_cnn": small_cnn,
-    "cifar_resnet18": lambda classes: cifar_resnet([2, 2, 2, 2], classes),
-    "cifar_resnet34": lambda classes: cifar_resnet([3, 4, 6, 3], classes),
-    "alexnet": lambda classes: models.alexnet(num_classes=classes),
-    "resnet18": lambda classes: models.resnet18(num_classes=classes),
-    "resnet34": lambda classes: models.resnet34(num_classes=classes),
-    "resnet50": lambda classes: models.resnet50(num_classes=classes),
-}
-SMALLEST_INPUT = {"alexnet": 64, "resnet18": 33, "resnet34": 33, "resnet50": 33} | {
-    name: SMALLEST_CIFAR_INPUT for name in ("cifar_resnet18", "cifar_resnet34")
-}
+def build_architecture(name: str, classes: int) -> nn.Module:
+    """Return a model at its random start: one of ours, else torchvision's of that name."""
+    if name == "small_cnn":
+        return small_cnn(classes)
+    if name in CIFAR_BLOCKS:
+        return cifar_resnet(CIFAR_BLOCKS[name], classes)
+    from torchvision.models import get_model
+
+    return get_model(name, weights=None, num_classes=classes)
 
 
 def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
@@ -58,14 +58,14 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     UserError
         Pictures too small for the architecture, or weights that do not fit it.
     """
-    smallest = SMALLEST_INPUT.get(settings.name, 8)
+    smallest = SMALLEST_INPUT[settings.name]
     if image_size < smallest:
         raise UserError(
             f"images.size: {settings.name} needs at least {smallest} pixels, got {image_size}; "
             "take small_cnn or larger pictures"
         )
     torch.manual_seed(seed)
-    model = ARCHITECTURES[settings.name](classes)
+    model = build_architecture(settings.name, classes)
     if settings.initial_weights:
         load_initial_weights(model, Path(settings.initial_weights))
     return model
@@ -108,12 +108,3 @@ def load_weights(model: nn.Module, path: Path) -> None:
         model.load_state_dict(read_weights(path))
     except RuntimeError as error:
         raise UserError(f"{path}: not the weights of this architecture: {error}") from error
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Return optimiser groups: weights with decay, then norms and biases without."""
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

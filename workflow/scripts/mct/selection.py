@@ -6,11 +6,12 @@ masks; nothing here communicates.
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr
 
 LEVEL = 0.01
 """Probability with which Ma's samples may hold more than their number of clean ones (Eq. 1)."""
@@ -23,16 +24,15 @@ class Cut(NamedTuple):
     primary: int
 
 
+@lru_cache
 def certain_clean_count(batch: int, noise_rate: float) -> int:
     """Return M = max {m : binocdf(m; B, 1-P) < 1 %}, 0 where there is none (Eq. 1).
 
     With more than 99 % probability a batch of `batch` samples, each of which is wrong with
     probability `noise_rate`, holds more than M clean ones.
     """
-    clean_rate = 1.0 - noise_rate
-    smallest = int(binom.ppf(LEVEL, batch, clean_rate))
-    count = next((m for m in range(smallest, -1, -1) if binom.cdf(m, batch, clean_rate) < LEVEL), 0)
-    return min(count, batch)
+    cumulated = bdtr(np.arange(batch + 1), batch, 1.0 - noise_rate)
+    return max(int((cumulated < LEVEL).sum()) - 1, 0)
 
 
 def expected_clean_count(batch: int, noise_rate: float) -> int:

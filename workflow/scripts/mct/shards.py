@@ -101,8 +101,8 @@ def _encode_pictures(
     for row in rows:
         path = catalogue.paths[row]
         data = layout.read(path)
-        image = decode(data, path)
-        yield fit(image, size).permute(1, 2, 0).numpy().tobytes() if encoding == "pixels" else data
+        picture = decode(data, path)
+        yield fit(picture, size).tobytes() if encoding == "pixels" else data
 
 
 def _spool(pictures: Iterator[bytes], spool: BinaryIO) -> tuple[list[int], list[int]]:
