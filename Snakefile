@@ -2,11 +2,11 @@
 
 import sys
 
+
 configfile: "config/config.yaml"
 
 
-SCRIPTS = f"{workflow.basedir}/workflow/scripts"
-sys.path.insert(0, SCRIPTS)
+sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 
 include: "workflow/rules/common.smk"

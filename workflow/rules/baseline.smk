@@ -16,20 +16,17 @@ rule train_baseline:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
         method="|".join(BASELINES),
-    params:
-        settings=lambda wildcards: EXPERIMENT.training_settings(
-            wildcards.method, wildcards.seed
-        ),
-        code=EXPERIMENT.code("train_model.py"),
+    conda:
+        "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
         tasks=lambda wildcards: int(wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
-    conda:
-        "../envs/mct.yaml"
+    params:
+        stage=lambda wildcards: wildcards.method,
+        role="primary",
+        execution=EXECUTION,
+        settings=lambda wildcards: EXPERIMENT.training_settings(wildcards.method, wildcards.seed),
+        code=EXPERIMENT.code("train_model.py"),
     shell:
-        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
-        " {SCRIPTS}/train_model.py --stage {wildcards.method} --role primary"
-        " --ranks {resources.tasks} --settings {params.settings:q} --execution {EXECUTION:q}"
-        " --noisy {input.noisy:q} --clean {input.clean:q}"
-        " --output $(dirname {output.record:q}) 2> {log:q}"
+        TRAIN

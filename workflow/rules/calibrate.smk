@@ -16,18 +16,19 @@ rule calibrate_pair:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
         method="|".join(CALIBRATED),
-    params:
-        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
-        code=EXPERIMENT.code("calibrate_pair.py"),
+    conda:
+        "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
         tasks=lambda wildcards: int(wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
-    conda:
-        "../envs/mct.yaml"
+    params:
+        execution=EXECUTION,
+        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
+        code=EXPERIMENT.code("calibrate_pair.py"),
     shell:
-        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
-        " {SCRIPTS}/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
-        " --settings {params.settings:q} --execution {EXECUTION:q} --noisy {input.noisy:q}"
+        "python workflow/scripts/launch_ranks.py --ranks {resources.tasks} --threads {resources.cpus_per_task}"
+        " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
+        " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
         " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --output $(dirname {output.record:q}) 2> {log:q}"

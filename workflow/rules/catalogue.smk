@@ -3,14 +3,14 @@ rule build_catalogue:
         result("catalogue/{dataset}.tsv"),
     log:
         f"{LOGS}/build_catalogue.log",
+    conda:
+        "../envs/mct.yaml"
     params:
         settings=EXPERIMENT.catalogue_settings(),
         source=EXPERIMENT.source_digest,
         code=EXPERIMENT.code("build_catalogue.py"),
-    conda:
-        "../envs/mct.yaml"
     shell:
-        "python {SCRIPTS}/build_catalogue.py --settings {params.settings:q}"
+        "python workflow/scripts/build_catalogue.py --settings {params.settings:q}"
         " --output {output:q} 2> {log:q}"
 
 
@@ -19,12 +19,12 @@ rule list_classes:
         result("catalogue/{dataset}.classes.txt"),
     log:
         f"{LOGS}/list_classes.log",
+    conda:
+        "../envs/mct.yaml"
     params:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,
         code=EXPERIMENT.code("list_classes.py"),
-    conda:
-        "../envs/mct.yaml"
     shell:
-        "python {SCRIPTS}/list_classes.py --settings {params.settings:q}"
+        "python workflow/scripts/list_classes.py --settings {params.settings:q}"
         " --output {output:q} 2> {log:q}"

@@ -22,9 +22,7 @@ def result(path):
 def shard_files(set_name):
     """Return the shards of a set and their index."""
     names = [*(f"{name}.h5" for name in EXPERIMENT.shard_names(set_name)), "index.json"]
-    return [
-        result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names
-    ]
+    return [result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names]
 
 
 def index(set_name):
@@ -39,13 +37,20 @@ def model_file(method, run, name):
 
 def evaluation(method, run, role):
     """Return the evaluation of a model of this data set."""
-    return result(f"evaluation/{EXPERIMENT.dataset}/{method}/{run}/{role}.json")
+    split = EXPERIMENT.config["split"]
+    return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
 
 
+TRAIN = (
+    "python workflow/scripts/launch_ranks.py --ranks {resources.tasks}"
+    " --threads {resources.cpus_per_task} workflow/scripts/train_model.py"
+    " --stage {params.stage} --role {params.role} --ranks {resources.tasks}"
+    " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
+    " --clean {input.clean:q} --output $(dirname {output.record:q}) 2> {log:q}"
+)
 RUN = "seed{seed}_ranks{ranks}"
 MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
-LAUNCH = f"python {SCRIPTS}/launch_ranks.py"
 EXECUTION = result("config.yaml")
 
 
@@ -55,5 +60,6 @@ wildcard_constraints:
     seed="[0-9]+",
     ranks="[0-9]+",
     set="noisy|clean|validation|test",
+    split="validation|test",
     shard="[0-9]+",
     role="auxiliary|primary",

@@ -1,19 +1,20 @@
 rule evaluate_model:
     input:
-        shards=shard_files("test"),
-        index=index("test"),
+        shards=lambda wildcards: shard_files(wildcards.split),
+        index=lambda wildcards: index(wildcards.split),
         weights=f"{MODELS}/{{method}}/{RUN}/{{role}}.safetensors",
     output:
-        result(f"evaluation/{{dataset}}/{{method}}/{RUN}/{{role}}.json"),
+        result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
     log:
-        f"{LOGS}/evaluate_model/{{method}}_{RUN}_{{role}}.log",
-    params:
-        settings=EXPERIMENT.evaluation_settings(),
-        code=EXPERIMENT.code("evaluate_model.py"),
-    threads: EXPERIMENT.threads_per_rank
+        f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}.log",
     conda:
         "../envs/mct.yaml"
+    threads: EXPERIMENT.threads_per_rank
+    params:
+        execution=EXECUTION,
+        settings=EXPERIMENT.evaluation_settings(),
+        code=EXPERIMENT.code("evaluate_model.py"),
     shell:
-        "python {SCRIPTS}/evaluate_model.py --settings {params.settings:q}"
-        " --execution {EXECUTION:q} --split test --index {input.index:q}"
+        "python workflow/scripts/evaluate_model.py --settings {params.settings:q}"
+        " --execution {params.execution:q} --split {wildcards.split} --index {input.index:q}"
         " --weights {input.weights:q} --output {output:q} 2> {log:q}"

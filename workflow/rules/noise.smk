@@ -6,11 +6,11 @@ rule estimate_noise:
         result("noise/{dataset}.json"),
     log:
         f"{LOGS}/estimate_noise.log",
+    conda:
+        "../envs/mct.yaml"
     params:
         rate=EXPERIMENT.noise_settings(),
         code=EXPERIMENT.code("estimate_noise.py"),
-    conda:
-        "../envs/mct.yaml"
     shell:
-        "python {SCRIPTS}/estimate_noise.py --catalogue {input.catalogue:q}"
+        "python workflow/scripts/estimate_noise.py --catalogue {input.catalogue:q}"
         " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"

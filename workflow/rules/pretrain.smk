@@ -1,3 +1,6 @@
+"""Stage 1: Ma on the clean set and Mp on the noisy set, two MPI jobs at the same time."""
+
+
 rule pretrain_auxiliary:
     input:
         shards=shard_files("clean"),
@@ -10,23 +13,22 @@ rule pretrain_auxiliary:
         record=f"{MODELS}/pretrain_auxiliary/{RUN}/record.json",
     log:
         f"{LOGS}/pretrain_auxiliary/{RUN}.log",
-    params:
-        settings=lambda wildcards: EXPERIMENT.training_settings(
-            "pretrain_auxiliary", wildcards.seed
-        ),
-        code=EXPERIMENT.code("train_model.py"),
+    conda:
+        "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
     resources:
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
-    conda:
-        "../envs/mct.yaml"
+    params:
+        stage="pretrain_auxiliary",
+        role="auxiliary",
+        execution=EXECUTION,
+        settings=lambda wildcards: EXPERIMENT.training_settings(
+            "pretrain_auxiliary", wildcards.seed
+        ),
+        code=EXPERIMENT.code("train_model.py"),
     shell:
-        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
-        " {SCRIPTS}/train_model.py --stage pretrain_auxiliary --role auxiliary"
-        " --ranks {resources.tasks} --settings {params.settings:q} --execution {EXECUTION:q}"
-        " --noisy {input.noisy:q} --clean {input.clean:q}"
-        " --output $(dirname {output.record:q}) 2> {log:q}"
+        TRAIN
 
 
 rule pretrain_primary:
@@ -41,22 +43,17 @@ rule pretrain_primary:
         record=f"{MODELS}/pretrain_primary/{RUN}/record.json",
     log:
         f"{LOGS}/pretrain_primary/{RUN}.log",
-    params:
-        settings=lambda wildcards: EXPERIMENT.training_settings(
-            "pretrain_primary", wildcards.seed
-        ),
-        code=EXPERIMENT.code("train_model.py"),
+    conda:
+        "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
     resources:
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
-    conda:
-        "../envs/mct.yaml"
+    params:
+        stage="pretrain_primary",
+        role="primary",
+        execution=EXECUTION,
+        settings=lambda wildcards: EXPERIMENT.training_settings("pretrain_primary", wildcards.seed),
+        code=EXPERIMENT.code("train_model.py"),
     shell:
-        "{LAUNCH} --ranks {resources.tasks} --threads {resources.cpus_per_task}"
-        " {SCRIPTS}/train_model.py --stage pretrain_primary --role primary"
-        " --ranks {resources.tasks} --settings {params.settings:q} --execution {EXECUTION:q}"
-        " --noisy {input.noisy:q} --clean {input.clean:q}"
-        " --output $(dirname {output.record:q}) 2> {log:q}"
-
-
+        TRAIN

@@ -17,14 +17,15 @@ rule tabulate_accuracy:
         sidecar=result("tables/accuracy.json"),
     log:
         result("logs/tabulate_accuracy.log"),
-    params:
-        settings=EXPERIMENT.table_settings(),
-        code=EXPERIMENT.code("tabulate_accuracy.py"),
     conda:
         "../envs/mct.yaml"
+    params:
+        execution=EXECUTION,
+        settings=EXPERIMENT.table_settings(),
+        code=EXPERIMENT.code("tabulate_accuracy.py"),
     shell:
-        "python {SCRIPTS}/tabulate_accuracy.py --settings {params.settings:q}"
-        " --config {EXECUTION:q} --evaluations {input.evaluations:q}"
+        "python workflow/scripts/tabulate_accuracy.py --settings {params.settings:q}"
+        " --config {params.execution:q} --evaluations {input.evaluations:q}"
         " --records {input.records:q} --published {input.published:q}"
         " --output {output.tsv:q} 2> {log:q}"
 
@@ -41,25 +42,19 @@ rule plot_confusion:
         svg=result("figures/confusion.svg"),
     log:
         result("logs/plot_confusion.log"),
-    params:
-        code=EXPERIMENT.code("plot_confusion.py"),
     conda:
         "../envs/mct.yaml"
+    params:
+        code=EXPERIMENT.code("plot_confusion.py"),
     shell:
-        "python {SCRIPTS}/plot_confusion.py --evaluations {input.evaluations:q}"
+        "python workflow/scripts/plot_confusion.py --evaluations {input.evaluations:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
 
 
 rule plot_training:
     input:
-        auxiliary=[
-            model_file("pretrain_auxiliary", run, "epochs.tsv")
-            for run in EXPERIMENT.runs()
-        ],
-        primary=[
-            model_file("pretrain_primary", run, "epochs.tsv")
-            for run in EXPERIMENT.runs()
-        ],
+        auxiliary=[model_file("pretrain_auxiliary", run, "epochs.tsv") for run in EXPERIMENT.runs()],
+        primary=[model_file("pretrain_primary", run, "epochs.tsv") for run in EXPERIMENT.runs()],
         calibration=lambda wildcards: [
             model_file(wildcards.method, run, "epochs.tsv") for run in EXPERIMENT.runs()
         ],
@@ -69,11 +64,11 @@ rule plot_training:
         svg=result("figures/training_{method}.svg"),
     log:
         result("logs/plot_training_{method}.log"),
-    params:
-        code=EXPERIMENT.code("plot_training.py"),
     conda:
         "../envs/mct.yaml"
+    params:
+        code=EXPERIMENT.code("plot_training.py"),
     shell:
-        "python {SCRIPTS}/plot_training.py --auxiliary {input.auxiliary:q}"
+        "python workflow/scripts/plot_training.py --auxiliary {input.auxiliary:q}"
         " --primary {input.primary:q} --calibration {input.calibration:q}"
         " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"

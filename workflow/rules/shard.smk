@@ -5,14 +5,14 @@ rule write_shard:
         result("shards/{dataset}/{set}/{shard}.h5"),
     log:
         f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
+    conda:
+        "../envs/mct.yaml"
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
         code=EXPERIMENT.code("write_shard.py"),
-    conda:
-        "../envs/mct.yaml"
     shell:
-        "python {SCRIPTS}/write_shard.py --dataset {params.dataset:q}"
+        "python workflow/scripts/write_shard.py --dataset {params.dataset:q}"
         " --settings {params.settings:q} --catalogue {input:q} --set {wildcards.set}"
         " --shard {wildcards.shard} --output {output:q} 2> {log:q}"
 
@@ -24,10 +24,10 @@ rule index_shards:
         result("shards/{dataset}/{set}/index.json"),
     log:
         f"{LOGS}/index_shards/{{set}}.log",
-    params:
-        code=EXPERIMENT.code("index_shards.py"),
     conda:
         "../envs/mct.yaml"
+    params:
+        code=EXPERIMENT.code("index_shards.py"),
     shell:
-        "python {SCRIPTS}/index_shards.py --set {wildcards.set} --shards {input:q}"
+        "python workflow/scripts/index_shards.py --set {wildcards.set} --shards {input:q}"
         " --output {output:q} 2> {log:q}"

@@ -48,8 +48,14 @@ def main() -> None:
     coupling.calibrate(reader, plan, execution.prefetch_batches)
     folder = arguments.output
     if world_comm.rank == 0:
-        write_arrays(folder / "history.h5", coupling.history.arrays(), {"axes": "step, (Ma, Mp), class"})
-        write_arrays(folder / "samples.h5", coupling.record.arrays(image_set), {"axes": "epoch, sample, (Ma, Mp)"})
+        write_arrays(
+            folder / "history.h5", coupling.history.arrays(), {"axes": "step, (Ma, Mp), class"}
+        )
+        write_arrays(
+            folder / "samples.h5",
+            coupling.record.arrays(image_set),
+            {"axes": "epoch, sample, (Ma, Mp)"},
+        )
         write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
         record = training_record(settings, world_comm.size, compute, progress, plan.samples)
         write_record(folder / "record.json", record)

@@ -27,12 +27,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("program", nargs=argparse.REMAINDER, help="script and its options")
     arguments = parser.parse_args()
-    command = launch_command(arguments.ranks, arguments.threads, arguments.program, "SLURM_JOB_ID" in os.environ)
+    command = launch_command(
+        arguments.ranks, arguments.threads, arguments.program, "SLURM_JOB_ID" in os.environ
+    )
     # Snakemake exports its own count, which is ranks x threads.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(arguments.threads)))
     launcher = shutil.which(command[0])
     if launcher is None:
-        raise UserError(f"launcher: expected {command[0]} on the PATH, found none; activate the environment")
+        raise UserError(
+            f"launcher: expected {command[0]} on the PATH, found none; activate the environment"
+        )
     os.execv(launcher, command)
 
 

@@ -12,7 +12,9 @@ def main() -> None:
     arguments = entry.options(__doc__, evaluations=list, classes=Path, output=Path)
     results = tables.read_results(arguments.evaluations)
     confusions = {
-        f"{METHODS[run.method].title} ({tables.MODEL_NAMES[run.role]})": np.array(result["confusion"])
+        f"{METHODS[run.method].title} ({tables.MODEL_NAMES[run.role]})": np.array(
+            result["confusion"]
+        )
         for run, result in results.items()
     }
     classes = arguments.classes.read_text().splitlines()

@@ -11,7 +11,8 @@ def main() -> None:
         __doc__, auxiliary=list, primary=list, calibration=list, noise=Path, output=Path
     )
     pretraining = {
-        role: [figures.read_epochs(path) for path in getattr(arguments, role)] for role in figures.COLOURS
+        role: [figures.read_epochs(path) for path in getattr(arguments, role)]
+        for role in figures.COLOURS
     }
     calibration = [figures.read_epochs(path) for path in arguments.calibration]
     rate = json.loads(arguments.noise.read_text())["rate"]

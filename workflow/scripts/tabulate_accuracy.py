@@ -8,7 +8,7 @@ import yaml
 from mct import entry, tables
 from mct.files import write_json
 
-CAPTION = """Measured on the test split after the last epoch: percent, mean and sample standard
+CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard
 deviation over n seeds. `samples_seen_by_model` is what the model of the row was trained on,
 `samples_of_method` what all models of the method processed together. Published figures are those
 of the named source, with its model and recipe, and were not measured here."""
@@ -16,7 +16,13 @@ of the named source, with its model and recipe, and were not measured here."""
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, config=Path, evaluations=list, records=list, published=Path, output=Path
+        __doc__,
+        settings=str,
+        config=Path,
+        evaluations=list,
+        records=list,
+        published=Path,
+        output=Path,
     )
     settings = json.loads(arguments.settings)
     evaluations = tables.read_results(arguments.evaluations)

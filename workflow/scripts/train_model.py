@@ -36,7 +36,9 @@ def main() -> None:
         bucket_bytes=execution.bucket_bytes,
     )  # fmt: skip
     order_seed = methods.order_seed(settings.seed, stage=1)
-    reader = BatchReader(image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank)
+    reader = BatchReader(
+        image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank
+    )
     progress = Progress(arguments.stage, total_samples=plan.samples, speaks=comm.rank == 0)
     history = train_alone(
         learner, reader, plan, prefetch=execution.prefetch_batches, progress=progress

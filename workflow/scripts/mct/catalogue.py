@@ -92,13 +92,20 @@ def _check_labels(catalogue: Catalogue) -> None:
         lacking = [catalogue.keys[i] for i in np.flatnonzero(members & (labels < 0))]
         if lacking:
             kind = "observed" if name == "noisy" else "true"
-            raise UserError(f"dataset: {len(lacking)} {name} pictures have no {kind} label: {preview(lacking)}")
+            raise UserError(
+                f"dataset: {len(lacking)} {name} pictures have no {kind} label: {preview(lacking)}"
+            )
 
 
 def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     """Write a catalogue as a TSV file."""
     flags = [catalogue.members[name].astype(np.uint8).tolist() for name in SETS]
-    columns = [catalogue.keys, catalogue.paths, catalogue.observed.tolist(), catalogue.true.tolist()]
+    columns = [
+        catalogue.keys,
+        catalogue.paths,
+        catalogue.observed.tolist(),
+        catalogue.true.tolist(),
+    ]
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(("key", "path", "observed", "true", *SETS))

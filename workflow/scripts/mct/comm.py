@@ -94,8 +94,8 @@ def split_world(world_comm: Comm) -> Topology:
     role, index = places[world_comm.rank]
     return Topology(
         world_comm=world_comm,
-        group_comm=world_comm.Split(role, key=index),
-        pair_comm=world_comm.Split(index, key=role),
+        group_comm=Comm(world_comm.Split(role, key=index)),
+        pair_comm=Comm(world_comm.Split(index, key=role)),
         roles=tuple(places[rank][0] for rank in range(world_comm.size)),
         indices=tuple(places[rank][1] for rank in range(world_comm.size)),
     )
@@ -117,16 +117,21 @@ def gather_confidences(
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
     counts = [lengths[index] for index in topology.indices]
     places = [
-        role * batch + starts[index] for role, index in zip(topology.roles, topology.indices, strict=True)
+        role * batch + starts[index]
+        for role, index in zip(topology.roles, topology.indices, strict=True)
     ]
     both = np.empty((2, batch), confidence.dtype)
-    topology.world_comm.Allgatherv(confidence, [both, counts, places, MPI._typedict[confidence.dtype.char]])
+    topology.world_comm.Allgatherv(confidence, [both, (counts, places)])
     return both
 
 
 def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return Ma's logits of the pair's block, shape (b, K), on both ranks. Collective in the pair."""
-    teacher = np.ascontiguousarray(logits) if topology.role == AUXILIARY else np.empty_like(logits, order="C")
+    teacher = (
+        np.ascontiguousarray(logits)
+        if topology.role == AUXILIARY
+        else np.empty_like(logits, order="C")
+    )
     topology.pair_comm.Bcast(teacher, root=AUXILIARY)
     return teacher
 

@@ -49,9 +49,15 @@ def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int
     torch.set_num_threads(execution.threads_per_rank)
     available = torch.cuda.is_available()
     if execution.device == "cuda" and not available:
-        raise UserError("execution.device: expected a GPU (cuda), found none; set it to auto or cpu")
+        raise UserError(
+            "execution.device: expected a GPU (cuda), found none; set it to auto or cpu"
+        )
     on_gpu = available and execution.device != "cpu"
-    device = torch.device("cuda", local_rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
+    device = (
+        torch.device("cuda", local_rank % torch.cuda.device_count())
+        if on_gpu
+        else torch.device("cpu")
+    )
     dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
     return Compute(device=device, dtype=dtype)
 
@@ -88,7 +94,9 @@ def hardware(compute: Compute) -> dict[str, str | int]:
 def _processor_name() -> str:
     try:
         with open("/proc/cpuinfo") as file:
-            return next(line for line in file if line.startswith("model name")).split(":")[1].strip()
+            return (
+                next(line for line in file if line.startswith("model name")).split(":")[1].strip()
+            )
     except (OSError, StopIteration):
         return platform.machine()
 

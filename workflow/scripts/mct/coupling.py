@@ -12,7 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.comm import AUXILIARY, PRIMARY, Topology, average_running_statistics, gather_confidences, share_logits
+from mct.comm import (
+    AUXILIARY,
+    PRIMARY,
+    Topology,
+    average_running_statistics,
+    gather_confidences,
+    share_logits,
+)
 from mct.history import History
 from mct.imagesets import ImageSet
 from mct.learner import Learner
@@ -54,14 +61,20 @@ class Decision:
 class Selector:
     """Turns both models' confidences into their masks, by the settings of a calibration."""
 
-    def __init__(self, settings: CalibrationSettings, noise: Mapping[str, Any], observed: NDArray, pairs: int):
+    def __init__(
+        self, settings: CalibrationSettings, noise: Mapping[str, Any], observed: NDArray, pairs: int
+    ):
         self._settings, self._noise = settings, noise
         self._observed, self._pairs = observed, pairs
 
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
         """Return the decision on a global batch from confidences of shape (2, B)."""
         rule = self._settings.selector
-        ranked = both.mean(axis=0) if rule == "pair" else both[AUXILIARY if rule == "auxiliary" else PRIMARY]
+        ranked = (
+            both.mean(axis=0)
+            if rule == "pair"
+            else both[AUXILIARY if rule == "auxiliary" else PRIMARY]
+        )
         groups = self._groups(batch)
         if self._settings.selection == "per_class":
             rates, bounds = self._noise["class_rates"], self._noise["class_uppers"]
@@ -157,9 +170,11 @@ class Coupling:
         teacher = self._receive_teacher(logits)
         mask = decision.masks[self.topology.role]
         local_mask = torch.from_numpy(mask[batch.start : batch.stop]).to(logits.device)
-        loss = selected_mean(self._sample_losses(logits, teacher, labels), local_mask, int(mask.sum()))
+        loss = selected_mean(
+            self._sample_losses(logits, teacher, labels), local_mask, int(mask.sum())
+        )
         self._update(loss, int(mask.sum()), rate)
-        self._remember(batch, decision, logits, teacher, float(loss))
+        self._remember(batch, decision, logits, teacher, loss.item())
 
     def _receive_teacher(self, logits: Tensor) -> Tensor:
         shared = share_logits(self.topology, logits.detach().cpu().numpy())
@@ -188,7 +203,9 @@ class Coupling:
             name = ("Ma", "Mp")[self.topology.role]
             self._progress.note(f"{name} skips steps: no sample of the batch is certain enough")
 
-    def _remember(self, batch: Batch, decision: Decision, logits: Tensor, teacher: Tensor, loss: float) -> None:
+    def _remember(
+        self, batch: Batch, decision: Decision, logits: Tensor, teacher: Tensor, loss: float
+    ) -> None:
         if len(self.record.confidence):
             self.record.add(batch.plan, batch.positions, decision)
         role = self.topology.role
@@ -201,7 +218,8 @@ class Coupling:
         self.history.add(
             {
                 "loss": own * loss * int(decision.masks[role].sum()),
-                "selected": own[:, None] * np.bincount(observed[chosen], minlength=self._set.classes),
+                "selected": own[:, None]
+                * np.bincount(observed[chosen], minlength=self._set.classes),
                 "measurable": own * len(measurable),
                 "pure": own * (observed[measurable] == self._set.true[measurable]).sum(),
                 "agreed": agreed if role == PRIMARY else 0,
@@ -220,5 +238,7 @@ def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
         selected, measurable = sums["selected"][role].sum(), sums["measurable"][role]
         figures[f"loss_{name}"] = float(sums["loss"][role] / max(selected, 1))
         figures[f"selected_{name}"] = float(selected / sums["samples"])
-        figures[f"purity_{name}"] = float(sums["pure"][role] / measurable) if measurable else float("nan")
+        figures[f"purity_{name}"] = (
+            float(sums["pure"][role] / measurable) if measurable else float("nan")
+        )
     return figures

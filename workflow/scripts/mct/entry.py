@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 
@@ -43,7 +43,9 @@ def read_execution(path: Path) -> ExecutionSettings:
     try:
         config = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; start the stage with snakemake") from error
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; start the stage with snakemake"
+        ) from error
     return parse(ExecutionSettings, config["execution"])
 
 

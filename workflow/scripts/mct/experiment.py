@@ -39,7 +39,7 @@ class Experiment:
         _ = self.source_digest
 
     @cached_property
-    def _layout(self):  # noqa: ANN202 - mct.layouts.Layout
+    def _layout(self):
         return open_layout(parse(DatasetSettings, self._dataset_settings()))
 
     def _dataset_settings(self) -> dict[str, Any]:
@@ -118,15 +118,23 @@ class Experiment:
 
     def runs(self) -> list[str]:
         """Return all repetitions: seeds x ranks."""
-        return [f"seed{seed}_ranks{ranks}" for seed in self.config["seeds"] for ranks in self.config["ranks"]]
+        return [
+            f"seed{seed}_ranks{ranks}"
+            for seed in self.config["seeds"]
+            for ranks in self.config["ranks"]
+        ]
 
     def pretraining_ranks(self, method: str, ranks: str) -> int:
         """Return the ranks of one of the two pretraining jobs, by the ratio of their work."""
         works = [self._samples(name) for name in methods.PRETRAINING]
-        return divide_ranks(int(ranks), (works[0], works[1]))[list(methods.PRETRAINING).index(method)]
+        return divide_ranks(int(ranks), (works[0], works[1]))[
+            list(methods.PRETRAINING).index(method)
+        ]
 
     def _samples(self, method: str) -> int:
-        return methods.samples_of(methods.stage_epochs(self.config, method)[0], self._layout.sizes())
+        return methods.samples_of(
+            methods.stage_epochs(self.config, method)[0], self._layout.sizes()
+        )
 
     def pretraining_threads(self, method: str, ranks: str) -> int:
         """Return the cores that one of the two pretraining jobs keeps busy."""

@@ -15,7 +15,9 @@ from mct.files import replacing
 
 mpl.use("Agg")
 # Fixed salt and no date: equal results give equal files.
-mpl.rcParams.update({"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+mpl.rcParams.update(
+    {"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+)
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
@@ -25,7 +27,10 @@ Table = dict[str, NDArray[np.float64]]
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG to `path` and as SVG beside it."""
-    for target, metadata in ((path, {"Software": None}), (path.with_suffix(".svg"), {"Date": None})):
+    for target, metadata in (
+        (path, {"Software": None}),
+        (path.with_suffix(".svg"), {"Date": None}),
+    ):
         with replacing(target) as temporary:
             figure.savefig(temporary, format=target.suffix[1:], dpi=150, metadata=metadata)
     plt.close(figure)
@@ -35,18 +40,24 @@ def read_epochs(path: Path) -> Table:
     """Return the columns of an epochs.tsv."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return {name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else ())}
+    return {
+        name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else ())
+    }
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
     """Return one panel a model: rows are true classes, cells percent of the row."""
     width = 1 + 4.2 * len(confusions)
-    figure, axes = plt.subplots(1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False
+    )
     for axis, (title, counts) in zip(axes[0], confusions.items(), strict=True):
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
         accuracy = counts.trace() / counts.sum()
-        axis.set(title=f"{title}: top-1 {accuracy:.1%}", xlabel="predicted class", ylabel="true class")
+        axis.set(
+            title=f"{title}: top-1 {accuracy:.1%}", xlabel="predicted class", ylabel="true class"
+        )
         if len(classes) <= LARGEST_LABELLED:
             _label_cells(axis, share, classes)
     figure.colorbar(image, ax=axes[0], label="share of the true class", shrink=0.8)
@@ -77,11 +88,17 @@ def draw_training(
             line = {"color": COLOURS[role], "label": NAMES[role]}
             axes[1].plot(table["epoch"], table[f"loss_{role}"], **line)
             axes[2].plot(table["epoch"], table[f"purity_{role}"], **line)
-            axes[2].plot(table["epoch"], table[f"selected_{role}"], linestyle=":", color=COLOURS[role])
-    axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="clean labels in the set")
+            axes[2].plot(
+                table["epoch"], table[f"selected_{role}"], linestyle=":", color=COLOURS[role]
+            )
+    axes[2].axhline(
+        1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="clean labels in the set"
+    )
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
     axes[1].set(title="Calibration", ylabel="loss on selected samples", xlabel="epoch")
-    axes[2].set(title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch")
+    axes[2].set(
+        title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
+    )
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
         _legend_once(axis)

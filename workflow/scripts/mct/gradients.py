@@ -62,7 +62,7 @@ class GradientSum:
         wire = flat.cpu().numpy() if flat.device.type != "cpu" else flat.numpy()
         self.buckets.append(Bucket(gradients=flat, wire=wire, parameters=len(parameters)))
 
-    def _hook(self, index: int):  # noqa: ANN202 - the type is torch's own
+    def _hook(self, index: int):
         def arrive(_: Tensor) -> None:
             self.buckets[index].arrived += 1
             self._start_complete()

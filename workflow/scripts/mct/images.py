@@ -76,7 +76,11 @@ def augment(picture: Picture, size: int, kind: str, draws: NDArray[np.float32]) 
     """
     if kind == "none":
         return fit(picture, size)
-    view = resized_crop(picture, size, draws) if kind == "resized_crop" else padded_crop(picture, size, draws)
+    view = (
+        resized_crop(picture, size, draws)
+        if kind == "resized_crop"
+        else padded_crop(picture, size, draws)
+    )
     return view[:, ::-1] if kind != "crop" and draws[2] < 0.5 else view
 
 
@@ -117,5 +121,7 @@ def _resample(picture: Picture, box: tuple[int, int, int, int], shape: tuple[int
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     tensor = torch.from_numpy(picture).permute(2, 0, 1)
-    view = functional.resized_crop(tensor, *box, list(shape), InterpolationMode.BILINEAR, antialias=True)
+    view = functional.resized_crop(
+        tensor, *box, list(shape), InterpolationMode.BILINEAR, antialias=True
+    )
     return view.permute(1, 2, 0).numpy()

@@ -50,7 +50,9 @@ class Batch:
 class BatchReader:
     """Reads and augments one rank's blocks of global batches."""
 
-    def __init__(self, image_set: ImageSet, settings: ImageSettings, *, seed: int, ranks: int, rank: int):
+    def __init__(
+        self, image_set: ImageSet, settings: ImageSettings, *, seed: int, ranks: int, rank: int
+    ):
         self._set, self._settings, self._seed = image_set, settings, seed
         self._ranks, self._rank = ranks, rank
         self._epoch = -1
@@ -79,7 +81,9 @@ class BatchReader:
 
     def _view(self, position: int) -> Picture:
         draws = self._draws[self._set.sample[position]]
-        return augment(self._set.read(position), self._settings.size, self._settings.augmentation, draws)
+        return augment(
+            self._set.read(position), self._settings.size, self._settings.augmentation, draws
+        )
 
 
 def stack(pictures: list[Picture], size: int) -> Tensor:
@@ -90,12 +94,17 @@ def stack(pictures: list[Picture], size: int) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def read_for_evaluation(image_set: ImageSet, size: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def read_for_evaluation(
+    image_set: ImageSet, size: int, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images and labels of a whole set in its order, without augmentation."""
     for start in range(0, len(image_set), batch_size):
         positions = range(start, min(start + batch_size, len(image_set)))
         pictures = [fit(image_set.read(position), size) for position in positions]
-        yield stack(pictures, size), torch.from_numpy(image_set.label[positions.start : positions.stop])
+        yield (
+            stack(pictures, size),
+            torch.from_numpy(image_set.label[positions.start : positions.stop]),
+        )
 
 
 class Prefetcher:
@@ -150,7 +159,7 @@ def _produce(
                 return
             result = function(item)
             results.put(lambda result=result: result)  # type: ignore[misc]
-    except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
+    except BaseException as error:
         results.put(lambda error=error: _raise(error))  # type: ignore[misc]
     results.put(None)
 

@@ -32,7 +32,13 @@ def hard_target_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def taught_loss(
-    student: Tensor, teacher: Tensor, labels: Tensor, *, weight: float, temperature: float, targets: str
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor,
+    *,
+    weight: float,
+    temperature: float,
+    targets: str,
 ) -> Tensor:
     """Return (1 - lambda) CE(observed) + lambda x teacher's loss of each sample, shape (b,).
 

@@ -14,7 +14,6 @@ from mct.settings import (
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
-    TrainingSettings,
     pick,
 )
 

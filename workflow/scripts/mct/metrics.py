@@ -16,7 +16,10 @@ TOP = 5
 
 @torch.inference_mode()
 def predict(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], compute: Compute, settings: ImageSettings
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    compute: Compute,
+    settings: ImageSettings,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
     model.eval()
@@ -29,7 +32,9 @@ def predict(
     return np.concatenate(logits), np.concatenate(labels)
 
 
-def confusion(predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+def confusion(
+    predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int
+) -> NDArray[np.int64]:
     """Return counts of shape (K, K): rows true classes, columns predictions."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
@@ -41,12 +46,16 @@ def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: 
     return int((better < top).sum())
 
 
-def evaluate_predictions(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> dict[str, Any]:
+def evaluate_predictions(
+    logits: NDArray[np.floating], labels: NDArray[np.integer]
+) -> dict[str, Any]:
     """Return top-1, top-5 and per-class accuracy as fractions, and the confusion counts."""
     classes = logits.shape[1]
     counts = confusion(logits.argmax(axis=1), labels, classes)
     totals = counts.sum(axis=1)
-    recall = [float(c) / float(t) if t else None for c, t in zip(counts.diagonal(), totals, strict=True)]
+    recall = [
+        float(c) / float(t) if t else None for c, t in zip(counts.diagonal(), totals, strict=True)
+    ]
     return {
         "samples": len(labels),
         "top1": float(counts.trace()) / len(labels),

@@ -1,5 +1,6 @@
 """Architectures by name, their start, and their files."""
 
+import itertools
 from pathlib import Path
 
 import safetensors
@@ -23,19 +24,25 @@ def small_cnn(classes: int) -> nn.Module:
     """Return a small convolutional net for pictures of 8 to 64 pixels (0.3 M parameters)."""
     channels = (3, 32, 64, 128, 128)
     layers: list[nn.Module] = []
-    for stage, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+    for stage, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
         layers += [nn.MaxPool2d(2)] if stage < 2 else []
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes))
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes)
+    )
 
 
 def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
-    """Return a ResNet whose stem keeps the resolution, for pictures of 32 pixels (He et al., 2016)."""
+    """Return a ResNet whose stem keeps the resolution, for 32 pixels (He et al., 2016)."""
     from torchvision.models.resnet import BasicBlock, ResNet  # takes seconds to import
 
     net = ResNet(BasicBlock, blocks, num_classes=classes)
     net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-    net.maxpool = nn.Identity()  # type: ignore[assignment]
+    net.maxpool = nn.Identity()
     return net
 
 
@@ -81,7 +88,9 @@ def load_initial_weights(model: nn.Module, path: Path) -> None:
     others = set(own) - set(fitting)
     classifier = [name for name, _ in model.named_parameters()][-2:]
     if not others <= set(classifier):
-        raise UserError(f"{path}: shapes differ outside the classifier: {', '.join(sorted(others))}")
+        raise UserError(
+            f"{path}: shapes differ outside the classifier: {', '.join(sorted(others))}"
+        )
     model.load_state_dict(fitting, strict=False)
 
 

@@ -62,7 +62,9 @@ def count_rate(observed: NDArray[np.integer], true: NDArray[np.integer], classes
     for label in range(classes):
         of_class = wrong[observed == label]
         rates.append(float(of_class.mean()) if len(of_class) else rate)
-        uppers.append(wilson_interval(int(of_class.sum()), len(of_class))[1] if len(of_class) else upper)
+        uppers.append(
+            wilson_interval(int(of_class.sum()), len(of_class))[1] if len(of_class) else upper
+        )
     return NoiseRate(
         method="counted",
         rate=rate,

@@ -32,7 +32,9 @@ class MomentumSGD:
         for parameter, velocity in zip(self._parameters, self.velocities, strict=True):
             gradient = self._decayed(parameter)
             velocity.mul_(momentum).add_(gradient)
-            direction = gradient.add(velocity, alpha=momentum) if self._settings.nesterov else velocity
+            direction = (
+                gradient.add(velocity, alpha=momentum) if self._settings.nesterov else velocity
+            )
             parameter.add_(direction, alpha=-learning_rate)
 
     def _decayed(self, parameter: nn.Parameter) -> Tensor:

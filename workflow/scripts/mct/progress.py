@@ -9,7 +9,9 @@ from time import perf_counter
 class Progress:
     """Counts the samples of a stage and reports them; silent unless `speaks`."""
 
-    def __init__(self, stage: str, *, total_samples: int, seen_samples: int = 0, speaks: bool = True) -> None:
+    def __init__(
+        self, stage: str, *, total_samples: int, seen_samples: int = 0, speaks: bool = True
+    ) -> None:
         self._stage, self._total, self._speaks = stage, total_samples, speaks
         self._seen = self._first = seen_samples
         self._began = perf_counter()

@@ -16,7 +16,7 @@ STARTED = time.time()
 def training_record(
     settings: Any, ranks: int, compute: Compute, progress: Progress, samples_seen: int
 ) -> dict[str, Any]:
-    """Return what stands beside the result of a training; `samples_seen` counts those of one model."""
+    """Return what stands beside a training's result; `samples_seen` counts those of one model."""
     return {
         "settings": settings,
         "ranks": ranks,
@@ -31,4 +31,6 @@ def write_record(path: Path, facts: dict[str, Any]) -> None:
     """Write the record of a result: facts, settings as plain data, the command and its time."""
     plain = {name: asdict(fact) if is_dataclass(fact) else fact for name, fact in facts.items()}  # type: ignore[arg-type]
     when = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(STARTED))
-    write_json(path, {**plain, "command": sys.argv, "started": when, "seconds": time.time() - STARTED})
+    write_json(
+        path, {**plain, "command": sys.argv, "started": when, "seconds": time.time() - STARTED}
+    )

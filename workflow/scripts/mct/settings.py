@@ -178,14 +178,29 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
 def _explain(error: ValidationError) -> str:
     """Return one line that says which key is wrong, what was expected and what was got."""
     path = [str(part) for part in error.absolute_path]
+    schema: Any = error.schema
+    instance: Any = error.instance
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in known)
+        known = list(schema["properties"])
+        unknown = next(str(key) for key in instance if key not in known)
         near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
         return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
-    meaning = str(error.schema.get("description", "")).strip()
-    return f"configuration: `{'.'.join(path) or 'top level'}`: {error.message}. {meaning}".strip()
+    meaning = str(schema.get("description", "")).strip()
+    key = ".".join(path) or "top level"
+    return (
+        f"configuration: `{key}`: expected {_expected(schema)}, got {instance!r}. {meaning}".strip()
+    )
+
+
+def _expected(schema: Mapping[str, Any]) -> str:
+    """Return in words what a part of the schema admits."""
+    if "anyOf" in schema:
+        return " or ".join(_expected(part) for part in schema["anyOf"])
+    names = ("type", "const", "enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
+    words = [f"{name} {schema[name]}" for name in names if name in schema]
+    return ", ".join(words).removeprefix("type ")
 
 
 def parse(cls: type[T], data: Mapping[str, Any]) -> T:
@@ -213,7 +228,11 @@ def _parse_value(hint: Any, value: Any) -> Any:
 
 def pick(section: Mapping[str, Any], cls: type) -> dict[str, Any]:
     """Return the keys of `section` that `cls` has as fields."""
-    return {field.name: section[field.name] for field in dataclasses.fields(cls) if field.name in section}
+    return {
+        field.name: section[field.name]
+        for field in dataclasses.fields(cls)
+        if field.name in section
+    }
 
 
 def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:
@@ -221,9 +240,3 @@ def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple
     for key, part in schema.get("properties", {}).items():
         yield prefix + key, part
         yield from describe_keys(part, f"{prefix}{key}.")
-
-
-def to_json(settings: Any) -> str:
-    """Return settings (dataclass or mapping) as JSON with sorted keys."""
-    data = dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else settings
-    return json.dumps(data, sort_keys=True)

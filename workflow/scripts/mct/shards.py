@@ -36,10 +36,23 @@ FIELDS = {
     "true": ("int32", "true label, -1 = unknown; usable in training only where in_clean"),
     "in_noisy": ("bool", "whether the picture is in the noisy set"),
     "in_clean": ("bool", "whether the picture is in the clean set"),
-    "offset": ("int64", "n + 1 positions in payload: picture i is payload[offset[i]:offset[i + 1]]"),
+    "offset": (
+        "int64",
+        "n + 1 positions in payload: picture i is payload[offset[i]:offset[i + 1]]",
+    ),
     "crc32": ("uint32", "CRC-32 of the picture's bytes"),
 }
-ATTRIBUTES = ("format", "version", "set", "shard", "shards", "classes", "size", "encoding", "source")
+ATTRIBUTES = (
+    "format",
+    "version",
+    "set",
+    "shard",
+    "shards",
+    "classes",
+    "size",
+    "encoding",
+    "source",
+)
 COPY_BYTES = 1 << 22
 
 
@@ -222,7 +235,9 @@ def _plain(value: Any) -> Any:
 def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     form, version = attributes.get("format"), attributes.get("version")
     if (form, version) != ("mct-shard", VERSION):
-        raise UserError(f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}")
+        raise UserError(
+            f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
+        )
 
 
 def _map_payload(path: Path, payload: h5py.Dataset) -> NDArray[np.uint8]:

@@ -65,7 +65,9 @@ def accuracy_rows(
         for role in MODEL_NAMES:
             for ranks in sorted({run.ranks for run in evaluations}):
                 key = (method, ranks, role)
-                runs = sorted(run for run in evaluations if (run.method, run.ranks, run.role) == key)
+                runs = sorted(
+                    run for run in evaluations if (run.method, run.ranks, run.role) == key
+                )
                 if runs:
                     rows.append(_measured_row(title, runs, evaluations, records))
     return _with_published(rows, titles, published)
@@ -87,6 +89,7 @@ def _measured_row(
         "ranks": str(runs[0].ranks),
         "samples_seen_by_model": str(own),
         "samples_of_method": str(whole),
+        "split": evaluations[runs[0]]["split"],
         "kind": "measured",
         "published_top1_percent": "",
         "published_as": "",
@@ -108,8 +111,10 @@ def count_samples(run: Run, records: Mapping[Run, Mapping[str, Any]]) -> tuple[i
     return before[run.role] + seen, sum(before.values()) + len(before) * seen
 
 
-def _with_published(rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]) -> list[Row]:
-    """Return measured rows with published figures beside them, then methods only others measured."""
+def _with_published(
+    rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]
+) -> list[Row]:
+    """Return measured rows with published figures, then the methods only others measured."""
     extra = []
     for figure in published:
         text = {
@@ -148,7 +153,11 @@ def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
     write_text(path, "\n".join(lines) + "\n")
     shown = [name for name in header if any(row[name] for row in rows)]
     cells = [[row[name] for name in shown] for row in rows]
-    markdown = [_markdown_line(shown), _markdown_line(["---"] * len(shown)), *map(_markdown_line, cells)]
+    markdown = [
+        _markdown_line(shown),
+        _markdown_line(["---"] * len(shown)),
+        *map(_markdown_line, cells),
+    ]
     write_text(path.with_suffix(".md"), "\n".join([*markdown, "", caption]) + "\n")
 
 

@@ -93,7 +93,7 @@ def train_step(learner: Learner, batch: Batch, rate: float) -> dict[str, float]:
     loss = batch_loss(logits, labels, batch.plan.size)
     learner.update(loss, rate)
     correct = int((logits.argmax(dim=1) == labels).sum())
-    return {"loss": float(loss) * batch.plan.size, "correct": correct, "samples": len(labels)}
+    return {"loss": loss.item() * batch.plan.size, "correct": correct, "samples": len(labels)}
 
 
 def batch_loss(logits: Tensor, labels: Tensor, global_count: int) -> Tensor:

@@ -8,7 +8,15 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.errors import UserError, preview
-from mct.layouts.base import UNKNOWN, Row, existing_root, missing_files, read_file, read_labels, read_lines
+from mct.layouts.base import (
+    UNKNOWN,
+    Row,
+    existing_root,
+    missing_files,
+    read_file,
+    read_labels,
+    read_lines,
+)
 from mct.settings import DatasetSettings
 
 LISTS = {
@@ -37,7 +45,9 @@ class Clothing1M:
 
     def class_names(self) -> list[str]:
         """Return the names of the English file, or of the only one there is."""
-        files = sorted(self._lists.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name))
+        files = sorted(
+            self._lists.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
+        )
         if not files:
             raise UserError(f"{self._lists}: expected a file {NAMES}, found none")
         return read_lines(files[0])

@@ -40,7 +40,10 @@ class Digits:
     def sizes(self) -> dict[str, int]:
         """Return the sizes of the training sets."""
         training = DIGITS - TEST - VALIDATION
-        return {"noisy": training, "clean": round(training * self._settings.synthetic_clean_fraction)}
+        return {
+            "noisy": training,
+            "clean": round(training * self._settings.synthetic_clean_fraction),
+        }
 
     def rows(self) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""

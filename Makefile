@@ -1,0 +1,42 @@
+# make run: the quick start; make test: all tests. Each makes .venv when it is missing or stale.
+CORES ?= $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
+PYTHON ?= python3
+VENV := .venv
+ACTIVATE := . $(VENV)/bin/activate
+STAMP := $(VENV)/.requirements
+PYTHON_FILES := workflow/scripts tests benchmarks
+
+.PHONY: run test lint dag digits-study requirements clean
+
+run: $(STAMP)
+	$(ACTIVATE) && snakemake --cores $(CORES)
+	@cat results/digits/tables/accuracy.md
+
+test: $(STAMP)
+	$(ACTIVATE) && pytest
+
+lint: $(STAMP)
+	$(ACTIVATE) && ruff check . && ruff format --check .
+	$(ACTIVATE) && snakefmt --check Snakefile workflow/rules
+	$(ACTIVATE) && snakemake --lint
+	$(ACTIVATE) && mypy
+
+dag: $(STAMP)
+	$(ACTIVATE) && python workflow/scripts/draw_rules.py --output results/rules.svg
+
+digits-study: $(STAMP)
+	$(ACTIVATE) && snakemake --cores $(CORES) --configfile config/digits_study.yaml
+	@cat results/digits_study/tables/accuracy.md
+
+$(STAMP): requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet "$$(grep -o '^uv==[0-9.]*' requirements.txt)"
+	$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.txt
+	@touch $@
+
+requirements:
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --python-version 3.11 \
+		--no-emit-index-url --quiet requirements.in --output-file requirements.txt
+
+clean:
+	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)

@@ -1,0 +1,26 @@
+"""Runs the tests in `world/` as MPI jobs; a failure on any rank ends the whole job."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORLD_TESTS = Path(__file__).parent / "world"
+SECONDS = 300
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 6])
+def test_world(ranks: int) -> None:
+    program = [sys.executable, "-m", "mpi4py", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    job = subprocess.run(
+        ["mpiexec", "-n", str(ranks), *program, "--confcutdir", WORLD_TESTS, WORLD_TESTS],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert job.returncode == 0, job.stdout + job.stderr
+    assert " passed" in job.stdout

@@ -1,0 +1,60 @@
+"""Topology and collectives: expected values are functions of the number of ranks."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mct import comm
+from mct.errors import UserError
+from mct.partition import block
+
+
+def test_world_of_another_size_is_refused(world):
+    comm.check_world_size(world, world.size)
+    with pytest.raises(UserError, match=f"expected {world.size + 1} MPI ranks, got {world.size}"):
+        comm.check_world_size(world, world.size + 1)
+
+
+def test_odd_world_is_refused(world):
+    if world.size % 2 == 0:
+        pytest.skip("this world is even")
+    with pytest.raises(UserError, match="even number of ranks"):
+        comm.split_world(world)
+
+
+def test_split_makes_two_groups_and_pairs_of_neighbours(topology):
+    world = topology.world_comm
+    assert topology.group_comm.size == topology.pairs == world.size // 2
+    assert topology.pair_comm.size == 2
+    assert topology.pair_comm.rank == topology.role
+    # One node here: ranks 2i and 2i + 1 form pair i.
+    assert (topology.role, topology.group_comm.rank) == (world.rank % 2, world.rank // 2)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2, 5, 64])
+def test_confidences_arrive_in_the_order_of_the_global_batch(topology, batch):
+    start, stop = block(batch, topology.pairs, topology.group_comm.rank)
+    own = (1000 * topology.role + np.arange(start, stop)).astype(np.float32)
+    both = comm.gather_confidences(topology, own, batch)
+    np.testing.assert_array_equal(both, [np.arange(batch), 1000 + np.arange(batch)])
+
+
+def test_pair_shares_the_logits_of_ma(topology):
+    logits = np.full((3, 4), 10 * topology.group_comm.rank + topology.role, np.float32)
+    np.testing.assert_array_equal(
+        comm.share_logits(topology, logits), np.full((3, 4), 10 * topology.group_comm.rank)
+    )
+
+
+def test_running_statistics_become_their_mean(world):
+    norm = nn.BatchNorm2d(3)
+    norm.running_mean.fill_(world.rank)
+    comm.average_running_statistics(world, norm)
+    torch.testing.assert_close(norm.running_mean, torch.full((3,), (world.size - 1) / 2))
+    assert norm.num_batches_tracked == 0
+
+
+def test_sum_array_is_the_sum_over_ranks(world):
+    total = comm.sum_array(world, np.arange(3) * float(world.rank))
+    np.testing.assert_array_equal(total, np.arange(3) * sum(range(world.size)))

@@ -1,0 +1,213 @@
+"""N ranks do what one rank does: same batches, same masks, same gradients, same weights.
+
+In float64 on a model without norm and dropout, where only the order of sums differs.
+"""
+
+import numpy as np
+import pytest
+import torch
+from mpi4py import MPI
+from torch import nn
+
+from mct.comm import Topology
+from mct.compute import Compute
+from mct.coupling import Coupling, plan_calibration
+from mct.gradients import GradientSum
+from mct.imagesets import ImageSet
+from mct.learner import Learner
+from mct.loading import BatchReader
+from mct.partition import block
+from mct.progress import Progress
+from mct.schedules import linear
+from mct.selection import select_within
+from mct.settings import (
+    CalibrationSettings,
+    ImageSettings,
+    ModelSettings,
+    OptimizerSettings,
+)
+from mct.training import Plan, train_alone
+
+CLASSES, SIZE, SAMPLES = 4, 8, 37
+IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
+OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=10)
+DOUBLE = Compute(device=torch.device("cpu"), dtype=torch.float64)
+NOISE = {
+    "rate": 0.3,
+    "upper": 0.35,
+    "class_rates": [0.3] * CLASSES,
+    "class_uppers": [0.35] * CLASSES,
+}
+
+
+class PixelSet(ImageSet):
+    """Random pictures in memory instead of shards."""
+
+    def read(self, position: int) -> np.ndarray:
+        generator = np.random.default_rng(int(self.sample[position]))
+        return generator.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+@pytest.fixture
+def image_set() -> ImageSet:
+    labels = np.random.default_rng(0).integers(0, CLASSES, (2, SAMPLES))
+    nowhere = np.zeros(SAMPLES, np.int64)
+    return PixelSet(
+        shards=[], shard=nowhere, index=nowhere, sample=np.arange(SAMPLES), label=labels[0],
+        observed=labels[0], true=labels[1], in_clean=nowhere.astype(bool), classes=CLASSES,
+    )  # fmt: skip
+
+
+def plain_model(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 5, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(45, CLASSES)]
+    return nn.Sequential(*layers)
+
+
+def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
+    # Small buckets, so that several travel.
+    return Learner(
+        plain_model(seed),
+        compute=DOUBLE,
+        comm=comm,
+        images=IMAGES,
+        optimizer=OPTIMIZER,
+        bucket_bytes=400,
+    )
+
+
+def reader_on(comm: MPI.Intracomm, image_set: ImageSet) -> BatchReader:
+    return BatchReader(image_set, IMAGES, seed=5, ranks=comm.size, rank=comm.rank)
+
+
+def parameters_of(learner: Learner) -> np.ndarray:
+    return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
+
+
+def train(comm: MPI.Intracomm, image_set: ImageSet) -> tuple[np.ndarray, np.ndarray]:
+    learner = make_learner(comm)
+    plan = Plan(samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear)
+    progress = Progress("test", total_samples=85, speaks=False)
+    history = train_alone(learner, reader_on(comm, image_set), plan, prefetch=1, progress=progress)
+    return parameters_of(learner), history.arrays()["loss"]
+
+
+def test_training_on_all_ranks_equals_training_on_one(world, image_set):
+    weights, losses = train(world, image_set)
+    alone, alone_losses = train(MPI.COMM_SELF, image_set)
+    np.testing.assert_allclose(weights, alone, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(losses, alone_losses, rtol=1e-9)
+
+
+def test_blocks_of_all_ranks_are_the_global_batch(world, image_set):
+    plan = Plan(samples=74, set_size=SAMPLES, batch_size=10, learning_rate=1, schedule=linear)
+    mine, whole = reader_on(world, image_set), reader_on(MPI.COMM_SELF, image_set)
+    for step in plan.batches():
+        parts = world.allgather(mine.read(step))
+        reference = whole.read(step)
+        assert torch.equal(torch.cat([part.images for part in parts]), reference.images)
+        assert torch.equal(torch.cat([part.labels for part in parts]), reference.labels)
+        assert all(np.array_equal(part.positions, reference.positions) for part in parts)
+
+
+def test_summed_gradients_equal_those_of_one_rank(world):
+    generator = torch.Generator().manual_seed(0)
+    # As many samples as ranks but one: the last rank has none and sends zeros.
+    count = max(world.size - 1, 1)
+    inputs = torch.randn(count, 3, SIZE, SIZE, generator=generator, dtype=torch.float64)
+    start, stop = block(count, world.size, world.rank)
+    distributed, alone = plain_model().double(), plain_model().double()
+    gradients = GradientSum(distributed.parameters(), world, bucket_bytes=400)
+    gradients.zero()
+    if stop > start:
+        distributed(inputs[start:stop]).square().sum().backward()
+    gradients.finish()
+    alone(inputs).square().sum().backward()
+    for ours, reference in zip(distributed.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, reference.grad, rtol=1e-9, atol=1e-12)
+
+
+def calibration_settings(**changes: object) -> CalibrationSettings:
+    values = {
+        "images": IMAGES, "optimizer": OPTIMIZER, "epochs": 2, "learning_rate": 0.05,
+        "model": ModelSettings(name="small_cnn", initial_weights=None, precision="float64"),
+        "schedule": "linear", "soft_target_weight": 0.5, "temperature": 2.0, "targets": "soft",
+        "selection": "global", "selector": "pair", "seed": 0,
+    }  # fmt: skip
+    return CalibrationSettings(**{**values, **changes})
+
+
+def calibrate(topology: Topology, image_set: ImageSet, settings: CalibrationSettings) -> Coupling:
+    learner = make_learner(topology.group_comm, seed=topology.role)
+    progress = Progress("test", total_samples=1, speaks=False)
+    coupling = Coupling(learner, topology, image_set, settings, NOISE, progress)
+    reader = reader_on(topology.group_comm, image_set)
+    coupling.calibrate(reader, plan_calibration(settings, SAMPLES), prefetch=1)
+    return coupling
+
+
+@pytest.mark.parametrize("selection", ["global", "per_class"])
+def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection):
+    settings = calibration_settings(selection=selection)
+    coupling = calibrate(topology, image_set, settings)
+    world = topology.world_comm
+    # Every pair calibrates alone too; the first pair's result is compared with that of all.
+    lone_world = topology.pair_comm.Dup()
+    lone = Topology(
+        world_comm=lone_world, group_comm=MPI.COMM_SELF, pair_comm=topology.pair_comm,
+        roles=(0, 1), indices=(0, 0),
+    )  # fmt: skip
+    reference = calibrate(lone, image_set, settings)
+    np.testing.assert_allclose(
+        parameters_of(coupling.learner), parameters_of(reference.learner), rtol=1e-9, atol=1e-12
+    )
+    for name, values in coupling.history.arrays().items():
+        np.testing.assert_allclose(
+            values, reference.history.arrays()[name], rtol=1e-9, err_msg=name
+        )
+    if world.rank == 0:
+        np.testing.assert_array_equal(coupling.record.selected, reference.record.selected)
+        np.testing.assert_allclose(
+            coupling.record.confidence, reference.record.confidence, rtol=1e-6
+        )
+        assert not np.isnan(coupling.record.confidence).any()
+    lone_world.Free()
+
+
+def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology):
+    confidence = np.random.default_rng(3).random((2, 64)).round(1).astype(np.float32)  # many ties
+    groups = np.zeros(64, np.int64)
+    masks = select_within(confidence.mean(axis=0), groups, [0.4], [0.4])
+    for other in topology.world_comm.allgather(masks):
+        np.testing.assert_array_equal(other, masks)
+
+
+def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(topology, image_set):
+    """With P = 0 all samples are selected and Mp's step is plain training."""
+    settings = calibration_settings(soft_target_weight=0.0, epochs=1)
+    learner = make_learner(topology.group_comm, seed=topology.role)
+    progress = Progress("test", total_samples=1, speaks=False)
+    no_noise = {**NOISE, "rate": 0.0, "upper": 0.0}
+    coupling = Coupling(learner, topology, image_set, settings, no_noise, progress)
+    plan = plan_calibration(settings, SAMPLES)
+    coupling.calibrate(reader_on(topology.group_comm, image_set), plan, prefetch=0)
+    if topology.role == 1:
+        alone = make_learner(topology.group_comm, seed=1)
+        train_alone(
+            alone, reader_on(topology.group_comm, image_set), plan, prefetch=0, progress=progress
+        )
+        np.testing.assert_allclose(parameters_of(coupling.learner), parameters_of(alone), rtol=1e-9)
+
+
+def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set):
+    """M is 0 for B = 10 and P = .9: Ma skips its steps."""
+    learner = make_learner(topology.group_comm, seed=topology.role)
+    before = parameters_of(learner).copy()
+    progress = Progress("test", total_samples=1, speaks=False)
+    noise = {**NOISE, "rate": 0.9, "upper": 0.9}
+    settings = calibration_settings(epochs=1)
+    coupling = Coupling(learner, topology, image_set, settings, noise, progress)
+    coupling.calibrate(
+        reader_on(topology.group_comm, image_set), plan_calibration(settings, SAMPLES), 0
+    )
+    assert np.array_equal(before, parameters_of(learner)) == (topology.role == 0)

@@ -1,0 +1,101 @@
+"""One whole run on a small tree of JPEG files, and what a user does with it afterwards."""
+
+import csv
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Run
+from safetensors.numpy import load_file
+from trees import CLASSES, SIZES
+
+
+@pytest.fixture
+def finished(snakemake: Run, config: Path, tmp_path: Path) -> Path:
+    run = snakemake("--cores", 2, "--configfile", config)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return tmp_path / "results/tiny"
+
+
+def test_whole_run(finished: Path, snakemake: Run, config: Path):
+    check_catalogue(finished / "catalogue/tiny.tsv")
+    check_shards(finished / "shards/tiny")
+    check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
+    check_table(finished / "tables")
+    for figure in ("confusion", "training_mct_paper"):
+        assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
+    again = snakemake("--cores", 2, "--configfile", config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    check_damaged_shard(finished, snakemake, config)
+
+
+def check_catalogue(path: Path) -> None:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for name, count in SIZES.items():
+        assert sum(int(row[name]) for row in rows) == count
+    assert all(row["observed"] == "-1" for row in rows if row["test"] == "1")
+
+
+def check_shards(folder: Path) -> None:
+    for name, count in SIZES.items() - {("validation", SIZES["validation"])}:
+        index = json.loads((folder / name / "index.json").read_text())
+        assert index["samples"] == count
+        kind = "observed" if name == "noisy" else "true"
+        assert sum(index["samples_per_class"][kind]) == count
+        assert len(index["samples_per_class"][kind]) == len(CLASSES)
+    assert len(list((folder / "noisy").glob("*.h5"))) == 2
+
+
+def check_calibration(folder: Path) -> None:
+    weights = [load_file(folder / f"{role}.safetensors") for role in ("auxiliary", "primary")]
+    assert all(np.isfinite(value).all() for model in weights for value in model.values())
+    with h5py.File(folder / "samples.h5") as samples:
+        confidence, selected = samples["confidence"][()], samples["selected"][()]
+    assert confidence.shape == selected.shape == (2, SIZES["noisy"], 2)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    with h5py.File(folder / "history.h5") as history:
+        counts = history["selected"][()].sum(axis=2)
+    # Batches of 13, 13, 13, 13 and 8 samples at P = .3: M and N of Eq. 1 and Eq. 2.
+    np.testing.assert_array_equal(counts, [(5, 10)] * 4 + [(2, 6)] + [(5, 10)] * 4 + [(2, 6)])
+    assert selected.sum() == counts.sum()
+
+
+def check_table(folder: Path) -> None:
+    with (folder / "accuracy.tsv").open(newline="") as file:
+        rows = {(row["method"], row["model"]): row for row in csv.DictReader(file, delimiter="\t")}
+    assert ("MCT (paper)", "Mp") in rows
+    assert ("Clean + noisy", "Mp") in rows
+    ours, baseline = rows["MCT (paper)", "Mp"], rows["Clean + noisy", "Mp"]
+    assert (
+        ours["samples_seen_by_model"]
+        == baseline["samples_seen_by_model"]
+        == str(4 * SIZES["noisy"])
+    )
+    assert ours["kind"] == "measured"
+    assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows.values())
+    sidecar = json.loads((folder / "accuracy.json").read_text())
+    assert sidecar["configuration"]["experiment"] == "tiny"
+    assert all(run["hardware"]["processor"] for run in sidecar["runs"].values())
+
+
+def check_damaged_shard(finished: Path, snakemake: Run, config: Path) -> None:
+    """A flipped byte ends the stage in a line that names the file; `verify_shards` finds it."""
+    shard = finished / "shards/tiny/test/0000.h5"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    target = finished / "evaluation/tiny/test/mct_paper/seed0_ranks2/primary.json"
+    run = snakemake(
+        "--cores", 2, "--configfile", config, "--rerun-triggers", "params", "-f", target
+    )
+    log = (
+        finished / "logs/tiny/evaluate_model/test_mct_paper_seed0_ranks2_primary.log"
+    ).read_text()
+    assert run.returncode != 0
+    assert log.startswith(f"error: {shard}: ")
+    assert "checksum" in log
+    assert "Traceback" not in log

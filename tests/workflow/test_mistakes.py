@@ -1,0 +1,103 @@
+"""Mistakes of users end in one clear line and exit code 2, before anything is computed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, Run
+
+SCRIPTS = PROJECT / "workflow/scripts"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            "calibration={temprature: 3}",
+            "unknown key `calibration.temprature`; did you mean `temperature`?",
+        ),
+        ("dataset={noise_rate: 1.0}", "`dataset.noise_rate`: expected number, minimum 0"),
+        ("dataset={noise_rate: -0.1}", "got -0.1"),
+        ("ranks=[3]", "`ranks.0`: expected integer, minimum 2, multipleOf 2, got 3"),
+        ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
+    ],
+)
+def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, config, change, expected):
+    run = snakemake("-n", "--cores", 2, "--configfile", config, "--config", change)
+    assert_refused(run, expected)
+
+
+def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:
+    assert run.returncode == 2, run.stderr
+    errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert expected in errors[0]
+    assert "Traceback" not in run.stderr
+
+
+def catalogue_of(tree: Path, output: Path) -> subprocess.CompletedProcess:
+    settings = {
+        "layout": "clothing1m", "root": str(tree), "measuring_labels": None, "seed": 0,
+        "synthetic_noise_rate": 0.0, "synthetic_clean_fraction": 0.1,
+    }  # fmt: skip
+    options = ["--settings", json.dumps(settings), "--output", output]
+    return script("build_catalogue.py", *options)
+
+
+def script(
+    name: str, *options: object, launcher: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess:
+    python = [sys.executable, "-m", "mpi4py"] if launcher else [sys.executable]
+    command = [*launcher, *python, SCRIPTS / name, *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "expected"),
+    [
+        ("clean_test_key_list.txt", "images/n/0000.jpg", "1 keys are in test and in training"),
+        ("noisy_label_kv.txt", "images/n/0000.jpg 9", "label 9 is outside 0 to 2"),
+        ("noisy_label_kv.txt", "images/n/0000.jpg", "expected `key label`"),
+    ],
+)
+def test_wrong_lists_are_refused(tree, tmp_path, file, line, expected):
+    with (tree / file).open("a") as lists:
+        lists.write(f"{line}\n")
+    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), expected)
+    assert not (tmp_path / "catalogue.tsv").exists()
+
+
+@pytest.mark.parametrize(("file", "kind"), [("noisy_label_kv.txt", 0), ("clean_label_kv.txt", 0)])
+def test_a_key_with_two_labels_is_refused(tree, tmp_path, file, kind):
+    key, label = (tree / file).read_text().splitlines()[kind].split()
+    with (tree / file).open("a") as lists:
+        lists.write(f"{key} {(int(label) + 1) % 3}\n")
+    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), f"key {key} has two labels")
+
+
+def test_missing_pictures_are_counted_and_named(tree, tmp_path):
+    gone = sorted((tree / "images/t").iterdir())[:5]
+    for path in gone:
+        path.unlink()
+    run = catalogue_of(tree, tmp_path / "catalogue.tsv")
+    named = ", ".join(f"images/t/{path.name}" for path in gone[:3])
+    assert_refused(run, f"5 of 99 listed pictures are not there: {named}, and 2 more")
+
+
+def test_an_empty_clean_set_is_refused(tree, tmp_path):
+    (tree / "clean_train_key_list.txt").write_text("")
+    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), "the clean set is empty")
+
+
+@pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])
+def test_a_world_of_another_size_is_refused(name, tmp_path):
+    common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--noisy", "x"]
+    own = {
+        "train_model.py": ["--role", "primary", "--clean", "x"],
+        "calibrate_pair.py": ["--noise", "x", "--auxiliary", "x", "--primary", "x"],
+    }
+    options = [*common, *own[name], "--output", tmp_path]
+    run = script(name, *options, launcher=("mpiexec", "-n", "2"))
+    assert_refused(run, "expected 4 MPI ranks, got 2")

@@ -1,0 +1,45 @@
+"""What can be seen without running anything: lint, dry runs, the plan."""
+
+import pytest
+from conftest import PROJECT, Run
+
+
+def test_lint_is_clean(snakemake: Run):
+    lint = snakemake("--lint")
+    assert lint.returncode == 0, lint.stderr
+    assert "good condition" in lint.stderr
+
+
+def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run, tmp_path):
+    plan = snakemake("-n", "--cores", 4, "--config", f"results={tmp_path}")
+    assert plan.returncode == 0, plan.stderr
+    ranks = {
+        rule: resource(plan.stdout, rule, "tasks")
+        for rule in ("pretrain_auxiliary", "pretrain_primary")
+    }
+    assert ranks == {"pretrain_auxiliary": 1, "pretrain_primary": 3}
+    assert resource(plan.stdout, "calibrate_pair", "tasks") == 4
+
+
+def resource(plan: str, rule: str, name: str) -> int:
+    """Return a resource that a dry run states for a rule."""
+    job = plan.split(f"rule {rule}:")[1].split("\n[")[0]
+    return int(job.split(f"{name}=")[1].split(",")[0].split()[0])
+
+
+@pytest.mark.parametrize(
+    "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_config_has_a_plan(snakemake: Run, config, tree, tmp_path):
+    plan = snakemake(
+        "-n", "--cores", 4, "--configfile", config,
+        "--config", f"results={tmp_path}", f"dataset={{root: {tree}}}",
+    )  # fmt: skip
+    assert plan.returncode == 0, plan.stderr
+    assert "rule calibrate_pair" in plan.stdout
+
+
+def test_environment_file_pins_what_requirements_pin():
+    text = (PROJECT / "workflow/envs/mct.yaml").read_text()
+    assert "-r ../../requirements.txt" in text
+    assert (PROJECT / "workflow/envs/../../requirements.txt").is_file()
