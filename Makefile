@@ -22,7 +22,7 @@ lint: $(STAMP)
 	$(ACTIVATE) && mypy
 
 dag: $(STAMP)
-	$(ACTIVATE) && python workflow/scripts/draw_rules.py --output results/rules.svg
+	$(ACTIVATE) && snakemake --rulegraph | python workflow/scripts/draw_rules.py --output results/rules.png
 
 digits-study: $(STAMP)
 	$(ACTIVATE) && snakemake --cores $(CORES) --configfile config/digits_study.yaml

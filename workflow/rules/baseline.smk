@@ -26,7 +26,7 @@ rule train_baseline:
         stage=lambda wildcards: wildcards.method,
         role="primary",
         execution=EXECUTION,
+        checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.training_settings(wildcards.method, wildcards.seed),
-        code=EXPERIMENT.code("train_model.py"),
     shell:
-        TRAIN
+        TRAIN + code("train_model.py")

@@ -24,11 +24,12 @@ rule calibrate_pair:
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
         execution=EXECUTION,
+        checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
-        code=EXPERIMENT.code("calibrate_pair.py"),
     shell:
         "python workflow/scripts/launch_ranks.py --ranks {resources.tasks} --threads {resources.cpus_per_task}"
         " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
         " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
         " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
-        " --output $(dirname {output.record:q}) 2> {log:q}"
+        " --checkpoints {params.checkpoints:q} --output $(dirname {output.record:q}) 2> {log:q}"
+        + code("calibrate_pair.py")

@@ -8,10 +8,9 @@ rule build_catalogue:
     params:
         settings=EXPERIMENT.catalogue_settings(),
         source=EXPERIMENT.source_digest,
-        code=EXPERIMENT.code("build_catalogue.py"),
     shell:
         "python workflow/scripts/build_catalogue.py --settings {params.settings:q}"
-        " --output {output:q} 2> {log:q}"
+        " --output {output:q} 2> {log:q}" + code("build_catalogue.py")
 
 
 rule list_classes:
@@ -24,7 +23,6 @@ rule list_classes:
     params:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,
-        code=EXPERIMENT.code("list_classes.py"),
     shell:
         "python workflow/scripts/list_classes.py --settings {params.settings:q}"
-        " --output {output:q} 2> {log:q}"
+        " --output {output:q} 2> {log:q}" + code("list_classes.py")

@@ -41,16 +41,26 @@ def evaluation(method, run, role):
     return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
 
 
+def code(script):
+    """Return a comment with the digest of the code that a rule's script can reach.
+
+    So that a change of code reruns the rule, as Snakemake's trigger `code` does.
+    """
+    return f" # {EXPERIMENT.code(script)}"
+
+
 TRAIN = (
     "python workflow/scripts/launch_ranks.py --ranks {resources.tasks}"
     " --threads {resources.cpus_per_task} workflow/scripts/train_model.py"
     " --stage {params.stage} --role {params.role} --ranks {resources.tasks}"
     " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
-    " --clean {input.clean:q} --output $(dirname {output.record:q}) 2> {log:q}"
+    " --clean {input.clean:q} --checkpoints {params.checkpoints:q}"
+    " --output $(dirname {output.record:q}) 2> {log:q}"
 )
 RUN = "seed{seed}_ranks{ranks}"
 MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
+CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
 
 

@@ -13,8 +13,7 @@ rule evaluate_model:
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
-        code=EXPERIMENT.code("evaluate_model.py"),
     shell:
         "python workflow/scripts/evaluate_model.py --settings {params.settings:q}"
         " --execution {params.execution:q} --split {wildcards.split} --index {input.index:q}"
-        " --weights {input.weights:q} --output {output:q} 2> {log:q}"
+        " --weights {input.weights:q} --output {output:q} 2> {log:q}" + code("evaluate_model.py")

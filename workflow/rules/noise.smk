@@ -10,7 +10,7 @@ rule estimate_noise:
         "../envs/mct.yaml"
     params:
         rate=EXPERIMENT.noise_settings(),
-        code=EXPERIMENT.code("estimate_noise.py"),
     shell:
         "python workflow/scripts/estimate_noise.py --catalogue {input.catalogue:q}"
         " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"
+        + code("estimate_noise.py")

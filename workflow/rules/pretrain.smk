@@ -23,12 +23,12 @@ rule pretrain_auxiliary:
         stage="pretrain_auxiliary",
         role="auxiliary",
         execution=EXECUTION,
+        checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
         settings=lambda wildcards: EXPERIMENT.training_settings(
             "pretrain_auxiliary", wildcards.seed
         ),
-        code=EXPERIMENT.code("train_model.py"),
     shell:
-        TRAIN
+        TRAIN + code("train_model.py")
 
 
 rule pretrain_primary:
@@ -53,7 +53,7 @@ rule pretrain_primary:
         stage="pretrain_primary",
         role="primary",
         execution=EXECUTION,
+        checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
         settings=lambda wildcards: EXPERIMENT.training_settings("pretrain_primary", wildcards.seed),
-        code=EXPERIMENT.code("train_model.py"),
     shell:
-        TRAIN
+        TRAIN + code("train_model.py")

@@ -22,12 +22,11 @@ rule tabulate_accuracy:
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.table_settings(),
-        code=EXPERIMENT.code("tabulate_accuracy.py"),
     shell:
         "python workflow/scripts/tabulate_accuracy.py --settings {params.settings:q}"
         " --config {params.execution:q} --evaluations {input.evaluations:q}"
         " --records {input.records:q} --published {input.published:q}"
-        " --output {output.tsv:q} 2> {log:q}"
+        " --output {output.tsv:q} 2> {log:q}" + code("tabulate_accuracy.py")
 
 
 rule plot_confusion:
@@ -44,11 +43,10 @@ rule plot_confusion:
         result("logs/plot_confusion.log"),
     conda:
         "../envs/mct.yaml"
-    params:
-        code=EXPERIMENT.code("plot_confusion.py"),
     shell:
         "python workflow/scripts/plot_confusion.py --evaluations {input.evaluations:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
+        + code("plot_confusion.py")
 
 
 rule plot_training:
@@ -66,9 +64,7 @@ rule plot_training:
         result("logs/plot_training_{method}.log"),
     conda:
         "../envs/mct.yaml"
-    params:
-        code=EXPERIMENT.code("plot_training.py"),
     shell:
         "python workflow/scripts/plot_training.py --auxiliary {input.auxiliary:q}"
         " --primary {input.primary:q} --calibration {input.calibration:q}"
-        " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"
+        " --noise {input.noise:q} --output {output.png:q} 2> {log:q}" + code("plot_training.py")

@@ -10,11 +10,10 @@ rule write_shard:
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
-        code=EXPERIMENT.code("write_shard.py"),
     shell:
         "python workflow/scripts/write_shard.py --dataset {params.dataset:q}"
         " --settings {params.settings:q} --catalogue {input:q} --set {wildcards.set}"
-        " --shard {wildcards.shard} --output {output:q} 2> {log:q}"
+        " --shard {wildcards.shard} --output {output:q} 2> {log:q}" + code("write_shard.py")
 
 
 rule index_shards:
@@ -26,8 +25,6 @@ rule index_shards:
         f"{LOGS}/index_shards/{{set}}.log",
     conda:
         "../envs/mct.yaml"
-    params:
-        code=EXPERIMENT.code("index_shards.py"),
     shell:
         "python workflow/scripts/index_shards.py --set {wildcards.set} --shards {input:q}"
-        " --output {output:q} 2> {log:q}"
+        " --output {output:q} 2> {log:q}" + code("index_shards.py")

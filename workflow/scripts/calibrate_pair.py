@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mct import entry, methods
+from mct.checkpoint import Checkpoints, StageLock, kept_execution, stage_folder
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
 from mct.coupling import Coupling, plan_calibration, summarise
@@ -20,13 +21,17 @@ from mct.settings import CalibrationSettings
 def main() -> None:
     arguments = entry.options(
         __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, noise=Path,
-        auxiliary=Path, primary=Path, output=Path,
+        auxiliary=Path, primary=Path, checkpoints=Path,
+        output=Path,
     )  # fmt: skip
     world_comm = world()
     check_world_size(world_comm, arguments.ranks)
     topology = split_world(world_comm)
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
-    execution = entry.read_execution(arguments.execution)
+    inputs = (arguments.noisy, arguments.noise, arguments.auxiliary, arguments.primary)
+    saved = stage_folder(arguments, Path(__file__), inputs)
+    execution = kept_execution(saved, entry.read_execution(arguments.execution))
+    lock = StageLock(saved.parent) if world_comm.rank == 0 else None
     compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     role = methods.ROLES[topology.role]
@@ -45,7 +50,10 @@ def main() -> None:
     coupling = Coupling(
         learner, topology, image_set, settings, json.loads(arguments.noise.read_text()), progress
     )
-    coupling.calibrate(reader, plan, execution.prefetch_batches)
+    checkpoints = Checkpoints(
+        saved, execution, world_comm=world_comm, model_comm=topology.group_comm, role=role
+    )
+    coupling.run(reader, plan, checkpoints, execution.prefetch_batches)
     folder = arguments.output
     if world_comm.rank == 0:
         write_arrays(
@@ -61,7 +69,9 @@ def main() -> None:
         write_record(folder / "record.json", record)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, folder / f"{role}.safetensors")
+    checkpoints.remove()
     topology.free()
+    del lock
 
 
 if __name__ == "__main__":

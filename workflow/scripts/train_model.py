@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mct import entry, methods
+from mct.checkpoint import Checkpoints, StageLock, kept_execution, stage_folder
 from mct.comm import check_world_size, local_rank, world
 from mct.compute import choose_compute
 from mct.history import write_arrays, write_epochs
@@ -13,20 +14,22 @@ from mct.models import build_model, save_weights
 from mct.progress import Progress
 from mct.record import training_record, write_record
 from mct.settings import TrainingSettings
-from mct.training import plan_training, summarise, train_alone
+from mct.training import Training, plan_training, summarise
 
 
 def main() -> None:
     arguments = entry.options(
         __doc__, stage=str, role=str, ranks=int, settings=str, execution=Path,
-        noisy=Path, clean=Path, output=Path,
+        noisy=Path, clean=Path, checkpoints=Path, output=Path,
     )  # fmt: skip
     comm = world()
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
-    execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
     indices = {"noisy": arguments.noisy, "clean": arguments.clean}
+    saved = stage_folder(arguments, Path(__file__), indices.values())
+    execution = kept_execution(saved, entry.read_execution(arguments.execution))
+    lock = StageLock(saved.parent) if comm.rank == 0 else None
+    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
     image_set = open_training_set(settings.training_set, indices)
     plan = plan_training(settings, read_sizes(indices), len(image_set))
     seed = methods.model_seed(settings.seed, arguments.role)
@@ -40,9 +43,11 @@ def main() -> None:
         image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank
     )
     progress = Progress(arguments.stage, total_samples=plan.samples, speaks=comm.rank == 0)
-    history = train_alone(
-        learner, reader, plan, prefetch=execution.prefetch_batches, progress=progress
+    checkpoints = Checkpoints(
+        saved, execution, world_comm=comm, model_comm=comm, role=arguments.role
     )
+    training = Training(learner, reader, plan, progress)
+    history = training.run(checkpoints, execution.prefetch_batches)
     if comm.rank == 0:
         folder = arguments.output
         write_arrays(folder / "history.h5", history.arrays(), {"axes": "step"})
@@ -50,6 +55,8 @@ def main() -> None:
         record = training_record(settings, comm.size, compute, progress, plan.samples)
         write_record(folder / "record.json", record)
         save_weights(learner.model, folder / f"{arguments.role}.safetensors")
+    checkpoints.remove()
+    del lock
 
 
 if __name__ == "__main__":

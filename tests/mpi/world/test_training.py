@@ -3,30 +3,38 @@
 In float64 on a model without norm and dropout, where only the order of sums differs.
 """
 
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mpi4py import MPI
 from torch import nn
 
+from mct.checkpoint import Checkpoints
 from mct.comm import Topology
 from mct.compute import Compute
 from mct.coupling import Coupling, plan_calibration
+from mct.errors import StageInterruptedError
 from mct.gradients import GradientSum
 from mct.imagesets import ImageSet
 from mct.learner import Learner
-from mct.loading import BatchReader
-from mct.partition import block
+from mct.loading import Batch, BatchReader
+from mct.methods import ROLES
+from mct.partition import GlobalBatch, block
 from mct.progress import Progress
 from mct.schedules import linear
 from mct.selection import select_within
 from mct.settings import (
     CalibrationSettings,
+    ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
-from mct.training import Plan, train_alone
+from mct.training import Plan, Training
 
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -64,6 +72,26 @@ def plain_model(seed: int = 0) -> nn.Module:
     return nn.Sequential(*layers)
 
 
+class SignallingReader(BatchReader):
+    """Sends SIGUSR1 to its own process when it reads the batch of a given step."""
+
+    def __init__(self, reader: BatchReader, step: int) -> None:
+        self._reader, self._step = reader, step
+
+    def read(self, plan: GlobalBatch) -> Batch:
+        if plan.step == self._step:
+            signal.raise_signal(signal.SIGUSR1)
+        return self._reader.read(plan)
+
+
+@pytest.fixture
+def folder(world, tmp_path_factory) -> Iterator[Path]:
+    """Return a folder that all ranks share."""
+    own = tmp_path_factory.mktemp("shared") if world.rank == 0 else None
+    yield world.bcast(own)
+    world.Barrier()
+
+
 def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
     # Small buckets, so that several travel.
     return Learner(
@@ -84,19 +112,52 @@ def parameters_of(learner: Learner) -> np.ndarray:
     return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
 
 
-def train(comm: MPI.Intracomm, image_set: ImageSet) -> tuple[np.ndarray, np.ndarray]:
+def checkpoints_in(
+    folder: Path, world: MPI.Intracomm, model: MPI.Intracomm, role: str
+) -> Checkpoints:
+    never = ExecutionSettings(checkpoint_minutes=0)
+    return Checkpoints(folder, never, world_comm=world, model_comm=model, role=role)
+
+
+def train(
+    comm: MPI.Intracomm, image_set: ImageSet, folder: Path, stop_after: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and losses; the last rank gets a signal in step `stop_after`."""
     learner = make_learner(comm)
     plan = Plan(samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear)
     progress = Progress("test", total_samples=85, speaks=False)
-    history = train_alone(learner, reader_on(comm, image_set), plan, prefetch=1, progress=progress)
+    reader = reader_on(comm, image_set)
+    if stop_after is not None and comm.rank == comm.size - 1:
+        reader = SignallingReader(reader, stop_after)
+    training = Training(learner, reader, plan, progress)
+    history = training.run(checkpoints_in(folder, comm, comm, "primary"), prefetch=0)
     return parameters_of(learner), history.arrays()["loss"]
 
 
-def test_training_on_all_ranks_equals_training_on_one(world, image_set):
-    weights, losses = train(world, image_set)
-    alone, alone_losses = train(MPI.COMM_SELF, image_set)
+def test_training_on_all_ranks_equals_training_on_one(world, image_set, folder):
+    weights, losses = train(world, image_set, folder / "all")
+    alone, alone_losses = train(MPI.COMM_SELF, image_set, folder / f"rank{world.rank}")
     np.testing.assert_allclose(weights, alone, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(losses, alone_losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize("step", [0, 3, 8])
+def test_interrupted_training_ends_in_the_same_bits(world, image_set, folder, step):
+    weights, losses = train(world, image_set, folder / "whole")
+    with pytest.raises(StageInterruptedError, match=f"after step {step + 1}"):
+        train(world, image_set, folder / "parts", stop_after=step)
+    resumed, resumed_losses = train(world, image_set, folder / "parts")
+    np.testing.assert_array_equal(resumed, weights)
+    np.testing.assert_array_equal(resumed_losses, losses)
+
+
+def test_training_goes_on_with_another_number_of_ranks(world, image_set, folder):
+    weights, losses = train(world, image_set, folder / "whole")
+    with pytest.raises(StageInterruptedError):
+        train(world, image_set, folder / "parts", stop_after=4)
+    alone, alone_losses = train(MPI.COMM_SELF, image_set, folder / "parts")
+    np.testing.assert_allclose(alone, weights, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(alone_losses, losses, rtol=1e-9)
 
 
 def test_blocks_of_all_ranks_are_the_global_batch(world, image_set):
@@ -137,19 +198,30 @@ def calibration_settings(**changes: object) -> CalibrationSettings:
     return CalibrationSettings(**{**values, **changes})
 
 
-def calibrate(topology: Topology, image_set: ImageSet, settings: CalibrationSettings) -> Coupling:
+def calibrate(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    folder: Path,
+    **changes: object,
+) -> Coupling:
     learner = make_learner(topology.group_comm, seed=topology.role)
     progress = Progress("test", total_samples=1, speaks=False)
-    coupling = Coupling(learner, topology, image_set, settings, NOISE, progress)
+    noise = {**NOISE, **changes.get("noise", {})}
+    coupling = Coupling(learner, topology, image_set, settings, noise, progress)
     reader = reader_on(topology.group_comm, image_set)
-    coupling.calibrate(reader, plan_calibration(settings, SAMPLES), prefetch=1)
+    if "stop_after" in changes and topology.world_comm.rank == 1:
+        reader = SignallingReader(reader, changes["stop_after"])
+    role = ROLES[topology.role]
+    checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
+    coupling.run(reader, plan_calibration(settings, SAMPLES), checkpoints, prefetch=0)
     return coupling
 
 
 @pytest.mark.parametrize("selection", ["global", "per_class"])
-def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection):
+def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection, folder):
     settings = calibration_settings(selection=selection)
-    coupling = calibrate(topology, image_set, settings)
+    coupling = calibrate(topology, image_set, settings, folder / "all")
     world = topology.world_comm
     # Every pair calibrates alone too; the first pair's result is compared with that of all.
     lone_world = topology.pair_comm.Dup()
@@ -157,7 +229,7 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection
         world_comm=lone_world, group_comm=MPI.COMM_SELF, pair_comm=topology.pair_comm,
         roles=(0, 1), indices=(0, 0),
     )  # fmt: skip
-    reference = calibrate(lone, image_set, settings)
+    reference = calibrate(lone, image_set, settings, folder / f"pair{topology.group_comm.rank}")
     np.testing.assert_allclose(
         parameters_of(coupling.learner), parameters_of(reference.learner), rtol=1e-9, atol=1e-12
     )
@@ -182,32 +254,41 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
         np.testing.assert_array_equal(other, masks)
 
 
-def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(topology, image_set):
+def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, folder):
+    settings = calibration_settings()
+    whole = calibrate(topology, image_set, settings, folder / "whole")
+    with pytest.raises(StageInterruptedError, match="after step 6"):
+        calibrate(topology, image_set, settings, folder / "parts", stop_after=5)
+    resumed = calibrate(topology, image_set, settings, folder / "parts")
+    np.testing.assert_array_equal(parameters_of(resumed.learner), parameters_of(whole.learner))
+    for name, values in resumed.history.arrays().items():
+        np.testing.assert_array_equal(values, whole.history.arrays()[name], err_msg=name)
+    np.testing.assert_array_equal(resumed.record.confidence, whole.record.confidence)
+    np.testing.assert_array_equal(resumed.record.selected, whole.record.selected)
+
+
+def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(
+    topology, image_set, folder
+):
     """With P = 0 all samples are selected and Mp's step is plain training."""
     settings = calibration_settings(soft_target_weight=0.0, epochs=1)
-    learner = make_learner(topology.group_comm, seed=topology.role)
-    progress = Progress("test", total_samples=1, speaks=False)
-    no_noise = {**NOISE, "rate": 0.0, "upper": 0.0}
-    coupling = Coupling(learner, topology, image_set, settings, no_noise, progress)
-    plan = plan_calibration(settings, SAMPLES)
-    coupling.calibrate(reader_on(topology.group_comm, image_set), plan, prefetch=0)
+    no_noise = {"rate": 0.0, "upper": 0.0}
+    coupling = calibrate(topology, image_set, settings, folder / "pair", noise=no_noise)
     if topology.role == 1:
-        alone = make_learner(topology.group_comm, seed=1)
-        train_alone(
-            alone, reader_on(topology.group_comm, image_set), plan, prefetch=0, progress=progress
-        )
+        group = topology.group_comm
+        alone = make_learner(group, seed=1)
+        progress = Progress("test", total_samples=1, speaks=False)
+        plan = plan_calibration(settings, SAMPLES)
+        training = Training(alone, reader_on(group, image_set), plan, progress)
+        training.run(checkpoints_in(folder / "alone", group, group, "primary"), prefetch=0)
+        # B - 1 of B samples are certain for Ma, all are expected clean for Mp.
         np.testing.assert_allclose(parameters_of(coupling.learner), parameters_of(alone), rtol=1e-9)
 
 
-def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set):
+def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set, folder):
     """M is 0 for B = 10 and P = .9: Ma skips its steps."""
-    learner = make_learner(topology.group_comm, seed=topology.role)
-    before = parameters_of(learner).copy()
-    progress = Progress("test", total_samples=1, speaks=False)
-    noise = {**NOISE, "rate": 0.9, "upper": 0.9}
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
     settings = calibration_settings(epochs=1)
-    coupling = Coupling(learner, topology, image_set, settings, noise, progress)
-    coupling.calibrate(
-        reader_on(topology.group_comm, image_set), plan_calibration(settings, SAMPLES), 0
-    )
-    assert np.array_equal(before, parameters_of(learner)) == (topology.role == 0)
+    noise = {"rate": 0.9, "upper": 0.9}
+    after = parameters_of(calibrate(topology, image_set, settings, folder, noise=noise).learner)
+    assert np.array_equal(before, after) == (topology.role == 0)

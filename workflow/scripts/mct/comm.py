@@ -151,6 +151,20 @@ def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
+def highest(comm: Comm, value: int) -> int:
+    """Return the largest of all ranks' values. Collective."""
+    return comm.allreduce(value, op=MPI.MAX)
+
+
+def gather_arrays(comm: Comm, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return on rank 0 each array of all ranks with a leading axis of ranks, elsewhere nothing.
+
+    Collective. For small arrays: they travel as objects.
+    """
+    parts = comm.gather(arrays, root=0) or []
+    return {name: np.stack([part[name] for part in parts]) for name in arrays if parts}
+
+
 def average_running_statistics(comm: Comm, model: nn.Module) -> None:
     """Replace the running statistics of norms by their mean over ranks, in place. Collective.
 

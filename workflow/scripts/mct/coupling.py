@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.checkpoint import Checkpoints
 from mct.comm import (
     AUXILIARY,
     PRIMARY,
@@ -22,7 +23,7 @@ from mct.comm import (
 )
 from mct.history import History
 from mct.imagesets import ImageSet
-from mct.learner import Learner
+from mct.learner import Arrays, Learner
 from mct.loading import Batch, BatchReader, Prefetcher
 from mct.losses import confidence, cross_entropy, selected_mean, taught_loss
 from mct.methods import ROLES
@@ -150,15 +151,36 @@ class Coupling:
         self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
         self._has_skipped = False
 
-    def calibrate(self, reader: BatchReader, plan: Plan, prefetch: int) -> None:
+    def run(self, reader: BatchReader, plan: Plan, checkpoints: Checkpoints, prefetch: int) -> None:
         """Train both models of the pair on the plan's batches, in place. Collective."""
         prefetcher = Prefetcher(prefetch)
-        for batch in prefetcher.map(reader.read, plan.batches()):
+        first = checkpoints.resume(self)
+        self._progress.resume(first, plan.samples_before(first))
+        for batch in prefetcher.map(reader.read, plan.batches(first)):
             self.step(batch, plan.rate(batch.plan))
             self._progress.count(batch.plan.size, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._end_epoch(batch.plan.epoch)
+            checkpoints.after_step(batch.plan.step, self)
         average_running_statistics(self.learner.comm, self.learner.model)
+
+    def model_state(self) -> tuple[Arrays, Arrays]:
+        """Return the learner's state."""
+        return self.learner.state()
+
+    def progress_state(self) -> Arrays:
+        """Return history and, on world rank 0, the record of samples. Collective."""
+        self.history.reduce(self.topology.world_comm)
+        record = {"confidence": self.record.confidence, "selected": self.record.selected}
+        return {"history": self.history.table(), **record}
+
+    def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
+        """Take up a state, in place."""
+        self.learner.restore(shared, own)
+        self.history.restore(progress["history"])
+        if self.topology.world_comm.rank == 0:
+            self.record.confidence[:] = progress["confidence"]
+            self.record.selected[:] = progress["selected"]
 
     def step(self, batch: Batch, rate: float) -> None:
         """Make one step of both models on a global batch. Collective."""

@@ -1,6 +1,7 @@
 """What every entry point shares: options, settings and exit codes."""
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -11,11 +12,15 @@ from typing import TypeVar
 
 import yaml
 
-from mct.errors import UserError
+from mct.errors import StageInterruptedError, UserError
 from mct.settings import ExecutionSettings, parse
 
 T = TypeVar("T")
-USER_ERROR = 2
+USER_ERROR, INTERRUPTED = 2, 75
+# Libraries wrap the system's error in their own, so its text is what they share.
+FULL_DISK = tuple(
+    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+)
 
 
 def options(description: str | None, **arguments: type) -> argparse.Namespace:
@@ -50,18 +55,37 @@ def read_execution(path: Path) -> ExecutionSettings:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run an entry point; a user's error ends in its line and exit code 2.
+    """Run an entry point and end it with the exit code of its ending.
 
-    Under MPI every rank may come here with the same error: rank 0 speaks at once, the others after
-    a while in which rank 0's exit has usually ended them.
+    0 done; 2 a user's error, in its one line; 75 interrupted with a checkpoint; anything else is a
+    fault, with a traceback. Under MPI every rank may come here with the same error: rank 0 speaks
+    at once, the others after a while in which rank 0's exit has usually ended them.
     """
     try:
         main()
-    except UserError as error:
+    except StageInterruptedError as stop:
+        if not _rank():
+            print(f"interrupted: {stop}", file=sys.stderr, flush=True)
+        sys.stderr.flush()
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        line = explain(error)
+        if line is None:
+            raise
         if _rank():
             time.sleep(2)
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {line}", file=sys.stderr, flush=True)
         raise SystemExit(USER_ERROR) from None
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the line for a user's error, None for a fault of the program."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = str(error)
+    if any(reason in text for reason in FULL_DISK):
+        return f"a file cannot be written: {text}; make space or allow writing, then run again"
+    return None
 
 
 def _rank() -> int:

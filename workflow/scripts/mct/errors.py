@@ -1,4 +1,4 @@
-"""Mistakes of users, as opposed to faults of the program."""
+"""Endings of a stage that are no faults of the program: mistakes of users, interruption."""
 
 
 class UserError(ValueError):
@@ -6,6 +6,10 @@ class UserError(ValueError):
 
     The message names the file, key or rank, what was expected, what was got and what to do.
     """
+
+
+class StageInterruptedError(Exception):
+    """The stage was asked to stop and left a checkpoint; ends in exit code 75."""
 
 
 def preview(items: list[str], count: int = 3) -> str:

@@ -109,3 +109,23 @@ def _legend_once(axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+
+
+def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:
+    """Return a graph of rules, given (rule, rule that needs it), without shortcuts."""
+    import networkx
+
+    graph = networkx.transitive_reduction(networkx.DiGraph(edges))
+    for depth, names in enumerate(networkx.topological_generations(graph)):
+        for name in names:
+            graph.nodes[name]["depth"] = depth
+    places = networkx.multipartite_layout(graph, subset_key="depth", align="vertical")
+    figure, axis = plt.subplots(figsize=(15, 4.5), layout="constrained")
+    networkx.draw_networkx(
+        graph, places, ax=axis, node_size=0, font_size=8, edge_color="grey", width=0.8,
+        min_source_margin=38, min_target_margin=38, connectionstyle="arc3,rad=0.06",
+        bbox={"boxstyle": "round", "facecolor": "#e8f1fa", "edgecolor": COLOURS["auxiliary"]},
+    )  # fmt: skip
+    axis.margins(x=0.08)
+    axis.axis("off")
+    return figure

@@ -1,6 +1,10 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mct.comm import Comm
@@ -8,6 +12,8 @@ from mct.compute import Compute
 from mct.gradients import GradientSum
 from mct.optimizer import MomentumSGD
 from mct.settings import ImageSettings, OptimizerSettings
+
+Arrays = dict[str, NDArray[Any]]
 
 
 class Learner:
@@ -28,7 +34,25 @@ class Learner:
         self._compute, self._images = compute, images
         self._gradients = GradientSum(self.model.parameters(), comm, bucket_bytes)
         self.optimizer = MomentumSGD(self.model.parameters(), optimizer)
+        self._named = list(self.model.named_parameters())
         self._classes = list(self.model.parameters())[-1].numel()
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""
+        shared = {}
+        for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
+            shared[f"parameter.{name}"] = to_array(parameter)
+            shared[f"velocity.{name}"] = to_array(velocity)
+        return shared, {name: to_array(buffer) for name, buffer in self.model.named_buffers()}
+
+    @torch.no_grad()
+    def restore(self, shared: Arrays, own: Arrays) -> None:
+        """Take up a state that `state` returned, in place."""
+        for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
+            parameter.copy_(torch.from_numpy(shared[f"parameter.{name}"]))
+            velocity.copy_(torch.from_numpy(shared[f"velocity.{name}"]))
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(torch.from_numpy(own[name]))
 
     def forward(self, images: Tensor, key: int) -> Tensor:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
@@ -58,3 +82,8 @@ class Learner:
         if loss.requires_grad:
             loss.backward()
         self._gradients.finish()
+
+
+def to_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a copy of a tensor as a contiguous array on the host."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")

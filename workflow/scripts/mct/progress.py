@@ -9,13 +9,17 @@ from time import perf_counter
 class Progress:
     """Counts the samples of a stage and reports them; silent unless `speaks`."""
 
-    def __init__(
-        self, stage: str, *, total_samples: int, seen_samples: int = 0, speaks: bool = True
-    ) -> None:
+    def __init__(self, stage: str, *, total_samples: int, speaks: bool = True) -> None:
         self._stage, self._total, self._speaks = stage, total_samples, speaks
-        self._seen = self._first = seen_samples
+        self._seen = self._first = 0
         self._began = perf_counter()
         self._waited_seconds = 0.0
+
+    def resume(self, step: int, samples: int) -> None:
+        """Note that the stage goes on after `step` steps, which saw `samples` samples."""
+        self._seen = self._first = samples
+        if step:
+            self.note(f"goes on after step {step} ({samples:,} samples)")
 
     def count(self, samples: int, waited_seconds: float) -> None:
         """Note a global batch and the seconds that were waited for batches since the start."""

@@ -129,6 +129,8 @@ class ExecutionSettings:
     threads_per_rank: int = 1
     prefetch_batches: int = 2
     bucket_bytes: int = 4 << 20
+    checkpoint_minutes: float = 10.0
+    checkpoint_steps: int = 0
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
@@ -197,7 +199,15 @@ def _expected(schema: Mapping[str, Any]) -> str:
     """Return in words what a part of the schema admits."""
     if "anyOf" in schema:
         return " or ".join(_expected(part) for part in schema["anyOf"])
-    names = ("type", "const", "enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    names: tuple[str, ...] = (
+        "type",
+        "const",
+        "enum",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+    )
     names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
     words = [f"{name} {schema[name]}" for name in names if name in schema]
     return ", ".join(words).removeprefix("type ")

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.checkpoint import Checkpoints
 from mct.comm import average_running_statistics
 from mct.history import History
-from mct.learner import Learner
+from mct.learner import Arrays, Learner
 from mct.loading import Batch, BatchReader, Prefetcher
 from mct.losses import cross_entropy, selected_mean
 from mct.methods import samples_of
@@ -35,6 +36,10 @@ class Plan:
     def batches(self, first_step: int = 0) -> Iterator[GlobalBatch]:
         """Yield the global batches from `first_step` on."""
         return islice(plan_batches(self.samples, self.set_size, self.batch_size), first_step, None)
+
+    def samples_before(self, step: int) -> int:
+        """Return how many samples the steps before `step` see."""
+        return sum(batch.size for batch in islice(self.batches(), step))
 
     def rate(self, batch: GlobalBatch) -> float:
         """Return the learning rate of a step."""
@@ -66,24 +71,49 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
     )
 
 
-def train_alone(
-    learner: Learner, reader: BatchReader, plan: Plan, *, prefetch: int, progress: Progress
-) -> History:
-    """Train a model by cross-entropy with the labels of its set, in place. Collective.
+class Training:
+    """One rank's part in training one model alone; can be stopped and taken up after any step."""
 
-    Returns
-    -------
-    Per step, summed over samples: loss, correct predictions, samples.
-    """
-    history = History(QUANTITIES)
-    prefetcher = Prefetcher(prefetch)
-    for batch in prefetcher.map(reader.read, plan.batches()):
-        history.add(train_step(learner, batch, plan.rate(batch.plan)))
-        progress.count(batch.plan.size, prefetcher.waited_seconds)
-        if plan.ends_epoch(batch.plan):
-            progress.report(batch.plan.epoch, summarise(history.reduce(learner.comm)))
-    average_running_statistics(learner.comm, learner.model)
-    return history
+    def __init__(
+        self, learner: Learner, reader: BatchReader, plan: Plan, progress: Progress
+    ) -> None:
+        self.learner, self.history = learner, History(QUANTITIES)
+        self._reader, self._plan, self._progress = reader, plan, progress
+
+    def run(self, checkpoints: Checkpoints, prefetch: int) -> History:
+        """Train the model by cross-entropy with the labels of its set, in place. Collective.
+
+        Returns
+        -------
+        Per step, summed over samples: loss, correct predictions, samples.
+        """
+        plan, prefetcher = self._plan, Prefetcher(prefetch)
+        first = checkpoints.resume(self)
+        self._progress.resume(first, plan.samples_before(first))
+        for batch in prefetcher.map(self._reader.read, plan.batches(first)):
+            self.history.add(train_step(self.learner, batch, plan.rate(batch.plan)))
+            self._progress.count(batch.plan.size, prefetcher.waited_seconds)
+            if plan.ends_epoch(batch.plan):
+                self._progress.report(
+                    batch.plan.epoch, summarise(self.history.reduce(self.learner.comm))
+                )
+            checkpoints.after_step(batch.plan.step, self)
+        average_running_statistics(self.learner.comm, self.learner.model)
+        return self.history
+
+    def model_state(self) -> tuple[Arrays, Arrays]:
+        """Return the learner's state."""
+        return self.learner.state()
+
+    def progress_state(self) -> Arrays:
+        """Return the history. Collective."""
+        self.history.reduce(self.learner.comm)
+        return {"history": self.history.table()}
+
+    def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
+        """Take up a state, in place."""
+        self.learner.restore(shared, own)
+        self.history.restore(progress["history"])
 
 
 def train_step(learner: Learner, batch: Batch, rate: float) -> dict[str, float]:

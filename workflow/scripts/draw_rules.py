@@ -1,0 +1,22 @@
+"""Draw the rule graph that `snakemake --rulegraph` prints (read from standard input)."""
+
+import re
+import sys
+from pathlib import Path
+
+from mct import entry, figures
+from mct.errors import UserError
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, output=Path)
+    dot = sys.stdin.read()
+    names = dict(re.findall(r'(\d+)\[label = "([^"\\]+)', dot))
+    edges = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)]
+    if not edges:
+        raise UserError("standard input: expected a graph from `snakemake --rulegraph`, got none")
+    figures.save_figure(figures.draw_rules(edges), arguments.output)
+
+
+if __name__ == "__main__":
+    entry.run(main)
