@@ -29,4 +29,4 @@ rule all:
 
 
 onstart:
-    EXPERIMENT.write_config()
+    begin()

@@ -20,6 +20,7 @@ rule train_baseline:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
+        attempt=attempt,
         tasks=lambda wildcards: int(wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
@@ -29,4 +30,4 @@ rule train_baseline:
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.training_settings(wildcards.method, wildcards.seed),
     shell:
-        TRAIN + code("train_model.py")
+        f"{TRAIN} {code('train_model.py')}"

@@ -20,6 +20,7 @@ rule calibrate_pair:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
+        attempt=attempt,
         tasks=lambda wildcards: int(wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
@@ -27,9 +28,9 @@ rule calibrate_pair:
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
     shell:
-        "python workflow/scripts/launch_ranks.py --ranks {resources.tasks} --threads {resources.cpus_per_task}"
-        " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
+        START_RANKS
+        + " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
         " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
         " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --checkpoints {params.checkpoints:q} --output $(dirname {output.record:q}) 2> {log:q}"
-        + code("calibrate_pair.py")
+        f" {code('calibrate_pair.py')}"

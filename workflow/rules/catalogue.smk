@@ -5,12 +5,16 @@ rule build_catalogue:
         f"{LOGS}/build_catalogue.log",
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     params:
         settings=EXPERIMENT.catalogue_settings(),
         source=EXPERIMENT.source_digest,
     shell:
-        "python workflow/scripts/build_catalogue.py --settings {params.settings:q}"
-        " --output {output:q} 2> {log:q}" + code("build_catalogue.py")
+        f"{START} workflow/scripts/build_catalogue.py"
+        " --settings {params.settings:q}"
+        " --output {output:q} 2> {log:q}"
+        f" {code('build_catalogue.py')}"
 
 
 rule list_classes:
@@ -20,9 +24,13 @@ rule list_classes:
         f"{LOGS}/list_classes.log",
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     params:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,
     shell:
-        "python workflow/scripts/list_classes.py --settings {params.settings:q}"
-        " --output {output:q} 2> {log:q}" + code("list_classes.py")
+        f"{START} workflow/scripts/list_classes.py"
+        " --settings {params.settings:q}"
+        " --output {output:q} 2> {log:q}"
+        f" {code('list_classes.py')}"

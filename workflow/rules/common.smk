@@ -14,6 +14,19 @@ except UserError as error:
     raise SystemExit(2) from None
 
 
+def begin():
+    """Claim the results folder before the first job, or end with exit code 2."""
+    settings = workflow.dag_settings
+    forced = [str(name) for name in settings.forcerun]
+    if settings.forcetargets:
+        forced += [str(name) for name in settings.targets]
+    try:
+        EXPERIMENT.begin(forced, settings.forceall)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
 def result(path):
     """Return a path below the results of this experiment."""
     return f"{EXPERIMENT.folder}/{path}"
@@ -41,17 +54,23 @@ def evaluation(method, run, role):
     return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
 
 
+def attempt(wildcards, attempt):
+    """Return the number of a job's attempt, for its resource of that name."""
+    return attempt
+
+
 def code(script):
     """Return a comment with the digest of the code that a rule's script can reach.
 
     So that a change of code reruns the rule, as Snakemake's trigger `code` does.
     """
-    return f" # {EXPERIMENT.code(script)}"
+    return f"# {EXPERIMENT.code(script)}"
 
 
+START = "python workflow/scripts/launch_ranks.py --attempt {resources.attempt} --log {log:q}"
+START_RANKS = f"{START} --ranks {{resources.tasks}} --threads {{resources.cpus_per_task}}"
 TRAIN = (
-    "python workflow/scripts/launch_ranks.py --ranks {resources.tasks}"
-    " --threads {resources.cpus_per_task} workflow/scripts/train_model.py"
+    f"{START_RANKS} workflow/scripts/train_model.py"
     " --stage {params.stage} --role {params.role} --ranks {resources.tasks}"
     " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
     " --clean {input.clean:q} --checkpoints {params.checkpoints:q}"

@@ -10,10 +10,14 @@ rule evaluate_model:
     conda:
         "../envs/mct.yaml"
     threads: EXPERIMENT.threads_per_rank
+    resources:
+        attempt=attempt,
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
     shell:
-        "python workflow/scripts/evaluate_model.py --settings {params.settings:q}"
+        f"{START} workflow/scripts/evaluate_model.py"
+        " --settings {params.settings:q}"
         " --execution {params.execution:q} --split {wildcards.split} --index {input.index:q}"
-        " --weights {input.weights:q} --output {output:q} 2> {log:q}" + code("evaluate_model.py")
+        " --weights {input.weights:q} --output {output:q} 2> {log:q}"
+        f" {code('evaluate_model.py')}"

@@ -8,9 +8,12 @@ rule estimate_noise:
         f"{LOGS}/estimate_noise.log",
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     params:
         rate=EXPERIMENT.noise_settings(),
     shell:
-        "python workflow/scripts/estimate_noise.py --catalogue {input.catalogue:q}"
+        f"{START} workflow/scripts/estimate_noise.py"
+        " --catalogue {input.catalogue:q}"
         " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"
-        + code("estimate_noise.py")
+        f" {code('estimate_noise.py')}"

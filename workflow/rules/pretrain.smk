@@ -17,6 +17,7 @@ rule pretrain_auxiliary:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
     resources:
+        attempt=attempt,
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
@@ -28,7 +29,7 @@ rule pretrain_auxiliary:
             "pretrain_auxiliary", wildcards.seed
         ),
     shell:
-        TRAIN + code("train_model.py")
+        f"{TRAIN} {code('train_model.py')}"
 
 
 rule pretrain_primary:
@@ -47,6 +48,7 @@ rule pretrain_primary:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
     resources:
+        attempt=attempt,
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
@@ -56,4 +58,4 @@ rule pretrain_primary:
         checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
         settings=lambda wildcards: EXPERIMENT.training_settings("pretrain_primary", wildcards.seed),
     shell:
-        TRAIN + code("train_model.py")
+        f"{TRAIN} {code('train_model.py')}"

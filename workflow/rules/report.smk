@@ -19,14 +19,18 @@ rule tabulate_accuracy:
         result("logs/tabulate_accuracy.log"),
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.table_settings(),
     shell:
-        "python workflow/scripts/tabulate_accuracy.py --settings {params.settings:q}"
+        f"{START} workflow/scripts/tabulate_accuracy.py"
+        " --settings {params.settings:q}"
         " --config {params.execution:q} --evaluations {input.evaluations:q}"
         " --records {input.records:q} --published {input.published:q}"
-        " --output {output.tsv:q} 2> {log:q}" + code("tabulate_accuracy.py")
+        " --output {output.tsv:q} 2> {log:q}"
+        f" {code('tabulate_accuracy.py')}"
 
 
 rule plot_confusion:
@@ -43,10 +47,13 @@ rule plot_confusion:
         result("logs/plot_confusion.log"),
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     shell:
-        "python workflow/scripts/plot_confusion.py --evaluations {input.evaluations:q}"
+        f"{START} workflow/scripts/plot_confusion.py"
+        " --evaluations {input.evaluations:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
-        + code("plot_confusion.py")
+        f" {code('plot_confusion.py')}"
 
 
 rule plot_training:
@@ -64,7 +71,11 @@ rule plot_training:
         result("logs/plot_training_{method}.log"),
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     shell:
-        "python workflow/scripts/plot_training.py --auxiliary {input.auxiliary:q}"
+        f"{START} workflow/scripts/plot_training.py"
+        " --auxiliary {input.auxiliary:q}"
         " --primary {input.primary:q} --calibration {input.calibration:q}"
-        " --noise {input.noise:q} --output {output.png:q} 2> {log:q}" + code("plot_training.py")
+        " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"
+        f" {code('plot_training.py')}"

@@ -7,13 +7,17 @@ rule write_shard:
         f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
     shell:
-        "python workflow/scripts/write_shard.py --dataset {params.dataset:q}"
+        f"{START} workflow/scripts/write_shard.py"
+        " --dataset {params.dataset:q}"
         " --settings {params.settings:q} --catalogue {input:q} --set {wildcards.set}"
-        " --shard {wildcards.shard} --output {output:q} 2> {log:q}" + code("write_shard.py")
+        " --shard {wildcards.shard} --output {output:q} 2> {log:q}"
+        f" {code('write_shard.py')}"
 
 
 rule index_shards:
@@ -25,6 +29,10 @@ rule index_shards:
         f"{LOGS}/index_shards/{{set}}.log",
     conda:
         "../envs/mct.yaml"
+    resources:
+        attempt=attempt,
     shell:
-        "python workflow/scripts/index_shards.py --set {wildcards.set} --shards {input:q}"
-        " --output {output:q} 2> {log:q}" + code("index_shards.py")
+        f"{START} workflow/scripts/index_shards.py"
+        " --set {wildcards.set} --shards {input:q}"
+        " --output {output:q} 2> {log:q}"
+        f" {code('index_shards.py')}"

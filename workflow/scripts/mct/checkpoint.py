@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from mct.attempts import Attempts
 from mct.closure import code_digest
 from mct.comm import Comm, gather_arrays, highest
 from mct.errors import StageInterruptedError, UserError
@@ -97,10 +98,11 @@ class Checkpoints:
 
         Collective. On another number of ranks, what is each rank's own becomes its mean.
         """
-        newest = max(whole_checkpoints(self._folder), default=None)
-        if newest is None:
+        step, path = max(whole_checkpoints(self._folder), default=(0, None))
+        if self._world.rank == 0:
+            Attempts.of_this_job().start_at(step)
+        if path is None:
             return 0
-        step, path = newest
         stacked = load_file(path / f"{self._role}.own.safetensors")
         own = {
             name: take_rank(rows, self._model.rank, self._model.size)

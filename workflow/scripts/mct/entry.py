@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import yaml
 
+from mct.attempts import Attempts
 from mct.errors import StageInterruptedError, UserError
 from mct.settings import ExecutionSettings, parse
 
@@ -74,6 +75,7 @@ def run(main: Callable[[], None]) -> None:
             raise
         if _rank():
             time.sleep(2)
+        Attempts.of_this_job().refuse(line)
         print(f"error: {line}", file=sys.stderr, flush=True)
         raise SystemExit(USER_ERROR) from None
 

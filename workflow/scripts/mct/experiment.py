@@ -3,17 +3,22 @@
 Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+import platform
+import shutil
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
 from mct import methods
 from mct.catalogue import source_digest
 from mct.closure import code_digest
+from mct.errors import UserError
 from mct.files import write_text
 from mct.layouts import open_layout
 from mct.partition import divide_ranks
@@ -30,9 +35,28 @@ class Experiment:
         self.folder = f"{self.config['results']}/{self.config['experiment']}"
         self.dataset = self.config["dataset"]["name"]
 
-    def write_config(self) -> None:
-        """Write the resolved configuration beside the results."""
-        write_text(Path(self.folder, "config.yaml"), yaml.safe_dump(self.config, sort_keys=False))
+    def begin(self, forced: Collection[str], everything: bool) -> None:
+        """Claim the results folder for this process and write the resolved configuration into it.
+
+        Checkpoints of stages that are `forced` (names of rules or files), or of all, are removed,
+        so that those start afresh.
+
+        Raises
+        ------
+        UserError
+            The folder cannot be written, or another workflow is running on it.
+        """
+        folder = Path(self.folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / ".running").open("a+")
+            claim(self._lock, folder)
+            write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+        except OSError as error:
+            raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
+        for stage in folder.glob("checkpoints/*/*"):
+            if everything or is_forced(stage.name, forced):
+                shutil.rmtree(stage)
 
     def check_sources(self) -> None:
         """Raise UserError if the data set's folder or its lists are missing."""
@@ -148,6 +172,32 @@ class Experiment:
     def threads_per_rank(self) -> int:
         """The threads of each rank."""
         return self.config["execution"]["threads_per_rank"]
+
+
+def claim(lock: IO[str], folder: Path) -> None:
+    """Lock a results folder for this process; UserError if another one holds it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise UserError(
+            f"results: another workflow is running on {folder} ({lock.read().strip()}); "
+            "wait for it, or take another `experiment`"
+        ) from None
+    except OSError:  # the file system knows no locks; Snakemake's own lock remains
+        return
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {platform.node()}\n")
+    lock.flush()
+
+
+def is_forced(method: str, forced: Collection[str]) -> bool:
+    """Return whether the training of a method is among rules and files that are forced to run."""
+    if method in methods.PRETRAINING:
+        rule = method
+    else:
+        rule = "calibrate_pair" if method in methods.CALIBRATED else "train_baseline"
+    return rule in forced or any(f"/{method}/" in name for name in forced)
 
 
 def _json(data: Any) -> str:

@@ -1,0 +1,62 @@
+"""What earlier attempts of a job came to, in a file that Snakemake does not know.
+
+Snakemake repeats a failed job (`--retries`). A user's error must not be repeated, nor a fault that
+strikes again and again without progress. The file lies beside the job's log and lives from the
+first attempt to the last.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mct.errors import UserError
+
+VARIABLE = "MCT_ATTEMPTS"
+
+
+class Attempts:
+    """The attempts of one job; without a file (a program started by hand) nothing is kept."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    @classmethod
+    def of_this_job(cls) -> "Attempts":
+        """Return the attempts that the launcher has named in the environment."""
+        name = os.environ.get(VARIABLE)
+        return cls(Path(name) if name else None)
+
+    def begin(self, attempt: int) -> None:
+        """Begin attempt 1, 2, ...; UserError if an earlier one ended in a user's error."""
+        if self._path is None:
+            return
+        if attempt == 1:
+            self._path.unlink(missing_ok=True)
+        for entry in self._read():
+            if "refused" in entry:
+                raise UserError(f"{entry['refused']} (not tried again)")
+
+    def refuse(self, line: str) -> None:
+        """Note a user's error, which ends all attempts."""
+        self._append({"refused": line})
+
+    def start_at(self, step: int) -> None:
+        """Note the step at which training starts; UserError if two attempts got no further."""
+        starts = [entry["step"] for entry in self._read() if "step" in entry]
+        if starts[-2:] == [step, step]:
+            raise UserError(
+                f"two attempts got no further than step {step}; see the log for the fault"
+            )
+        self._append({"step": step})
+
+    def _read(self) -> list[dict[str, Any]]:
+        if self._path is None or not self._path.is_file():
+            return []
+        return [json.loads(line) for line in self._path.read_text().splitlines()]
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(dict(entry)) + "\n")
