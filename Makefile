@@ -9,7 +9,7 @@ PYTHON_FILES := workflow/scripts tests benchmarks
 .PHONY: run test lint dag digits-study requirements clean
 
 run: $(STAMP)
-	$(ACTIVATE) && snakemake --cores $(CORES)
+	$(ACTIVATE) && snakemake --cores $(CORES) --show-failed-logs
 	@cat results/digits/tables/accuracy.md
 
 test: $(STAMP)

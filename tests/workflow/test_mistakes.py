@@ -24,8 +24,8 @@ SCRIPTS = PROJECT / "workflow/scripts"
         ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
     ],
 )
-def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, config, change, expected):
-    run = snakemake("-n", "--cores", 2, "--configfile", config, "--config", change)
+def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, expected):
+    run = snakemake("-n", "--cores", 2, "--configfile", "tiny.yaml", "--config", change)
     assert_refused(run, expected)
 
 
@@ -94,6 +94,7 @@ def test_an_empty_clean_set_is_refused(tree, tmp_path):
 @pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])
 def test_a_world_of_another_size_is_refused(name, tmp_path):
     common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--noisy", "x"]
+    common += ["--checkpoints", tmp_path]
     own = {
         "train_model.py": ["--role", "primary", "--clean", "x"],
         "calibrate_pair.py": ["--noise", "x", "--auxiliary", "x", "--primary", "x"],

@@ -1,5 +1,8 @@
 """What can be seen without running anything: lint, dry runs, the plan."""
 
+import subprocess
+import sys
+
 import pytest
 from conftest import PROJECT, Run
 
@@ -10,8 +13,8 @@ def test_lint_is_clean(snakemake: Run):
     assert "good condition" in lint.stderr
 
 
-def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run, tmp_path):
-    plan = snakemake("-n", "--cores", 4, "--config", f"results={tmp_path}")
+def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run):
+    plan = snakemake("-n", "--cores", 4)
     assert plan.returncode == 0, plan.stderr
     ranks = {
         rule: resource(plan.stdout, rule, "tasks")
@@ -30,11 +33,8 @@ def resource(plan: str, rule: str, name: str) -> int:
 @pytest.mark.parametrize(
     "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
 )
-def test_every_config_has_a_plan(snakemake: Run, config, tree, tmp_path):
-    plan = snakemake(
-        "-n", "--cores", 4, "--configfile", config,
-        "--config", f"results={tmp_path}", f"dataset={{root: {tree}}}",
-    )  # fmt: skip
+def test_every_config_has_a_plan(snakemake: Run, config):
+    plan = snakemake("-n", "--cores", 4, "--configfile", config, "--config", "dataset={root: data}")
     assert plan.returncode == 0, plan.stderr
     assert "rule calibrate_pair" in plan.stdout
 
@@ -43,3 +43,14 @@ def test_environment_file_pins_what_requirements_pin():
     text = (PROJECT / "workflow/envs/mct.yaml").read_text()
     assert "-r ../../requirements.txt" in text
     assert (PROJECT / "workflow/envs/../../requirements.txt").is_file()
+
+
+def test_reference_of_the_configuration_is_that_of_the_schema(tmp_path):
+    command = [
+        sys.executable,
+        "workflow/scripts/describe_config.py",
+        "--output",
+        tmp_path / "README.md",
+    ]
+    subprocess.run(command, cwd=PROJECT, check=True)
+    assert (tmp_path / "README.md").read_text() == (PROJECT / "config/README.md").read_text()

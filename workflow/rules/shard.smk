@@ -2,7 +2,8 @@ rule write_shard:
     input:
         result("catalogue/{dataset}.tsv"),
     output:
-        result("shards/{dataset}/{set}/{shard}.h5"),
+        shard=result("shards/{dataset}/{set}/{shard}.h5"),
+        quarantine=result("shards/{dataset}/{set}/{shard}.quarantine.tsv"),
     log:
         f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
     conda:
@@ -16,7 +17,7 @@ rule write_shard:
         f"{START} workflow/scripts/write_shard.py"
         " --dataset {params.dataset:q}"
         " --settings {params.settings:q} --catalogue {input:q} --set {wildcards.set}"
-        " --shard {wildcards.shard} --output {output:q} 2> {log:q}"
+        " --shard {wildcards.shard} --output {output.shard:q} 2> {log:q}"
         f" {code('write_shard.py')}"
 
 
@@ -31,8 +32,11 @@ rule index_shards:
         "../envs/mct.yaml"
     resources:
         attempt=attempt,
+    params:
+        most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:
         f"{START} workflow/scripts/index_shards.py"
         " --set {wildcards.set} --shards {input:q}"
+        " --most-quarantined {params.most_quarantined}"
         " --output {output:q} 2> {log:q}"
         f" {code('index_shards.py')}"

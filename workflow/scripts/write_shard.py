@@ -4,7 +4,8 @@ from pathlib import Path
 
 from mct import entry
 from mct.catalogue import read_catalogue
-from mct.files import file_digest
+from mct.files import file_digest, write_text
+from mct.imagesets import quarantine_file
 from mct.layouts import open_layout
 from mct.settings import DatasetSettings, ShardSettings
 from mct.shards import ShardPlan, write_shard
@@ -22,7 +23,10 @@ def main() -> None:
         source=file_digest(arguments.catalogue),
     )
     settings = entry.read_settings(ShardSettings, arguments.settings)
-    write_shard(read_catalogue(arguments.catalogue), layout, settings, plan, arguments.output)
+    catalogue = read_catalogue(arguments.catalogue)
+    rejected = write_shard(catalogue, layout, settings, plan, arguments.output)
+    lines = "".join(f"{key}\t{reason}\n" for key, reason in rejected)
+    write_text(quarantine_file(arguments.output), lines)
 
 
 if __name__ == "__main__":

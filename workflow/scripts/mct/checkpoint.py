@@ -139,23 +139,30 @@ class Checkpoints:
     def save(self, step: int, stage: Resumable) -> None:
         """Write the state after `step` steps, then remove all but the last two. Collective."""
         partial, whole = self._folder / f"partial-{step:09d}", self._folder / f"step-{step:09d}"
-        shared, own = stage.model_state()
-        stacked = gather_arrays(self._model, own)
-        progress = stage.progress_state()
-        partial.mkdir(parents=True, exist_ok=True)
-        if self._model.rank == 0:
-            save_file(shared, partial / f"{self._role}.safetensors")
-            save_file(stacked, partial / f"{self._role}.own.safetensors")
-        if self._world.rank == 0:
-            save_file(progress, partial / "progress.safetensors")
-            kept = {name: getattr(self._execution, name) for name in BITS}
-            (partial / META).write_text(json.dumps(kept))
+        try:
+            self._write(partial, stage)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the space for the log
+            raise
         self._world.Barrier()
         if self._world.rank == 0:
             shutil.rmtree(whole, ignore_errors=True)
             partial.rename(whole)
             self._remove_old()
         self._saved_at = monotonic()
+
+    def _write(self, folder: Path, stage: Resumable) -> None:
+        shared, own = stage.model_state()
+        stacked = gather_arrays(self._model, own)
+        progress = stage.progress_state()
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._model.rank == 0:
+            save_file(shared, folder / f"{self._role}.safetensors")
+            save_file(stacked, folder / f"{self._role}.own.safetensors")
+        if self._world.rank == 0:
+            save_file(progress, folder / "progress.safetensors")
+            kept = {name: getattr(self._execution, name) for name in BITS}
+            (folder / META).write_text(json.dumps(kept))
 
     def _remove_old(self) -> None:
         old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]

@@ -8,6 +8,10 @@ class UserError(ValueError):
     """
 
 
+class BrokenPictureError(UserError):
+    """A picture's bytes cannot be decoded."""
+
+
 class StageInterruptedError(Exception):
     """The stage was asked to stop and left a checkpoint; ends in exit code 75."""
 

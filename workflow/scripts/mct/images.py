@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.errors import UserError
+from mct.errors import BrokenPictureError
 
 Picture = NDArray[np.uint8]
 DRAWS = 5
@@ -40,12 +40,12 @@ def draw_parameters(seed: int, epoch: int, samples: int) -> NDArray[np.float32]:
 
 
 def decode(data: bytes, name: str) -> Picture:
-    """Return an encoded picture as RGB, uint8 (height, width, 3); UserError if it is broken."""
+    """Return an encoded picture as RGB, uint8 (height, width, 3); BrokenPictureError if it is broken."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{name}: cannot be decoded as a picture: {error}") from error
+        raise BrokenPictureError(f"{name}: cannot be decoded as a picture: {error}") from error
 
 
 def fit(picture: Picture, size: int) -> Picture:

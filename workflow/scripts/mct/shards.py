@@ -11,7 +11,6 @@ import hashlib
 import json
 import tempfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.catalogue import Catalogue
-from mct.errors import UserError
+from mct.errors import BrokenPictureError, UserError
 from mct.files import replacing
 from mct.images import TINY, decode, fit
 from mct.layouts import Layout
@@ -74,13 +73,17 @@ def deal(members: NDArray[np.intp], shards: int, shard: int, seed: int) -> NDArr
 
 def write_shard(
     catalogue: Catalogue, layout: Layout, settings: ShardSettings, plan: ShardPlan, path: Path
-) -> None:
-    """Write one shard; memory does not grow with its size.
+) -> list[tuple[str, str]]:
+    """Write one shard; memory does not grow with the bytes of its pictures.
+
+    Returns
+    -------
+    Key and reason of each picture that cannot be decoded and is left out.
 
     Raises
     ------
     UserError
-        A picture that cannot be read or decoded.
+        A picture's file cannot be read.
     """
     members = np.flatnonzero(catalogue.members[plan.set_name])
     rows = deal(members, settings.shards, plan.shard, settings.seed)
@@ -90,15 +93,17 @@ def write_shard(
         "shards": settings.shards, "classes": plan.classes, "size": settings.size,
         "encoding": encoding, "source": plan.source,
     }  # fmt: skip
-    with replacing(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as spool:
-        pictures = _encode_pictures(catalogue, layout, rows, settings.size, encoding)
-        offsets, checksums = _spool(pictures, spool)
-        fields = _fields(catalogue, rows, offsets, checksums)
-        with h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as file:
+        spool = Spool(file)
+        for row in rows:
+            spool.add(int(row), catalogue.paths[row], layout, settings.size, encoding)
+        fields = _fields(catalogue, spool)
+        with h5py.File(temporary, "w") as shard:
             for name, values in fields.items():
-                file.create_dataset(name, data=values)
-            _copy_payload(spool, file, offsets, settings.size if encoding == "pixels" else None)
-            file.attrs.update({**attributes, "checksum": _checksum(attributes, fields)})
+                shard.create_dataset(name, data=values)
+            _copy_payload(spool, shard, settings.size if encoding == "pixels" else None)
+            shard.attrs.update({**attributes, "checksum": _checksum(attributes, fields)})
+    return [(catalogue.keys[row], reason) for row, reason in spool.rejected]
 
 
 def choose_encoding(settings: ShardSettings) -> str:
@@ -108,28 +113,33 @@ def choose_encoding(settings: ShardSettings) -> str:
     return settings.encoding
 
 
-def _encode_pictures(
-    catalogue: Catalogue, layout: Layout, rows: NDArray[np.intp], size: int, encoding: str
-) -> Iterator[bytes]:
-    for row in rows:
-        path = catalogue.paths[row]
+class Spool:
+    """Pictures of a shard on their way into it, in a temporary file; their number is not yet known."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.rows: list[int] = []
+        self.offsets = [0]
+        self.checksums: list[int] = []
+        self.rejected: list[tuple[int, str]] = []
+
+    def add(self, row: int, path: str, layout: Layout, size: int, encoding: str) -> None:
+        """Append the picture of a catalogue row, or reject it if it cannot be decoded."""
         data = layout.read(path)
-        picture = decode(data, path)
-        yield fit(picture, size).tobytes() if encoding == "pixels" else data
+        try:
+            picture = decode(data, path)
+        except BrokenPictureError as error:
+            self.rejected.append((row, str(error)))
+            return
+        stored = fit(picture, size).tobytes() if encoding == "pixels" else data
+        self.file.write(stored)
+        self.rows.append(row)
+        self.offsets.append(self.offsets[-1] + len(stored))
+        self.checksums.append(zlib.crc32(stored))
 
 
-def _spool(pictures: Iterator[bytes], spool: BinaryIO) -> tuple[list[int], list[int]]:
-    offsets, checksums = [0], []
-    for picture in pictures:
-        spool.write(picture)
-        offsets.append(offsets[-1] + len(picture))
-        checksums.append(zlib.crc32(picture))
-    return offsets, checksums
-
-
-def _fields(
-    catalogue: Catalogue, rows: NDArray[np.intp], offsets: list[int], checksums: list[int]
-) -> dict[str, NDArray[Any]]:
+def _fields(catalogue: Catalogue, spool: Spool) -> dict[str, NDArray[Any]]:
+    rows = np.array(spool.rows, np.int64)
     values = {
         "sample": rows,
         "key": np.array([catalogue.keys[row].encode() for row in rows], "S"),
@@ -137,22 +147,22 @@ def _fields(
         "true": catalogue.true[rows],
         "in_noisy": catalogue.members["noisy"][rows],
         "in_clean": catalogue.members["clean"][rows],
-        "offset": offsets,
-        "crc32": checksums,
+        "offset": spool.offsets,
+        "crc32": spool.checksums,
     }
     return {name: np.asarray(values[name], dtype) for name, (dtype, _) in FIELDS.items()}
 
 
-def _copy_payload(spool: BinaryIO, file: h5py.File, offsets: list[int], size: int | None) -> None:
+def _copy_payload(spool: Spool, shard: h5py.File, size: int | None) -> None:
     """Copy the spooled pictures to a contiguous data set, a few MiB at a time."""
-    count, total = len(offsets) - 1, offsets[-1]
+    count, total = len(spool.rows), spool.offsets[-1]
     shape = (total,) if size is None else (count, size, size, 3)
-    payload = file.create_dataset("payload", shape, "uint8")
-    spool.seek(0)
+    payload = shard.create_dataset("payload", shape, "uint8")
+    spool.file.seek(0)
     item = 1 if size is None else size * size * 3
     for start in range(0, shape[0], max(1, COPY_BYTES // item)):
         stop = min(shape[0], start + max(1, COPY_BYTES // item))
-        chunk = np.frombuffer(spool.read((stop - start) * item), np.uint8)
+        chunk = np.frombuffer(spool.file.read((stop - start) * item), np.uint8)
         payload[start:stop] = chunk.reshape(stop - start, *shape[1:])
 
 

@@ -1,0 +1,131 @@
+"""How stages end: interrupted, refused, out of disk; and that the next run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import copy_project, run_snakemake, write_config
+from kills import command_of, ranks_of, results_digest
+from trees import write_clothing1m
+
+REFUSED = "(not tried again)"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Return a copy of the project with its own data set, which a test may spoil."""
+    project = copy_project(tmp_path / "project")
+    write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
+    return project
+
+
+def change(project: Path, **sections: object) -> None:
+    path = project / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+
+
+def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
+    change(own, methods=["clean_noisy"], pretraining={"epochs_primary": 4000})
+    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--configfile",
+        "tiny.yaml",
+        target,
+    ]
+    run = psutil.Popen(
+        command, cwd=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    log = own / "results/tiny/logs/tiny/clean_noisy/seed0_ranks2.log"
+    wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run)
+    rank = next(p for p in ranks_of(run.children(recursive=True)) if "srun" not in command_of(p))
+    rank.send_signal(signal.SIGUSR1)
+    output, _ = run.communicate(timeout=60)
+    assert "non-zero exit status 75" in output
+    assert "interrupted: stopped by a signal after step" in log.read_text()
+    assert list((own / "results/tiny/checkpoints/tiny/clean_noisy/seed0_ranks2").glob("*/step-*"))
+    again = psutil.Popen([*command, "--rerun-incomplete"], cwd=own, stdout=subprocess.DEVNULL)
+    wait_for(lambda: log.is_file() and "goes on after step" in log.read_text(), again)
+    for process in (*again.children(recursive=True), again):
+        process.kill()
+
+
+def wait_for(condition, run: psutil.Popen, seconds: int = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        assert run.poll() is None, "it ended too early"
+        time.sleep(0.1)
+
+
+def test_a_users_error_is_not_tried_again(own: Path):
+    broken = own / "data/clean_test_key_list.txt"
+    broken.write_text(broken.read_text() + "images/n/0000.jpg\n")
+    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", "--retries", 3)
+    log = (own / "results/tiny/logs/tiny/build_catalogue.log").read_text()
+    assert run.returncode == 1
+    assert (
+        log == f"error: dataset: 1 keys are in test and in training: images/n/0000.jpg {REFUSED}\n"
+    )
+    broken.write_text(broken.read_text().replace("images/n/0000.jpg\n", ""))
+    target = "results/tiny/catalogue/tiny.tsv"
+    assert run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target).returncode == 0
+
+
+def test_broken_pictures_are_listed_and_left_out(own: Path):
+    victims = ("images/n/0003.jpg", "images/n/0040.jpg")
+    (own / "data" / victims[0]).write_bytes(b"not a picture")
+    whole = (own / "data" / victims[1]).read_bytes()
+    (own / "data" / victims[1]).write_bytes(whole[: len(whole) // 2])
+    target = "results/tiny/shards/tiny/noisy/index.json"
+    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target)
+    log = (own / "results/tiny/logs/tiny/index_shards/noisy.log").read_text()
+    assert run.returncode == 1
+    assert "2 of 60 pictures cannot be decoded, more than dataset.quarantine_share = 0.01" in log
+    share = ["--config", "dataset={quarantine_share: 0.05}"]
+    assert (
+        run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target, *share).returncode
+        == 0
+    )
+    index = yaml.safe_load((own / target).read_text())
+    assert (index["samples"], index["quarantined"]) == (58, 2)
+    listed = "".join(path.read_text() for path in (own / target).parent.glob("*.quarantine.tsv"))
+    assert sorted(line.split("\t")[0] for line in listed.splitlines()) == list(victims)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder with 1.5 MB of space."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", folder]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        if os.environ.get("CI") and not os.geteuid():
+            pytest.fail("CI must be able to mount a small disk")
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_ends_in_a_line_and_the_run_goes_on(finished, own, small_disk):
+    change(own, results=str(small_disk), execution={"checkpoint_steps": 3})
+    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml")
+    logs = [path.read_text() for path in small_disk.rglob("*.log")]
+    assert run.returncode == 1
+    assert not any("Traceback" in log for log in logs)
+    assert any("No space left on device" in log and "make space" in log for log in logs)
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    again = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", "--rerun-incomplete")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert results_digest(small_disk / "tiny") == results_digest(finished)

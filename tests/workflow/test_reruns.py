@@ -1,0 +1,146 @@
+"""What a rerun does, read from dry runs: exactly what a change touches, and what follows."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+SHARDING = {"build_catalogue", "write_shard", "index_shards"}
+TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
+REPORTING = {"tabulate_accuracy", "plot_confusion", "plot_training"}
+AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
+AFTER_CATALOGUE = {*SHARDING, "estimate_noise", *TRAINING, "evaluate_model", *REPORTING}
+LIBRARY = "workflow/scripts/mct"
+
+
+def planned(snakemake: Run, *options: object, configfile: str = "tiny.yaml") -> set[str]:
+    """Return the rules that a dry run would run."""
+    plan = snakemake("-n", "--cores", 2, "--configfile", configfile, *options)
+    assert plan.returncode == 0, plan.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", plan.stdout + plan.stderr, re.M)) - {"all"}
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Replace text in a file for a while."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
+def test_nothing_is_done_twice(finished, snakemake):
+    assert planned(snakemake) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "calibration:\n  epochs: 2",
+            "calibration:\n  epochs: 2\n  temperature: 3.0",
+            AFTER_CALIBRATION,
+        ),
+        ("noise_rate: 0.3", "noise_rate: 0.2", {"estimate_noise", *AFTER_CALIBRATION}),
+        ("epochs_auxiliary: 4", "epochs_auxiliary: 5", {"pretrain_auxiliary", *AFTER_CALIBRATION}),
+        ("seeds: [0]", "execution: {prefetch_batches: 0, threads_per_rank: 2}", set()),
+    ],
+    ids=["temperature", "noise rate", "epochs", "execution"],
+)
+def test_a_changed_setting_reruns_what_uses_it(finished, snakemake, project, old, new, expected):
+    config = project / "tiny.yaml"
+    text = config.read_text() + "seeds: [0]\n"
+    changed = project / "changed.yaml"
+    changed.write_text(text.replace(old, new))
+    assert changed.read_text() != text
+    assert planned(snakemake, configfile="changed.yaml") == expected
+
+
+def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, project):
+    with edited(project / "data/noisy_label_kv.txt", "images/n/0059.jpg 0", "images/n/0059.jpg 1"):
+        assert planned(snakemake) == AFTER_CATALOGUE
+
+
+def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
+    with edited(project / "data/category_names_eng.txt", "bars", "columns"):
+        assert planned(snakemake) == {"list_classes", "plot_confusion"}
+
+
+def test_touched_files_rerun_nothing(finished, snakemake, project):
+    for path in (
+        *(project / "data").glob("*.txt"),
+        *project.rglob("*.smk"),
+        *project.rglob("*.py"),
+    ):
+        path.touch()
+    for path in (
+        *finished.rglob("*.json"),
+        *finished.rglob("*.h5"),
+        project / "workflow/resources/published.tsv",
+    ):
+        os.utime(path)
+    assert planned(snakemake) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
+        ("metrics.py", "TOP = 5", "TOP = 4", {"evaluate_model", *REPORTING} - {"plot_training"}),
+        ("figures.py", '"epoch"', '"epochs"', {"plot_confusion", "plot_training"}),
+        ("coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
+        ("selection.py", '"""Return M = max', '"""Give M = max', set()),
+    ],
+    ids=["calibration", "metrics", "figures", "comment", "docstring"],
+)
+def test_changed_code_reruns_the_stages_that_can_reach_it(
+    finished, snakemake, project, file, old, new, expected
+):
+    with edited(project / LIBRARY / file, old, new):
+        assert planned(snakemake) == expected
+
+
+def test_an_update_of_the_code_can_be_kept_from_rerunning(finished, snakemake, project):
+    with edited(project / LIBRARY / "catalogue.py", '"key", "path"', '"path", "key"'):
+        assert planned(snakemake, "--rerun-triggers", "params", "input", "mtime") == set()
+        assert planned(snakemake) == AFTER_CATALOGUE
+
+
+def test_one_stage_one_method_and_one_shard_can_be_asked_for(finished, snakemake):
+    models = "results/tiny/models/tiny"
+    forced = ["--forcerun", "calibrate_pair"]
+    assert planned(snakemake, *forced) == AFTER_CALIBRATION
+    assert planned(snakemake, "-f", f"{models}/clean_noisy/seed0_ranks2/primary.safetensors") == {
+        "train_baseline"
+    }
+    assert planned(snakemake, "-f", "results/tiny/shards/tiny/noisy/0001.h5") == {"write_shard"}
+    assert planned(snakemake, "--forcerun", "pretrain_primary", "--until", "pretrain_primary") == {
+        "pretrain_primary"
+    }
+
+
+def test_a_second_workflow_on_the_same_results_is_refused(finished, project, snakemake):
+    import fcntl
+
+    with (finished / ".running").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        run = snakemake(
+            "--cores", 2, "--configfile", "tiny.yaml", "-f", "results/tiny/noise/tiny.json"
+        )
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert "error: results: another workflow is running on results/tiny" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_results_that_cannot_be_written_are_refused_before_work_starts(snakemake, project):
+    (project / "file").write_text("not a folder")
+    run = snakemake("--cores", 2, "--configfile", "tiny.yaml", "--config", "results=file")
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert "error: results: file/tiny cannot be written: Not a directory" in run.stderr

@@ -1,0 +1,38 @@
+"""Write the reference of all configuration keys from the schema."""
+
+import json
+from pathlib import Path
+
+from mct import entry
+from mct.files import write_text
+from mct.settings import describe_keys, load_schema
+
+HEADER = """# Configuration
+
+One YAML file, checked against `workflow/schemas/config.schema.yaml`; what is left out has the
+default. `config.yaml` is the quick start and lies under every other file given with `--configfile`.
+Single keys can be given on the command line: `--config 'calibration={temperature: 3}'`.
+
+A change of a key reruns the stages that use it. Keys of `execution` rerun nothing.
+
+(Made by `python workflow/scripts/describe_config.py --output config/README.md`.)
+
+| key | default | unit | meaning |
+|---|---|---|---|
+"""
+
+
+def main() -> None:
+    rows = [
+        f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {' '.join(part['description'].split())} |"
+        for key, part in describe_keys(load_schema())
+    ]
+    write_text(entry.options(__doc__, output=Path).output, HEADER + "\n".join(rows) + "\n")
+
+
+def _default(part: dict) -> str:
+    return "" if part.get("type") == "object" else f"`{json.dumps(part['default'])}`"
+
+
+if __name__ == "__main__":
+    entry.run(main)
