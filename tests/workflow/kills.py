@@ -16,7 +16,7 @@ import psutil
 SECONDS_TO_END = 10
 """Within this time everything has ended after a part of it was killed."""
 LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")
-TIMES = ("started", "seconds")
+TIMES = ("started", "seconds", "command")
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,11 @@ def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
         sys.executable,
         "-m",
         "snakemake",
+        target,
         "--cores",
         "2",
         "--configfile",
         "tiny.yaml",
-        target,
     ]
     run = psutil.Popen(
         command, cwd=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -80,7 +80,7 @@ def test_a_users_error_is_not_tried_again(own: Path):
     )
     broken.write_text(broken.read_text().replace("images/n/0000.jpg\n", ""))
     target = "results/tiny/catalogue/tiny.tsv"
-    assert run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target).returncode == 0
+    assert run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml").returncode == 0
 
 
 def test_broken_pictures_are_listed_and_left_out(own: Path):
@@ -89,15 +89,13 @@ def test_broken_pictures_are_listed_and_left_out(own: Path):
     whole = (own / "data" / victims[1]).read_bytes()
     (own / "data" / victims[1]).write_bytes(whole[: len(whole) // 2])
     target = "results/tiny/shards/tiny/noisy/index.json"
-    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target)
+    run = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml")
     log = (own / "results/tiny/logs/tiny/index_shards/noisy.log").read_text()
     assert run.returncode == 1
     assert "2 of 60 pictures cannot be decoded, more than dataset.quarantine_share = 0.01" in log
     share = ["--config", "dataset={quarantine_share: 0.05}"]
-    assert (
-        run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", target, *share).returncode
-        == 0
-    )
+    again = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml", *share)
+    assert again.returncode == 0, again.stdout + again.stderr
     index = yaml.safe_load((own / target).read_text())
     assert (index["samples"], index["quarantined"]) == (58, 2)
     listed = "".join(path.read_text() for path in (own / target).parent.glob("*.quarantine.tsv"))
@@ -116,6 +114,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small disk")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_results_on_a_read_only_disk_are_refused_before_work_starts(own, small_disk):
+    change(own, results=str(small_disk))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 2, run.stdout + run.stderr
+    assert (
+        f"error: results: {small_disk}/tiny cannot be written: Read-only file system" in run.stderr
+    )
+    assert not list(small_disk.iterdir())
 
 
 def test_a_full_disk_ends_in_a_line_and_the_run_goes_on(finished, own, small_disk):

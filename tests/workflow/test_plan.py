@@ -17,17 +17,18 @@ def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run
     plan = snakemake("-n", "--cores", 4)
     assert plan.returncode == 0, plan.stderr
     ranks = {
-        rule: resource(plan.stdout, rule, "tasks")
+        rule: resource(plan.stdout, rule, "ranks")
         for rule in ("pretrain_auxiliary", "pretrain_primary")
     }
     assert ranks == {"pretrain_auxiliary": 1, "pretrain_primary": 3}
-    assert resource(plan.stdout, "calibrate_pair", "tasks") == 4
+    assert resource(plan.stdout, "calibrate_pair", "ranks") == 4
+    assert resource(plan.stdout, "calibrate_pair", "tasks") == 2
 
 
 def resource(plan: str, rule: str, name: str) -> int:
     """Return a resource that a dry run states for a rule."""
-    job = plan.split(f"rule {rule}:")[1].split("\n[")[0]
-    return int(job.split(f"{name}=")[1].split(",")[0].split()[0])
+    job = plan.split(f"rule {rule}:")[1].split("resources: ")[1].splitlines()[0]
+    return int(dict(entry.split("=") for entry in job.split(", "))[name])
 
 
 @pytest.mark.parametrize(

@@ -143,4 +143,4 @@ def test_results_that_cannot_be_written_are_refused_before_work_starts(snakemake
     (project / "file").write_text("not a folder")
     run = snakemake("--cores", 2, "--configfile", "tiny.yaml", "--config", "results=file")
     assert run.returncode == 2, run.stdout + run.stderr
-    assert "error: results: file/tiny cannot be written: Not a directory" in run.stderr
+    assert "error: results: expected a folder, got the file file" in run.stderr

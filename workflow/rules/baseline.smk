@@ -21,7 +21,10 @@ rule train_baseline:
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
         attempt=attempt,
+        ranks=lambda wildcards: int(wildcards.ranks),
         tasks=lambda wildcards: int(wildcards.ranks),
+        mpi=lambda wildcards: mpi(int(wildcards.ranks)),
+        rank_threads=EXPERIMENT.threads_per_rank,
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
         stage=lambda wildcards: wildcards.method,

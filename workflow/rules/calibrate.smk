@@ -21,15 +21,19 @@ rule calibrate_pair:
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
         attempt=attempt,
-        tasks=lambda wildcards: int(wildcards.ranks),
-        cpus_per_task=EXPERIMENT.threads_per_rank,
+        ranks=lambda wildcards: int(wildcards.ranks),
+        # One Slurm task a pair, so that the two ranks of a pair always share a node.
+        tasks=lambda wildcards: int(wildcards.ranks) // 2,
+        mpi=lambda wildcards: mpi(int(wildcards.ranks) // 2),
+        rank_threads=EXPERIMENT.threads_per_rank,
+        cpus_per_task=2 * EXPERIMENT.threads_per_rank,
     params:
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
     shell:
         START_RANKS
-        + " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.tasks}"
+        + " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.ranks}"
         " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
         " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --checkpoints {params.checkpoints:q} --output $(dirname {output.record:q}) 2> {log:q}"

@@ -8,7 +8,7 @@ from mct.methods import BASELINES, CALIBRATED, PRETRAINING
 
 try:
     EXPERIMENT = Experiment(config)
-    EXPERIMENT.check_sources()
+    EXPERIMENT.check_paths()
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
@@ -59,6 +59,11 @@ def attempt(wildcards, attempt):
     return attempt
 
 
+def mpi(tasks):
+    """Return the resource that makes the Slurm plugin ask for several tasks: text, or none."""
+    return "yes" if tasks > 1 else ""
+
+
 def code(script):
     """Return a comment with the digest of the code that a rule's script can reach.
 
@@ -68,10 +73,10 @@ def code(script):
 
 
 START = "python workflow/scripts/launch_ranks.py --attempt {resources.attempt} --log {log:q}"
-START_RANKS = f"{START} --ranks {{resources.tasks}} --threads {{resources.cpus_per_task}}"
+START_RANKS = f"{START} --ranks {{resources.ranks}} --threads {{resources.rank_threads}}"
 TRAIN = (
     f"{START_RANKS} workflow/scripts/train_model.py"
-    " --stage {params.stage} --role {params.role} --ranks {resources.tasks}"
+    " --stage {params.stage} --role {params.role} --ranks {resources.ranks}"
     " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
     " --clean {input.clean:q} --checkpoints {params.checkpoints:q}"
     " --output $(dirname {output.record:q}) 2> {log:q}"

@@ -18,7 +18,12 @@ rule pretrain_auxiliary:
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
     resources:
         attempt=attempt,
+        ranks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
+        mpi=lambda wildcards: mpi(
+            EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks)
+        ),
+        rank_threads=EXPERIMENT.threads_per_rank,
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
         stage="pretrain_auxiliary",
@@ -49,7 +54,10 @@ rule pretrain_primary:
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
     resources:
         attempt=attempt,
+        ranks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
         tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
+        mpi=lambda wildcards: mpi(EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks)),
+        rank_threads=EXPERIMENT.threads_per_rank,
         cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
         stage="pretrain_primary",

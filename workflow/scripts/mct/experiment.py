@@ -58,9 +58,12 @@ class Experiment:
             if everything or is_forced(stage.name, forced):
                 shutil.rmtree(stage)
 
-    def check_sources(self) -> None:
-        """Raise UserError if the data set's folder or its lists are missing."""
+    def check_paths(self) -> None:
+        """Raise UserError if the data set's lists are missing or the results are no folder."""
         _ = self.source_digest
+        for path in (Path(self.folder), *Path(self.folder).parents):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"results: expected a folder, got the file {path}")
 
     @cached_property
     def _layout(self):
