@@ -23,6 +23,7 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
@@ -181,9 +182,8 @@ class Checkpoints:
 
 def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:
     """Return row `rank` of values of each rank, or their mean if the number of ranks differs."""
-    if len(rows) == size:
-        return rows[rank]
-    return rows.mean(axis=0).astype(rows.dtype)
+    row = rows[rank] if len(rows) == size else rows.mean(axis=0).astype(rows.dtype)
+    return np.asarray(row)  # a row of numbers is a scalar
 
 
 def kept_execution(folder: Path, execution: ExecutionSettings) -> ExecutionSettings:
