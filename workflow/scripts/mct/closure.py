@@ -55,12 +55,16 @@ def module_files(name: str) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
+class WithoutTexts(ast.NodeTransformer):
+    """Drops statements that are only a string: docstrings, also those of constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Return a statement unless it is a string."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
+
+
 @cache
 def normalised(path: Path) -> str:
     """Return a file's syntax tree as text, without docstrings, comments and positions."""
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return ast.dump(WithoutTexts().visit(ast.parse(path.read_bytes())))

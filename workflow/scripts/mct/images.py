@@ -10,7 +10,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mct.errors import BrokenPictureError
 
@@ -45,7 +45,8 @@ def decode(data: bytes, name: str) -> Picture:
         with Image.open(io.BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BrokenPictureError(f"{name}: cannot be decoded as a picture: {error}") from error
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        raise BrokenPictureError(f"{name}: cannot be decoded as a picture: {reason}") from error
 
 
 def fit(picture: Picture, size: int) -> Picture:
@@ -120,7 +121,8 @@ def _resample(picture: Picture, box: tuple[int, int, int, int], shape: tuple[int
     import torch
     from torchvision.transforms.v2 import InterpolationMode, functional
 
-    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+    writable = picture if picture.flags.writeable else picture.copy()
+    tensor = torch.from_numpy(writable).permute(2, 0, 1)
     view = functional.resized_crop(
         tensor, *box, list(shape), InterpolationMode.BILINEAR, antialias=True
     )

@@ -149,9 +149,12 @@ def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
 def read_index(path: Path) -> dict[str, Any]:
     """Return an index that `index_shards` made."""
     try:
-        return json.loads(path.read_text())
+        index = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as an index of shards: {error}") from error
+    if not isinstance(index, dict) or not {"files", "samples", "classes"} <= set(index):
+        raise UserError(f"{path}: cannot be read as an index of shards; delete it and rerun")
+    return index
 
 
 def verify_index(index: Path) -> int:

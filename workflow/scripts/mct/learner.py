@@ -60,7 +60,8 @@ class Learner:
         Dropout is drawn from `key` and the rank, so that a step can be repeated.
         """
         if not len(images):
-            return torch.zeros(0, self._classes, device=self._compute.device)
+            dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
+            return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
         torch.manual_seed(key * self.comm.size + self.comm.rank)
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
         with self._compute.autocast():

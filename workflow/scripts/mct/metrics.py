@@ -40,10 +40,14 @@ def confusion(
 
 
 def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: int) -> int:
-    """Return how many labels are among the `top` largest logits; ties count against the label."""
+    """Return how many labels are among the `top` largest logits; of equal ones the first counts.
+
+    A model that diverged (NaN) is never right.
+    """
     own = np.take_along_axis(logits, labels[:, None], axis=1)
-    better = (logits >= own).sum(axis=1) - 1
-    return int((better < top).sum())
+    earlier = np.arange(logits.shape[1]) < labels[:, None]
+    better = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)
+    return int(((better < top) & ~np.isnan(logits).any(axis=1)).sum())
 
 
 def evaluate_predictions(
@@ -58,7 +62,7 @@ def evaluate_predictions(
     ]
     return {
         "samples": len(labels),
-        "top1": float(counts.trace()) / len(labels),
+        "top1": top_correct(logits, labels, 1) / len(labels),
         "top5": top_correct(logits, labels, min(TOP, classes)) / len(labels),
         "per_class": recall,
         "confusion": counts.tolist(),

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from pickle import UnpicklingError
 
 import safetensors
 import torch
@@ -99,9 +100,21 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, safetensors.SafetensorError, RuntimeError, ValueError) as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise UserError(f"{path}: cannot be read as weights: {first_line(error)}") from error
+    except safetensors.SafetensorError as error:
         raise UserError(f"{path}: cannot be read as weights: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise UserError(
+            f"{path}: expected a state dict (names to tensors), got {type(state).__name__}"
+        )
+    return state
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message: torch's go on with advice to programmers."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def save_weights(model: nn.Module, path: Path) -> None:

@@ -79,12 +79,12 @@ def count_rate(observed: NDArray[np.integer], true: NDArray[np.integer], classes
 def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64]:
     """Draw a class-dependent confusion T[i, j] = P(observed j | true i), shape (K, K).
 
-    Some classes are mislabelled more than others, between half and one and a half times the mean
-    `rate`, and each class's wrong labels fall on few others, as people's mistakes do.
+    Some classes are mislabelled more than others, up to half of the mean `rate` (less where that
+    would pass 1), and each class's wrong labels fall on few others, as people's mistakes do.
     """
     generator = np.random.default_rng([seed, classes])
-    rates = rate * (1 + np.linspace(-0.5, 0.5, classes))
-    rates = np.minimum(generator.permutation(rates), 0.99)
+    spread = min(rate, 1 - rate) / 2 if rate > 0.5 else rate / 2
+    rates = generator.permutation(rate + spread * np.linspace(-1, 1, classes))
     matrix = np.diag(1 - rates)
     for row in range(classes):
         others = np.delete(np.arange(classes), row)

@@ -37,7 +37,7 @@ def constant_then(decay: Schedule, constant_share: float, decay_rate: float) -> 
     """
 
     def factor(progress: float) -> float:
-        if progress < constant_share:
+        if progress < constant_share or constant_share == 1:
             return 1.0
         return decay_rate * decay((progress - constant_share) / (1.0 - constant_share))
 

@@ -7,6 +7,7 @@ stage gets the part of it that it uses as JSON, and `parse` makes a dataclass of
 import dataclasses
 import difflib
 import json
+import math
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -148,6 +149,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     """
     schema = load_schema() if schema is None else schema
     filled = _fill(config, schema)
+    _refuse_infinite(filled, "")
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
         raise UserError(_explain(errors[0]))
@@ -166,15 +168,33 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
     return _convert(value, schema)
 
 
+def _refuse_infinite(value: Any, key: str) -> None:
+    """Raise UserError for a number that is not finite, which no bound of a schema refuses."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_infinite(part, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            _refuse_infinite(part, f"{key}.{place}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"configuration: `{key}`: expected a finite number, got {value}")
+
+
 def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return a number for text such as "3", which is what `--config key=3` gives inside a key."""
-    kinds = [part.get("type") for part in (schema, *schema.get("anyOf", ()))]
-    if not isinstance(value, str) or not {"number", "integer"}.intersection(map(str, kinds)):
+    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
+
+    Whole numbers written with a point become integers where those must stand.
+    """
+    kinds = {str(part.get("type")) for part in (schema, *schema.get("anyOf", ()))}
+    if not kinds & {"number", "integer"}:
         return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    whole = "number" not in kinds and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _explain(error: ValidationError) -> str:

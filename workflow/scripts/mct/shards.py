@@ -3,8 +3,9 @@
 `FIELDS` and the attributes are the whole format; docs/shards.md describes it. Pictures lie back to
 back in one contiguous data set, either as they were encoded (`payload`, uint8 of all bytes,
 `offset` saying where each begins) or decoded and fitted (`payload`, uint8 of shape
-(n, size, size, 3)). Every picture has a CRC-32, checked whenever it is read; everything else is
-covered by a SHA-256, checked when the shard is opened.
+(n, size, size, 3)). Every picture has a CRC-32, checked whenever it is read; all other bytes of the
+file are covered by a SHA-256 in its user block, checked before HDF5 sees the file: HDF5 can crash
+on a damaged structure.
 """
 
 import hashlib
@@ -53,6 +54,8 @@ ATTRIBUTES = (
     "source",
 )
 COPY_BYTES = 1 << 22
+SEAL_BYTES = 512
+"""Size of the user block, the smallest that HDF5 admits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +101,13 @@ def write_shard(
         for row in rows:
             spool.add(int(row), catalogue.paths[row], layout, settings.size, encoding)
         fields = _fields(catalogue, spool)
-        with h5py.File(temporary, "w") as shard:
+        with h5py.File(temporary, "w", userblock_size=SEAL_BYTES) as shard:
             for name, values in fields.items():
                 shard.create_dataset(name, data=values)
             _copy_payload(spool, shard, settings.size if encoding == "pixels" else None)
-            shard.attrs.update({**attributes, "checksum": _checksum(attributes, fields)})
+            shard.attrs.update(attributes)
+            start, count = _payload_place(shard["payload"])
+        _seal(temporary, start, count)
     return [(catalogue.keys[row], reason) for row, reason in spool.rejected]
 
 
@@ -166,14 +171,45 @@ def _copy_payload(spool: Spool, shard: h5py.File, size: int | None) -> None:
         payload[start:stop] = chunk.reshape(stop - start, *shape[1:])
 
 
-def _checksum(attributes: dict[str, Any], fields: dict[str, NDArray[Any]]) -> str:
-    """Return the SHA-256 of a shard's attributes and of all its fields but the payload."""
-    digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
-    for name in FIELDS:
-        values = np.ascontiguousarray(fields[name])
-        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
-        digest.update(values.tobytes())
+def _payload_place(payload: h5py.Dataset) -> tuple[int, int]:
+    """Return position and bytes of the payload in the file."""
+    return (payload.id.get_offset(), payload.nbytes) if payload.nbytes else (SEAL_BYTES, 0)
+
+
+def _seal(path: Path, start: int, count: int) -> None:
+    """Write into a shard's user block where its payload lies and the SHA-256 of all else."""
+    seal = {"payload": [start, count], "sha256": _structure_digest(path, start, count)}
+    with path.open("r+b") as file:
+        file.write(json.dumps(seal).encode().ljust(SEAL_BYTES, b"\0"))
+
+
+def _structure_digest(path: Path, start: int, count: int) -> str:
+    """Return the SHA-256 of a file without its user block and its payload."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(SEAL_BYTES)
+        digest.update(file.read(start - SEAL_BYTES))
+        file.seek(start + count)
+        digest.update(file.read())
     return digest.hexdigest()
+
+
+def _check_seal(path: Path) -> None:
+    """Raise UserError unless the structure of a shard is as it was written."""
+    try:
+        with path.open("rb") as file:
+            seal = json.loads(file.read(SEAL_BYTES).rstrip(b"\0"))
+        start, count = seal["payload"]
+        intact = start >= SEAL_BYTES and count >= 0 and start + count <= path.stat().st_size
+        intact = intact and _structure_digest(path, start, count) == seal["sha256"]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as a shard: {error.strerror}; rerun") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: cannot be read as a shard: no seal with a checksum; {REMEDY}"
+        ) from error
+    if not intact:
+        raise UserError(f"{path}: cannot be read as a shard: wrong checksum; {REMEDY}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,19 +258,18 @@ def open_shard(path: Path) -> Shard:
     UserError
         No shard, one of another version, or a damaged one.
     """
+    _check_seal(path)
     try:
         with h5py.File(path, "r") as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_version(path, attributes)
             fields = {name: file[name][()] for name in FIELDS}
             payload = _map_payload(path, file["payload"])
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            _check_payload(path, attributes, fields, payload)
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
-    recorded = attributes.pop("checksum", None)
-    if recorded != _checksum(attributes, fields):
-        raise UserError(f"{path}: wrong checksum; {REMEDY}")
     return Shard(path=path, attributes=attributes, fields=fields, payload=payload)
 
 
@@ -247,6 +282,17 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     if (form, version) != ("mct-shard", VERSION):
         raise UserError(
             f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
+        )
+
+
+def _check_payload(
+    path: Path, attributes: dict[str, Any], fields: dict[str, Any], payload: NDArray[np.uint8]
+) -> None:
+    encoded = attributes["encoding"] == "encoded"
+    expected = int(fields["offset"][-1]) if encoded else len(fields["sample"])
+    if len(payload) != expected:
+        raise UserError(
+            f"{path}: expected a payload of length {expected}, got {len(payload)}; {REMEDY}"
         )
 
 

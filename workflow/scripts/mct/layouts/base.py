@@ -1,6 +1,6 @@
 """What every layout offers, and the reading of label files that several share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -62,8 +62,8 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path}: cannot be read as a list: {error}") from error
 
 
-def read_labels(path: Path, classes: int) -> dict[str, int]:
-    """Return the labels of a file of lines `key label`.
+def read_labels(path: Path, classes: int, spell: Callable[[str], str] = str) -> dict[str, int]:
+    """Return the labels of a file of lines `key label`; `spell` gives a key its one spelling.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_labels(path: Path, classes: int) -> dict[str, int]:
         key, _, text = line.rpartition(" ")
         if not key or not text.isdecimal():
             raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")
-        label = int(text)
+        key, label = spell(key), int(text)
         if label >= classes:
             raise UserError(f"{path}: key {key}: label {label} is outside 0 to {classes - 1}")
         if labels.setdefault(key, label) != label:

@@ -58,21 +58,24 @@ class Clothing1M:
 
     @cached_property
     def _members(self) -> dict[str, set[str]]:
-        return {name: set(read_lines(self._lists / file)) for name, file in LISTS.items()}
+        return {
+            name: {spell_key(key) for key in read_lines(self._lists / file)}
+            for name, file in LISTS.items()
+        }
 
     def rows(self) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
         classes = len(self.class_names())
-        observed = read_labels(self._lists / OBSERVED, classes)
-        true = read_labels(self._lists / TRUE, classes)
+        observed = read_labels(self._lists / OBSERVED, classes, spell_key)
+        true = read_labels(self._lists / TRUE, classes, spell_key)
         self._check_labelled(observed, true)
-        measured = read_labels(self._measuring, classes) if self._measuring else {}
+        measured = read_labels(self._measuring, classes, spell_key) if self._measuring else {}
         _check_agreement(true, measured, self._measuring)
         truth = {**measured, **true}
         for key in sorted(set().union(*self._members.values())):
             yield Row(
                 key=key,
-                path=key if key.startswith("images/") else f"images/{key}",
+                path=key,
                 observed=observed.get(key, UNKNOWN),
                 true=truth.get(key, UNKNOWN),
                 **{name: key in members for name, members in self._members.items()},
@@ -95,6 +98,11 @@ class Clothing1M:
     def read(self, path: str) -> bytes:
         """Return a picture's file."""
         return read_file(self._root, path)
+
+
+def spell_key(key: str) -> str:
+    """Return a key as the path of its picture, whether or not a list writes the folder."""
+    return key if key.startswith("images/") else f"images/{key}"
 
 
 def _check_agreement(true: dict[str, int], measured: dict[str, int], path: Path | None) -> None:

@@ -1,0 +1,141 @@
+"""Small pictures and data sets that several tests are made of."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mct.catalogue import Catalogue
+from mct.imagesets import ImageSet, quarantine_file
+from mct.settings import DatasetSettings, ShardSettings
+from mct.shards import ShardPlan, write_shard
+
+CLASSES = 3
+
+
+def picture_of(number: int, height: int = 8, width: int = 8) -> NDArray[np.uint8]:
+    """Return a random picture that depends on its number."""
+    return np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def encode(picture: NDArray[np.uint8], kind: str = "PNG") -> bytes:
+    """Return a picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+class PictureLayout:
+    """The part of a layout that shards need: picture `<number>.png` is `picture_of(number)`."""
+
+    def __init__(self, size: int = 8) -> None:
+        self.size = size
+
+    def read(self, path: str) -> bytes:
+        return encode(picture_of(int(Path(path).stem), self.size, self.size))
+
+
+def small_catalogue() -> Catalogue:
+    """Return 16 pictures: noisy 0-9, clean 7-11 (7-9 in both), validation 12-13, test 14-15."""
+    number = np.arange(16)
+    members = {
+        "noisy": number < 10,
+        "clean": (number >= 7) & (number < 12),
+        "validation": (number >= 12) & (number < 14),
+        "test": number >= 14,
+    }
+    return Catalogue(
+        keys=[f"key-{i}" for i in number],
+        paths=[f"{i}.png" for i in number],
+        observed=np.where(members["noisy"], number % CLASSES, -1),
+        true=np.where(number >= 7, (number + 1) % CLASSES, -1),
+        members=members,
+    )
+
+
+def shard_settings(shards: int, encoding: str = "pixels", size: int = 8) -> ShardSettings:
+    """Return settings of shards of `small_catalogue`."""
+    return ShardSettings(
+        layout="none", root=None, seed=0, size=size, encoding=encoding, shards=shards
+    )
+
+
+def write_set(
+    folder: Path, name: str, settings: ShardSettings, picture_size: int = 8
+) -> list[Path]:
+    """Write all shards of one set of `small_catalogue`, none left out, and return their paths."""
+    paths = []
+    for shard in range(settings.shards):
+        plan = ShardPlan(set_name=name, shard=shard, classes=CLASSES, source="test")
+        path = folder / name / f"{shard:04d}.h5"
+        write_shard(small_catalogue(), PictureLayout(picture_size), settings, plan, path)
+        quarantine_file(path).write_text("")
+        paths.append(path)
+    return paths
+
+
+class PixelSet(ImageSet):
+    """Random pictures in memory: the one at a position is `picture_of(sample[position])`."""
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        return picture_of(int(self.sample[position]))
+
+
+def pixel_set(count: int) -> PixelSet:
+    """Return `count` pictures whose sample numbers are not their positions."""
+    nowhere, labels = np.zeros(count, np.int64), np.arange(count) % CLASSES
+    return PixelSet(
+        shards=[], shard=nowhere, index=nowhere, sample=3 * np.arange(count) + 1, label=labels,
+        observed=labels, true=labels, in_clean=nowhere.astype(bool), classes=CLASSES,
+    )  # fmt: skip
+
+
+def dataset_settings(**changes: object) -> DatasetSettings:
+    """Return the quick start's settings of a data set, some of them changed."""
+    values = {
+        "layout": "digits", "root": None, "measuring_labels": None, "seed": 0,
+        "synthetic_noise_rate": 0.4, "synthetic_clean_fraction": 0.1,
+    }  # fmt: skip
+    return DatasetSettings(**{**values, **changes})
+
+
+def write_clothing(
+    root: Path,
+    *,
+    folder: str = "annotations",
+    prefix: str = "images/",
+    absent: str = "",
+    **lines: list[str],
+) -> Path:
+    """Write a tree like Clothing1M's and return its root.
+
+    Noisy are a, b, c, with observed labels 0, 1, 2; clean c and d, validation e, test f, with true
+    labels 1, 0, 2, 1. `lines` replaces a file's content by its name without ending; `absent`
+    pictures are listed but not written.
+    """
+    keys = {letter: f"{prefix}0/{letter}.jpg" for letter in "abcdef"}
+
+    def label_lines(**labels: int) -> list[str]:
+        return [f"{keys[letter]} {label}" for letter, label in labels.items()]
+
+    files = {
+        "noisy_train_key_list": [keys[letter] for letter in "abc"],
+        "clean_train_key_list": [keys[letter] for letter in "cd"],
+        "clean_val_key_list": [keys["e"]],
+        "clean_test_key_list": [keys["f"]],
+        "noisy_label_kv": label_lines(a=0, b=1, c=2),
+        "clean_label_kv": label_lines(c=1, d=0, e=2, f=1),
+        "category_names_chn": ["一", "二", "三"],
+        "category_names_eng": ["Shirt", "Coat", "Dress"],
+    }  # fmt: skip
+    (root / folder).mkdir(parents=True)
+    for name, content in {**files, **lines}.items():
+        (root / folder / f"{name}.txt").write_text("\n".join(content) + "\n", "utf-8")
+    pictures = root / "images" / "0"
+    pictures.mkdir(parents=True)
+    for number, letter in enumerate("abcdef"):
+        if letter not in absent:
+            (pictures / f"{letter}.jpg").write_bytes(encode(picture_of(number), "JPEG"))
+    return root

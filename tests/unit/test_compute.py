@@ -1,0 +1,50 @@
+"""Arithmetic and device of a process."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mct.compute import Compute, choose_compute
+from mct.errors import UserError
+from mct.settings import ExecutionSettings
+
+MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
+EXECUTION = ExecutionSettings(device="cpu", threads_per_rank=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_pictures_are_normalised_by_channel_in_the_precision_of_parameters(dtype):
+    compute = Compute(device=torch.device("cpu"), dtype=dtype)
+    images = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).reshape(2, 3, 4, 4)
+    inputs = compute.normalise(images, MEAN, STD)
+    channel = np.array([MEAN, STD]).reshape(2, 1, 3, 1, 1)
+    np.testing.assert_allclose(
+        inputs, (images.numpy() / 255 - channel[0]) / channel[1], rtol=1e-4, atol=1e-6
+    )
+    weight = compute.place(nn.Linear(2, 2)).weight
+    assert inputs.dtype == weight.dtype == (dtype if dtype != torch.bfloat16 else torch.float32)
+
+
+def test_bfloat16_computes_under_autocast_and_others_do_not():
+    for dtype in (torch.bfloat16, torch.float32):
+        compute = Compute(device=torch.device("cpu"), dtype=dtype)
+        model = compute.place(nn.Linear(2, 2))
+        with compute.autocast():
+            assert model(torch.zeros(1, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
+def test_a_named_precision_is_taken(precision):
+    compute = choose_compute(precision, EXECUTION)
+    assert compute == Compute(device=torch.device("cpu"), dtype=getattr(torch, precision))
+
+
+def test_automatic_precision_is_one_that_trains():
+    assert choose_compute("auto", EXECUTION).dtype in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match=r"execution\.device: expected a GPU .* found none"):
+        choose_compute("float32", ExecutionSettings(device="cuda"))

@@ -1,0 +1,98 @@
+"""The decision on a batch and the records of calibration, without messages."""
+
+import numpy as np
+import pytest
+import torch
+from samples import pixel_set
+
+from mct.coupling import Decision, SampleRecord, Selector, plan_calibration, summarise
+from mct.loading import Batch
+from mct.partition import GlobalBatch
+from mct.selection import select_within
+from mct.settings import (
+    CalibrationSettings,
+    ImageSettings,
+    ModelSettings,
+    OptimizerSettings,
+)
+
+SAMPLES, PAIRS = 12, 2
+OBSERVED = np.array([0, 1, 2] * 4)
+NOISE = {"rate": 0.4, "upper": 0.5, "class_rates": [0.2, 0.4, 0.6], "class_uppers": [0.3, 0.5, 0.7]}
+CONFIDENCE = np.random.default_rng(0).random((2, SAMPLES)).astype(np.float32)
+POSITIONS = np.random.default_rng(1).permutation(SAMPLES)
+
+
+def settings(**changes: object) -> CalibrationSettings:
+    values = {
+        "images": ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3),
+        "model": ModelSettings(name="small_cnn", initial_weights=None, precision="float32"),
+        "optimizer": OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=0, batch_size=5),
+        "epochs": 2, "learning_rate": 0.1, "schedule": "linear", "soft_target_weight": 0.5,
+        "temperature": 2.0, "targets": "soft", "selection": "global", "selector": "pair", "seed": 0,
+    }  # fmt: skip
+    return CalibrationSettings(**{**values, **changes})
+
+
+def decide(**changes: object) -> np.ndarray:
+    """Return the masks of one global batch of all samples, in the order of `POSITIONS`."""
+    batch = Batch(
+        plan=GlobalBatch(step=0, epoch=0, start=0, stop=SAMPLES), positions=POSITIONS,
+        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+    )  # fmt: skip
+    return Selector(settings(**changes), NOISE, OBSERVED, PAIRS).decide(CONFIDENCE, batch).masks
+
+
+@pytest.mark.parametrize(
+    ("selector", "ranked"),
+    [("pair", CONFIDENCE.mean(axis=0)), ("auxiliary", CONFIDENCE[0]), ("primary", CONFIDENCE[1])],
+)
+def test_the_selector_says_whose_confidences_rank_the_batch(selector, ranked):
+    expected = select_within(ranked, np.zeros(SAMPLES, int), [0.4], [0.5])
+    np.testing.assert_array_equal(decide(selector=selector), expected)
+
+
+def test_per_rank_ranks_the_blocks_of_the_batch():
+    mean = CONFIDENCE.mean(axis=0)
+    expected = select_within(mean, np.repeat([0, 1], SAMPLES // 2), [0.4] * 2, [0.5] * 2)
+    np.testing.assert_array_equal(decide(selection="per_rank"), expected)
+
+
+def test_per_class_ranks_within_observed_classes_at_their_own_rates():
+    expected = select_within(
+        CONFIDENCE.mean(axis=0), OBSERVED[POSITIONS], NOISE["class_rates"], NOISE["class_uppers"]
+    )
+    np.testing.assert_array_equal(decide(selection="per_class"), expected)
+
+
+def test_a_record_keeps_decisions_by_position_and_epoch():
+    record = SampleRecord(epochs=2, samples=SAMPLES)
+    masks = CONFIDENCE > 0.5
+    plan = GlobalBatch(step=3, epoch=1, start=0, stop=SAMPLES)
+    record.add(plan, POSITIONS[:5], Decision(confidence=CONFIDENCE[:, :5], masks=masks[:, :5]))
+    np.testing.assert_array_equal(record.confidence[1, POSITIONS[:5]], CONFIDENCE[:, :5].T)
+    np.testing.assert_array_equal(record.selected[1, POSITIONS[:5]], masks[:, :5].T)
+    assert np.isnan(record.confidence[0]).all()
+    assert np.isnan(record.confidence[1, POSITIONS[5:]]).all()
+    assert not record.selected[1, POSITIONS[5:]].any()
+
+
+def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
+    plan = plan_calibration(settings(epochs=3), set_size=len(pixel_set(7)))
+    assert sum(batch.size for batch in plan.batches()) == 21
+    assert [batch.size for batch in plan.batches()] == [5, 2] * 3
+    assert plan.rate(next(plan.batches())) == 0.1
+
+
+def test_figures_of_an_epoch_by_hand():
+    sums = {
+        "agreed": np.array(15.0), "samples": np.array(20.0), "loss": np.array([6.0, 12.0]),
+        "selected": np.array([[2.0, 4.0], [8.0, 4.0]]), "measurable": np.array([4.0, 0.0]),
+        "pure": np.array([3.0, 0.0]),
+    }  # fmt: skip
+    figures = summarise(sums)
+    assert np.isnan(figures.pop("purity_primary"))
+    assert figures == {
+        "agreement": 0.75, "loss_auxiliary": 1.0, "loss_primary": 1.0,
+        "selected_auxiliary": 0.3, "selected_primary": 0.6, "purity_auxiliary": 0.75,
+    }  # fmt: skip

@@ -1,0 +1,60 @@
+"""Whole files or none, and messages that name a few of many."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mct.errors import UserError, preview
+from mct.files import file_digest, replacing, write_json, write_text
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b", "c"], "a, b, c"),
+        (["a", "b", "c", "d", "e"], "a, b, c, and 2 more"),
+    ],
+)
+def test_preview_names_the_first_three(items, expected):
+    assert preview(items) == expected
+
+
+def test_a_file_appears_whole_in_a_folder_that_is_made(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert [file.name for file in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_text("half")
+        _ = 1 // 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_sorted_keys_whatever_their_order(tmp_path):
+    for name, data in (("one", {"b": 1, "a": [1.5, None]}), ("other", {"a": [1.5, None], "b": 1})):
+        write_json(tmp_path / name, data)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert json.loads((tmp_path / "one").read_text()) == {"a": [1.5, None], "b": 1}
+
+
+def test_digest_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    assert file_digest(tmp_path / "file") == hashlib.sha256(b"content").hexdigest()
+
+
+def test_digest_of_a_missing_file_is_refused():
+    with pytest.raises(UserError, match="nowhere: cannot be read"):
+        file_digest(Path("nowhere"))

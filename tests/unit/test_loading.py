@@ -1,0 +1,171 @@
+"""Order and batches do not depend on ranks or prefetch; a prefetcher hides its thread."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import picture_of, pixel_set
+
+from mct.images import augment, draw_parameters
+from mct.loading import (
+    Batch,
+    BatchReader,
+    Prefetcher,
+    epoch_order,
+    read_for_evaluation,
+    stack,
+)
+from mct.partition import plan_batches
+from mct.settings import ImageSettings
+
+SETTINGS = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+def batches_of(
+    count: int, *, ranks: int, batch_size: int = 5, epochs: int = 2, prefetch: int = 0
+) -> list[list[Batch]]:
+    """Return each rank's batches of a set of `count` pictures."""
+    readers = [
+        BatchReader(pixel_set(count), SETTINGS, seed=3, ranks=ranks, rank=rank)
+        for rank in range(ranks)
+    ]
+    plans = list(plan_batches(epochs * count, count, batch_size))
+    return [list(Prefetcher(prefetch).map(reader.read, plans)) for reader in readers]
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(1, 300))
+def test_an_epoch_has_every_position_once_in_an_order_of_its_own(seed, epoch, samples):
+    order = epoch_order(seed, epoch, samples)
+    assert sorted(order) == list(range(samples))
+    np.testing.assert_array_equal(order, epoch_order(seed, epoch, samples))
+
+
+def test_orders_differ_between_seeds_and_epochs():
+    orders = {epoch_order(seed, epoch, 100).tobytes() for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+
+
+@given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 12))
+def test_blocks_of_all_ranks_are_each_epoch_once(count, ranks, batch_size):
+    """Also where the last batch of an epoch has fewer samples than there are ranks."""
+    seen = [[], []]
+    for parts in zip(*batches_of(count, ranks=ranks, batch_size=batch_size), strict=True):
+        positions = parts[0].positions
+        assert all(np.array_equal(part.positions, positions) for part in parts)
+        blocks = [positions[part.start : part.stop] for part in parts]
+        assert [len(part.images) for part in parts] == [len(part.labels) for part in parts]
+        assert [len(part.images) for part in parts] == [len(block) for block in blocks]
+        seen[parts[0].plan.epoch] += np.concatenate(blocks).tolist()
+    assert sorted(seen[0]) == sorted(seen[1]) == list(range(count))
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7])
+def test_same_pictures_and_labels_for_any_number_of_ranks_and_prefetch(ranks, prefetch):
+    reference = batches_of(13, ranks=1)[0]
+    for whole, parts in zip(
+        reference, zip(*batches_of(13, ranks=ranks, prefetch=prefetch), strict=True), strict=True
+    ):
+        assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+        assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
+
+
+def test_a_picture_is_augmented_by_its_sample_number():
+    image_set = pixel_set(6)
+    for batch in batches_of(6, ranks=1)[0]:
+        parameters = draw_parameters(3, batch.plan.epoch, int(image_set.sample.max()) + 1)
+        for image, label, position in zip(batch.images, batch.labels, batch.positions, strict=True):
+            sample = image_set.sample[position]
+            view = augment(picture_of(sample), 8, "crop_flip", parameters[sample])
+            np.testing.assert_array_equal(image.permute(1, 2, 0), view)
+            assert label == image_set.label[position]
+
+
+def test_a_reader_that_starts_in_the_middle_reads_the_same():
+    reference = batches_of(13, ranks=1)[0]
+    reader = BatchReader(pixel_set(13), SETTINGS, seed=3, ranks=1, rank=0)
+    assert torch.equal(reader.read(reference[4].plan).images, reference[4].images)
+
+
+def test_stacked_pictures_are_channels_first_in_order_and_may_be_none():
+    pictures = [picture_of(number) for number in range(3)]
+    images = stack(pictures, 8)
+    np.testing.assert_array_equal(images.permute(0, 2, 3, 1), np.stack(pictures))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert stack([], 8).shape == (0, 3, 8, 8)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10, 99])
+def test_evaluation_reads_the_whole_set_in_its_order(batch_size):
+    image_set = pixel_set(10)
+    images, labels = map(
+        torch.cat, zip(*read_for_evaluation(image_set, 8, batch_size), strict=True)
+    )
+    np.testing.assert_array_equal(labels, image_set.label)
+    expected = np.stack([image_set.read(position) for position in range(10)])
+    np.testing.assert_array_equal(images.permute(0, 2, 3, 1), expected)
+
+
+@given(st.integers(0, 4), st.lists(st.integers(), max_size=30))
+def test_prefetching_maps_in_order_at_any_depth(depth, items):
+    assert list(Prefetcher(depth).map(str, items)) == [str(item) for item in items]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 4])
+def test_an_error_is_raised_to_the_caller_after_the_results_before_it(depth):
+    results = Prefetcher(depth).map(lambda item: 1 // item, [1, 1, 0, 1])
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert threads() == []
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_an_error_of_the_items_is_raised_too(depth):
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more")
+
+    results = Prefetcher(depth).map(str, items())
+    assert next(results) == "1"
+    with pytest.raises(LookupError, match="no more"):
+        next(results)
+
+
+@pytest.mark.parametrize("taken", [1, 3])
+@pytest.mark.parametrize("depth", [1, 4])
+def test_abandoning_the_results_ends_the_thread(depth, taken):
+    results = Prefetcher(depth).map(str, iter(int, 1))
+    assert [next(results) for _ in range(taken)] == ["0"] * taken
+    assert len(threads()) == 1
+    results.close()
+    assert threads() == []
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_results_are_read_ahead_but_no_further_than_the_depth(depth):
+    asked = []
+    results = Prefetcher(depth).map(asked.append, range(100))
+    next(results)
+    deadline = time.monotonic() + 10
+    while len(asked) < depth + 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.02)
+    # One taken, `depth` waiting in the queue, one that waits to enter it.
+    assert depth + 1 <= len(asked) <= depth + 2
+    results.close()
+
+
+def test_waiting_for_results_is_measured():
+    prefetcher = Prefetcher(0)
+    list(prefetcher.map(time.sleep, [0.01] * 3))
+    assert prefetcher.waited_seconds >= 0.03

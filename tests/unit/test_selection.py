@@ -1,0 +1,127 @@
+"""Eq. 1 and Eq. 2 against exact and brute-force values, masks against a plain sort."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from mct.selection import (
+    LEVEL,
+    certain_clean_count,
+    cut_batch,
+    expected_clean_count,
+    rank_by_confidence,
+    select_within,
+    top_mask,
+)
+
+RATES = st.floats(0, 0.99)
+# Few values, so that there are ties.
+CONFIDENCES = st.lists(st.integers(0, 8), max_size=60).map(lambda c: np.array(c, np.float32) / 8)
+
+
+@pytest.mark.parametrize(
+    ("batch", "rate", "auxiliary", "primary"),
+    [
+        (128, 0.2, 90, 103),
+        (128, 0.385, 65, 79),
+        (128, 0.4, 63, 77),
+        (128, 0.5, 50, 64),
+        (128, 0.8, 15, 26),
+        (256, 0.4, 134, 154),
+        (1024, 0.4, 577, 615),
+    ],
+)
+def test_published_sizes(batch, rate, auxiliary, primary):
+    assert cut_batch(batch, rate) == (auxiliary, primary)
+
+
+@pytest.mark.parametrize(
+    ("batch", "rate", "expected"), [(10, 0.7, 3), (100, 0.42, 58), (10, 0, 10)]
+)
+def test_expected_count_is_guarded_against_floating_point(batch, rate, expected):
+    assert expected_clean_count(batch, rate) == expected
+
+
+@pytest.mark.parametrize(("batch", "rate"), [(8, 0.5), (1, 0.5), (2, 0.9), (0, 0.4)])
+def test_no_sample_of_a_small_batch_is_certain(batch, rate):
+    assert certain_clean_count(batch, rate) == 0
+
+
+@given(st.integers(1, 400), RATES)
+def test_certain_count_is_the_largest_with_a_probability_below_the_level(batch, rate):
+    below = np.flatnonzero(binom.cdf(np.arange(batch + 1), batch, 1 - rate) < LEVEL)
+    assert certain_clean_count(batch, rate) == max(below, default=0)
+
+
+@given(st.integers(0, 3000), st.integers(1, 5000), st.data())
+def test_expected_count_is_the_exact_product_rounded_up(batch, labels, data):
+    wrong = data.draw(st.integers(0, labels))
+    exact = Fraction(batch * (labels - wrong), labels)
+    assert expected_clean_count(batch, wrong / labels) == math.ceil(exact)
+
+
+def test_upper_bound_of_the_rate_moves_only_the_certain_count():
+    bounded = cut_batch(128, 0.4, noise_bound=0.5)
+    assert bounded == (cut_batch(128, 0.5).auxiliary, cut_batch(128, 0.4).primary)
+
+
+@given(CONFIDENCES, st.integers(0, 70))
+def test_mask_is_the_head_of_a_sort_with_ties_by_position(confidence, count):
+    order = sorted(range(len(confidence)), key=lambda i: (-confidence[i], i))
+    assert rank_by_confidence(confidence).tolist() == order
+    assert np.flatnonzero(top_mask(confidence, count)).tolist() == sorted(order[:count])
+
+
+@given(CONFIDENCES, RATES)
+def test_one_group_ranks_the_global_batch_and_the_bound_cuts_for_ma(confidence, rate):
+    bound = (1 + rate) / 2
+    masks = select_within(confidence, np.zeros(len(confidence), int), [rate], [bound])
+    cut = cut_batch(len(confidence), rate, bound)
+    for mask, count in zip(masks, cut, strict=True):
+        np.testing.assert_array_equal(mask, top_mask(confidence, count))
+
+
+@given(CONFIDENCES, st.data())
+def test_each_group_is_cut_as_if_it_were_alone(confidence, data):
+    size = len(confidence)
+    groups = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), int)
+    rates = data.draw(st.lists(RATES, min_size=4, max_size=4))
+    bounds = [min(1, rate + 0.05) for rate in rates]
+    masks = select_within(confidence, groups, rates, bounds)
+    for group in range(4):
+        own = groups == group
+        alone = select_within(
+            confidence[own],
+            np.zeros(own.sum(), int),
+            rates[group : group + 1],
+            bounds[group : group + 1],
+        )
+        np.testing.assert_array_equal(masks[:, own], alone)
+
+
+@given(CONFIDENCES, RATES, st.floats(0, 1))
+def test_ma_learns_from_a_part_of_what_mp_learns_from(confidence, rate, share):
+    bound = rate + share * (1 - rate)
+    auxiliary, primary = select_within(confidence, np.zeros(len(confidence), int), [rate], [bound])
+    assert not (auxiliary & ~primary).any()
+
+
+def test_global_per_rank_and_per_class_cuts_differ():
+    """One rank has all the confident samples; one class has clean labels only."""
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1])
+    ranks, classes = np.repeat([0, 1], 4), np.array([0, 1] * 4)
+    whole = select_within(confidence, np.zeros(8, int), [0.5], [0.5])[1]
+    per_rank = select_within(confidence, ranks, [0.5] * 2, [0.5] * 2)[1]
+    per_class = select_within(confidence, classes, [0, 0.75], [0, 0.75])[1]
+    assert np.flatnonzero(whole).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(per_rank).tolist() == [0, 1, 4, 5]
+    assert np.flatnonzero(per_class).tolist() == [0, 1, 2, 4, 6]
+
+
+def test_empty_batch_selects_nothing():
+    assert select_within(np.zeros(0), np.zeros(0, int), [0.4], [0.4]).shape == (2, 0)

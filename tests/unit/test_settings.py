@@ -1,0 +1,212 @@
+"""The schema of the configuration, what it refuses and how it says so."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from mct.errors import UserError
+from mct.settings import (
+    ExecutionSettings,
+    ImageSettings,
+    ModelSettings,
+    TrainingSettings,
+    describe_keys,
+    load_schema,
+    parse,
+    pick,
+    resolve,
+)
+
+SCHEMA = load_schema()
+KEYS = dict(describe_keys(SCHEMA))
+DEFAULTS = resolve({}, SCHEMA)
+
+
+def nested(path: str, value: object) -> dict:
+    """Return the configuration that sets one key, given as `section.key`."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value  # type: ignore[return-value]
+
+
+def at(config: dict, path: str) -> object:
+    """Return the value of a key, given as `section.key`."""
+    for key in path.split("."):
+        config = config[key]
+    return config
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_every_key_has_a_description_and_a_default(path):
+    assert KEYS[path]["description"].strip()
+    assert "default" in KEYS[path]
+
+
+def test_no_section_takes_unknown_keys():
+    sections = [SCHEMA, *(part for part in KEYS.values() if part.get("type") == "object")]
+    assert all(section["additionalProperties"] is False for section in sections)
+    assert len(sections) == 1 + sum("properties" in part for part in KEYS.values())
+
+
+def test_defaults_are_filled_in_at_every_level():
+    for path, part in KEYS.items():
+        if "properties" not in part:
+            assert at(DEFAULTS, path) == part["default"], path
+
+
+def test_given_values_replace_defaults_and_nothing_else():
+    config = resolve({"optimizer": {"batch_size": 128}}, SCHEMA)
+    expected = copy.deepcopy(DEFAULTS)
+    expected["optimizer"]["batch_size"] = 128
+    assert config == expected
+    assert resolve(config, SCHEMA) == config
+
+
+@pytest.mark.parametrize(
+    ("config", "unknown", "nearest"),
+    [
+        ({"model_": {}}, "model_", "model"),
+        ({"calibrations": {}}, "calibrations", "calibration"),
+        ({"optimizer": {"momentun": 0.9}}, "optimizer.momentun", "momentum"),
+        ({"dataset": {"noise_rates": 0.4}}, "dataset.noise_rates", "noise_rate"),
+    ],
+)
+def test_unknown_key_is_refused_with_the_nearest_known_one(config, unknown, nearest):
+    with pytest.raises(UserError, match=f"unknown key `{unknown}`; did you mean `{nearest}`"):
+        resolve(config, SCHEMA)
+
+
+def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
+    with pytest.raises(UserError, match=r"unknown key `images\.xyz`; known keys: size, encoding"):
+        resolve({"images": {"xyz": 1}}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("dataset.noise_rate", -0.1),
+        ("dataset.noise_rate", 1),
+        ("dataset.noise_rate", "guessed"),
+        ("dataset.noise_rate", float("nan")),
+        ("dataset.noise_rate", "NaN"),
+        ("dataset.synthetic_noise_rate", 1),
+        ("dataset", None),
+        ("ranks", [3]),
+        ("ranks", [0]),
+        ("ranks", []),
+        ("ranks", 4),
+        ("seeds", [1, 1]),
+        ("seeds", [True]),
+        ("methods", ["mct"]),
+        ("calibration.learning_rate", float("inf")),
+        ("calibration.temperature", 0),
+        ("experiment", "a/b"),
+        ("experiment", ".."),
+        ("experiment", "name\n"),
+        ("images.mean", [0.5, 0.5]),
+        ("optimizer.nesterov", "yes"),
+    ],
+)
+def test_wrong_value_is_refused_with_its_key(path, value):
+    with pytest.raises(UserError, match=f"configuration: `{path}"):
+        resolve(nested(path, value), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("optimizer.batch_size", "3", 3),
+        ("calibration.learning_rate", "1e-3", 0.001),
+        ("dataset.noise_rate", "0.25", 0.25),
+        ("dataset.noise_rate", "counted", "counted"),
+        ("ranks", ["2", "4"], [2, 4]),
+        ("experiment", "3", "3"),
+    ],
+)
+def test_text_becomes_a_number_where_a_number_stands(path, text, value):
+    converted = at(resolve(nested(path, text), SCHEMA), path)
+    assert repr(converted) == repr(value)  # 3, not 3.0
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.noisy", 2.0)]
+)
+def test_whole_numbers_written_with_a_point_count_as_integers_or_are_refused(path, value):
+    try:
+        resolved = at(resolve(nested(path, value), SCHEMA), path)
+    except UserError:
+        return
+    assert all(
+        type(item) is int for item in (resolved if isinstance(resolved, list) else [resolved])
+    )
+
+
+# What YAML can hold, and numbers as text.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
+    | st.integers().map(str) | st.sampled_from(["NaN", "[", '{"a": 1}', "null", "1e400"]),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+MUTATIONS = st.lists(
+    st.tuples(st.sampled_from([*KEYS, "unknown", "model.unknown"]), VALUES), min_size=1, max_size=3
+)
+
+
+@given(MUTATIONS)
+@hypothesis_settings(max_examples=200)
+def test_no_configuration_fails_otherwise_than_with_a_users_error(mutations):
+    config = copy.deepcopy(DEFAULTS)
+    for path, value in mutations:
+        section, _, key = path.rpartition(".")
+        target = config[section] if section else config
+        if isinstance(target, dict):
+            target[key] = value
+    try:
+        resolved = resolve(config, SCHEMA)
+    except UserError as error:
+        assert str(error).startswith("configuration: ")
+    else:
+        assert resolved.keys() == DEFAULTS.keys()
+
+
+@given(VALUES)
+def test_whatever_stands_for_the_configuration_is_refused_as_a_users_error(value):
+    try:
+        resolve(value, SCHEMA)
+    except UserError:
+        return
+    assert value == {} or set(value) <= set(SCHEMA["properties"])
+
+
+def test_parse_fills_nested_settings_from_json():
+    settings = {
+        **{name: pick(DEFAULTS[name], cls) for name, cls in
+           (("images", ImageSettings), ("model", ModelSettings))},
+        "optimizer": DEFAULTS["optimizer"], "training_set": "noisy", "constant_epochs": {"noisy": 1},
+        "decay_epochs": {}, "learning_rate": 1, "decay_learning_rate": 0.5, "schedule": "linear",
+        "seed": 0,
+    }  # fmt: skip
+    parsed = parse(TrainingSettings, json.loads(json.dumps(settings)))
+    assert parsed.images.mean == (0.5, 0.5, 0.5)
+    assert parsed.model.initial_weights is None
+    assert isinstance(parsed.learning_rate, float)
+    assert parsed.optimizer.batch_size == DEFAULTS["optimizer"]["batch_size"]
+
+
+def test_parse_refuses_unknown_and_missing_keys():
+    with pytest.raises(UserError, match="ModelSettings: unknown or missing keys: depth, precision"):
+        parse(ModelSettings, {"name": "small_cnn", "initial_weights": None, "depth": 3})
+
+
+def test_parse_takes_defaults_of_the_dataclass():
+    assert parse(ExecutionSettings, {"device": "cpu"}) == ExecutionSettings(device="cpu")
+
+
+def test_execution_defaults_are_those_of_the_schema():
+    assert parse(ExecutionSettings, DEFAULTS["execution"]) == ExecutionSettings()

@@ -1,0 +1,270 @@
+"""Shards: what is written is what is read, by h5py alone too, and damage never goes unnoticed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import (
+    CLASSES,
+    PictureLayout,
+    encode,
+    picture_of,
+    shard_settings,
+    small_catalogue,
+    write_set,
+)
+
+from mct import shards
+from mct.errors import UserError
+from mct.images import decode, fit
+from mct.shards import FIELDS, ShardPlan, choose_encoding, deal, open_shard, write_shard
+
+ENCODINGS = ("pixels", "encoded")
+CLEAN = range(7, 12)
+"""Rows of the clean set in the catalogue."""
+
+
+def write_clean(folder: Path, encoding: str = "pixels", picture_size: int = 8) -> Path:
+    """Write the clean set as one shard."""
+    return write_set(folder, "clean", shard_settings(1, encoding), picture_size)[0]
+
+
+def flip(path: Path, position: int) -> None:
+    """Flip one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+
+
+@contextmanager
+def editing(path: Path) -> Iterator[h5py.File]:
+    """Change a shard with h5py and seal it again, as no program of ours does."""
+    with h5py.File(path, "r+") as file:
+        yield file
+        payload = file.get("payload")
+        place = shards._payload_place(payload) if isinstance(payload, h5py.Dataset) else (512, 0)
+    shards._seal(path, *place)
+
+
+@given(st.integers(0, 200), st.integers(1, 40), st.integers(0, 9))
+def test_dealing_gives_every_row_to_one_shard_in_even_shares(count, number, seed):
+    members = 7 * np.arange(count) + 3
+    parts = [deal(members, number, shard, seed) for shard in range(number)]
+    assert sorted(np.concatenate(parts)) == members.tolist()
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    # All numbers of shards deal the same permutation.
+    np.testing.assert_array_equal(np.concatenate(parts), deal(members, 1, 0, seed))
+
+
+def test_dealing_depends_on_the_seed():
+    one, again, other = (deal(np.arange(50), 2, 0, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "size", "expected"),
+    [
+        ("auto", 64, "pixels"),
+        ("auto", 65, "encoded"),
+        ("encoded", 8, "encoded"),
+        ("pixels", 224, "pixels"),
+    ],
+)
+def test_auto_keeps_pixels_of_tiny_pictures(encoding, size, expected):
+    assert choose_encoding(shard_settings(1, encoding, size)) == expected
+
+
+@pytest.mark.parametrize("copy_bytes", [1 << 22, 100])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_shard_reads_back_what_was_written(tmp_path, monkeypatch, encoding, copy_bytes):
+    monkeypatch.setattr(shards, "COPY_BYTES", copy_bytes)
+    catalogue, shard = small_catalogue(), open_shard(write_clean(tmp_path, encoding))
+    rows = shard.fields["sample"]
+    assert sorted(rows) == list(CLEAN)
+    assert len(shard) == len(CLEAN)
+    assert shard.fields["key"].tolist() == [catalogue.keys[row].encode() for row in rows]
+    np.testing.assert_array_equal(shard.fields["observed"], catalogue.observed[rows])
+    np.testing.assert_array_equal(shard.fields["true"], catalogue.true[rows])
+    np.testing.assert_array_equal(shard.fields["in_noisy"], catalogue.members["noisy"][rows])
+    np.testing.assert_array_equal(shard.fields["in_clean"], catalogue.members["clean"][rows])
+    for index, row in enumerate(rows):
+        stored = shard.read(index)
+        if encoding == "encoded":
+            assert stored.tobytes() == encode(picture_of(row))
+        else:
+            np.testing.assert_array_equal(stored, picture_of(row))
+    shard.verify()
+
+
+def test_pixels_of_larger_pictures_are_fitted(tmp_path):
+    shard = open_shard(write_clean(tmp_path, "pixels", picture_size=12))
+    for index, row in enumerate(shard.fields["sample"]):
+        source = decode(PictureLayout(12).read(f"{row}.png"), "source")
+        np.testing.assert_array_equal(shard.read(index), fit(source, 8))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_shard_is_readable_with_h5py_alone(tmp_path, encoding):
+    with h5py.File(write_clean(tmp_path, encoding)) as file:
+        assert set(file) == {*FIELDS, "payload"}
+        assert dict(file.attrs)["classes"] == CLASSES
+        rows, offset, payload = file["sample"][:], file["offset"][:], file["payload"]
+        for index, row in enumerate(rows):
+            if encoding == "pixels":
+                np.testing.assert_array_equal(payload[index], picture_of(row))
+            else:
+                data = payload[offset[index] : offset[index + 1]].tobytes()
+                np.testing.assert_array_equal(decode(data, "picture"), picture_of(row))
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_shard_written_twice_has_equal_bytes(tmp_path, encoding):
+    one, other = (write_clean(tmp_path / name, encoding) for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_more_shards_than_pictures_leave_empty_ones(tmp_path):
+    paths = write_set(tmp_path, "test", shard_settings(3))
+    assert [len(open_shard(path)) for path in paths] == [1, 1, 0]
+
+
+class Broken(PictureLayout):
+    """A layout of which two pictures cannot be decoded."""
+
+    def read(self, path: str) -> bytes:
+        return b"no picture" if path in ("8.png", "10.png") else super().read(path)
+
+
+def write_broken(folder: Path, encoding: str = "pixels") -> tuple[Path, list[tuple[str, str]]]:
+    """Write the clean set without its broken pictures."""
+    plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
+    path = folder / "0000.h5"
+    return path, write_shard(small_catalogue(), Broken(), shard_settings(1, encoding), plan, path)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_pictures_that_cannot_be_decoded_are_left_out_and_named(tmp_path, encoding):
+    path, rejected = write_broken(tmp_path, encoding)
+    assert {key for key, _ in rejected} == {"key-8", "key-10"}
+    assert all("cannot be decoded" in reason for _, reason in rejected)
+    shard = open_shard(path)
+    assert sorted(shard.fields["sample"]) == [7, 9, 11]
+    shard.verify()
+
+
+def test_reasons_of_pictures_left_out_are_the_same_in_every_run(tmp_path):
+    (_, one), (_, other) = (write_broken(tmp_path / name) for name in ("one", "other"))
+    assert one == other
+
+
+def test_a_picture_that_cannot_be_read_ends_the_shard_and_leaves_no_file(tmp_path):
+    class Missing(PictureLayout):
+        def read(self, path: str) -> bytes:
+            raise UserError(f"{path}: cannot be read")
+
+    plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
+    with pytest.raises(UserError, match=r"\d+\.png: cannot be read"):
+        write_shard(small_catalogue(), Missing(), shard_settings(1), plan, tmp_path / "0.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_flipped_byte_of_a_picture_is_found_by_reading_it(tmp_path, encoding):
+    path = write_clean(tmp_path, encoding)
+    with h5py.File(path) as file:
+        first, length = file["payload"].id.get_offset(), file["payload"].nbytes
+        key = file["key"][0].decode()
+    for position in (first, first + length - 1):
+        flip(path, position)
+        shard = open_shard(path)
+        damaged = 0 if position == first else len(shard) - 1
+        with pytest.raises(UserError, match=r"0000\.h5: picture key-\d+: wrong checksum"):
+            shard.read(damaged)
+        with pytest.raises(UserError, match=key if damaged == 0 else "picture"):
+            shard.verify()
+        shard.read(1)
+        flip(path, position)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_flipped_byte_of_any_other_field_is_found_by_opening(tmp_path, name):
+    path = write_clean(tmp_path)
+    with h5py.File(path) as file:
+        first, length = file[name].id.get_offset(), file[name].nbytes
+    for position in {*range(first, first + length, 5), first + length - 1}:
+        flip(path, position)
+        with pytest.raises(UserError, match=r"0000\.h5: .*the shard is damaged"):
+            open_shard(path)
+        flip(path, position)
+    open_shard(path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("classes", CLASSES + 1), ("encoding", "encoded")])
+def test_a_changed_attribute_is_found_by_opening(tmp_path, name, value):
+    path = write_clean(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+    with pytest.raises(UserError, match=r"0000\.h5: .*wrong checksum"):
+        open_shard(path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("version", 2), ("format", "other")])
+def test_a_shard_of_another_version_is_refused(tmp_path, name, value):
+    path = write_clean(tmp_path)
+    with editing(path) as file:
+        file.attrs[name] = value
+    with pytest.raises(UserError, match=f"expected an mct-shard of version 1, got .*{value}"):
+        open_shard(path)
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "cut", "field"])
+def test_what_is_no_shard_is_refused(tmp_path, kind):
+    path = write_clean(tmp_path)
+    data = path.read_bytes()
+    path.unlink()
+    if kind == "field":
+        path.write_bytes(data)
+        with editing(path) as file:
+            del file["offset"]
+    elif kind != "missing":
+        path.write_bytes(b"not HDF5" if kind == "text" else data[: len(data) // 2])
+    with pytest.raises(UserError, match=r"0000\.h5: cannot be read as a shard"):
+        open_shard(path)
+
+
+@pytest.mark.parametrize("kind", ["shorter", "group"])
+def test_a_payload_of_another_form_is_refused(tmp_path, kind):
+    path = write_clean(tmp_path)
+    with editing(path) as file:
+        payload = file["payload"][:]
+        del file["payload"]
+        if kind == "shorter":
+            file.create_dataset("payload", data=payload[:-1])
+        else:
+            file.create_group("payload")
+    with pytest.raises(UserError, match=r"0000\.h5"):
+        open_shard(path).verify()
+
+
+def test_a_flipped_byte_of_the_structure_ends_in_no_hang_crash_or_traceback(tmp_path):
+    script = Path(__file__).with_name("flip_bytes.py")
+    job = subprocess.run(
+        [sys.executable, script, write_clean(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(shards.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert job.returncode == 0, (
+        f"{job.stdout.splitlines()[-1]}: exit {job.returncode}\n{job.stderr}"
+    )

@@ -1,0 +1,169 @@
+"""Rows of the accuracy table by hand; measured and published figures never mix."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mct.errors import UserError
+from mct.methods import METHODS, PRETRAINING
+from mct.tables import (
+    Run,
+    accuracy_rows,
+    all_titles,
+    count_samples,
+    parse_run,
+    read_published,
+    read_results,
+    spread,
+    write_table,
+)
+
+TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)"}
+PUBLISHED = Path(__file__).parents[2] / "workflow" / "resources" / "published.tsv"
+
+
+def evaluation(top1: float, top5: float = 1.0) -> dict:
+    return {"top1": top1, "top5": top5, "split": "test"}
+
+
+def baseline(seed: int, ranks: int = 4) -> Run:
+    return Run("noise_only", seed, ranks, "primary")
+
+
+def records_of(*runs: Run, samples: int = 100) -> dict[Run, dict]:
+    """Return records in which every training saw as many samples."""
+    return {run._replace(role="record"): {"samples_seen": samples} for run in runs}
+
+
+def figure(method: str, title: str, top1: str) -> dict[str, str]:
+    return {
+        "dataset": "d", "method": method, "title": title, "model": "ResNet-50",
+        "top1_percent": top1, "source": "Somebody, 2021",
+    }  # fmt: skip
+
+
+def rows_of(evaluations: dict, published: list[dict] = ()) -> list[dict]:
+    runs = [run._replace(method=m) for run in evaluations for m in (*TITLES, *PRETRAINING)]
+    return accuracy_rows(evaluations, records_of(*runs), TITLES, published)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([], ""), ([1.0], ""), ([1.0, 3.0], "1.41"), ([1, 2, 3], "1.00")]
+)
+def test_spread_is_the_sample_standard_deviation_of_two_or_more(values, expected):
+    assert spread(values) == expected
+
+
+def test_a_run_is_read_from_its_path():
+    path = Path("results/digits/evaluation/digits/mct_paper/seed3_ranks16/auxiliary.json")
+    assert parse_run(path) == Run("mct_paper", 3, 16, "auxiliary")
+
+
+@pytest.mark.parametrize("folder", ["seed1", "seed1_ranks2_", "seedx_ranks2"])
+def test_a_path_of_another_form_is_refused(folder):
+    with pytest.raises(UserError, match="expected a folder seed<number>_ranks<number>"):
+        parse_run(Path("mct_paper", folder, "primary.json"))
+
+
+def test_results_are_read_by_run(tmp_path):
+    path = tmp_path / "noise_only" / "seed0_ranks2" / "primary.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(evaluation(0.5)))
+    assert read_results([path]) == {baseline(0, 2): evaluation(0.5)}
+
+
+def test_seeds_are_averaged_in_percent_with_their_spread():
+    (row,) = rows_of({baseline(1): evaluation(0.82, 0.98), baseline(0): evaluation(0.80, 0.96)})
+    assert row["method"] == "Noise only"
+    assert row["model"] == "Mp"
+    assert (row["top1_percent"], row["top1_sd"], row["top5_percent"]) == ("81.00", "1.41", "97.00")
+    assert (row["n"], row["seeds"], row["ranks"], row["kind"]) == ("2", "0 1", "4", "measured")
+    assert (row["published_top1_percent"], row["published_as"]) == ("", "")
+
+
+def test_numbers_of_ranks_and_roles_have_rows_of_their_own_in_the_order_of_the_titles():
+    roles = ("primary", "auxiliary")
+    pair = {Run("mct_paper", 0, ranks, role): evaluation(0.9) for ranks in (8, 2) for role in roles}
+    rows = rows_of({**pair, baseline(0, 2): evaluation(0.8)})
+    assert [(row["method"], row["model"], row["ranks"]) for row in rows] == [
+        ("Noise only", "Mp", "2"),
+        ("MCT (paper)", "Ma", "2"),
+        ("MCT (paper)", "Ma", "8"),
+        ("MCT (paper)", "Mp", "2"),
+        ("MCT (paper)", "Mp", "8"),
+    ]
+
+
+def test_samples_of_a_pair_include_its_pretraining_and_those_of_a_baseline_are_its_own():
+    run = Run("mct_paper", 0, 4, "primary")
+    records = {
+        run._replace(method="pretrain_auxiliary", role="record"): {"samples_seen": 10},
+        run._replace(method="pretrain_primary", role="record"): {"samples_seen": 200},
+        run._replace(role="record"): {"samples_seen": 3000},
+        baseline(0)._replace(role="record"): {"samples_seen": 70},
+    }
+    assert count_samples(run, records) == (3200, 6210)
+    assert count_samples(run._replace(role="auxiliary"), records) == (3010, 6210)
+    assert count_samples(baseline(0), records) == (70, 70)
+
+
+def test_a_published_figure_stands_beside_the_first_row_of_its_method():
+    runs = {baseline(0, ranks): evaluation(0.8) for ranks in (2, 4)}
+    first, second = rows_of(runs, [figure("noise_only", "Noise only", "68.94")])
+    assert first["published_top1_percent"] == "68.94"
+    assert first["published_as"] == "ResNet-50, Somebody, 2021"
+    assert first["top1_percent"] == second["top1_percent"] == "80.00"
+    assert second["published_top1_percent"] == ""
+
+
+def test_a_published_figure_stands_beside_mp_not_ma():
+    runs = {Run("mct_paper", 0, 4, role): evaluation(0.9) for role in ("auxiliary", "primary")}
+    rows = rows_of(runs, [figure("mct_paper", "MCT (paper)", "81.20")])
+    assert [(row["model"], row["published_top1_percent"]) for row in rows] == [
+        ("Ma", ""), ("Mp", "81.20"),
+    ]  # fmt: skip
+
+
+def test_methods_that_only_others_measured_come_last_without_measured_figures():
+    rows = rows_of({baseline(0): evaluation(0.8)}, [figure("cleannet", "CleanNet", "70.3")])
+    assert [row["method"] for row in rows] == ["Noise only", "CleanNet"]
+    assert rows[1]["kind"] == "published"
+    assert rows[1]["published_top1_percent"] == "70.3"
+    filled = {name for name, text in rows[1].items() if text}
+    assert filled == {"method", "kind", "published_top1_percent", "published_as"}
+    assert rows[0].keys() == rows[1].keys()
+
+
+def test_two_published_figures_of_a_method_are_both_shown():
+    figures = [figure("noise_only", "Noise only", top1) for top1 in ("68.94", "69.00")]
+    rows = rows_of({baseline(0): evaluation(0.8)}, figures)
+    assert [row["published_top1_percent"] for row in rows] == ["68.94", "69.00"]
+    assert [row["kind"] for row in rows] == ["measured", "published"]
+
+
+def test_titles_begin_with_the_pretrained_models():
+    assert list(all_titles(TITLES)) == [*PRETRAINING, *TITLES]
+
+
+def test_published_figures_are_those_of_the_data_set():
+    rows = read_published(PUBLISHED, "clothing1m")
+    assert {row["dataset"] for row in rows} == {"clothing1m"}
+    assert ("mct_paper", "81.20") in {(row["method"], row["top1_percent"]) for row in rows}
+    assert read_published(PUBLISHED, "digits") == []
+
+
+def test_published_methods_of_ours_have_our_titles():
+    for dataset in ("clothing1m", "webvision", "cifar10n_worse"):
+        for row in read_published(PUBLISHED, dataset):
+            if row["method"] in METHODS:
+                assert row["title"] == METHODS[row["method"]].title
+
+
+def test_a_table_is_written_as_tsv_and_as_markdown_without_empty_columns(tmp_path):
+    rows = [{"a": "1", "empty": "", "b": "x y"}, {"a": "2", "empty": "", "b": ""}]
+    write_table(rows, tmp_path / "table.tsv", "What it shows.")
+    assert (tmp_path / "table.tsv").read_text() == "a\tempty\tb\n1\t\tx y\n2\t\t\n"
+    assert (tmp_path / "table.md").read_text().splitlines() == [
+        "| a | b |", "| --- | --- |", "| 1 | x y |", "| 2 |  |", "", "What it shows.",
+    ]  # fmt: skip

@@ -1,0 +1,157 @@
+"""Plans of a training, a learner on one rank, and the figures of an epoch."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mpi4py import MPI
+from torch import nn
+
+from mct.compute import Compute
+from mct.learner import Learner
+from mct.schedules import linear
+from mct.settings import (
+    ImageSettings,
+    ModelSettings,
+    OptimizerSettings,
+    TrainingSettings,
+)
+from mct.training import Plan, batch_loss, plan_training, summarise
+
+SIZES = {"clean": 10, "noisy": 100}
+IMAGES = ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)
+OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=0.0, batch_size=8)
+
+
+def settings(constant: dict[str, int], decay: dict[str, int]) -> TrainingSettings:
+    return TrainingSettings(
+        images=IMAGES, optimizer=OPTIMIZER, training_set="noisy", constant_epochs=constant,
+        model=ModelSettings(name="small_cnn", initial_weights=None, precision="float32"),
+        decay_epochs=decay, learning_rate=0.4, decay_learning_rate=0.1, schedule="linear", seed=0,
+    )  # fmt: skip
+
+
+def make_learner(dtype: torch.dtype = torch.float64, model: nn.Module | None = None) -> Learner:
+    torch.manual_seed(0)
+    model = model or nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, 4))
+    return Learner(
+        model, compute=Compute(device=torch.device("cpu"), dtype=dtype), comm=MPI.COMM_SELF,
+        images=IMAGES, optimizer=OPTIMIZER, bucket_bytes=100,
+    )  # fmt: skip
+
+
+def pictures(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, 256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
+
+
+def test_a_baseline_sees_the_samples_of_both_stages_and_decays_in_the_second():
+    plan = plan_training(settings({"noisy": 2}, {"noisy": 1, "clean": 5}), SIZES, set_size=50)
+    assert plan.samples == 200 + 100 + 50
+    rates = {batch.epoch * 50 + batch.start: plan.rate(batch) for batch in plan.batches()}
+    for seen, rate in rates.items():
+        expected = 0.4 if seen < 200 else 0.1 * (1 - (seen - 200) / 150)
+        assert rate == pytest.approx(expected)
+
+
+def test_pretraining_has_a_constant_rate():
+    plan = plan_training(settings({"clean": 3}, {}), SIZES, set_size=10)
+    assert {plan.rate(batch) for batch in plan.batches()} == {0.4}
+
+
+def test_no_epochs_make_an_empty_plan():
+    plan = plan_training(settings({"clean": 0}, {}), SIZES, set_size=10)
+    assert list(plan.batches()) == []
+    assert plan.epochs().shape == (0,)
+
+
+@given(st.integers(1, 100), st.integers(1, 30), st.integers(1, 20))
+def test_epochs_end_where_their_number_changes_and_at_the_end(samples, set_size, batch_size):
+    plan = Plan(
+        samples=samples, set_size=set_size, batch_size=batch_size, learning_rate=1, schedule=linear
+    )
+    epochs, batches = plan.epochs(), list(plan.batches())
+    ends = np.diff(epochs, append=-1) != 0
+    assert [plan.ends_epoch(batch) for batch in batches] == ends.tolist()
+    for step in {0, len(batches) // 2, len(batches)}:
+        assert list(plan.batches(step)) == batches[step:]
+
+
+def test_the_first_step_has_the_full_rate_and_the_last_not_yet_none():
+    plan = Plan(samples=10, set_size=10, batch_size=5, learning_rate=2, schedule=linear)
+    assert [plan.rate(batch) for batch in plan.batches()] == [2, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_rank_without_samples_has_logits_like_the_others(dtype):
+    learner = make_learner(dtype)
+    none, some = learner.forward(pictures(0), key=0), learner.forward(pictures(2), key=0)
+    assert none.shape == (0, 4)
+    assert none.dtype == some.dtype == dtype
+
+
+def test_a_step_can_be_repeated_dropout_included():
+    learner = make_learner()
+    one, again, other = (learner.forward(pictures(4), key=key) for key in (3, 3, 4))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_pictures_are_normalised_before_the_model():
+    learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
+    expected = learner.model((pictures(3).double() / 255 - 0.5) / 0.25)
+    np.testing.assert_allclose(
+        learner.forward(pictures(3), key=0).detach(), expected.detach(), rtol=1e-12
+    )
+
+
+def test_differentiating_forgets_the_gradients_of_the_step_before():
+    learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
+    labels = torch.arange(4)
+
+    def gradients() -> list[np.ndarray]:
+        learner.differentiate(batch_loss(learner.forward(pictures(4), 0), labels, 4))
+        return [parameter.grad.numpy().copy() for parameter in learner.model.parameters()]
+
+    for one, again in zip(gradients(), gradients(), strict=True):
+        np.testing.assert_allclose(one, again, rtol=1e-12)
+
+
+def test_an_update_without_samples_leaves_a_model_without_momentum_as_it_is():
+    learner = make_learner()
+    before = nn.utils.parameters_to_vector(learner.model.parameters()).clone()
+    learner.update(torch.zeros(()), learning_rate=1.0)
+    assert torch.equal(before, nn.utils.parameters_to_vector(learner.model.parameters()))
+
+
+def test_a_restored_learner_goes_on_as_the_first_would_have():
+    def steps(learner: Learner, keys: range) -> None:
+        for key in keys:
+            logits = learner.forward(pictures(4), key)
+            learner.update(batch_loss(logits, torch.arange(4), 4), 0.1)
+
+    first, second = make_learner(), make_learner()
+    steps(first, range(3))
+    state = first.state()
+    steps(first, range(3, 6))
+    second.restore(*state)
+    steps(second, range(3, 6))
+    for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_batch_loss_is_the_ranks_share_of_the_global_mean():
+    logits, labels = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]]), torch.tensor([0, 1, 0])
+    whole = nn.functional.cross_entropy(logits, labels)
+    shares = [
+        batch_loss(logits[part], labels[part], 3) for part in (slice(1), slice(1, 3), slice(3, 3))
+    ]
+    assert float(sum(shares)) == pytest.approx(float(whole))
+
+
+def test_figures_of_an_epoch_are_means_over_its_samples():
+    sums = {
+        name: np.array(value) for name, value in (("loss", 6.0), ("correct", 3), ("samples", 4))
+    }
+    assert summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
