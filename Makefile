@@ -13,7 +13,7 @@ run: $(STAMP)
 	@cat results/digits/tables/accuracy.md
 
 test: $(STAMP)
-	$(ACTIVATE) && pytest
+	$(ACTIVATE) && pytest -q --durations=10
 
 lint: $(STAMP)
 	$(ACTIVATE) && ruff check . && ruff format --check .
