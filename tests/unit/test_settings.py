@@ -101,6 +101,7 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
         ("ranks", 4),
         ("seeds", [1, 1]),
         ("seeds", [True]),
+        ("seeds", [2**64]),
         ("methods", ["mct"]),
         ("calibration.learning_rate", float("inf")),
         ("calibration.temperature", 0),

@@ -1,5 +1,6 @@
 """Interrupts a workflow at random moments in many ways, and goes on, until it is done."""
 
+import contextlib
 import hashlib
 import json
 import random
@@ -14,14 +15,21 @@ from pathlib import Path
 import psutil
 
 SECONDS_TO_END = 10
-"""Within this time everything has ended after a part of it was killed."""
+"""Within this time all processes of a job have ended after one of them was killed."""
+SECONDS_OF_OTHERS = 180
+"""Snakemake lets other running jobs end before it does."""
+SIGNALS = {
+    "rank": [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1],
+    "launcher": [signal.SIGKILL, signal.SIGTERM],
+    "snakemake": [signal.SIGKILL, signal.SIGTERM],
+}
 LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")
 TIMES = ("started", "seconds", "command")
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What was done to a running workflow; `seconds` until it had ended."""
+    """What was done to a running workflow; `seconds` until the job had ended."""
 
     victim: str
     signal: str
@@ -63,32 +71,26 @@ def finish_through_kills(
 
 def interrupt(run: psutil.Popen, chance: random.Random, longest: float) -> Kill | None:
     """Kill something of a running workflow and wait for its end; None if it ended by itself."""
-    delay = chance.uniform(0, longest)
     began = time.monotonic()
     try:
-        run.wait(delay)
+        run.wait(chance.uniform(0, longest))
         return None
     except psutil.TimeoutExpired:
         pass
-    processes = run.children(recursive=True)
+    jobs = [[job, *job.children(recursive=True)] for job in run.children()]
+    processes = [process for job in jobs for process in job]
     kinds = {"snakemake": [run], "rank": ranks_of(processes), "launcher": launchers_of(processes)}
     kind = chance.choice([name for name, members in kinds.items() if members])
-    number = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1] if kind == "rank" else
-                           [signal.SIGKILL, signal.SIGTERM])  # fmt: skip
-    try:
-        chance.choice(kinds[kind]).send_signal(number)
-    except psutil.NoSuchProcess:
-        number = signal.SIGKILL
-        run.kill()
+    victim, number = chance.choice(kinds[kind]), chance.choice(SIGNALS[kind])
     killed = time.monotonic()
-    try:
-        run.wait(SECONDS_TO_END * (3 if number == signal.SIGTERM and kind == "snakemake" else 1))
-    except psutil.TimeoutExpired:
-        alive = [process.cmdline()[:6] for process in processes if process.is_running()]
-        raise AssertionError(
-            f"{kind} got {number!r} after {delay:.1f} s and it hangs: {alive}"
-        ) from None
-    return Kill(kind, number.name, killed - began, time.monotonic() - killed)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        victim.send_signal(number)
+    whole = next((job for job in jobs if victim in job), [])
+    _, alive = psutil.wait_procs(whole, timeout=SECONDS_TO_END)
+    assert not alive, f"{kind} got {number!r} and {[command_of(p)[:6] for p in alive]} hangs"
+    seconds = time.monotonic() - killed
+    run.wait(SECONDS_OF_OTHERS)
+    return Kill(kind, number.name, killed - began, seconds)
 
 
 def ranks_of(processes: list[psutil.Process]) -> list[psutil.Process]:
