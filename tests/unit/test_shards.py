@@ -1,6 +1,8 @@
 """Shards: what is written is what is read, by h5py alone too, and damage never goes unnoticed."""
 
+import contextlib
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -268,3 +270,38 @@ def test_a_flipped_byte_of_the_structure_ends_in_no_hang_crash_or_traceback(tmp_
     assert job.returncode == 0, (
         f"{job.stdout.splitlines()[-1]}: exit {job.returncode}\n{job.stderr}"
     )
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_thousand_mutations_are_refused_or_harmless(tmp_path, encoding):
+    """Whatever happens to a file: UserError, or exactly the pictures and labels that were written."""
+    path = write_clean(tmp_path, encoding)
+    data, generator = path.read_bytes(), random.Random(0)
+    reference = contents(path)
+    for _ in range(1000):
+        path.write_bytes(mutated(data, generator))
+        with contextlib.suppress(UserError):
+            assert contents(path) == reference
+
+
+def mutated(data: bytes, generator: random.Random) -> bytes:
+    """Return bytes with a flip, a cut, an insertion, a zeroed block or two blocks exchanged."""
+    start = generator.randrange(len(data))
+    stop = min(len(data), start + generator.randint(1, 600))
+    block, middle = data[start:stop], generator.randrange(start + 1)
+    return generator.choice(
+        [
+            data[:start] + bytes([data[start] ^ 1 << generator.randrange(8)]) + data[start + 1 :],
+            data[:start],
+            data[:start] + generator.randbytes(stop - start) + data[start:],
+            data[:start] + bytes(stop - start) + data[stop:],
+            data[:middle] + block + data[middle:start] + data[stop:],
+        ]
+    )
+
+
+def contents(path: Path) -> list[bytes]:
+    """Return all pictures and labels of a shard, verified."""
+    shard = open_shard(path)
+    fields = [shard.fields[name].tobytes() for name in ("sample", "key", "observed", "true")]
+    return [shard.read(i).tobytes() for i in range(len(shard))] + fields
