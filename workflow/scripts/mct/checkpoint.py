@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import signal
+import threading
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import replace
@@ -35,6 +36,7 @@ from mct.files import file_digest
 from mct.settings import ExecutionSettings
 
 KEPT = 2
+SECONDS_TO_AGREE = 5.0
 META = "execution.json"
 BITS = ("threads_per_rank", "bucket_bytes")
 """Settings of execution that influence the last bits of a result."""
@@ -54,6 +56,24 @@ class Resumable(Protocol):
 
     def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
         """Take up a state; `progress` is the same on all ranks."""
+
+
+def watch_for_termination(agreed: threading.Event) -> None:
+    """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
+
+    Where other ranks are gone already, agreement never comes: the rank waits inside MPI, where no
+    Python handler runs. The signal's number arrives at a thread through a pipe.
+    """
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(receiver, 1):
+            if number[0] == signal.SIGTERM and not agreed.wait(SECONDS_TO_AGREE):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
 
 
 def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
@@ -88,8 +108,10 @@ class Checkpoints:
         self._execution = execution
         self._saved_at = monotonic()
         self._signalled = False
+        self._agreed = threading.Event()
         for number in SIGNALS:
             signal.signal(number, self._note_signal)
+        watch_for_termination(self._agreed)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
@@ -122,6 +144,8 @@ class Checkpoints:
             A signal arrived on some rank; the checkpoint is written.
         """
         wish = highest(self._world, self._wish(step + 1))
+        if wish == STOP:
+            self._agreed.set()
         if wish != CONTINUE:
             self.save(step + 1, stage)
         if wish == STOP:

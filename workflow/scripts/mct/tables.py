@@ -122,13 +122,9 @@ def _with_published(
             "published_as": f"{figure['model']}, {figure['source']}",
         }
         title = titles.get(figure["method"])
-        free = [
-            row
-            for row in rows
-            if (row["method"], row["model"]) == (title, "Mp") and not row["published_as"]
-        ]
-        if free:
-            free[0].update(text)
+        own = [row for row in rows if (row["method"], row["model"]) == (title, "Mp")]
+        if own and not own[0]["published_as"]:
+            own[0].update(text)
         elif rows:
             blank = dict.fromkeys(rows[0], "")
             extra.append({**blank, "method": figure["title"], "kind": "published", **text})
