@@ -59,6 +59,7 @@ def test_gradients_on_one_rank_are_those_of_autograd(bucket_bytes, layout):
     plain(inputs()).square().sum().backward()
     for own, other in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(own.grad, other.grad, rtol=1e-12, atol=1e-12)
+        assert own.grad.stride() == own.stride()  # added without a permutation
 
 
 def test_every_gradient_lies_in_its_bucket():

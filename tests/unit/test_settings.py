@@ -150,9 +150,9 @@ def test_whole_numbers_written_with_a_point_count_as_integers_or_are_refused(pat
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
     | st.integers().map(str) | st.sampled_from(["NaN", "[", '{"a": 1}', "null", "1e400"]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=4),
-    max_leaves=8,
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.text() | st.integers() | st.none(), inner, max_size=2),
+    max_leaves=4,
 )  # fmt: skip
 MUTATIONS = st.lists(
     st.tuples(st.sampled_from([*KEYS, "unknown", "model.unknown"]), VALUES), min_size=1, max_size=3

@@ -18,6 +18,7 @@ from mct.settings import ExecutionSettings, parse
 
 T = TypeVar("T")
 USER_ERROR, INTERRUPTED = 2, 75
+SECONDS_OF_SILENCE = 8
 # Libraries wrap the system's error in their own, so its text is what they share.
 FULL_DISK = tuple(
     os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -74,7 +75,7 @@ def run(main: Callable[[], None]) -> None:
         if line is None:
             raise
         if _rank():
-            time.sleep(2)
+            time.sleep(SECONDS_OF_SILENCE)
         Attempts.of_this_job().refuse(line)
         print(f"error: {line}", file=sys.stderr, flush=True)
         raise SystemExit(USER_ERROR) from None
