@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mct import entry, noise
 from mct.catalogue import read_catalogue
+from mct.errors import UserError
 from mct.files import write_json
 from mct.imagesets import read_index
 
@@ -14,7 +15,13 @@ def main() -> None:
     classes = read_index(arguments.noisy)["classes"]
     rate = json.loads(arguments.rate)
     if rate == "counted":
-        estimate = noise.count_rate(*read_catalogue(arguments.catalogue).doubly_labelled(), classes)
+        observed, true = read_catalogue(arguments.catalogue).doubly_labelled()
+        if not len(observed):
+            raise UserError(
+                "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
+                "found none; give a number"
+            )
+        estimate = noise.count_rate(observed, true, classes)
     else:
         estimate = noise.given_rate(rate, classes)
     write_json(arguments.output, estimate.to_dict())

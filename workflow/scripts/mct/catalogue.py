@@ -81,6 +81,10 @@ def check_catalogue(catalogue: Catalogue) -> None:
     both = [catalogue.keys[i] for i in np.flatnonzero(training & catalogue.members["test"])]
     if both:
         raise UserError(f"dataset: {len(both)} keys are in test and in training: {preview(both)}")
+    held_out = catalogue.members["validation"] & catalogue.members["test"]
+    both = [catalogue.keys[i] for i in np.flatnonzero(held_out)]
+    if both:
+        raise UserError(f"dataset: {len(both)} keys are in test and in validation: {preview(both)}")
     for name, members in catalogue.members.items():
         if not members.any():
             raise UserError(f"dataset: the {name} set is empty; expected at least one picture")
@@ -106,7 +110,7 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
         catalogue.observed.tolist(),
         catalogue.true.tolist(),
     ]
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(("key", "path", "observed", "true", *SETS))
         writer.writerows(zip(*columns, *flags, strict=True))
@@ -114,7 +118,7 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
 
 def read_catalogue(path: Path) -> Catalogue:
     """Return the catalogue of a TSV file that `write_catalogue` made."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file, delimiter="\t")
         next(reader)
         columns = list(zip(*reader, strict=True))

@@ -44,7 +44,7 @@ def decode(data: bytes, name: str) -> Picture:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return np.array(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
         raise BrokenPictureError(f"{name}: cannot be decoded as a picture: {reason}") from error
 
