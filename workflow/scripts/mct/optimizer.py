@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum.
 
 The same arithmetic as torch.optim.SGD (a test holds them together), whose first use imports the
-compiler stack: four seconds and a hundred megabytes on each rank (docs/decisions.md).
+compiler stack: four seconds on each rank (docs/decisions.md).
 """
 
 from collections.abc import Iterable
