@@ -72,16 +72,13 @@ def finish_through_kills(
 def interrupt(run: psutil.Popen, chance: random.Random, longest: float) -> Kill | None:
     """Kill something of a running workflow and wait for its end; None if it ended by itself."""
     began = time.monotonic()
-    try:
+    kind = chance.choice(list(SIGNALS))
+    with contextlib.suppress(psutil.TimeoutExpired):
         run.wait(chance.uniform(0, longest))
+    jobs, victims = wait_for_victims(run, kind, chance)
+    if not victims:
         return None
-    except psutil.TimeoutExpired:
-        pass
-    jobs = [[job, *job.children(recursive=True)] for job in run.children()]
-    processes = [process for job in jobs for process in job]
-    kinds = {"snakemake": [run], "rank": ranks_of(processes), "launcher": launchers_of(processes)}
-    kind = chance.choice([name for name, members in kinds.items() if members])
-    victim, number = chance.choice(kinds[kind]), chance.choice(SIGNALS[kind])
+    victim, number = chance.choice(victims), chance.choice(SIGNALS[kind])
     killed = time.monotonic()
     with contextlib.suppress(psutil.NoSuchProcess):
         victim.send_signal(number)
@@ -91,6 +88,34 @@ def interrupt(run: psutil.Popen, chance: random.Random, longest: float) -> Kill 
     seconds = time.monotonic() - killed
     run.wait(SECONDS_OF_OTHERS)
     return Kill(kind, number.name, killed - began, seconds)
+
+
+def wait_for_victims(
+    run: psutil.Popen, kind: str, chance: random.Random
+) -> tuple[list[list[psutil.Process]], list[psutil.Process]]:
+    """Return the processes of each job and those of a kind, of which there is at least one.
+
+    None of them if the workflow ends before.
+    """
+    while run.poll() is None:
+        jobs = [[job, *children_of(job)] for job in children_of(run, recursive=False)]
+        processes = [process for job in jobs for process in job]
+        victims = {
+            "snakemake": [run],
+            "rank": ranks_of(processes),
+            "launcher": launchers_of(processes),
+        }
+        if victims[kind]:
+            return jobs, victims[kind]
+        time.sleep(chance.uniform(0, 3))
+    return [], []
+
+
+def children_of(process: psutil.Process, recursive: bool = True) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=recursive)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def ranks_of(processes: list[psutil.Process]) -> list[psutil.Process]:
