@@ -6,7 +6,9 @@ ACTIVATE := . $(VENV)/bin/activate
 STAMP := $(VENV)/.requirements
 PYTHON_FILES := workflow/scripts tests benchmarks
 
-.PHONY: run test lint dag digits-study requirements clean
+EXPERIMENT ?= results/digits
+
+.PHONY: run test lint status dag digits-study cluster-up cluster-run cluster-down requirements clean
 
 run: $(STAMP)
 	$(ACTIVATE) && snakemake --cores $(CORES) --show-failed-logs
@@ -20,6 +22,19 @@ lint: $(STAMP)
 	$(ACTIVATE) && snakefmt --check Snakefile workflow/rules
 	$(ACTIVATE) && snakemake --lint
 	$(ACTIVATE) && mypy
+
+status: $(STAMP)
+	@$(ACTIVATE) && python workflow/scripts/show_status.py --results $(EXPERIMENT)
+
+cluster-up:
+	$(PYTHON) tests/slurm/cluster.py up
+
+cluster-run: $(STAMP)
+	$(ACTIVATE) && snakemake --profile slurm
+	@cat results/digits/tables/accuracy.md
+
+cluster-down:
+	$(PYTHON) tests/slurm/cluster.py down
 
 dag: $(STAMP)
 	$(ACTIVATE) && snakemake --rulegraph | python workflow/scripts/draw_rules.py --output results/rules.png

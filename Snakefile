@@ -30,3 +30,11 @@ rule all:
 
 onstart:
     begin()
+
+
+onsuccess:
+    report_jobs()
+
+
+onerror:
+    report_jobs()

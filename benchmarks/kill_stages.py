@@ -12,8 +12,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/workflow"))
 
-from conftest import copy_project, run_snakemake, write_config
 from kills import finish_through_kills, results_digest
+from projects import copy_project, run_snakemake, write_config
 from trees import write_clothing1m
 
 PER_RUN = 10

@@ -46,7 +46,7 @@ def test_every_digit_is_in_one_split_and_a_tenth_of_training_is_clean():
     noisy, clean = sum(row.noisy for row in rows), sum(row.clean for row in rows)
     assert (sum(row.test for row in rows), sum(row.validation for row in rows)) == (500, 180)
     assert clean == round(noisy * 0.1)
-    assert layout.sizes() == {"noisy": noisy, "clean": clean}
+    assert layout.sizes() == {"noisy": noisy, "clean": clean, "validation": 180, "test": 500}
 
 
 def test_about_forty_percent_of_the_digits_labels_are_wrong():
@@ -92,7 +92,7 @@ def test_clothing_rows_are_those_of_the_lists(tmp_path, folder, prefix):
         "f": (-1, 1, "test"),
     }
     assert {row.path for row in layout.rows()} == {f"images/0/{letter}.jpg" for letter in "abcdef"}
-    assert layout.sizes() == {"noisy": 3, "clean": 2}
+    assert layout.sizes() == {"noisy": 3, "clean": 2, "validation": 1, "test": 1}
     assert layout.class_names() == ["Shirt", "Coat", "Dress"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from conftest import Run
+from projects import Run
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from conftest import copy_project, run_snakemake, write_config
 from kills import command_of, ranks_of, results_digest
+from projects import copy_project, run_snakemake, write_config
 from trees import write_clothing1m
 
 REFUSED = "(not tried again)"

@@ -3,8 +3,8 @@
 import os
 
 import yaml
-from conftest import copy_project, write_config
 from kills import finish_through_kills, results_digest
+from projects import copy_project, write_config
 from trees import write_clothing1m
 
 KILLS = int(os.environ.get("MCT_KILLS", "2"))

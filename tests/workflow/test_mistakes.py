@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, Run
+from projects import PROJECT, Run
 
 SCRIPTS = PROJECT / "workflow/scripts"
 

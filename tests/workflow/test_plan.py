@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT, Run
+from projects import PROJECT, Run
 
 
 def test_lint_is_clean(snakemake: Run):

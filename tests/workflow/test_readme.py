@@ -4,7 +4,7 @@ import re
 import shlex
 
 import pytest
-from conftest import PROJECT, Run
+from projects import PROJECT, Run
 
 BLOCKS = re.findall(r"```bash\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
 COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]

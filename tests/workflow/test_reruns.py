@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from projects import Run
 
 SHARDING = {"build_catalogue", "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}

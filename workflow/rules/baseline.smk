@@ -20,12 +20,9 @@ rule train_baseline:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
-        attempt=attempt,
-        ranks=lambda wildcards: int(wildcards.ranks),
-        tasks=lambda wildcards: int(wildcards.ranks),
-        mpi=lambda wildcards: mpi(int(wildcards.ranks)),
-        rank_threads=EXPERIMENT.threads_per_rank,
-        cpus_per_task=EXPERIMENT.threads_per_rank,
+        **ranks(
+            lambda wildcards, attempt: PLANNER.train(wildcards.method, wildcards.ranks, attempt)
+        ),
     params:
         stage=lambda wildcards: wildcards.method,
         role="primary",

@@ -20,13 +20,7 @@ rule calibrate_pair:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
-        attempt=attempt,
-        ranks=lambda wildcards: int(wildcards.ranks),
-        # One Slurm task a pair, so that the two ranks of a pair always share a node.
-        tasks=lambda wildcards: int(wildcards.ranks) // 2,
-        mpi=lambda wildcards: mpi(int(wildcards.ranks) // 2),
-        rank_threads=EXPERIMENT.threads_per_rank,
-        cpus_per_task=2 * EXPERIMENT.threads_per_rank,
+        **ranks(lambda wildcards, attempt: PLANNER.calibrate(wildcards.ranks, attempt)),
     params:
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",

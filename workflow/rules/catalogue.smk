@@ -1,3 +1,7 @@
+localrules:
+    list_classes,
+
+
 rule build_catalogue:
     output:
         result("catalogue/{dataset}.tsv"),
@@ -6,7 +10,7 @@ rule build_catalogue:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
     params:
         settings=EXPERIMENT.catalogue_settings(),
         source=EXPERIMENT.source_digest,
@@ -25,7 +29,7 @@ rule list_classes:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **report(),
     params:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,

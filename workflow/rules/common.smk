@@ -1,30 +1,47 @@
 """The experiment that all rules ask, and names of files that several rules share."""
 
+import subprocess
 import sys
 
 from mct.errors import UserError
 from mct.experiment import Experiment
 from mct.methods import BASELINES, CALIBRATED, PRETRAINING
+from mct.planning import Planner
+from mct.site import queues_file, read_site
 
 try:
     EXPERIMENT = Experiment(config)
     EXPERIMENT.check_paths()
+    # The Slurm executor's setting; its jobs find the same file in their environment.
+    partitions = getattr(workflow.executor_settings, "partition_config", None)
+    SITE = read_site(queues_file(partitions))
+    PLANNER = Planner(EXPERIMENT, SITE)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
 
 def begin():
-    """Claim the results folder before the first job, or end with exit code 2."""
+    """Check jobs against queues and claim the results before the first job, or end with code 2."""
     settings = workflow.dag_settings
     forced = [str(name) for name in settings.forcerun]
     if settings.forcetargets:
         forced += [str(name) for name in settings.targets]
     try:
+        for job in workflow.dag.needrun_jobs():
+            refusal = SITE.refusal(job.resources)
+            if refusal:
+                raise UserError(f"{job.name}: {refusal}")
         EXPERIMENT.begin(forced, settings.forceall)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def report_jobs():
+    """Write the table of Slurm jobs, and say which failed and why."""
+    script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
+    subprocess.run([sys.executable, script, "--results", EXPERIMENT.folder], check=False)
 
 
 def result(path):
@@ -54,14 +71,32 @@ def evaluation(method, run, role):
     return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
 
 
-def attempt(wildcards, attempt):
-    """Return the number of a job's attempt, for its resource of that name."""
-    return attempt
+SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
+RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
 
 
-def mpi(tasks):
-    """Return the resource that makes the Slurm plugin ask for several tasks: text, or none."""
-    return "yes" if tasks > 1 else ""
+def planned(names, plan):
+    """Return resources as functions of wildcards and attempt; `plan` makes a demand of these."""
+
+    def resource(name):
+        return lambda wildcards, attempt: getattr(plan(wildcards, attempt), name)
+
+    return {name: resource(name) for name in names}
+
+
+def serial(plan):
+    """Return the resources of a job of one process."""
+    return planned(SERIAL, plan)
+
+
+def ranks(plan):
+    """Return the resources of an MPI job; Slurm signals its ranks a minute before the limit."""
+    return {**planned(RANKS, plan), "slurm_extra": "--signal=USR1@60 --open-mode=append"}
+
+
+def report():
+    """Return the resources of a table or a figure."""
+    return serial(lambda wildcards, attempt: PLANNER.report(attempt))
 
 
 def code(script):
@@ -72,8 +107,14 @@ def code(script):
     return f"# {EXPERIMENT.code(script)}"
 
 
-START = "python workflow/scripts/launch_ranks.py --attempt {resources.attempt} --log {log:q}"
-START_RANKS = f"{START} --ranks {{resources.ranks}} --threads {{resources.rank_threads}}"
+START = (
+    "python workflow/scripts/launch_ranks.py --attempt {resources.attempt} --log {log:q}"
+    f" --results {EXPERIMENT.folder}"
+)
+START_RANKS = (
+    f"{START} --ranks {{resources.ranks}} --threads {{resources.rank_threads}}"
+    " --cpus {resources.rank_cpus}"
+)
 TRAIN = (
     f"{START_RANKS} workflow/scripts/train_model.py"
     " --stage {params.stage} --role {params.role} --ranks {resources.ranks}"

@@ -9,7 +9,7 @@ rule estimate_noise:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
     params:
         rate=EXPERIMENT.noise_settings(),
     shell:

@@ -17,14 +17,11 @@ rule pretrain_auxiliary:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
     resources:
-        attempt=attempt,
-        ranks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
-        tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks),
-        mpi=lambda wildcards: mpi(
-            EXPERIMENT.pretraining_ranks("pretrain_auxiliary", wildcards.ranks)
+        **ranks(
+            lambda wildcards, attempt: PLANNER.train(
+                "pretrain_auxiliary", wildcards.ranks, attempt
+            )
         ),
-        rank_threads=EXPERIMENT.threads_per_rank,
-        cpus_per_task=EXPERIMENT.threads_per_rank,
     params:
         stage="pretrain_auxiliary",
         role="auxiliary",
@@ -53,12 +50,9 @@ rule pretrain_primary:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
     resources:
-        attempt=attempt,
-        ranks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
-        tasks=lambda wildcards: EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks),
-        mpi=lambda wildcards: mpi(EXPERIMENT.pretraining_ranks("pretrain_primary", wildcards.ranks)),
-        rank_threads=EXPERIMENT.threads_per_rank,
-        cpus_per_task=EXPERIMENT.threads_per_rank,
+        **ranks(
+            lambda wildcards, attempt: PLANNER.train("pretrain_primary", wildcards.ranks, attempt)
+        ),
     params:
         stage="pretrain_primary",
         role="primary",

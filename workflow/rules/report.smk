@@ -1,3 +1,9 @@
+localrules:
+    tabulate_accuracy,
+    plot_confusion,
+    plot_training,
+
+
 rule tabulate_accuracy:
     input:
         evaluations=[
@@ -20,7 +26,7 @@ rule tabulate_accuracy:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **report(),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.table_settings(),
@@ -48,7 +54,7 @@ rule plot_confusion:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **report(),
     shell:
         f"{START} workflow/scripts/plot_confusion.py"
         " --evaluations {input.evaluations:q}"
@@ -72,7 +78,7 @@ rule plot_training:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **report(),
     shell:
         f"{START} workflow/scripts/plot_training.py"
         " --auxiliary {input.auxiliary:q}"

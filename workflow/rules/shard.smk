@@ -9,7 +9,7 @@ rule write_shard:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **serial(lambda wildcards, attempt: PLANNER.shard(wildcards.set, attempt)),
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
@@ -31,7 +31,7 @@ rule index_shards:
     conda:
         "../envs/mct.yaml"
     resources:
-        attempt=attempt,
+        **serial(lambda wildcards, attempt: PLANNER.index(wildcards.set, attempt)),
     params:
         most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mct import entry, methods
-from mct.checkpoint import Checkpoints, StageLock, kept_execution, stage_folder
+from mct.checkpoint import Checkpoints, kept_execution, stage_folder
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
 from mct.coupling import Coupling, plan_calibration, summarise
@@ -16,6 +16,7 @@ from mct.models import build_model, load_weights, save_weights
 from mct.progress import Progress
 from mct.record import training_record, write_record
 from mct.settings import CalibrationSettings
+from mct.watch import StageLock
 
 
 def main() -> None:
@@ -46,7 +47,8 @@ def main() -> None:
         image_set, settings.images, seed=methods.order_seed(settings.seed, stage=2),
         ranks=topology.pairs, rank=topology.group_comm.rank,
     )  # fmt: skip
-    progress = Progress(arguments.stage, total_samples=plan.samples, speaks=world_comm.rank == 0)
+    told = saved.parent if world_comm.rank == 0 else None
+    progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
     coupling = Coupling(
         learner, topology, image_set, settings, json.loads(arguments.noise.read_text()), progress
     )

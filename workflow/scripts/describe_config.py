@@ -1,6 +1,7 @@
 """Write the reference of all configuration keys from the schema."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from mct import entry
@@ -30,7 +31,7 @@ def main() -> None:
     write_text(entry.options(__doc__, output=Path).output, HEADER + "\n".join(rows) + "\n")
 
 
-def _default(part: dict) -> str:
+def _default(part: Mapping) -> str:
     return "" if part.get("type") == "object" else f"`{json.dumps(part['default'])}`"
 
 

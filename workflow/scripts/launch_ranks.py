@@ -6,45 +6,55 @@ import shutil
 import sys
 from pathlib import Path
 
-from mct import attempts, entry
+from mct import attempts, entry, jobs
 from mct.errors import UserError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def launch_command(ranks: int, threads: int, program: list[str], in_slurm: bool) -> list[str]:
-    """Return the command that starts `program` on `ranks` ranks of `threads` threads each.
+def launch_command(ranks: int, cpus: int, program: list[str], in_slurm: bool) -> list[str]:
+    """Return the command that starts `program` on `ranks` ranks of `cpus` cores each.
 
-    0 ranks is a program without MPI.
+    0 ranks is a program without MPI. In a Slurm job one rank is a step too: Slurm sends the
+    signal before the time limit to steps only.
     """
     if ranks == 0:
         return [sys.executable, *program]
     python = [sys.executable, "-m", "mpi4py", *program]
-    if ranks == 1:
-        return python
     if in_slurm:
-        return ["srun", "-n", str(ranks), "-c", str(threads), "-m", "plane=2", *python]
-    return ["mpiexec", "-n", str(ranks), *python]
+        return ["srun", "-n", str(ranks), "-c", str(cpus), "-m", "plane=2", *python]
+    return python if ranks == 1 else ["mpiexec", "-n", str(ranks), *python]
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--attempt", type=int, default=1, help="number of this attempt of the job")
     parser.add_argument("--log", type=Path, required=True, help="the job's log")
+    parser.add_argument("--results", type=Path, required=True, help="the experiment's results")
     parser.add_argument("--ranks", type=int, default=0, help="MPI ranks; 0: not an MPI program")
     parser.add_argument("--threads", type=int, default=1, help="threads of each rank")
+    parser.add_argument("--cpus", type=int, default=1, help="cores of each rank in a Slurm job")
     parser.add_argument("program", nargs=argparse.REMAINDER, help="script and its options")
-    arguments = parser.parse_args()
-    state = arguments.log.with_suffix(".attempts")
-    attempts.Attempts(state).begin(arguments.attempt)
-    in_slurm = "SLURM_JOB_ID" in os.environ
-    command = launch_command(arguments.ranks, arguments.threads, arguments.program, in_slurm)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    job = jobs.SlurmJob.of_this_process(options.results)
+    if job:
+        job.register(options.log, options.ranks, options.attempt)
+    state = options.log.with_suffix(".attempts")
+    earlier = attempts.Attempts(state)
+    earlier.begin(options.attempt)
+    command = launch_command(options.ranks, options.cpus, options.program, job is not None)
     # Snakemake exports its own count of threads, which is ranks x threads.
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(arguments.threads)))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(options.threads)))
     os.environ[attempts.VARIABLE] = str(state.absolute())
     launcher = shutil.which(command[0])
     if launcher is None:
         raise UserError(f"launcher: no {command[0]} on the PATH; activate the environment first")
+    if job and options.ranks:
+        raise SystemExit(job.run(command, earlier))
     os.execv(launcher, command)
 
 

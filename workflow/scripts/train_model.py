@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mct import entry, methods
-from mct.checkpoint import Checkpoints, StageLock, kept_execution, stage_folder
+from mct.checkpoint import Checkpoints, kept_execution, stage_folder
 from mct.comm import check_world_size, local_rank, world
 from mct.compute import choose_compute
 from mct.history import write_arrays, write_epochs
@@ -15,6 +15,7 @@ from mct.progress import Progress
 from mct.record import training_record, write_record
 from mct.settings import TrainingSettings
 from mct.training import Training, plan_training, summarise
+from mct.watch import StageLock
 
 
 def main() -> None:
@@ -42,7 +43,8 @@ def main() -> None:
     reader = BatchReader(
         image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank
     )
-    progress = Progress(arguments.stage, total_samples=plan.samples, speaks=comm.rank == 0)
+    told = saved.parent if comm.rank == 0 else None
+    progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
     checkpoints = Checkpoints(
         saved, execution, world_comm=comm, model_comm=comm, role=arguments.role
     )

@@ -125,7 +125,7 @@ def train(
     """Return weights and losses; the last rank gets a signal in step `stop_after`."""
     learner = make_learner(comm)
     plan = Plan(samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear)
-    progress = Progress("test", total_samples=85, speaks=False)
+    progress = Progress("test", total_samples=85)
     reader = reader_on(comm, image_set)
     if stop_after is not None and comm.rank == comm.size - 1:
         reader = SignallingReader(reader, stop_after)
@@ -206,7 +206,7 @@ def calibrate(
     **changes: object,
 ) -> Coupling:
     learner = make_learner(topology.group_comm, seed=topology.role)
-    progress = Progress("test", total_samples=1, speaks=False)
+    progress = Progress("test", total_samples=1)
     noise = {**NOISE, **changes.get("noise", {})}
     coupling = Coupling(learner, topology, image_set, settings, noise, progress)
     reader = reader_on(topology.group_comm, image_set)
@@ -277,7 +277,7 @@ def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(
     if topology.role == 1:
         group = topology.group_comm
         alone = make_learner(group, seed=1)
-        progress = Progress("test", total_samples=1, speaks=False)
+        progress = Progress("test", total_samples=1)
         plan = plan_calibration(settings, SAMPLES)
         training = Training(alone, reader_on(group, image_set), plan, progress)
         training.run(checkpoints_in(folder / "alone", group, group, "primary"), prefetch=0)

@@ -29,14 +29,26 @@ class Attempts:
         return cls(Path(name) if name else None)
 
     def begin(self, attempt: int) -> None:
-        """Begin attempt 1, 2, ...; UserError if an earlier one ended in a user's error."""
+        """Begin attempt 1, 2, ...
+
+        Raises
+        ------
+        UserError
+            An earlier attempt ended in a user's error, or the last two before their first step.
+        """
         if self._path is None:
             return
         if attempt == 1:
             self._path.unlink(missing_ok=True)
-        for entry in self._read():
+        entries = self._read()
+        for entry in entries:
             if "refused" in entry:
                 raise UserError(f"{entry['refused']} (not tried again)")
+        if ["begun" in entry for entry in entries[-2:]] == [True, True]:
+            raise UserError(
+                "two attempts failed before their first step; see the log for the fault"
+            )
+        self._append({"begun": attempt})
 
     def refuse(self, line: str) -> None:
         """Note a user's error, which ends all attempts."""
@@ -50,6 +62,14 @@ class Attempts:
                 f"two attempts got no further than step {step}; see the log for the fault"
             )
         self._append({"step": step})
+
+    def interrupt(self, signal_name: str) -> None:
+        """Note by which signal the stage was stopped, its checkpoint being written."""
+        self._append({"interrupted": signal_name})
+
+    def met_time_limit(self) -> bool:
+        """Return whether the last thing that happened is Slurm's signal before the time limit."""
+        return self._read()[-1:] == [{"interrupted": "SIGUSR1"}]
 
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():

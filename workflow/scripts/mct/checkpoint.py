@@ -7,12 +7,8 @@ of the stage's models and its record of samples. The folder above is named by a 
 stage's settings, inputs and code: another configuration never meets a stale checkpoint.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import platform
 import shutil
 import signal
 import threading
@@ -20,7 +16,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
@@ -31,16 +27,17 @@ from safetensors.numpy import load_file, save_file
 from mct.attempts import Attempts
 from mct.closure import code_digest
 from mct.comm import Comm, gather_arrays, highest
-from mct.errors import StageInterruptedError, UserError
+from mct.errors import StageInterruptedError
 from mct.files import file_digest
 from mct.settings import ExecutionSettings
+from mct.watch import StallWatch, watch_for_termination
 
 KEPT = 2
-SECONDS_TO_AGREE = 5.0
 META = "execution.json"
 BITS = ("threads_per_rank", "bucket_bytes")
 """Settings of execution that influence the last bits of a result."""
-CONTINUE, SAVE, STOP = 0, 1, 2
+CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
+"""STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (SIGTERM)."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 Arrays = dict[str, NDArray[Any]]
 
@@ -56,24 +53,6 @@ class Resumable(Protocol):
 
     def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
         """Take up a state; `progress` is the same on all ranks."""
-
-
-def watch_for_termination(agreed: threading.Event) -> None:
-    """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
-
-    Where other ranks are gone already, agreement never comes: the rank waits inside MPI, where no
-    Python handler runs. The signal's number arrives at a thread through a pipe.
-    """
-    receiver, sender = os.pipe()
-    os.set_blocking(sender, False)
-    signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
-
-    def watch() -> None:
-        while number := os.read(receiver, 1):
-            if number[0] == signal.SIGTERM and not agreed.wait(SECONDS_TO_AGREE):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="watch", daemon=True).start()
 
 
 def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
@@ -107,14 +86,15 @@ class Checkpoints:
         self._world, self._model = world_comm, model_comm
         self._execution = execution
         self._saved_at = monotonic()
-        self._signalled = False
+        self._signal: signal.Signals | None = None
         self._agreed = threading.Event()
         for number in SIGNALS:
             signal.signal(number, self._note_signal)
         watch_for_termination(self._agreed)
+        self._watch = StallWatch(60 * execution.stall_minutes)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled = True
+        self._signal = signal.Signals(number)
 
     def resume(self, stage: Resumable) -> int:
         """Restore the newest checkpoint, if there is one; return the step to go on with.
@@ -143,19 +123,22 @@ class Checkpoints:
         StageInterruptedError
             A signal arrived on some rank; the checkpoint is written.
         """
+        self._watch.note_progress()
         wish = highest(self._world, self._wish(step + 1))
-        if wish == STOP:
+        if wish >= STOP:
             self._agreed.set()
+            if self._world.rank == 0:
+                Attempts.of_this_job().interrupt("SIGUSR1" if wish == STOP else "SIGTERM")
         if wish != CONTINUE:
             self.save(step + 1, stage)
-        if wish == STOP:
+        if wish >= STOP:
             raise StageInterruptedError(
                 f"stopped by a signal after step {step + 1}; run again to go on"
             )
 
     def _wish(self, done: int) -> int:
-        if self._signalled:
-            return STOP
+        if self._signal:
+            return STOP if self._signal == signal.SIGUSR1 else STOP_FOR_GOOD
         steps, seconds = self._execution.checkpoint_steps, 60 * self._execution.checkpoint_minutes
         by_steps = steps and done % steps == 0
         by_time = seconds and monotonic() - self._saved_at > seconds
@@ -174,6 +157,7 @@ class Checkpoints:
             shutil.rmtree(whole, ignore_errors=True)
             partial.rename(whole)
             self._remove_old()
+        self._world.Barrier()  # a launcher may end all ranks as soon as one has left
         self._saved_at = monotonic()
 
     def _write(self, folder: Path, stage: Resumable) -> None:
@@ -225,49 +209,3 @@ def kept_execution(folder: Path, execution: ExecutionSettings) -> ExecutionSetti
 def whole_checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """Return number of steps and folder of every whole checkpoint."""
     return [(int(path.name.removeprefix("step-")), path) for path in folder.glob("step-*")]
-
-
-class StageLock:
-    """The right to run a stage, held by rank 0 until the process ends.
-
-    A stage whose workflow was killed may still be running. On this machine it is told to stop
-    (it leaves a checkpoint) and then made to; on another one the newcomer is refused.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / "lock").open("a+")
-        if not self._try():
-            self._evict()
-        self._file.truncate(0)
-        self._file.write(json.dumps({"host": platform.node(), "pid": os.getpid()}))
-        self._file.flush()
-
-    def _try(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # the file system knows no locks
-            return True
-        return True
-
-    def _evict(self) -> None:
-        self._file.seek(0)
-        holder = json.loads(self._file.read() or "{}")
-        if holder.get("host") != platform.node():
-            raise UserError(
-                f"{self._file.name}: the stage is running on host {holder.get('host')}, process "
-                f"{holder.get('pid')}; wait for it or cancel it"
-            )
-        for number, seconds in ((signal.SIGTERM, 8), (signal.SIGKILL, 2)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(holder["pid"], number)
-            deadline = monotonic() + seconds
-            while monotonic() < deadline:
-                if self._try():
-                    return
-                sleep(0.05)
-        raise UserError(
-            f"{self._file.name}: process {holder['pid']} does not give up the stage; end it"
-        )

@@ -158,7 +158,7 @@ class Coupling:
         self._progress.resume(first, plan.samples_before(first))
         for batch in prefetcher.map(reader.read, plan.batches(first)):
             self.step(batch, plan.rate(batch.plan))
-            self._progress.count(batch.plan.size, prefetcher.waited_seconds)
+            self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._end_epoch(batch.plan.epoch)
             checkpoints.after_step(batch.plan.step, self)

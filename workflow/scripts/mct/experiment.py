@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import yaml
 
@@ -20,11 +21,14 @@ from mct.catalogue import source_digest
 from mct.closure import code_digest
 from mct.errors import UserError
 from mct.files import write_text
+from mct.jobs import RUN, RUNNING, cancel_and_wait, read_starts
 from mct.layouts import open_layout
 from mct.partition import divide_ranks
+from mct.preemption import follow_preemption
 from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
 
 SCRIPTS = Path(__file__).parents[1]
+SECONDS_TO_CANCEL = 90.0
 
 
 class Experiment:
@@ -49,8 +53,11 @@ class Experiment:
         folder = Path(self.folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / ".running").open("a+")
-            claim(self._lock, folder)
+            self._lock = (folder / RUNNING).open("a+")
+            earlier = [start.job for start in read_starts(folder)]
+            run = claim(self._lock, folder)
+            cancel_and_wait(earlier, SECONDS_TO_CANCEL)
+            follow_preemption(folder, run)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         except OSError as error:
             raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
@@ -153,15 +160,20 @@ class Experiment:
 
     def pretraining_ranks(self, method: str, ranks: str) -> int:
         """Return the ranks of one of the two pretraining jobs, by the ratio of their work."""
-        works = [self._samples(name) for name in methods.PRETRAINING]
+        works = [self.samples(name) for name in methods.PRETRAINING]
         return divide_ranks(int(ranks), (works[0], works[1]))[
             list(methods.PRETRAINING).index(method)
         ]
 
-    def _samples(self, method: str) -> int:
-        return methods.samples_of(
-            methods.stage_epochs(self.config, method)[0], self._layout.sizes()
-        )
+    def samples(self, method: str) -> int:
+        """Return how many samples a training sees, all its models together."""
+        constant, decay = methods.stage_epochs(self.config, method)
+        return methods.samples_of(constant, self.sizes) + methods.samples_of(decay, self.sizes)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of all sets, from counting lines."""
+        return self._layout.sizes()
 
     def pretraining_threads(self, method: str, ranks: str) -> int:
         """Return the cores that one of the two pretraining jobs keeps busy."""
@@ -177,21 +189,31 @@ class Experiment:
         return self.config["execution"]["threads_per_rank"]
 
 
-def claim(lock: IO[str], folder: Path) -> None:
-    """Lock a results folder for this process; UserError if another one holds it."""
+def claim(lock: IO[str], folder: Path) -> str:
+    """Lock a results folder for this process and return the name of its run.
+
+    Jobs find the name in their environment; those of an earlier run then refuse to start.
+
+    Raises
+    ------
+    UserError
+        Another process holds the folder.
+    """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
         raise UserError(
-            f"results: another workflow is running on {folder} ({lock.read().strip()}); "
+            f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
             "wait for it, or take another `experiment`"
         ) from None
     except OSError:  # the file system knows no locks; Snakemake's own lock remains
-        return
+        pass
+    run = os.environ[RUN] = uuid4().hex
     lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()}\n")
+    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
     lock.flush()
+    return run
 
 
 def is_forced(method: str, forced: Collection[str]) -> bool:

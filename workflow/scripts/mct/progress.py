@@ -1,19 +1,34 @@
-"""What a running stage tells a person: a line per epoch, with speed and time left."""
+"""What a running stage tells a person: a line per epoch, and a file for `make status`."""
 
+import os
 import sys
+import time
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from time import perf_counter
+
+from mct.files import write_json
+from mct.partition import GlobalBatch
+
+FILE = "progress.json"
+SECONDS_BETWEEN_FILES = 2.0
+SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts the samples of a stage and reports them; silent unless `speaks`."""
+    """Counts the samples of a stage and reports them; silent without `folder`.
 
-    def __init__(self, stage: str, *, total_samples: int, speaks: bool = True) -> None:
-        self._stage, self._total, self._speaks = stage, total_samples, speaks
-        self._seen = self._first = 0
+    The folder is that of the stage's checkpoints. The log (stderr) has a line for every epoch,
+    stdout one now and then: the console of a local run, the job's file in Slurm.
+    """
+
+    def __init__(self, stage: str, *, total_samples: int, folder: Path | None = None) -> None:
+        self._stage, self._total, self._folder = stage, total_samples, folder
+        self._seen = self._first = self._epoch = 0
         self._began = perf_counter()
         self._waited_seconds = 0.0
+        self._written = self._printed = -SECONDS_BETWEEN_LINES
 
     def resume(self, step: int, samples: int) -> None:
         """Note that the stage goes on after `step` steps, which saw `samples` samples."""
@@ -21,33 +36,51 @@ class Progress:
         if step:
             self.note(f"goes on after step {step} ({samples:,} samples)")
 
-    def count(self, samples: int, waited_seconds: float) -> None:
+    def count(self, batch: GlobalBatch, waited_seconds: float) -> None:
         """Note a global batch and the seconds that were waited for batches since the start."""
-        self._seen += samples
+        self._seen, self._epoch = self._seen + batch.size, batch.epoch
         self._waited_seconds = waited_seconds
+        now = perf_counter()
+        if self._folder and now - self._written >= SECONDS_BETWEEN_FILES:
+            self._written = now
+            write_json(self._folder / FILE, self._state())
+
+    def _state(self) -> dict[str, object]:
+        return {
+            "stage": self._stage,
+            "epoch": self._epoch + 1,
+            "samples": self._seen,
+            "total_samples": self._total,
+            "samples_per_second": self.samples_per_second(),
+            "seconds_left": self.seconds_left(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID", ""),
+            "updated": time.time(),
+        }
 
     def report(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Print how far the stage is and the figures of the epoch that ends."""
-        if not self._speaks:
-            return
-        rate = self.samples_per_second()
         named = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        left = timedelta(seconds=round((self._total - self._seen) / rate)) if rate else "unknown"
-        print(
-            f"{self._stage}: epoch {epoch + 1}, {self._seen:,} of {self._total:,} samples, "
-            f"{rate:,.0f} samples/s, {left} left; {named}",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = describe(self._state() | {"epoch": epoch + 1})
+        if self._folder:
+            print(f"{line}; {named}", file=sys.stderr, flush=True)
+        now = perf_counter()
+        if self._folder and now - self._printed >= SECONDS_BETWEEN_LINES:
+            self._printed = now
+            print(line, flush=True)
 
     def note(self, message: str) -> None:
-        """Print one line about the stage."""
-        if self._speaks:
+        """Print one line about the stage to the log."""
+        if self._folder:
             print(f"{self._stage}: {message}", file=sys.stderr, flush=True)
 
     def samples_per_second(self) -> float:
         """Return the mean speed since the start, all ranks of one model together."""
         return (self._seen - self._first) / max(perf_counter() - self._began, 1e-9)
+
+    def seconds_left(self) -> float | None:
+        """Return the time that the rest takes at this speed; None before the first sample."""
+        rate = self.samples_per_second()
+        return (self._total - self._seen) / rate if rate else None
 
     def summary(self) -> dict[str, float]:
         """Return seconds, speed and waiting, for the record beside the result."""
@@ -56,3 +89,13 @@ class Progress:
             "samples_per_second": self.samples_per_second(),
             "waited_seconds": self._waited_seconds,
         }
+
+
+def describe(state: Mapping[str, object]) -> str:
+    """Return the line of a stage's state: epoch, samples, speed and time left."""
+    left = state["seconds_left"]
+    text = str(timedelta(seconds=round(left))) if isinstance(left, int | float) else "unknown"
+    return (
+        f"{state['stage']}: epoch {state['epoch']}, {state['samples']:,} of "
+        f"{state['total_samples']:,} samples, {state['samples_per_second']:,.0f} samples/s, {text} left"
+    )

@@ -132,6 +132,8 @@ class ExecutionSettings:
     bucket_bytes: int = 4 << 20
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int = 0
+    gigaflops_per_thread: float = 20.0
+    stall_minutes: float = 20.0
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Training:
         self._progress.resume(first, plan.samples_before(first))
         for batch in prefetcher.map(self._reader.read, plan.batches(first)):
             self.history.add(train_step(self.learner, batch, plan.rate(batch.plan)))
-            self._progress.count(batch.plan.size, prefetcher.waited_seconds)
+            self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._progress.report(
                     batch.plan.epoch, summarise(self.history.reduce(self.learner.comm))

@@ -33,7 +33,7 @@ class Layout(Protocol):
         """Return the classes' names, in the order of their numbers."""
 
     def sizes(self) -> dict[str, int]:
-        """Return about how many pictures the training sets have, from counting lines."""
+        """Return about how many pictures each set has, from counting lines."""
 
     def rows(self) -> Iterator[Row]:
         """Yield one row per picture, each key once."""

@@ -53,8 +53,8 @@ class Clothing1M:
         return read_lines(files[0])
 
     def sizes(self) -> dict[str, int]:
-        """Return the lengths of the training sets' lists."""
-        return {name: len(read_lines(self._lists / LISTS[name])) for name in ("noisy", "clean")}
+        """Return the lengths of the sets' lists."""
+        return {name: len(read_lines(self._lists / LISTS[name])) for name in LISTS}
 
     @cached_property
     def _members(self) -> dict[str, set[str]]:

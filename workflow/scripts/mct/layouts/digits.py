@@ -38,11 +38,13 @@ class Digits:
         return [str(digit) for digit in range(10)]
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes of the training sets."""
+        """Return the sizes of the sets."""
         training = DIGITS - TEST - VALIDATION
         return {
             "noisy": training,
             "clean": round(training * self._settings.synthetic_clean_fraction),
+            "validation": VALIDATION,
+            "test": TEST,
         }
 
     def rows(self) -> Iterator[Row]:

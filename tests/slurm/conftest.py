@@ -1,0 +1,57 @@
+"""A real Slurm cluster for the tests, and projects on it.
+
+Without root or Slurm's packages these tests are skipped, unless MCT_REQUIRE_SLURM is set (in CI).
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cluster
+import pytest
+import yaml
+from projects import copy_project, run_snakemake, write_config
+from trees import write_clothing1m
+
+
+@pytest.fixture(scope="session", autouse=True)
+def up() -> Iterator[None]:
+    """Bring the cluster up; one that was up before stays."""
+    was_up = False
+    try:
+        was_up = not os.geteuid() and cluster.is_up()
+        cluster.up()
+    except cluster.UnfitMachineError as error:
+        if os.environ.get("MCT_REQUIRE_SLURM"):
+            raise
+        pytest.skip(f"no Slurm cluster here: {error}")
+    yield
+    if not was_up:
+        cluster.down()
+
+
+def new_project(folder: Path, **sections: object) -> Path:
+    """Return a copy of the project with the small data set and quick polling of Slurm."""
+    project = copy_project(folder)
+    path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+    profile = project / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 3"))
+    return project
+
+
+@pytest.fixture(scope="session")
+def prepared(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project whose pair is pretrained, and calibrated once, on this machine."""
+    project = new_project(
+        tmp_path_factory.mktemp("prepared") / "project",
+        methods=["mct_paper"],
+        calibration={"epochs": 150},
+        execution={"checkpoint_steps": 25},
+    )
+    run = run_snakemake(project, TARGET, "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return project
+
+
+TARGET = "results/tiny/models/tiny/mct_paper/seed0_ranks2/primary.safetensors"

@@ -1,0 +1,121 @@
+"""What happens on a cluster happens to a calibration; it ends in the same bits."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import cluster
+import pytest
+from workflows import SECONDS, Workflow, kill_rank, node_of, slurm, wait_for
+
+
+@pytest.fixture
+def workflow(prepared: Path, tmp_path: Path) -> Workflow:
+    return Workflow(prepared, tmp_path)
+
+
+def test_a_cancelled_job_is_tried_again_and_goes_on(workflow: Workflow):
+    run = workflow.start()
+    slurm("scancel", workflow.wait_for_training(run))
+    wait_for(lambda: "goes on after step" in workflow.log, run, workflow.output)
+    workflow.finish(run)
+
+
+def test_a_requeued_job_goes_on(workflow: Workflow):
+    run = workflow.start()
+    job = workflow.wait_for_training(run)
+    slurm("scontrol", "requeue", job)
+    wait_for(lambda: "goes on after step" in workflow.log, run, workflow.output)
+    workflow.finish(run)
+    assert workflow.jobs() == [job, job]
+
+
+@pytest.mark.parametrize("queue", ["q_low_requeue", "q_low_cancel"])
+def test_a_preempted_job_goes_on(workflow: Workflow, queue: str):
+    run = workflow.start("--set-resources", f"calibrate_pair:slurm_partition={queue}")
+    job = workflow.wait_for_training(run)
+    other = ["sbatch", "--parsable", "-p", "q_high", "-N4", "--exclusive", "-o/dev/null"]
+    slurm(*other, "--wrap", "sleep 8")
+    wait_for(lambda: "goes on after step" in workflow.log, run, workflow.output)
+    workflow.finish(run)
+    assert workflow.jobs() == [job, job]
+
+
+def test_a_killed_rank_ends_its_job_and_the_retry_goes_on(workflow: Workflow):
+    run = workflow.start()
+    job = workflow.wait_for_training(run)
+    kill_rank(cluster.FOLDER)
+    workflow.finish(run)
+    assert len(set(workflow.jobs())) == 2
+    report = (workflow.project / "results/tiny/jobs.tsv").read_text()
+    assert f"\n{job}\t" in f"\n{report}"
+
+
+def test_a_node_whose_slurmd_dies_loses_its_job(workflow: Workflow):
+    run = workflow.start()
+    node = node_of(workflow.wait_for_training(run))
+    cluster.kill_slurmd(node)
+    try:
+        workflow.finish(run)
+    finally:
+        cluster.start_node(node)
+
+
+def test_a_dead_node_loses_its_job(workflow: Workflow):
+    run = workflow.start()
+    node = node_of(workflow.wait_for_training(run))
+    cluster.kill_node(node)
+    try:
+        wait_for(lambda: "goes on after step" in workflow.log, run, workflow.output)
+    finally:
+        cluster.start_node(node)
+    workflow.finish(run)
+
+
+def test_a_restarted_controller_changes_nothing(workflow: Workflow):
+    run = workflow.start()
+    job = workflow.wait_for_training(run)
+    cluster.restart_controller(signal.SIGKILL)
+    workflow.finish(run)
+    assert workflow.jobs() == [job]
+
+
+def test_a_killed_workflow_is_started_again_while_its_job_runs(workflow: Workflow):
+    run = workflow.start()
+    first = workflow.wait_for_training(run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert "RUNNING" in slurm("squeue", "--noheader", f"--jobs={first}", "--format=%T")
+    unlock = ["python", "-m", "snakemake", "--unlock", "--configfile", "tiny.yaml", "--cores", "1"]
+    subprocess.run(unlock, cwd=workflow.project, check=True, capture_output=True)
+    again = workflow.start()
+    wait_for(lambda: "goes on after step" in workflow.log, again, workflow.output)
+    assert not slurm("squeue", "--noheader", f"--jobs={first}", "--states=RUNNING")
+    workflow.finish(again)
+    ended = slurm("sacct", "-nXP", f"--jobs={first}", "--format=State")
+    assert ended.startswith("CANCELLED")
+
+
+def test_a_time_limit_is_passed_in_pieces(workflow: Workflow):
+    """Under a limit of two minutes each piece goes on where the one before it stopped."""
+    config = workflow.project / "tiny.yaml"
+    minutes = float(os.environ.get("MCT_LIMITED_MINUTES", "2.5"))
+    run = workflow.start(
+        "--set-resources",
+        "calibrate_pair:slurm_partition=q_test_short",
+        "calibrate_pair:runtime=2",
+        "--config",
+        f"calibration={{epochs: {round(minutes * EPOCHS_PER_MINUTE)}}}",
+    )
+    assert config.is_file()
+    assert run.wait(SECONDS + 180 * minutes) == 0, workflow.output.read_text()
+    [job] = set(workflow.jobs())
+    assert len(workflow.jobs()) >= 2
+    states = slurm("sacct", "-nXPD", f"--jobs={job}", "--format=State").split()
+    assert "TIMEOUT" not in states
+    assert time.monotonic() > 0
+
+
+EPOCHS_PER_MINUTE = 1000

@@ -1,0 +1,106 @@
+"""A workflow on the cluster that a test interferes with while it runs."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from cluster import processes
+from safetensors.numpy import load_file
+
+LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
+MODEL = "results/tiny/models/tiny/mct_paper/seed0_ranks2"
+SECONDS = 420
+
+
+class Workflow:
+    """A copy of a prepared project in which calibration is to be done again, through Slurm."""
+
+    def __init__(self, prepared: Path, folder: Path) -> None:
+        self.project = folder / "project"
+        shutil.copytree(prepared, self.project, symlinks=True)
+        shutil.rmtree(self.project / MODEL)
+        self._target = f"{MODEL}/primary.safetensors"
+        self._reference = prepared / MODEL
+        self.output = self.project / "output.txt"
+
+    def start(self, *options: str) -> psutil.Popen:
+        """Start snakemake with the profile for calibration."""
+        command = [sys.executable, "-m", "snakemake", self._target, "--profile", "slurm"]
+        with self.output.open("a") as output:
+            return psutil.Popen(
+                [*command, "--configfile", "tiny.yaml", *options],
+                cwd=self.project,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+
+    def finish(self, run: psutil.Popen) -> None:
+        """Wait for the workflow's end, and check its success and the bits of its result."""
+        assert run.wait(SECONDS) == 0, self.output.read_text()
+        self.check_result()
+
+    def check_result(self) -> None:
+        """Check that the weights are those of the run on this machine without Slurm."""
+        for role in ("auxiliary", "primary"):
+            ours = load_file(self.project / MODEL / f"{role}.safetensors")
+            theirs = load_file(self._reference / f"{role}.safetensors")
+            assert {name: value.tobytes() for name, value in ours.items()} == {
+                name: value.tobytes() for name, value in theirs.items()
+            }
+
+    @property
+    def log(self) -> str:
+        path = self.project / LOG
+        return path.read_text() if path.is_file() else ""
+
+    def wait_for_training(self, run: psutil.Popen | None = None) -> int:
+        """Return the Slurm job when the calibration has left a checkpoint."""
+        folder = self.project / "results/tiny/checkpoints/tiny/mct_paper"
+        wait_for(lambda: any(folder.glob("*/*/step-*")), run, self.output)
+        return self.jobs()[-1]
+
+    def jobs(self) -> list[int]:
+        """Return the numbers of the jobs that started, in the order of their starts."""
+        found = self.project.glob("results/tiny/jobs/*.json")
+        starts = sorted((float(path.stem.partition("-")[2]), path.stem) for path in found)
+        return [int(stem.partition("-")[0]) for _, stem in starts]
+
+
+def wait_for(condition: Callable[[], bool], run: psutil.Popen | None, output: Path) -> None:
+    """Wait until a condition holds; fail when the workflow ends before, or after some minutes."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, output.read_text()
+        assert run is None or run.poll() is None, output.read_text()
+        time.sleep(0.2)
+
+
+def slurm(*command: object) -> str:
+    """Run one of Slurm's commands and return what it prints."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def node_of(job: int) -> str:
+    """Return the first node of a running job."""
+    return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
+
+
+def kill_rank(folder: Path) -> None:
+    """Kill one rank of the running calibration with SIGKILL."""
+    marked = {process.pid for process in processes(folder)}
+    ranks = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid in marked
+        and "mpi4py" in (process.info["cmdline"] or [])
+        and "srun" not in process.info["cmdline"][0]
+    ]
+    ranks[-1].send_signal(signal.SIGKILL)

@@ -1,0 +1,48 @@
+"""Attempts of a job: a user's error and a fault without progress are not repeated."""
+
+from pathlib import Path
+
+import pytest
+
+from mct.attempts import Attempts
+from mct.errors import UserError
+
+
+@pytest.fixture
+def attempts(tmp_path: Path) -> Attempts:
+    return Attempts(tmp_path / "job.attempts")
+
+
+def test_a_users_error_ends_all_attempts(attempts: Attempts):
+    attempts.begin(1)
+    attempts.refuse("no such file")
+    with pytest.raises(UserError, match="no such file"):
+        attempts.begin(2)
+    attempts.begin(1)
+
+
+def test_two_attempts_without_a_first_step_are_enough(attempts: Attempts):
+    attempts.begin(1)
+    attempts.begin(2)
+    with pytest.raises(UserError, match="before their first step"):
+        attempts.begin(3)
+
+
+def test_two_attempts_that_got_no_further_are_enough(attempts: Attempts):
+    for attempt, step in enumerate((0, 40, 40), start=1):
+        attempts.begin(attempt)
+        attempts.start_at(step)
+    attempts.begin(4)
+    with pytest.raises(UserError, match="no further than step 40"):
+        attempts.start_at(40)
+
+
+def test_the_time_limit_is_known_from_a_persons_signal(attempts: Attempts):
+    attempts.begin(1)
+    assert not attempts.met_time_limit()
+    attempts.interrupt("SIGTERM")
+    assert not attempts.met_time_limit()
+    attempts.interrupt("SIGUSR1")
+    assert attempts.met_time_limit()
+    attempts.begin(2)
+    assert not attempts.met_time_limit()

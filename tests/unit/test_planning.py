@@ -1,0 +1,79 @@
+"""What jobs ask for: grows with data and attempts, within the queues."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mct.demands import MODELS, model_cost
+from mct.experiment import Experiment
+from mct.planning import Planner
+from mct.site import read_site
+
+PROJECT = Path(__file__).parents[2]
+SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")
+
+
+def planner(**sections: Any) -> Planner:
+    return Planner(Experiment(sections), SITE)
+
+
+def test_pretraining_ranks_follow_the_ratio_of_work():
+    plan = planner(pretraining={"epochs_auxiliary": 10, "epochs_primary": 10})
+    ranks = [plan.train(f"pretrain_{role}", "8", 1).ranks for role in ("auxiliary", "primary")]
+    assert ranks == [1, 7]
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 6, 8, 16])
+def test_the_two_ranks_of_a_pair_are_one_task(ranks: int):
+    demand = planner().calibrate(str(ranks), 1)
+    assert demand.ranks == ranks
+    assert demand.tasks * 2 == ranks
+    assert demand.cpus_per_task == 2 * demand.rank_cpus
+    assert demand.mpi == ("yes" if ranks > 2 else "")
+    assert demand.nodes == -(-ranks // 4)
+
+
+def test_a_large_model_takes_more_core_groups():
+    sections = {
+        "model": {"name": "resnet50"},
+        "images": {"size": 224},
+        "optimizer": {"batch_size": 512},
+    }
+    small, large = (planner(**{**sections, "optimizer": {"batch_size": n}}) for n in (4, 32))
+    assert small.train("noise_only", "2", 1).rank_cpus == 1
+    demand = large.train("noise_only", "2", 1)
+    assert demand.rank_cpus in (2, 4)
+    assert demand.mem_mb_per_cpu <= 8192
+    refused = planner(**sections).calibrate("2", 1)
+    assert SITE.refusal({"cpus_per_task": refused.cpus_per_task, "nodes": 1}) is not None
+
+
+def test_time_and_memory_grow_with_the_attempt_but_not_beyond_the_queue():
+    plan = planner(pretraining={"epochs_primary": 3000})
+    demands = [plan.train("noise_only", "4", attempt) for attempt in (1, 2, 3, 40)]
+    runtimes = [demand.runtime for demand in demands]
+    memories = [demand.mem_mb_per_cpu * demand.rank_cpus for demand in demands]
+    assert runtimes == sorted(runtimes)
+    assert runtimes[0] < runtimes[-1] == 120
+    assert memories[0] < memories[1] < memories[-1] <= 4 * 8192
+
+
+def test_without_queues_nothing_is_cut():
+    demand = Planner(Experiment({}), read_site(None)).calibrate("64", 1)
+    assert (demand.ranks, demand.tasks, demand.nodes) == (64, 32, 1)
+
+
+def test_cost_grows_with_the_area_of_pictures():
+    small, large = (model_cost("resnet50", size) for size in (112, 224))
+    assert large.multiply_adds == 4 * small.multiply_adds
+    assert large.parameters == small.parameters == 25_557_032
+
+
+def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
+    script = PROJECT / "workflow/scripts/describe_models.py"
+    path = tmp_path / "models.tsv"
+    subprocess.run([sys.executable, script, "--output", path], check=True)
+    assert path.read_text() == MODELS.read_text()

@@ -1,0 +1,50 @@
+"""Write what each architecture costs, from which the rules plan time and memory."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mct import entry
+from mct.files import write_text
+from mct.models import SMALLEST_INPUT, build_architecture
+
+HEADER = (
+    "# Per picture of size x size; for 1,000 classes. Made by"
+    " `python workflow/scripts/describe_models.py --output workflow/resources/models.tsv`.\n"
+    "model\tsize\tparameters\tmultiply_adds\tactivations\n"
+)
+CLASSES = 1000
+
+
+def main() -> None:
+    output = entry.options(__doc__, output=Path).output
+    rows = [describe(name, 32 if smallest < 32 else 224) for name, smallest in SIZES]
+    write_text(output, HEADER + "".join(rows))
+
+
+SIZES = sorted(SMALLEST_INPUT.items())
+
+
+def describe(name: str, size: int) -> str:
+    """Return an architecture's row: parameters, multiply-adds and outputs of all layers."""
+    counts = {"multiply_adds": 0, "activations": 0}
+
+    def count(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        counts["activations"] += output.numel()
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            per_output = layer.weight[0].numel()
+            counts["multiply_adds"] += per_output * output.numel()
+
+    with torch.device("meta"):
+        model = build_architecture(name, CLASSES).eval()
+        for layer in model.modules():
+            if not any(layer.children()):
+                layer.register_forward_hook(count)
+        model(torch.empty(1, 3, size, size))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return f"{name}\t{size}\t{parameters}\t{counts['multiply_adds']}\t{counts['activations']}\n"
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,85 @@
+"""What a stage needs of a machine, planned from the size of the data and the settings.
+
+Plans, not measurements: they only have to be large enough, since a stage that meets its time limit
+goes on in the next attempt. Used when the workflow is parsed, so it imports neither torch nor MPI.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+MODELS = Path(__file__).parents[2] / "resources" / "models.tsv"
+MARGIN = 2.0
+START_SECONDS = 60
+"""Imports and reading the index, on a shared file system."""
+BASE_MB = 700
+"""An interpreter with torch and MPI, and Snakemake beside it: 210 + 450 MB were seen."""
+FLOATS_PER_PARAMETER = 6
+"""Weight, gradient, momentum, bucket, and the copy for a checkpoint with its momentum."""
+FLOATS_PER_ACTIVATION = 2
+"""Each layer's output, kept for backward, and its gradient."""
+PICTURE_SECONDS = 0.02
+"""Reading, decoding and resizing a photograph, with a wide margin."""
+ROW_SECONDS = 0.0005
+ROW_BYTES = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an architecture costs: multiply-adds and outputs of layers for a picture."""
+
+    parameters: int
+    multiply_adds: float
+    activations: float
+
+
+@cache
+def read_costs() -> dict[str, tuple[int, Cost]]:
+    """Return each architecture's reference size in pixels and cost there."""
+    lines = [line for line in MODELS.read_text().splitlines() if not line.startswith("#")]
+    return {
+        row["model"]: (
+            int(row["size"]),
+            Cost(
+                parameters=int(row["parameters"]),
+                multiply_adds=int(row["multiply_adds"]),
+                activations=int(row["activations"]),
+            ),
+        )
+        for row in csv.DictReader(lines, delimiter="\t")
+    }
+
+
+def model_cost(name: str, size: int) -> Cost:
+    """Return an architecture's cost for pictures of `size` pixels, which grows with their area."""
+    reference, cost = read_costs()[name]
+    area = (size / reference) ** 2
+    return Cost(
+        parameters=cost.parameters,
+        multiply_adds=cost.multiply_adds * area,
+        activations=cost.activations * area,
+    )
+
+
+def minutes(seconds: float, attempt: int) -> int:
+    """Return whole minutes with a margin that grows with each attempt."""
+    return math.ceil(attempt * MARGIN * (START_SECONDS + seconds) / 60)
+
+
+def compute_seconds(cost: Cost, samples: float, gigaflops: float, *, training: bool) -> float:
+    """Return the time of passes over `samples`; training costs three forward passes."""
+    return samples * cost.multiply_adds * 2 * (3 if training else 1) / (gigaflops * 1e9)
+
+
+def model_megabytes(cost: Cost, batch: int, size: int, prefetched: int) -> float:
+    """Return the memory of a rank that holds a model and `batch` pictures, without the base."""
+    own = FLOATS_PER_PARAMETER * cost.parameters
+    picture = FLOATS_PER_ACTIVATION * cost.activations + 3 * size * size * (prefetched + 2)
+    return 4 * (own + batch * picture) / 1e6
+
+
+def megabytes(parts: float, attempt: int) -> int:
+    """Return the memory to ask for, in MB: base and `parts`, more with each attempt."""
+    return math.ceil(attempt * (BASE_MB + MARGIN * parts))

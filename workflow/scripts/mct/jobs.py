@@ -1,0 +1,149 @@
+"""This process as a Slurm job, and the jobs of an experiment.
+
+A job leaves a file `<results>/jobs/<job>-<start>.json` when it starts, so that its rule and its log
+are known whatever becomes of it and of the workflow that submitted it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mct.attempts import Attempts
+from mct.errors import UserError
+from mct.files import write_json
+
+INTERRUPTED = 75
+RUN = "MCT_RUN"
+"""The environment variable with the name of the workflow's run that a job belongs to."""
+RUNNING = ".running"
+"""The file in the results' folder: who runs the workflow, and the name of the run."""
+SECONDS_TO_BE_REQUEUED = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The start of a job: a restarted one has several."""
+
+    job: int
+    run: str
+    log: str
+    ranks: int
+    attempt: int
+    time: float
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+    """This process's Slurm job; `results` is the folder of its experiment."""
+
+    number: int
+    results: Path
+
+    @classmethod
+    def of_this_process(cls, results: Path) -> "SlurmJob | None":
+        """Return the Slurm job that this process runs in, or None."""
+        number = os.environ.get("SLURM_JOB_ID")
+        return cls(int(number), results) if number else None
+
+    def register(self, log: Path, ranks: int, attempt: int) -> None:
+        """Note that the job starts.
+
+        Raises
+        ------
+        UserError
+            The workflow that submitted it was replaced by another: that one has its own jobs.
+        """
+        run = os.environ.get(RUN, "")
+        if run and current_run(self.results) not in ("", run):
+            raise UserError(
+                f"job {self.number} belongs to an earlier run of the workflow; it is not run"
+            )
+        now = time.time()
+        start = Start(
+            job=self.number,
+            run=run,
+            log=str(log),
+            ranks=ranks,
+            attempt=attempt,
+            time=now,
+        )
+        write_json(self.results / f"jobs/{self.number}-{now:.3f}.json", asdict(start))
+
+    def run(self, command: Sequence[str], attempts: Attempts) -> int:
+        """Run a command and return its exit code.
+
+        Where the time limit interrupted it, the job returns to the queue and this does not return;
+        a site that does not allow that leaves the rest to the workflow's retries.
+        """
+        process = subprocess.Popen(command)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: process.send_signal(number))
+        code = process.wait()
+        if code == INTERRUPTED and attempts.met_time_limit():
+            self._requeue()
+        return code if code >= 0 else 128 - code
+
+    def _requeue(self) -> None:
+        done = subprocess.run(
+            ["scontrol", "requeue", str(self.number)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            print(f"job {self.number} is not requeued: {done.stderr.strip()}", file=sys.stderr)
+            return
+        print(f"job {self.number} met its time limit and returns to the queue", flush=True)
+        time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+def current_run(results: Path) -> str:
+    """Return the name of the run that last claimed a results folder, or nothing."""
+    try:
+        lines = (results / RUNNING).read_text().splitlines()
+    except OSError:
+        return ""
+    return lines[1] if len(lines) > 1 else ""
+
+
+def read_starts(results: Path) -> list[Start]:
+    """Return all starts of an experiment's jobs, oldest first."""
+    starts = [Start(**json.loads(path.read_text())) for path in results.glob("jobs/[0-9]*.json")]
+    return sorted(starts, key=lambda start: start.time)
+
+
+def cancel_and_wait(jobs: Iterable[int], seconds: float) -> list[int]:
+    """Cancel those jobs that still run and wait for their end; return which those were.
+
+    Raises
+    ------
+    UserError
+        One of them still runs after `seconds`.
+    """
+    alive = running(jobs)
+    if alive:
+        subprocess.run(["scancel", *map(str, alive)], capture_output=True, check=False)
+    deadline = time.monotonic() + seconds
+    while left := running(alive):
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"job {left[0]} of an earlier run does not end; cancel it: scancel {left[0]}"
+            )
+        time.sleep(1)
+    return alive
+
+
+def running(jobs: Iterable[int]) -> list[int]:
+    """Return those of the jobs that Slurm has in its queue, waiting or running; none without Slurm."""
+    wanted = sorted(set(jobs))
+    if not wanted:
+        return []
+    command = ["squeue", "--noheader", "--me", "--format=%A"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [job for job in wanted if str(job) in listed]

@@ -1,0 +1,167 @@
+"""The resources of every rule: ranks, cores, nodes, memory and time that a job asks for.
+
+Functions of the sizes of the data, the settings and the number of the attempt, within what the
+site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
+"""
+
+from dataclasses import dataclass
+
+from mct import demands, methods
+from mct.experiment import Experiment
+from mct.site import CORE_GROUPS, Site
+
+SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
+"""So that the signal a minute before the limit leaves time to work."""
+INDEX_SECONDS = 0.002
+"""Checking a picture's checksum, on a shared file system."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a job asks for; the names are Snakemake's and the Slurm plugin's.
+
+    A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
+    `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes.
+    """
+
+    attempt: int
+    ranks: int
+    rank_threads: int
+    rank_cpus: int
+    tasks: int
+    cpus_per_task: int
+    nodes: int
+    mem_mb_per_cpu: int
+    runtime: int
+    gpu: int = 0
+    tasks_per_gpu: int = 0
+
+    @property
+    def mpi_tasks(self) -> int:
+        """The ranks, under the name that queues may limit: serial queues take none."""
+        return self.ranks
+
+    @property
+    def mem_mb(self) -> int:
+        """The memory of the whole job, in MB."""
+        return self.mem_mb_per_cpu * self.cpus_per_task * self.tasks
+
+    @property
+    def mpi(self) -> str:
+        """Text that makes the Slurm plugin ask for several tasks, or none."""
+        return "yes" if self.tasks > 1 else ""
+
+
+class Planner:
+    """Plans the jobs of an experiment on a site."""
+
+    def __init__(self, experiment: Experiment, site: Site) -> None:
+        self._experiment, self._site = experiment, site
+        self._config = experiment.config
+        size = self._config["images"]["size"]
+        self._cost = demands.model_cost(self._config["model"]["name"], size)
+
+    def train(self, method: str, ranks: str, attempt: int) -> Demand:
+        """Return what the training of a method in a run of `ranks` ranks asks for."""
+        own = int(ranks)
+        if method in methods.PRETRAINING:
+            own = self._experiment.pretraining_ranks(method, ranks)
+        seconds = self._compute_seconds(self._experiment.samples(method), own, training=True)
+        return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
+
+    def calibrate(self, ranks: str, attempt: int) -> Demand:
+        """Return what the calibration of a pair on `ranks` ranks asks for."""
+        epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
+        pairs = int(ranks) // 2
+        seconds = self._compute_seconds(epochs * noisy, pairs, training=True)
+        record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
+        return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
+
+    def evaluate(self, split: str, attempt: int) -> Demand:
+        """Return what the evaluation of a model asks for."""
+        seconds = self._compute_seconds(self._experiment.sizes[split], 1, training=False)
+        return self._serial(seconds, self._model_megabytes(1), attempt, threads=True)
+
+    def catalogue(self, attempt: int) -> Demand:
+        """Return what reading the lists asks for."""
+        rows = sum(self._experiment.sizes.values())
+        return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
+
+    def shard(self, set_name: str, attempt: int) -> Demand:
+        """Return what writing one shard of a set asks for."""
+        rows = sum(self._experiment.sizes.values()) * demands.ROW_BYTES / 1e6
+        pictures = self._experiment.sizes[set_name] / self._config["shards"][set_name]
+        return self._serial(pictures * demands.PICTURE_SECONDS, rows, attempt)
+
+    def index(self, set_name: str, attempt: int) -> Demand:
+        """Return what checking the shards of a set asks for."""
+        pictures = self._experiment.sizes[set_name]
+        return self._serial(pictures * INDEX_SECONDS, pictures * 300 / 1e6, attempt)
+
+    def report(self, attempt: int) -> Demand:
+        """Return what a table or a figure asks for."""
+        return self._serial(0, 0, attempt)
+
+    def _compute_seconds(self, samples: float, ranks: int, *, training: bool) -> float:
+        execution = self._config["execution"]
+        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"] * ranks
+        return demands.compute_seconds(self._cost, samples, rate, training=training)
+
+    def _model_megabytes(self, replicas: int) -> float:
+        batch = -(-self._config["optimizer"]["batch_size"] // replicas)
+        prefetched = self._config["execution"]["prefetch_batches"]
+        size = self._config["images"]["size"]
+        return demands.model_megabytes(self._cost, batch, size, prefetched)
+
+    def _ranks(
+        self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
+    ) -> Demand:
+        threads = self._experiment.threads_per_rank
+        most_cores = min(max(CORE_GROUPS), self._site.cores_per_node / ranks_per_task)
+        memory = self._memory(parts_mb, attempt, most_cores)
+        cores = self._site.rank_cores(threads, memory)
+        tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
+        demand = {
+            "tasks": tasks,
+            "cpus_per_task": cpus,
+            "nodes": self._site.nodes(tasks, cpus),
+            "mpi_tasks": ranks,
+        }
+        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
+        return Demand(
+            attempt=attempt,
+            ranks=ranks,
+            rank_threads=threads,
+            rank_cpus=cores,
+            tasks=tasks,
+            cpus_per_task=cpus,
+            nodes=int(demand["nodes"]),
+            mem_mb_per_cpu=-(-memory // cores),
+            runtime=self._site.allowed_runtime(runtime, demand),
+            gpu=ranks if self._site.has_gpus else 0,
+        )
+
+    def _serial(
+        self, seconds: float, parts_mb: float, attempt: int, threads: bool = False
+    ) -> Demand:
+        used = self._experiment.threads_per_rank if threads else 1
+        memory = self._memory(parts_mb, attempt, max(CORE_GROUPS))
+        cores = self._site.rank_cores(used, memory)
+        demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1}
+        runtime = max(SHORTEST_MINUTES["serial"], demands.minutes(seconds, attempt))
+        return Demand(
+            attempt=attempt,
+            ranks=0,
+            rank_threads=used,
+            rank_cpus=cores,
+            **demand,
+            mem_mb_per_cpu=-(-memory // cores),
+            runtime=self._site.allowed_runtime(runtime, demand),
+        )
+
+    def _memory(self, parts_mb: float, attempt: int, most_cores: float) -> int:
+        """Return the MB to ask for: more with each attempt, but not beyond what is there."""
+        most = self._site.memory_per_core * most_cores
+        return int(
+            min(demands.megabytes(parts_mb, attempt), max(most, demands.megabytes(parts_mb, 1)))
+        )

@@ -1,0 +1,30 @@
+"""Write the table of an experiment's Slurm jobs and print why those of its last run failed."""
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+from mct import accounting, entry, jobs
+from mct.files import write_text
+
+
+def main() -> None:
+    results = entry.options(__doc__, results=Path).results
+    starts = jobs.read_starts(results)
+    if not starts:
+        return
+    rows = accounting.tabulate(starts, accounting.ask_accounting(start.job for start in starts))
+    text = io.StringIO()
+    table = csv.DictWriter(text, accounting.COLUMNS, delimiter="\t", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(results / "jobs.tsv", text.getvalue())
+    last = {start.job: start for start in starts if start.run == jobs.current_run(results)}
+    for row in rows:
+        if row["reason"] and row["job"] in last:
+            print(accounting.describe_failure(row, last[row["job"]]), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,30 @@
+"""Print each running stage of an experiment: epoch, samples per second, time left."""
+
+import json
+import time
+from pathlib import Path
+
+from mct import entry
+from mct.progress import FILE, describe
+
+SECONDS_OF_SILENCE = 60
+
+
+def main() -> None:
+    results = entry.options(__doc__, results=Path).results
+    lines = [show(path) for path in sorted(results.glob(f"checkpoints/*/*/*/{FILE}"))]
+    print("\n".join(lines) if lines else f"{results}: no stage is being trained")
+
+
+def show(path: Path) -> str:
+    """Return the line of one stage from its file of progress."""
+    state = json.loads(path.read_text())
+    dataset, _, run = path.parts[-4:-1]
+    job = f", job {state['slurm_job']}" if state["slurm_job"] else ""
+    silent = time.time() - state["updated"]
+    sign = f"; no sign for {silent / 60:.0f} min" if silent > SECONDS_OF_SILENCE else ""
+    return f"{dataset} {run}{job}: {describe(state)}{sign}"
+
+
+if __name__ == "__main__":
+    entry.run(main)
