@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from cluster import processes
 from safetensors.numpy import load_file
 
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
@@ -93,14 +92,16 @@ def node_of(job: int) -> str:
     return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
 
 
-def kill_rank(folder: Path) -> None:
-    """Kill one rank of the running calibration with SIGKILL."""
-    marked = {process.pid for process in processes(folder)}
-    ranks = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if process.pid in marked
-        and "mpi4py" in (process.info["cmdline"] or [])
-        and "srun" not in process.info["cmdline"][0]
-    ]
+def kill_rank(project: Path) -> None:
+    """Kill one rank of a project's running stage with SIGKILL."""
+    ranks = [process for process in psutil.process_iter() if is_rank(process, project)]
     ranks[-1].send_signal(signal.SIGKILL)
+
+
+def is_rank(process: psutil.Process, project: Path) -> bool:
+    """Return whether a process is an MPI rank in a project's folder."""
+    try:
+        command = process.cmdline()
+        return "mpi4py" in command and "srun" not in command[0] and process.cwd() == str(project)
+    except psutil.Error:
+        return False

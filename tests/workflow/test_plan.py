@@ -28,7 +28,7 @@ def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run
 def resource(plan: str, rule: str, name: str) -> int:
     """Return a resource that a dry run states for a rule."""
     job = plan.split(f"rule {rule}:")[1].split("resources: ")[1].splitlines()[0]
-    return int(dict(entry.split("=") for entry in job.split(", "))[name])
+    return int(dict(entry.split("=", 1) for entry in job.split(", "))[name])
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ from mct.site import queues_file, read_site
 try:
     EXPERIMENT = Experiment(config)
     EXPERIMENT.check_paths()
-    # The Slurm executor's setting; its jobs find the same file in their environment.
-    partitions = getattr(workflow.executor_settings, "partition_config", None)
-    SITE = read_site(queues_file(partitions))
+    SITE = read_site(queues_file(sys.argv[1:]))
     PLANNER = Planner(EXPERIMENT, SITE)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)

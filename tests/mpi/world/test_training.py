@@ -227,7 +227,7 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection
     lone_world = topology.pair_comm.Dup()
     lone = Topology(
         world_comm=lone_world, group_comm=MPI.COMM_SELF, pair_comm=topology.pair_comm,
-        roles=(0, 1), indices=(0, 0),
+        roles=(0, 1), indices=(0, 0), hosts=("a", "a"),
     )  # fmt: skip
     reference = calibrate(lone, image_set, settings, folder / f"pair{topology.group_comm.rank}")
     np.testing.assert_allclose(

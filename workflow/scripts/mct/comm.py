@@ -52,8 +52,8 @@ class Topology:
     """The communicators of a calibration job of 2R ranks.
 
     `group_comm` holds the R ranks of one model, `pair_comm` the two ranks that train on the same
-    local batch (rank 0 is Ma's). `roles` and `indices` give every world rank's role (0 Ma, 1 Mp)
-    and pair. Free it with `free`, which is collective.
+    local batch (rank 0 is Ma's). `roles`, `indices` and `hosts` give every world rank's role (0 Ma,
+    1 Mp), pair and node. Free it with `free`, which is collective.
     """
 
     world_comm: Comm
@@ -61,6 +61,16 @@ class Topology:
     pair_comm: Comm
     roles: tuple[int, ...]
     indices: tuple[int, ...]
+    hosts: tuple[str, ...]
+
+    @property
+    def pair_hosts(self) -> list[list[str]]:
+        """Return for each pair the nodes of its two ranks, Ma's first."""
+        places = {
+            (index, role): host
+            for role, index, host in zip(self.roles, self.indices, self.hosts, strict=True)
+        }
+        return [[places[index, AUXILIARY], places[index, PRIMARY]] for index in range(self.pairs)]
 
     @property
     def role(self) -> int:
@@ -98,6 +108,7 @@ def split_world(world_comm: Comm) -> Topology:
         pair_comm=Comm(world_comm.Split(index, key=role)),
         roles=tuple(places[rank][0] for rank in range(world_comm.size)),
         indices=tuple(places[rank][1] for rank in range(world_comm.size)),
+        hosts=tuple(world_comm.allgather(MPI.Get_processor_name())),
     )
 
 

@@ -6,8 +6,10 @@ imports neither torch nor MPI.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ LIMITS = {
 }
 """A resource of a job and its limit in the file of partitions."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
+PROFILE = "SNAKEMAKE_PROFILE"
+OPTIONS = ("--profile", "--workflow-profile", "--slurm-partition-config")
 UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB"}
 
 
@@ -117,13 +121,20 @@ class Site:
         return f"no queue takes it ({self._source}): {reasons}"
 
 
-def queues_file(named: str | Path | None) -> Path | None:
-    """Return the file of partitions that is named, else the one in the environment, or None.
+def queues_file(arguments: Sequence[str]) -> Path | None:
+    """Return the file of partitions that snakemake's arguments name, mostly by a profile, or None.
 
-    The Slurm plugin's variable carries the name to the jobs of this run.
+    The Slurm plugin's variable carries the name to the jobs of this run. (The executor's settings
+    are not there yet when the workflow is parsed, and never in a dry run.)
     """
-    if named:
-        os.environ[VARIABLE] = str(Path(named).absolute())
+    if PROFILE in os.environ or any(argument.startswith(OPTIONS) for argument in arguments):
+        from snakemake.cli import parse_args
+
+        with redirect_stderr(StringIO()):  # it says again which profile it uses
+            _, options = parse_args(arguments)
+        named = getattr(options, "slurm_partition_config", None)
+        if named:
+            os.environ[VARIABLE] = str(Path(named).absolute())
     found = os.environ.get(VARIABLE)
     return Path(found) if found else None
 

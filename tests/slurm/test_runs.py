@@ -1,0 +1,153 @@
+"""A whole run through Slurm: what it computes, where its ranks ran, and what is refused."""
+
+import csv
+import json
+import resource
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import new_project
+from kills import results_digest
+from projects import PROJECT, run_snakemake
+from workflows import slurm
+
+OPTIONS = ("--profile", "slurm", "--configfile", "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def finished(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project that was run through Slurm, at 4 and at 8 ranks."""
+    project = new_project(
+        tmp_path_factory.mktemp("slurm") / "project", ranks=[4, 8], methods=["mct_paper"]
+    )
+    run = run_snakemake(project, *OPTIONS)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def jobs(finished: Path) -> list[dict[str, str]]:
+    with (finished / "results/tiny/jobs.tsv").open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def named(jobs: list[dict[str, str]], rule: str, run: str = "") -> dict[str, str]:
+    """Return the one job of a rule, and of a run of so many ranks."""
+    [job] = [job for job in jobs if job["rule"] == rule and job["run"].endswith(run)]
+    return job
+
+
+def test_the_result_is_that_of_a_local_run(finished: Path, tmp_path: Path):
+    local = new_project(tmp_path / "project", ranks=[4], methods=["mct_paper"])
+    run = run_snakemake(local, "--cores", 4, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    ours, theirs = (results_digest(folder / "results/tiny") for folder in (finished, local))
+    compared = {path for path in theirs if not path.startswith(("tables", "jobs"))}
+    assert len(compared) > 15
+    assert {path: ours[path] for path in compared} == {path: theirs[path] for path in compared}
+
+
+def test_pretraining_jobs_run_at_the_same_time_on_ranks_in_the_ratio_of_work(jobs: list):
+    own = [named(jobs, f"pretrain_{role}", "ranks8") for role in ("auxiliary", "primary")]
+    # 18 clean pictures x 4 epochs and 60 noisy ones x 2.
+    assert [int(job["ranks"]) for job in own] == [3, 5]
+    numbers = ",".join(job["job"] for job in own)
+    times = slurm("sacct", "-nXP", f"--jobs={numbers}", "--format=Start,End").split()
+    starts, ends = zip(*(line.split("|") for line in times), strict=True)
+    assert max(starts) < min(ends)
+
+
+def test_calibration_is_one_job_on_two_nodes_with_pairs_together(finished: Path, jobs: list):
+    job = named(jobs, "calibrate_pair", "ranks8")
+    assert (job["nodes"], job["cpus"], job["ranks"]) == ("2", "8", "8")
+    record = finished / "results/tiny/models/tiny/mct_paper/seed0_ranks8/record.json"
+    pairs = json.loads(record.read_text())["pair_hosts"]
+    assert len(pairs) == 4
+    assert all(auxiliary == primary for auxiliary, primary in pairs)
+    assert len({hosts[0] for hosts in pairs}) == 2
+
+
+def test_every_job_is_listed_with_what_it_asked_for_and_used(jobs: list):
+    rules = Counter(job["rule"] for job in jobs)
+    assert rules["write_shard"] == 4
+    assert rules["evaluate_model"] == 8
+    assert {job["state"] for job in jobs} == {"COMPLETED"}
+    assert not any(job["reason"] for job in jobs)
+    queues = {job["rule"]: job["queue"] for job in jobs}
+    assert queues["build_catalogue"] == queues["write_shard"] == "q_x86_share"
+    assert queues["calibrate_pair"] == queues["pretrain_auxiliary"] == "q_sw_expr"
+    calibration = named(jobs, "calibrate_pair", "ranks8")
+    assert int(calibration["memory_used_mb"]) > 100
+    assert int(calibration["run_seconds"]) > 0
+
+
+def test_shards_are_one_array(jobs: list):
+    numbers = [job["job"] for job in jobs if job["rule"] == "write_shard"]
+    listed = slurm("sacct", "-nXP", f"--jobs={','.join(numbers)}", "--format=JobID").split()
+    assert len({job.partition("_")[0] for job in listed}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        (["--config", "ranks=[64]"], "q_sw_share gives at most max_nodes = 4, asked"),
+        (
+            ["--set-resources", "write_shard:slurm_partition=q_sw_expr", "write_shard:runtime=60"],
+            "q_sw_expr gives at most max_runtime = 30 minutes, asked 60",
+        ),
+    ],
+)
+def test_more_than_a_queue_gives_is_refused_with_its_limit(
+    tmp_path: Path, options: list[str], limit: str
+):
+    project = new_project(tmp_path / "project")
+    run = run_snakemake(project, *OPTIONS, *options)
+    assert run.returncode == 2
+    assert limit in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(project.glob("results/tiny/jobs/*"))
+
+
+def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
+    project = new_project(tmp_path / "project")
+    (project / "data/images/n/0003.jpg").write_bytes(b"no picture")
+    (project / "data/images/n/0004.jpg").write_bytes(b"no picture")
+    target = "results/tiny/shards/tiny/noisy/index.json"
+    run = run_snakemake(project, target, *OPTIONS)
+    assert run.returncode == 1
+    report = run.stderr[run.stderr.index("failed: index_shards tiny") :]
+    assert "user's error: " in report
+    assert "dataset.quarantine_share" in report
+
+
+def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(tmp_path: Path):
+    project = new_project(tmp_path / "project")
+    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+    limits = ("--set-resources", "train_baseline:mem_mb_per_cpu=60", "train_baseline:runtime=5")
+    long = ("--config", "pretraining={epochs_primary: 20000}")
+    run = run_snakemake(project, target, *OPTIONS, "--retries", 0, *limits, *long)
+    assert run.returncode == 1
+    assert "failed: train_baseline tiny clean_noisy/seed0_ranks2 (job " in run.stderr
+    assert "): memory: more than the 120M it asked for" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_dry_run_through_the_profile_takes_seconds(tmp_path: Path, config: Path):
+    project = new_project(tmp_path / "project")
+    began = processor_seconds()
+    options = ("--configfile", config, "--config", "dataset={root: data}")
+    run = run_snakemake(project, "-n", "--profile", "slurm", *options)
+    assert run.returncode == 0, run.stderr
+    assert processor_seconds() - began < 5
+    for name in ("runtime=", "mem_mb_per_cpu=", "ranks=", "nodes="):
+        assert name in run.stdout
+    assert "runtime=<TBD>" not in run.stdout
+
+
+def processor_seconds() -> float:
+    """Return the processor time of all programs that this one has started."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
