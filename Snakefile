@@ -33,8 +33,8 @@ onstart:
 
 
 onsuccess:
-    report_jobs()
+    report_jobs(log)
 
 
 onerror:
-    report_jobs()
+    report_jobs(log)

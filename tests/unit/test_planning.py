@@ -1,5 +1,6 @@
 """What jobs ask for: grows with data and attempts, within the queues."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,13 @@ def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
     path = tmp_path / "models.tsv"
     subprocess.run([sys.executable, script, "--output", path], check=True)
     assert path.read_text() == MODELS.read_text()
+
+
+def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
+    readme = (PROJECT / "README.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", readme, re.S)
+    (tmp_path / "partitions.yaml").write_text(example)
+    plan = Planner(Experiment({}), read_site(tmp_path / "partitions.yaml"))
+    assert (plan.calibrate("8", 1).gpu, plan.calibrate("8", 1).tasks_per_gpu) == (8, 0)
+    assert plan.train("noise_only", "4", 1).gpu == 4
+    assert plan.evaluate("test", 1).gpu == 0

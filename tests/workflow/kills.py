@@ -24,7 +24,7 @@ SIGNALS = {
     "snakemake": [signal.SIGKILL, signal.SIGTERM],
 }
 LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")
-TIMES = ("started", "seconds", "command")
+PROVENANCE = ("started", "seconds", "command", "hardware")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,9 @@ def results_digest(results: Path) -> dict[str, str]:
     }
     for path in sorted(results.glob("evaluation/**/*.json")):
         facts = {
-            name: fact for name, fact in json.loads(path.read_text()).items() if name not in TIMES
+            name: fact
+            for name, fact in json.loads(path.read_text()).items()
+            if name not in PROVENANCE
         }
         digests[str(path.relative_to(results))] = json.dumps(facts)
     return digests

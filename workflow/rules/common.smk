@@ -36,10 +36,11 @@ def begin():
         raise SystemExit(2) from None
 
 
-def report_jobs():
-    """Write the table of Slurm jobs, and say which failed and why."""
+def report_jobs(log):
+    """Write the table of Slurm jobs, and say which failed and why; `log` is the workflow's."""
     script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
-    subprocess.run([sys.executable, script, "--results", EXPERIMENT.folder], check=False)
+    options = ["--results", EXPERIMENT.folder, "--workflow-log", log]
+    subprocess.run([sys.executable, script, *options], check=False)
 
 
 def result(path):

@@ -41,6 +41,7 @@ def main() -> None:
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
         optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+        seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
     plan = plan_calibration(settings, len(image_set))
     reader = BatchReader(

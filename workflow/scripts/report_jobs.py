@@ -10,8 +10,12 @@ from mct.files import write_text
 
 
 def main() -> None:
-    results = entry.options(__doc__, results=Path).results
+    options = entry.options(__doc__, results=Path, workflow_log=Path)
+    results, run = options.results, jobs.current_run(options.results)
     starts = jobs.read_starts(results)
+    noted = {start.job for start in starts}
+    submitted = jobs.read_submissions(options.workflow_log, run)
+    starts += [start for start in submitted if start.job not in noted]
     if not starts:
         return
     rows = accounting.tabulate(starts, accounting.ask_accounting(start.job for start in starts))
@@ -20,7 +24,7 @@ def main() -> None:
     table.writeheader()
     table.writerows(rows)
     write_text(results / "jobs.tsv", text.getvalue())
-    last = {start.job: start for start in starts if start.run == jobs.current_run(results)}
+    last = {start.job: start for start in starts if start.run == run}
     for row in rows:
         if row["reason"] and row["job"] in last:
             print(accounting.describe_failure(row, last[row["job"]]), file=sys.stderr)

@@ -82,9 +82,9 @@ def describe(starts: Sequence[Start], records: Sequence[Record]) -> dict[str, ob
     row: dict[str, object] = dict.fromkeys(COLUMNS, "")
     row |= {
         "job": last.job,
-        "rule": rule_of(parts),
+        "rule": last.rule or rule_of(parts),
         "dataset": parts[0] if len(parts) > 1 else "",
-        "run": "/".join(parts[1:] or parts),
+        "run": log.parent.name if last.rule else "/".join(parts[1:] or parts),
         "ranks": last.ranks or 1,
         "restarts": len(starts) - 1,
         "attempt": last.attempt,

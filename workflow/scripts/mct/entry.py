@@ -87,7 +87,9 @@ def explain(error: BaseException) -> str | None:
         return str(error)
     text = str(error)
     if any(reason in text for reason in FULL_DISK):
-        return f"a file cannot be written: {text}; make space or allow writing, then run again"
+        return (
+            f"a file cannot be written or read: {text}; make space or allow access, then run again"
+        )
     return None
 
 

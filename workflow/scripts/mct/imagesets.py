@@ -102,7 +102,7 @@ def index_shards(set_name: str, paths: Sequence[Path], most_quarantined: float) 
         raise UserError(
             f"{paths[0].parent}: {len(quarantined)} of {len(quarantined) + kept} pictures cannot be "
             f"decoded, more than dataset.quarantine_share = {most_quarantined:g}; "
-            f"{preview(quarantined)} (see *.quarantine.tsv there)"
+            f"{preview([spell_reason(line) for line in quarantined])} (see *.quarantine.tsv there)"
         )
     image_set = open_set(set_name, paths)
     for shard in image_set.shards:
@@ -126,8 +126,20 @@ def quarantine_file(shard: Path) -> Path:
 
 
 def read_quarantine(shard: Path) -> list[str]:
-    """Return the lines of a shard's list of pictures left out."""
-    return quarantine_file(shard).read_text().splitlines()
+    """Return the lines of a shard's list of pictures left out; UserError if it is not there."""
+    path = quarantine_file(shard)
+    try:
+        return path.read_text().splitlines()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; make the shard again"
+        ) from error
+
+
+def spell_reason(line: str) -> str:
+    """Return a line of a quarantine list as a person reads it: key and reason, the key once."""
+    key, _, reason = line.partition("\t")
+    return reason if reason.startswith(key) else f"{key}: {reason}"
 
 
 def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:

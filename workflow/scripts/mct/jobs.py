@@ -6,6 +6,7 @@ are known whatever becomes of it and of the workflow that submitted it.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ SECONDS_TO_BE_REQUEUED = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The start of a job: a restarted one has several."""
+    """The start of a job: a restarted one has several; `rule` only where no log tells it."""
 
     job: int
     run: str
@@ -36,6 +37,7 @@ class Start:
     ranks: int
     attempt: int
     time: float
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,24 @@ def read_starts(results: Path) -> list[Start]:
     """Return all starts of an experiment's jobs, oldest first."""
     starts = [Start(**json.loads(path.read_text())) for path in results.glob("jobs/[0-9]*.json")]
     return sorted(starts, key=lambda start: start.time)
+
+
+def read_submissions(workflow_log: Path, run: str) -> list[Start]:
+    """Return the jobs that a workflow's log says were submitted, as if they had noted a start.
+
+    For those that never came to it: killed at once, or cancelled in the queue.
+    """
+    try:
+        text = workflow_log.read_text(errors="replace")
+    except OSError:
+        return []
+    return [
+        Start(
+            job=int(job), run=run, log=log, ranks=0, attempt=1, time=0.0,
+            rule=Path(log).parts[-3].removeprefix("rule_"),
+        )
+        for job, log in re.findall(r"with SLURM jobid (\d+) \(log: (.*/rule_.*/.*)\)", text)
+    ]  # fmt: skip
 
 
 def cancel_and_wait(jobs: Iterable[int], seconds: float) -> list[int]:

@@ -1,5 +1,6 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,10 @@ class Learner:
         images: ImageSettings,
         optimizer: OptimizerSettings,
         bucket_bytes: int,
+        seed: Sequence[int] = (),
     ) -> None:
+        """`seed` (stage, model) is that of dropout."""
+        self._seed = tuple(seed)
         self.model = compute.place(model).train()
         self.comm = comm
         self._compute, self._images = compute, images
@@ -57,12 +61,13 @@ class Learner:
     def forward(self, images: Tensor, key: int) -> Tensor:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
 
-        Dropout is drawn from `key` and the rank, so that a step can be repeated.
+        Dropout is drawn from the seed, `key` and the rank, so that a step can be repeated.
         """
         if not len(images):
             dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
             return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
-        torch.manual_seed(key * self.comm.size + self.comm.rank)
+        entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
         with self._compute.autocast():
             logits = self.model(pictures)

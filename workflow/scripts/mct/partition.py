@@ -43,8 +43,10 @@ def plan_batches(samples: int, set_size: int, batch_size: int) -> Iterator[Globa
 
     The last batch of an epoch is smaller where `batch_size` does not divide the set: nothing is
     padded and nothing is dropped. Only the very last batch can be cut short, so that the number of
-    samples seen is exact.
+    samples seen is exact. UserError for a set without pictures.
     """
+    if samples and not set_size:
+        raise UserError("the training set has no pictures; see *.quarantine.tsv beside its shards")
     seen = step = epoch = start = 0
     while seen < samples:
         stop = min(start + batch_size, set_size, start + samples - seen)

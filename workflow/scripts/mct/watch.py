@@ -16,6 +16,8 @@ from uuid import uuid4
 from mct.errors import UserError
 
 SECONDS_TO_AGREE = 5.0
+SECONDS_TO_SAVE = 25.0
+"""Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
 SECONDS_TO_GIVE_UP = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -28,8 +30,8 @@ def start_thread(name: str, work) -> None:
 def watch_for_termination(agreed: threading.Event) -> None:
     """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
 
-    Where other ranks are gone already, agreement never comes. The signal's number arrives at a
-    thread through a pipe.
+    Where other ranks are gone already, agreement never comes; where one goes after it, the
+    checkpoint never ends. The signal's number arrives at a thread through a pipe.
     """
     receiver, sender = os.pipe()
     os.set_blocking(sender, False)
@@ -37,7 +39,9 @@ def watch_for_termination(agreed: threading.Event) -> None:
 
     def watch() -> None:
         while number := os.read(receiver, 1):
-            if number[0] == signal.SIGTERM and not agreed.wait(SECONDS_TO_AGREE):
+            if number[0] == signal.SIGTERM:
+                if agreed.wait(SECONDS_TO_AGREE):
+                    sleep(SECONDS_TO_SAVE)
                 os.kill(os.getpid(), signal.SIGKILL)
 
     start_thread("watch", watch)
