@@ -1,5 +1,6 @@
 """The experiment that all rules ask, and names of files that several rules share."""
 
+import shutil
 import subprocess
 import sys
 
@@ -38,9 +39,10 @@ def begin():
 
 def report_jobs(log):
     """Write the table of Slurm jobs, and say which failed and why; `log` is the workflow's."""
-    script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
-    options = ["--results", EXPERIMENT.folder, "--workflow-log", log]
-    subprocess.run([sys.executable, script, *options], check=False)
+    if shutil.which("sbatch"):
+        script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
+        options = ["--results", EXPERIMENT.folder, "--workflow-log", str(log)]
+        subprocess.run([sys.executable, script, *options], check=False)
 
 
 def result(path):
