@@ -21,7 +21,7 @@ from mct.catalogue import source_digest
 from mct.closure import code_digest
 from mct.errors import UserError
 from mct.files import write_text
-from mct.jobs import RUN, RUNNING, cancel_and_wait, read_starts
+from mct.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
 from mct.layouts import open_layout
 from mct.partition import divide_ranks
 from mct.preemption import follow_preemption
@@ -54,9 +54,8 @@ class Experiment:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / RUNNING).open("a+")
-            earlier = [start.job for start in read_starts(folder)]
             run = claim(self._lock, folder)
-            cancel_and_wait(earlier, SECONDS_TO_CANCEL)
+            cancel_and_wait(find_submitted(folder), SECONDS_TO_CANCEL)
             follow_preemption(folder, run)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         except OSError as error:
