@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mct import jobs
+from mct.cluster import jobs
+from mct.cluster.jobs import SlurmJob, Start
 from mct.errors import UserError
-from mct.jobs import SlurmJob, Start
 
 LOG = """    output: results/tiny/models/a.safetensors
 Job 3 has been submitted with SLURM jobid 41 (log: /x/slurm_logs/rule_train_baseline/tiny_a_0_2/41.log).

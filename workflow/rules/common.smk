@@ -7,8 +7,8 @@ import sys
 from mct.errors import UserError
 from mct.experiment import Experiment
 from mct.methods import BASELINES, CALIBRATED, PRETRAINING
-from mct.planning import Planner
-from mct.site import queues_file, read_site
+from mct.cluster.planning import Planner
+from mct.cluster.site import queues_file, read_site
 
 try:
     EXPERIMENT = Experiment(config)

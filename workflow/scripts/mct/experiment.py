@@ -19,12 +19,12 @@ import yaml
 from mct import methods
 from mct.catalogue import source_digest
 from mct.closure import code_digest
+from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
+from mct.cluster.preemption import follow_preemption
 from mct.errors import UserError
 from mct.files import write_text
-from mct.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
 from mct.layouts import open_layout
 from mct.partition import divide_ranks
-from mct.preemption import follow_preemption
 from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
 
 SCRIPTS = Path(__file__).parents[1]
