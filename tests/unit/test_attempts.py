@@ -39,10 +39,9 @@ def test_two_attempts_that_got_no_further_are_enough(attempts: Attempts):
 
 def test_the_time_limit_is_known_from_a_persons_signal(attempts: Attempts):
     attempts.begin(1)
-    assert not attempts.met_time_limit()
-    attempts.interrupt("SIGTERM")
-    assert not attempts.met_time_limit()
-    attempts.interrupt("SIGUSR1")
-    assert attempts.met_time_limit()
+    assert attempts.stopped_by() is None
+    for name in ("SIGTERM", "SIGUSR1"):
+        attempts.interrupt(name)
+        assert attempts.stopped_by() == name
     attempts.begin(2)
-    assert not attempts.met_time_limit()
+    assert attempts.stopped_by() is None

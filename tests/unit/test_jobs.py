@@ -1,9 +1,11 @@
 """Jobs of an experiment, found by what they noted and by the workflows' logs."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from mct.attempts import Attempts
 from mct.cluster import jobs
 from mct.cluster.jobs import SlurmJob, Start
 from mct.errors import UserError
@@ -51,3 +53,29 @@ def test_jobs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path)
         ranks=0, attempt=1, time=0.0, rule="train_baseline",
     )  # fmt: skip
     assert jobs.read_submissions(tmp_path / "none.log", run="r") == []
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "code", "expected"),
+    [(None, 0, 0), (None, 3, 3), ("SIGTERM", 9, 75), ("SIGUSR1", 9, 75), ("SIGTERM", 0, 0)],
+)
+def test_ranks_that_left_a_checkpoint_end_their_job_with_75(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped_by: str | None,
+    code: int,
+    expected: int,
+):
+    """Also where Slurm cannot requeue the job: here there is no scontrol."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    attempts = Attempts(tmp_path / "job.attempts")
+    attempts.begin(1)
+    if stopped_by:
+        attempts.interrupt(stopped_by)
+    job = SlurmJob(12, tmp_path)
+    assert job.run([sys.executable, "-c", f"raise SystemExit({code})"], attempts) == expected
+
+
+def test_a_killed_program_ends_its_job_as_a_shell_says(tmp_path: Path):
+    kill = "import os; os.kill(os.getpid(), 9)"
+    assert SlurmJob(12, tmp_path).run([sys.executable, "-c", kill], Attempts(None)) == 137

@@ -1,6 +1,7 @@
 """How stages end: interrupted, refused, out of disk; and that the next run goes on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,10 +50,14 @@ def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
     )
     log = own / "results/tiny/logs/tiny/clean_noisy/seed0_ranks2.log"
     wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run)
+    status = [sys.executable, "workflow/scripts/show_status.py", "--results", "results/tiny"]
+    shown = subprocess.run(status, cwd=own, capture_output=True, text=True, check=True).stdout
+    assert re.match(r"tiny seed0_ranks2: clean_noisy: epoch \d+, .* samples/s, .* left", shown)
     rank = next(p for p in ranks_of(run.children(recursive=True)) if "srun" not in command_of(p))
     rank.send_signal(signal.SIGUSR1)
     output, _ = run.communicate(timeout=60)
     assert "non-zero exit status 75" in output
+    assert re.search(r"^clean_noisy: epoch 1, .* samples/s, .* left$", output, re.M)
     assert "interrupted: stopped by a signal after step" in log.read_text()
     assert list((own / "results/tiny/checkpoints/tiny/clean_noisy/seed0_ranks2").glob("*/step-*"))
     again = psutil.Popen([*command, "--rerun-incomplete"], cwd=own, stdout=subprocess.DEVNULL)

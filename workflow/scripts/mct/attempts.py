@@ -67,9 +67,13 @@ class Attempts:
         """Note by which signal the stage was stopped, its checkpoint being written."""
         self._append({"interrupted": signal_name})
 
-    def met_time_limit(self) -> bool:
-        """Return whether the last thing that happened is Slurm's signal before the time limit."""
-        return self._read()[-1:] == [{"interrupted": "SIGUSR1"}]
+    def stopped_by(self) -> str | None:
+        """Return the signal that stopped the last attempt, if that is how it ended.
+
+        SIGUSR1 is Slurm's before the time limit, SIGTERM a person's.
+        """
+        last = next(iter(self._read()[-1:]), {})
+        return last.get("interrupted")
 
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():

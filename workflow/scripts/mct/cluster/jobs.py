@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,25 +82,43 @@ class SlurmJob:
         """Run a command and return its exit code.
 
         Where the time limit interrupted it, the job returns to the queue and this does not return;
-        a site that does not allow that leaves the rest to the workflow's retries.
+        a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
+        that the ranks were killed: the first one that leaves ends the others.)
         """
-        process = subprocess.Popen(command)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: process.send_signal(number))
-        code = process.wait()
-        if code == INTERRUPTED and attempts.met_time_limit():
+        with subprocess.Popen(command) as process, passing_on(process):
+            code = process.wait()
+        stopped_by = attempts.stopped_by() if code else None
+        if stopped_by == "SIGUSR1":
             self._requeue()
+        if stopped_by:
+            return INTERRUPTED
         return code if code >= 0 else 128 - code
 
     def _requeue(self) -> None:
-        done = subprocess.run(
-            ["scontrol", "requeue", str(self.number)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            print(f"job {self.number} is not requeued: {done.stderr.strip()}", file=sys.stderr)
+        command = ["scontrol", "requeue", str(self.number)]
+        try:
+            subprocess.run(command, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "stderr", None) or error
+            print(f"job {self.number} is not requeued: {reason}", file=sys.stderr)
             return
         print(f"job {self.number} met its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+@contextmanager
+def passing_on(process: subprocess.Popen) -> Iterator[None]:
+    """Pass signals that end a program on to a process while the block runs."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [
+        signal.signal(number, lambda number, frame: process.send_signal(number))
+        for number in signals
+    ]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def current_run(results: Path) -> str:
