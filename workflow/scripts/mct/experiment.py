@@ -22,7 +22,7 @@ from mct.closure import code_digest
 from mct.errors import UserError
 from mct.files import write_text
 from mct.jobs import RUN, RUNNING, cancel_and_wait, read_starts
-from mct.layouts import open_layout
+from mct.layouts import open_layout, used_settings
 from mct.partition import divide_ranks
 from mct.preemption import follow_preemption
 from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
@@ -77,7 +77,7 @@ class Experiment:
         return open_layout(parse(DatasetSettings, self._dataset_settings()))
 
     def _dataset_settings(self) -> dict[str, Any]:
-        return pick(self.config["dataset"], DatasetSettings)
+        return used_settings(self.config["dataset"])
 
     # Settings of stages, as JSON with sorted keys: a change of the text reruns the stage.
 

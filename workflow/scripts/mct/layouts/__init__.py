@@ -1,18 +1,50 @@
 """Arrangements of data sets: one module each, the only places that know where pictures came from."""
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 from mct.errors import UserError
 from mct.layouts.base import Layout, Row
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.digits import Digits
-from mct.settings import DatasetSettings
+from mct.settings import DatasetSettings, parse, pick
 
-__all__ = ["Layout", "Row", "open_layout"]
+__all__ = ["Layout", "Row", "open_layout", "used_settings"]
+
+LAYOUTS: dict[str, Any] = {
+    "digits": Digits,
+    "clothing1m": Clothing1M,
+}
 
 
 def open_layout(settings: DatasetSettings) -> Layout:
     """Return the layout of a data set; UserError if its root is missing."""
-    if settings.layout == "digits":
-        return Digits(settings)
-    if settings.layout == "clothing1m":
-        return Clothing1M(settings)
-    raise UserError(f"dataset.layout: expected digits or clothing1m, got {settings.layout!r}")
+    if settings.layout not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise UserError(f"dataset.layout: expected one of {known}, got {settings.layout!r}")
+    return LAYOUTS[settings.layout](settings)
+
+
+def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those keys of the section `dataset` that its catalogue depends on.
+
+    Keys with a default are left out where they have it, so that a new key changes nothing.
+
+    Raises
+    ------
+    UserError
+        A key that the layout does not use.
+    """
+    settings = pick(dataset, DatasetSettings)
+    parsed, used = parse(DatasetSettings, settings), LAYOUTS[dataset["layout"]].keys
+    for field in dataclasses.fields(DatasetSettings):
+        if field.default in (dataclasses.MISSING, getattr(parsed, field.name)):
+            continue
+        if field.name not in used:
+            raise UserError(f"dataset.{field.name}: layout {parsed.layout} does not use this key")
+    return {
+        field.name: settings[field.name]
+        for field in dataclasses.fields(DatasetSettings)
+        if field.default != getattr(parsed, field.name)
+    }
