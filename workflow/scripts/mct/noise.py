@@ -164,3 +164,10 @@ def corrupt_labels(
         members = labels == label
         observed[members] = np.searchsorted(row, draws[members], side="right")
     return observed
+
+
+def synthetic_labels(
+    true: NDArray[np.integer], settings: NoiseSettings, classes: int, seed: int
+) -> NDArray[np.int64]:
+    """Return observed labels, shape (n,), made from true ones by noise that is not `none`."""
+    return corrupt_labels(true, synthetic_matrix(settings, classes, seed), seed)

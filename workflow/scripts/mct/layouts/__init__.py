@@ -5,9 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from mct.errors import UserError
+from mct.layouts.animal10n import Animal10N
 from mct.layouts.base import Layout, Row
+from mct.layouts.cifar_n import CifarN
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.digits import Digits
+from mct.layouts.food101n import Food101N
+from mct.layouts.image_folder import ImageFolder
+from mct.layouts.table import Table
+from mct.layouts.webvision import WebVision
 from mct.settings import DatasetSettings, parse, pick
 
 __all__ = ["Layout", "Row", "open_layout", "used_settings"]
@@ -15,6 +21,12 @@ __all__ = ["Layout", "Row", "open_layout", "used_settings"]
 LAYOUTS: dict[str, Any] = {
     "digits": Digits,
     "clothing1m": Clothing1M,
+    "webvision": WebVision,
+    "food101n": Food101N,
+    "cifar_n": CifarN,
+    "animal10n": Animal10N,
+    "image_folder": ImageFolder,
+    "table": Table,
 }
 
 
@@ -43,6 +55,12 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if field.name not in used:
             raise UserError(f"dataset.{field.name}: layout {parsed.layout} does not use this key")
+    if dataset["noise_rate"] == "counted" and parsed.layout == "food101n":
+        raise UserError(
+            "dataset.noise_rate: food101n's clean pictures are those whose label proved right, so "
+            "`counted` would find no wrong one; give a number, such as the share of 0 in "
+            "meta/verified_train.tsv"
+        )
     return {
         field.name: settings[field.name]
         for field in dataclasses.fields(DatasetSettings)

@@ -46,5 +46,9 @@ def divide_held_out(
 def held_out_sizes(count: int, clean_fraction: float) -> dict[str, int]:
     """Return the sizes of the sets that `divide_held_out` makes of `count` keys."""
     clean = round(count * clean_fraction)
-    validation = (count - clean) // 2
-    return {"clean": clean, "validation": validation, "test": count - clean - validation}
+    return {"clean": clean, **halved_sizes(count - clean)}
+
+
+def halved_sizes(count: int) -> dict[str, int]:
+    """Return the sizes of the sets that `halve` makes of `count` keys."""
+    return {"validation": count // 2, "test": count - count // 2}
