@@ -63,6 +63,16 @@ def test_bytes_of_python_2_are_keys(tmp_path):
     assert read_pickle(tmp_path / "batch") == {"data": b"abc", "labels": [1, 2]}
 
 
+def test_arrays_of_python_2_are_read(tmp_path):
+    code = (
+        b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b"
+        b"\x87R(K\x01K\x02\x85cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\x00tb\x89U\x02\x07\xfftbs."
+    )
+    (tmp_path / "batch").write_bytes(code)
+    assert_same(read_pickle(tmp_path / "batch"), {"data": np.array([7, 255], np.uint8)})
+
+
 class Call:
     """Pickles as a call of any function."""
 

@@ -46,23 +46,23 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UserError
-        A key that the layout does not use.
+        A key that the layout does not use, counted noise where counting finds none.
     """
-    settings = pick(dataset, DatasetSettings)
-    parsed, used = parse(DatasetSettings, settings), LAYOUTS[dataset["layout"]].keys
+    _refuse_counting(dataset)
+    settings, used = pick(dataset, DatasetSettings), LAYOUTS[dataset["layout"]].keys
+    parsed = parse(DatasetSettings, settings)
     for field in dataclasses.fields(DatasetSettings):
-        if field.default in (dataclasses.MISSING, getattr(parsed, field.name)):
-            continue
-        if field.name not in used:
+        if field.default == getattr(parsed, field.name):
+            del settings[field.name]
+        elif field.default is not dataclasses.MISSING and field.name not in used:
             raise UserError(f"dataset.{field.name}: layout {parsed.layout} does not use this key")
-    if dataset["noise_rate"] == "counted" and parsed.layout == "food101n":
+    return settings
+
+
+def _refuse_counting(dataset: Mapping[str, Any]) -> None:
+    if dataset["noise_rate"] == "counted" and dataset["layout"] == "food101n":
         raise UserError(
             "dataset.noise_rate: food101n's clean pictures are those whose label proved right, so "
             "`counted` would find no wrong one; give a number, such as the share of 0 in "
             "meta/verified_train.tsv"
         )
-    return {
-        field.name: settings[field.name]
-        for field in dataclasses.fields(DatasetSettings)
-        if field.default != getattr(parsed, field.name)
-    }

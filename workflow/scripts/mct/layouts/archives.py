@@ -5,6 +5,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -32,14 +33,12 @@ def is_inside(path: str) -> bool:
     return bool(path) and not absolute and "\0" not in path and ".." not in path.split("/")
 
 
-def split_archive(root: Path, path: str) -> tuple[str, str]:
-    """Return the archive in a path and the member in it; ("", path) if there is none."""
+def archive_parts(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what may be an archive in a path, by its name, and the member in it."""
     parts = path.split("/")
     for place, part in enumerate(parts[:-1], start=1):
-        file = "/".join(parts[:place])
-        if part.endswith((*SUFFIXES, *COMPRESSED)) and (root / file).is_file():
-            return file, "/".join(parts[place:])
-    return "", path
+        if part.endswith((*SUFFIXES, *COMPRESSED)):
+            yield "/".join(parts[:place]), "/".join(parts[place:])
 
 
 def open_archive(path: Path) -> Archive:

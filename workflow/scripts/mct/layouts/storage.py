@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mct.errors import UserError, preview
-from mct.layouts.archives import Archive, is_inside, open_archive, split_archive
+from mct.layouts.archives import Archive, archive_parts, is_inside, open_archive
 
 
 class Storage:
@@ -18,7 +18,7 @@ class Storage:
     def __init__(self, root: Path, archives: bool, **others: Path) -> None:
         self._roots = {"": root, **others}
         self._admits_archives = archives
-        self._archives: dict[Path, Archive] = {}
+        self._archives: dict[Path, Archive | None] = {}
         self._real_folders: dict[tuple[Path, str], Path] = {}
         self._listings: dict[Path, tuple[set[str], set[str]]] = {}
 
@@ -56,16 +56,16 @@ class Storage:
         return root, name
 
     def _archive_of(self, root: Path, name: str) -> tuple[Archive | None, str]:
-        file, member = split_archive(root, name) if self._admits_archives else ("", name)
-        if not file:
-            return None, name
-        folder, _, _ = file.rpartition("/")
-        self._real_folder(root, folder)
-        path = root / file
-        if path not in self._archives:
-            _refuse_outside_link(root, file)
-            self._archives[path] = open_archive(path)
-        return self._archives[path], member
+        """Return the archive that a path leads into and the member; None for a plain file."""
+        for file, member in archive_parts(name) if self._admits_archives else ():
+            path = root / file
+            if path not in self._archives:
+                _refuse_outside_link(root, file)
+                self._archives[path] = open_archive(path) if path.is_file() else None
+            archive = self._archives[path]
+            if archive is not None:
+                return archive, member
+        return None, name
 
     def _holds(self, path: str) -> bool:
         root, name = self._locate(path)

@@ -61,12 +61,15 @@ class Table(StoredLayout):
                 f"{self._path}: {entry.path}: split: expected {TRAINING}, {VALIDATION} or {TEST}, "
                 f"got {entry.split!r}"
             )
-        is_observed = entry.split == TRAINING and not self._is_synthetic
-        column = "label" if is_observed else "true_label"
+        column, need = self._needed(entry.split)
         if not getattr(entry, column):
-            need = "synthetic noise" if entry.split == TRAINING else f"split {entry.split}"
-            need = f"split {entry.split}" if is_observed else need
             raise UserError(f"{self._path}: {entry.path}: {column}: {need} needs one, got nothing")
+
+    def _needed(self, split: str) -> tuple[str, str]:
+        """Return the column that a split's rows must fill, and what needs it."""
+        if split != TRAINING:
+            return "true_label", f"split {split}"
+        return ("true_label", "synthetic noise") if self._is_synthetic else ("label", "split train")
 
     @cached_property
     def _classes(self) -> dict[str, int]:
