@@ -232,6 +232,11 @@ def test_wrong_lists_are_refused_with_file_and_key(tmp_path, lines, message):
         list(layout.rows())
 
 
+def test_clothing_brings_no_measuring_labels(tmp_path):
+    with pytest.raises(UserError, match=r"measuring_labels: layout clothing1m brings no true"):
+        clothing(write_clothing(tmp_path / "root"), measuring_labels="builtin")
+
+
 def test_measuring_label_against_a_clean_one_is_refused(tmp_path):
     root = write_clothing(tmp_path / "root")
     measuring = root / "measured.txt"

@@ -1,5 +1,6 @@
 """CIFAR-N: human labels beside CIFAR's batches, and truth that only measures."""
 
+import os
 import pickle
 
 import numpy as np
@@ -96,6 +97,26 @@ def test_measuring_labels_may_be_a_file(tmp_path):
     )  # fmt: skip
     with pytest.raises(UserError, match=r"measured\.txt: key train/.* has two true labels"):
         list(layout.rows())
+
+
+class Touch:
+    """Pickles as a command that leaves a file behind."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("name", ["CIFAR-10_human.pt", "cifar-10-batches-py/data_batch_4"])
+def test_a_file_that_runs_commands_is_refused(tmp_path, name):
+    root = write_cifar(tmp_path)
+    rewrite(root / name, more=Touch(tmp_path / "victim"))
+    (tmp_path / "victim").unlink(missing_ok=True)
+    with pytest.raises(UserError, match=rf"{name}: refused as unsafe: .* posix\.system"):
+        list(cifar(root).rows())
+    assert not (tmp_path / "victim").exists()
 
 
 @pytest.mark.parametrize(

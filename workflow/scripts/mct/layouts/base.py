@@ -33,6 +33,9 @@ class Row(NamedTuple):
 class Layout(Protocol):
     """A data set in somebody's arrangement."""
 
+    keys: tuple[str, ...]
+    """Those keys of the section `dataset` that some layouts use, and this one does."""
+
     def source_files(self) -> list[Path]:
         """Return the lists that the rows come from (not names that only tables show)."""
 
@@ -57,6 +60,8 @@ class Layout(Protocol):
 
 class StoredLayout:
     """What layouts of files share: the root, reading from it, and files that settings name."""
+
+    keys: tuple[str, ...] = ()
 
     def __init__(self, settings: DatasetSettings, **others: Path) -> None:
         self._settings = settings

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mct.errors import UserError, preview
 from mct.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines
+from mct.layouts.measuring import refuse_builtin
 from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
@@ -29,6 +30,7 @@ class Clothing1M(StoredLayout):
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
+        refuse_builtin(settings)
         annotations = self._root / "annotations"
         self._folder = annotations if annotations.is_dir() else self._root
         self._measuring = Path(settings.measuring_labels) if settings.measuring_labels else None

@@ -19,7 +19,7 @@ FULL_SCALE = 16
 class Digits:
     """The quick start's data set; it needs no files."""
 
-    keys = ()
+    keys: tuple[str, ...] = ()
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._settings = settings
