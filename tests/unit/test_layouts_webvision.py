@@ -41,6 +41,14 @@ def test_mini_is_the_first_fifty_classes_of_google(tmp_path):
     }  # fmt: skip
 
 
+def test_mini_refuses_wrong_lines_of_other_classes_too(tmp_path):
+    root = write_webvision(tmp_path, classes=52, per_class=1)
+    with (root / "info/train_filelist_google.txt").open("a") as lists:
+        lists.write("google/a.jpg\n")
+    with pytest.raises(UserError, match=r"google\.txt, entry 53: expected `key label`"):
+        list(webvision(root, subset="mini").rows())
+
+
 def test_clean_pictures_come_from_a_folder_of_synsets(tmp_path):
     root = write_webvision(tmp_path / "root")
     clean = {f"n{label:08d}/{number}.JPEG": label for label in range(3) for number in range(2)}

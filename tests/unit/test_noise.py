@@ -179,6 +179,11 @@ def test_noise_that_is_not_defined_is_refused(settings, message):
         synthetic_matrix(settings, 2, seed=0)
 
 
+def test_noise_of_a_single_class_is_refused():
+    with pytest.raises(UserError, match="expected two classes or more, got 1"):
+        synthetic_matrix(noise("symmetric", rate=0.1), 1, seed=0)
+
+
 def test_labels_are_drawn_as_by_comparing_with_every_edge():
     matrix, labels = confusion_matrix(7, 0.5, seed=1), np.arange(500) % 7
     edges = matrix.cumsum(axis=1)[labels]

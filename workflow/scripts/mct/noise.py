@@ -135,6 +135,8 @@ def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
 def synthetic_matrix(settings: NoiseSettings, classes: int, seed: int) -> NDArray[np.float64]:
     """Return T, shape (K, K), of a kind of noise that is not `none`; UserError if it is not defined."""
     kind, rate, matrix = settings.kind, settings.rate, settings.matrix
+    if classes < 2:
+        raise UserError(f"dataset.synthetic_noise: expected two classes or more, got {classes}")
     if kind == "symmetric" and matrix is not None:
         raise UserError(
             "dataset.synthetic_noise.matrix: `symmetric` is defined by a rate, not by this"

@@ -132,15 +132,8 @@ def read_labels(path: Path, classes: int, spell: Callable[[str], str] = str) -> 
     UserError
         A line of another form, a label outside the classes, a key with two labels.
     """
-    return parse_labels(read_lines(path), path, classes, spell)
-
-
-def parse_labels(
-    lines: list[str], path: Path, classes: int, spell: Callable[[str], str] = str
-) -> dict[str, int]:
-    """Return the labels of lines `key label` of the file `path`; refuses what `read_labels` does."""
     labels: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         key, _, text = line.rpartition(" ")
         if not key or not text.isdecimal():
             raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")

@@ -12,8 +12,8 @@ from mct.layouts.base import (
     Row,
     StoredLayout,
     existing_folder,
-    parse_labels,
     picture_names,
+    read_labels,
     read_lines,
 )
 from mct.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
@@ -56,10 +56,15 @@ class WebVision(StoredLayout):
         return list(self._clean_folder)
 
     @cached_property
+    def _all_synsets(self) -> list[tuple[str, str]]:
+        lines = read_lines(self._info / "synsets.txt")
+        return [(line.split()[0], _first_term(line)) for line in lines]
+
+    @property
     def _synsets(self) -> list[tuple[str, str]]:
-        path = self._info / "synsets.txt"
-        synsets = [(line.split()[0], _first_term(line)) for line in read_lines(path)]
-        return synsets[:MINI_CLASSES] if self._settings.subset == "mini" else synsets
+        """The synsets and names of the subset's classes."""
+        count = MINI_CLASSES if self._settings.subset == "mini" else len(self._all_synsets)
+        return self._all_synsets[:count]
 
     def class_names(self) -> list[str]:
         """Return the first term of each synset."""
@@ -85,7 +90,7 @@ class WebVision(StoredLayout):
         return {"noisy": noisy, **held_out_sizes(held_out, self._fraction)}
 
     def _select(self, path: Path) -> list[str]:
-        """Return a list's lines, of the subset's classes where that is a part."""
+        """Return a list's lines, unchecked, of the subset's classes where that is a part."""
         lines = read_lines(path)
         if self._settings.subset == "all":
             return lines
@@ -94,10 +99,10 @@ class WebVision(StoredLayout):
 
     def _labels(self, path: Path) -> dict[str, int]:
         """Return the labels of a list's pictures that belong to the subset."""
-        lines = self._select(path)
-        labels = parse_labels(lines, path, len(self._synsets))
+        labels = read_labels(path, len(self._all_synsets))
         refuse_outside(labels, path)
-        return labels
+        classes = len(self._synsets)
+        return {key: label for key, label in labels.items() if label < classes}
 
     def rows(self) -> Iterator[Row]:
         """Yield noisy pictures, then the clean and the held-out ones."""
