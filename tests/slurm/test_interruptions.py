@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import cluster
@@ -91,14 +90,32 @@ def test_a_killed_workflow_is_started_again_while_its_job_runs(workflow: Workflo
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert "RUNNING" in slurm("squeue", "--noheader", f"--jobs={first}", "--format=%T")
-    unlock = ["python", "-m", "snakemake", "--unlock", "--configfile", "tiny.yaml", "--cores", "1"]
-    subprocess.run(unlock, cwd=workflow.project, check=True, capture_output=True)
+    workflow.unlock()
     again = workflow.start()
     wait_for(lambda: "goes on after step" in workflow.log, again, workflow.output)
     assert not slurm("squeue", "--noheader", f"--jobs={first}", "--states=RUNNING")
     workflow.finish(again)
     ended = slurm("sacct", "-nXP", f"--jobs={first}", "--format=State")
     assert ended.startswith("CANCELLED")
+
+
+def test_a_waiting_job_of_a_killed_workflow_is_cancelled(workflow: Workflow):
+    """It would begin with removing what its successor has made."""
+    blocker = slurm("sbatch", "--parsable", "-N4", "--exclusive", "-o/dev/null", "--wrap=sleep 600")
+    try:
+        run = workflow.start()
+        wait_for(lambda: workflow.submitted() != [], run, workflow.output)
+        [waiting] = workflow.submitted()
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        workflow.unlock()
+        again = workflow.start()
+        wait_for(lambda: len(workflow.submitted()) == 2, again, workflow.output)
+        assert slurm("sacct", "-nXP", f"--jobs={waiting}", "--format=State").startswith("CANCELLED")
+    finally:
+        slurm("scancel", blocker.strip())
+    workflow.finish(again)
+    assert waiting not in workflow.jobs()
 
 
 def test_a_time_limit_is_passed_in_pieces(workflow: Workflow):

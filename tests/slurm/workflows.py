@@ -1,5 +1,6 @@
 """A workflow on the cluster that a test interferes with while it runs."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from projects import run_snakemake
 from safetensors.numpy import load_file
 
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
@@ -38,6 +40,16 @@ class Workflow:
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
+
+    def unlock(self) -> None:
+        """Remove the locks of a workflow that was killed."""
+        run = run_snakemake(self.project, "--unlock", "--configfile", "tiny.yaml", "--cores", 1)
+        assert run.returncode == 0, run.stderr
+
+    def submitted(self) -> list[int]:
+        """Return the numbers of the jobs that were submitted."""
+        output = self.output.read_text() if self.output.is_file() else ""
+        return [int(job) for job in re.findall(r"with SLURM jobid (\d+)", output)]
 
     def finish(self, run: psutil.Popen) -> None:
         """Wait for the workflow's end, and check its success and the bits of its result."""

@@ -78,7 +78,10 @@ def interrupt(run: psutil.Popen, chance: random.Random, longest: float) -> Kill 
     jobs, victims = wait_for_victims(run, kind, chance)
     if not victims:
         return None
-    victim, number = chance.choice(victims), chance.choice(SIGNALS[kind])
+    number = chance.choice(SIGNALS[kind])
+    if kind == "launcher" and number != signal.SIGKILL:
+        victims = victims[:1]  # mpiexec: its proxies ignore SIGTERM, and the work goes on
+    victim = chance.choice(victims)
     killed = time.monotonic()
     with contextlib.suppress(psutil.NoSuchProcess):
         victim.send_signal(number)

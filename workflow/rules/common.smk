@@ -1,13 +1,14 @@
 """The experiment that all rules ask, and names of files that several rules share."""
 
+import shutil
 import subprocess
 import sys
 
 from mct.errors import UserError
 from mct.experiment import Experiment
 from mct.methods import BASELINES, CALIBRATED, PRETRAINING
-from mct.planning import Planner
-from mct.site import queues_file, read_site
+from mct.cluster.planning import Planner
+from mct.cluster.site import queues_file, read_site
 
 try:
     EXPERIMENT = Experiment(config)
@@ -38,9 +39,10 @@ def begin():
 
 def report_jobs(log):
     """Write the table of Slurm jobs, and say which failed and why; `log` is the workflow's."""
-    script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
-    options = ["--results", EXPERIMENT.folder, "--workflow-log", log]
-    subprocess.run([sys.executable, script, *options], check=False)
+    if shutil.which("sbatch"):
+        script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
+        options = ["--results", EXPERIMENT.folder, "--workflow-log", str(log)]
+        subprocess.run([sys.executable, script, *options], check=False)
 
 
 def result(path):

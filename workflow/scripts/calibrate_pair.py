@@ -22,8 +22,7 @@ from mct.watch import StageLock
 def main() -> None:
     arguments = entry.options(
         __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, noise=Path,
-        auxiliary=Path, primary=Path, checkpoints=Path,
-        output=Path,
+        auxiliary=Path, primary=Path, checkpoints=Path, output=Path,
     )  # fmt: skip
     world_comm = world()
     check_world_size(world_comm, arguments.ranks)

@@ -6,7 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from mct import attempts, entry, jobs
+from mct import attempts, entry
+from mct.cluster import jobs
 from mct.errors import UserError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

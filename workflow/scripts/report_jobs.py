@@ -5,7 +5,8 @@ import io
 import sys
 from pathlib import Path
 
-from mct import accounting, entry, jobs
+from mct import entry
+from mct.cluster import accounting, jobs
 from mct.files import write_text
 
 

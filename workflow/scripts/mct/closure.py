@@ -66,5 +66,5 @@ class WithoutTexts(ast.NodeTransformer):
 
 @cache
 def normalised(path: Path) -> str:
-    """Return a file's syntax tree as text, without docstrings, comments and positions."""
-    return ast.dump(WithoutTexts().visit(ast.parse(path.read_bytes())))
+    """Return a file's program without docstrings and comments, in one form for all Pythons."""
+    return ast.unparse(WithoutTexts().visit(ast.parse(path.read_bytes())))

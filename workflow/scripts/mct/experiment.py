@@ -19,12 +19,12 @@ import yaml
 from mct import methods
 from mct.catalogue import source_digest
 from mct.closure import code_digest
+from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
+from mct.cluster.preemption import follow_preemption
 from mct.errors import UserError
 from mct.files import write_text
-from mct.jobs import RUN, RUNNING, cancel_and_wait, read_starts
 from mct.layouts import open_layout, used_settings
 from mct.partition import divide_ranks
-from mct.preemption import follow_preemption
 from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
 
 SCRIPTS = Path(__file__).parents[1]
@@ -54,9 +54,8 @@ class Experiment:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / RUNNING).open("a+")
-            earlier = [start.job for start in read_starts(folder)]
             run = claim(self._lock, folder)
-            cancel_and_wait(earlier, SECONDS_TO_CANCEL)
+            cancel_and_wait(find_submitted(folder), SECONDS_TO_CANCEL)
             follow_preemption(folder, run)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         except OSError as error:

@@ -9,6 +9,7 @@ import os
 import platform
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 from uuid import uuid4
@@ -18,11 +19,11 @@ from mct.errors import UserError
 SECONDS_TO_AGREE = 5.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
-SECONDS_TO_GIVE_UP = 20.0
+SECONDS_TO_GIVE_UP = 40.0
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def start_thread(name: str, work) -> None:
+def start_thread(name: str, work: Callable[[], None]) -> None:
     """Run a function in a thread that does not keep the process alive."""
     threading.Thread(target=work, name=name, daemon=True).start()
 
@@ -120,7 +121,6 @@ class StageLock:
         )
 
     def _watch(self) -> None:
-        while (found := self._read()) in (self._token, ""):
+        while self._read() in (self._token, ""):
             sleep(SECONDS_BETWEEN_LOOKS)
-        del found
         os.kill(os.getpid(), signal.SIGTERM)

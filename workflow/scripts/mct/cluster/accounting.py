@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mct import methods
-from mct.jobs import INTERRUPTED, Start
+from mct.cluster.jobs import INTERRUPTED, Start
 
 FIELDS = (
     "JobIDRaw", "JobName", "Partition", "Submit", "Start", "ElapsedRaw", "State",

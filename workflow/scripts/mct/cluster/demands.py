@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-MODELS = Path(__file__).parents[2] / "resources" / "models.tsv"
+MODELS = Path(__file__).parents[3] / "resources" / "models.tsv"
 MARGIN = 2.0
 START_SECONDS = 60
 """Imports and reading the index, on a shared file system."""

@@ -6,9 +6,10 @@ site's queues give. Used when the workflow is parsed, so it imports neither torc
 
 from dataclasses import dataclass
 
-from mct import demands, methods
+from mct import methods
+from mct.cluster import demands
+from mct.cluster.site import CORE_GROUPS, Site
 from mct.experiment import Experiment
-from mct.site import CORE_GROUPS, Site
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""

@@ -25,6 +25,7 @@ RUN = "MCT_RUN"
 RUNNING = ".running"
 """The file in the results' folder: who runs the workflow, and the name of the run."""
 SECONDS_TO_BE_REQUEUED = 60
+WORKFLOW_LOGS = Path(".snakemake/log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +67,15 @@ class SlurmJob:
             raise UserError(
                 f"job {self.number} belongs to an earlier run of the workflow; it is not run"
             )
-        now = time.time()
         start = Start(
             job=self.number,
             run=run,
             log=str(log),
             ranks=ranks,
             attempt=attempt,
-            time=now,
+            time=time.time(),
         )
-        write_json(self.results / f"jobs/{self.number}-{now:.3f}.json", asdict(start))
+        write_json(self.results / f"jobs/{self.number}-{time.time_ns()}.json", asdict(start))
 
     def run(self, command: Sequence[str], attempts: Attempts) -> int:
         """Run a command and return its exit code.
@@ -122,10 +122,7 @@ def read_submissions(workflow_log: Path, run: str) -> list[Start]:
 
     For those that never came to it: killed at once, or cancelled in the queue.
     """
-    try:
-        text = workflow_log.read_text(errors="replace")
-    except OSError:
-        return []
+    text = workflow_log.read_text(errors="replace") if workflow_log.is_file() else ""
     return [
         Start(
             job=int(job), run=run, log=log, ranks=0, attempt=1, time=0.0,
@@ -133,6 +130,16 @@ def read_submissions(workflow_log: Path, run: str) -> list[Start]:
         )
         for job, log in re.findall(r"with SLURM jobid (\d+) \(log: (.*/rule_.*/.*)\)", text)
     ]  # fmt: skip
+
+
+def find_submitted(results: Path, workflow_logs: Path = WORKFLOW_LOGS) -> set[int]:
+    """Return all jobs that workflows on a results folder have submitted, by their logs."""
+    found: set[int] = set()
+    for path in workflow_logs.glob("*.log"):
+        text = path.read_text(errors="replace")
+        if f" {results}/" in text:
+            found |= {int(job) for job in re.findall(r"SLURM job ?[iI][dD] (\d+)", text)}
+    return found
 
 
 def cancel_and_wait(jobs: Iterable[int], seconds: float) -> list[int]:
@@ -161,7 +168,7 @@ def running(jobs: Iterable[int]) -> list[int]:
     wanted = sorted(set(jobs))
     if not wanted:
         return []
-    command = ["squeue", "--noheader", "--me", "--format=%A"]
+    command = ["squeue", "--noheader", "--me", "--format=%F"]  # an array by its own number
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     except (OSError, subprocess.CalledProcessError):

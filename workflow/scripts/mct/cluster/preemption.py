@@ -9,7 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from mct.jobs import read_starts
+from mct.cluster.jobs import read_starts
 
 SECONDS_BETWEEN_LOOKS = 20.0
 

@@ -1,0 +1,53 @@
+"""Jobs of an experiment, found by what they noted and by the workflows' logs."""
+
+from pathlib import Path
+
+import pytest
+
+from mct.cluster import jobs
+from mct.cluster.jobs import SlurmJob, Start
+from mct.errors import UserError
+
+LOG = """    output: results/tiny/models/a.safetensors
+Job 3 has been submitted with SLURM jobid 41 (log: /x/slurm_logs/rule_train_baseline/tiny_a_0_2/41.log).
+Submitted array job with Snakemake IDs 1,2 and SLURM job ID 37. The individual task IDs are 1-2.
+"""
+
+
+def test_a_job_notes_each_of_its_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.delenv(jobs.RUN, raising=False)
+    job = SlurmJob.of_this_process(tmp_path)
+    assert job is not None
+    for attempt in (1, 2):
+        job.register(Path("logs/x.log"), ranks=4, attempt=attempt)
+    starts = jobs.read_starts(tmp_path)
+    assert [(start.job, start.ranks, start.attempt) for start in starts] == [(12, 4, 1), (12, 4, 2)]
+
+
+def test_a_process_outside_slurm_is_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert SlurmJob.of_this_process(tmp_path) is None
+
+
+def test_a_job_of_an_earlier_run_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / jobs.RUNNING).write_text("process 1 on a\nnew\n")
+    job = SlurmJob(12, tmp_path)
+    monkeypatch.setenv(jobs.RUN, "old")
+    with pytest.raises(UserError, match="job 12 belongs to an earlier run"):
+        job.register(Path("logs/x.log"), ranks=4, attempt=1)
+    monkeypatch.setenv(jobs.RUN, "new")
+    job.register(Path("logs/x.log"), ranks=4, attempt=1)
+    assert len(jobs.read_starts(tmp_path)) == 1
+
+
+def test_jobs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path):
+    (tmp_path / "1.log").write_text(LOG)
+    (tmp_path / "2.log").write_text(LOG.replace("tiny", "other").replace("41", "99"))
+    assert jobs.find_submitted(Path("results/tiny"), tmp_path) == {41, 37}
+    [start] = jobs.read_submissions(tmp_path / "1.log", run="r")
+    assert start == Start(
+        job=41, run="r", log="/x/slurm_logs/rule_train_baseline/tiny_a_0_2/41.log",
+        ranks=0, attempt=1, time=0.0, rule="train_baseline",
+    )  # fmt: skip
+    assert jobs.read_submissions(tmp_path / "none.log", run="r") == []

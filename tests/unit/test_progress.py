@@ -1,0 +1,50 @@
+"""What a running stage tells: a line an epoch, a file now and then, nothing on other ranks."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mct import progress
+from mct.partition import GlobalBatch
+from mct.progress import Progress
+
+BATCH = GlobalBatch(step=3, epoch=1, start=0, stop=20)
+
+
+def test_state_is_written_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    stage = Progress("mct_paper", total_samples=100, folder=tmp_path)
+    stage.resume(step=2, samples=40)
+    stage.count(BATCH, waited_seconds=0.5)
+    state = json.loads((tmp_path / progress.FILE).read_text())
+    assert (state["epoch"], state["samples"], state["total_samples"]) == (2, 60, 100)
+    assert state["samples_per_second"] > 0
+    stage.report(1, {"loss": 0.25})
+    out, err = capsys.readouterr()
+    assert err.startswith(
+        "mct_paper: goes on after step 2 (40 samples)\nmct_paper: epoch 2, 60 of 100"
+    )
+    assert err.endswith("left; loss 0.250\n")
+    assert out.startswith("mct_paper: epoch 2, 60 of 100 samples, ")
+    assert stage.summary()["waited_seconds"] == 0.5
+
+
+def test_the_console_gets_a_line_now_and_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    stage = Progress("noise_only", total_samples=100, folder=tmp_path)
+    for epoch in range(5):
+        stage.count(BATCH, waited_seconds=0)
+        stage.report(epoch, {})
+    out, err = capsys.readouterr()
+    assert (len(out.splitlines()), len(err.splitlines())) == (1, 5)
+
+
+def test_other_ranks_are_silent(capsys: pytest.CaptureFixture[str]):
+    stage = Progress("noise_only", total_samples=100)
+    stage.resume(step=2, samples=40)
+    stage.count(BATCH, waited_seconds=0)
+    stage.report(0, {})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_time_left_is_known_before_the_first_sample():
+    assert Progress("noise_only", total_samples=100).seconds_left() is None

@@ -1,0 +1,54 @@
+"""Processes that end themselves where they would wait for ever; the lock of a stage."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+HOLD = """
+import sys, time
+from pathlib import Path
+from mct.watch import StageLock
+lock = StageLock(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60 if len(sys.argv) < 3 else 0)
+"""
+STALL = """
+import time
+from mct.watch import StallWatch
+watch = StallWatch(0.5)
+for _ in range(4):
+    time.sleep(0.3)
+    watch.note_progress()
+print("alive", flush=True)
+time.sleep(60)
+"""
+
+
+def start(program: str, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        env={"PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_newcomer_ends_the_holder_and_takes_the_stage(tmp_path: Path):
+    holder = start(HOLD, str(tmp_path))
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    newcomer = start(HOLD, str(tmp_path), "and end")
+    output, errors = newcomer.communicate(timeout=30)
+    assert (output, newcomer.returncode) == ("held\n", 0), errors
+    assert holder.wait(10) == -signal.SIGTERM
+
+
+def test_a_process_without_progress_ends_itself():
+    process = start(STALL)
+    output, errors = process.communicate(timeout=30)
+    assert output == "alive\n"
+    assert "execution.stall_minutes" in errors
+    assert process.returncode == -signal.SIGKILL
