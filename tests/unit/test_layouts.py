@@ -1,15 +1,19 @@
 """Data sets in their own arrangement: what rows they give and what they refuse."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from samples import dataset_settings, encode, picture_of, write_clothing
+from trees import TREES
 
-from mct.catalogue import build_catalogue
+from mct.catalogue import build_catalogue, source_digest
 from mct.errors import UserError
 from mct.images import decode
-from mct.layouts import open_layout
+from mct.layouts import LAYOUTS, open_layout, used_settings
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.digits import Digits
+from mct.settings import DatasetSettings, load_schema, parse, resolve
 
 
 def digits(**changes: object) -> Digits:
@@ -35,6 +39,61 @@ def test_layouts_are_opened_by_name(tmp_path):
     assert isinstance(open_layout(dataset_settings(layout="clothing1m", root=root)), Clothing1M)
     with pytest.raises(UserError, match=r"dataset\.layout: .* got 'imagenet'"):
         open_layout(dataset_settings(layout="imagenet"))
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_every_layout_makes_a_catalogue_of_its_tree(tmp_path, name):
+    root = TREES[name](tmp_path)
+    changes = {"test_root": str(root / "food-101")} if name == "food101n" else {}
+    settings = dataset_settings(layout=name, root=str(root), **changes)
+    layout = open_layout(settings)
+    catalogue = build_catalogue(layout)
+    assert len(source_digest(layout)) == 64
+    assert layout.sizes() == {name: int(m.sum()) for name, m in catalogue.members.items()}
+    for path in catalogue.paths[:: len(catalogue) // 3]:
+        assert decode(open_layout(settings).read(path), path).shape[2] == 3
+
+
+def test_the_schema_knows_every_layout():
+    known = load_schema()["properties"]["dataset"]["properties"]["layout"]["enum"]
+    assert known == list(LAYOUTS)
+    assert set(TREES) == {name for name in LAYOUTS if name != "digits"}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_uses_known_keys(name):
+    known = {field.name for field in dataclasses.fields(DatasetSettings)}
+    assert set(LAYOUTS[name].keys) <= known
+
+
+def used(**changes: object) -> dict:
+    return used_settings(resolve({"dataset": changes})["dataset"])
+
+
+def test_settings_of_other_layouts_are_not_passed_on():
+    six = {"layout", "root", "measuring_labels", "seed"}
+    six |= {"synthetic_noise_rate", "synthetic_clean_fraction"}
+    assert used().keys() == used(layout="clothing1m").keys() == six
+    given = used(layout="webvision", subset="mini", clean_fraction=0.2)
+    assert given.keys() - six == {"subset", "clean_fraction"}
+    assert parse(DatasetSettings, given).subset == "mini"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layout": "digits", "subset": "mini"}, "dataset.subset: layout digits does not use this"),
+        ({"layout": "animal10n", "archives": True}, "dataset.archives: layout animal10n does not"),
+        (
+            {"layout": "clothing1m", "synthetic_noise": {"kind": "symmetric", "rate": 0.2}},
+            "dataset.synthetic_noise: layout clothing1m does not use this",
+        ),
+        ({"layout": "food101n", "noise_rate": "counted"}, "noise_rate: food101n's clean pictures"),
+    ],
+)
+def test_settings_that_a_layout_does_not_use_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        used(**changes)
 
 
 def test_every_digit_is_in_one_split_and_a_tenth_of_training_is_clean():
@@ -171,6 +230,11 @@ def test_wrong_lists_are_refused_with_file_and_key(tmp_path, lines, message):
     layout = clothing(write_clothing(tmp_path / "root", **lines))
     with pytest.raises(UserError, match=message):
         list(layout.rows())
+
+
+def test_clothing_brings_no_measuring_labels(tmp_path):
+    with pytest.raises(UserError, match=r"measuring_labels: layout clothing1m brings no true"):
+        clothing(write_clothing(tmp_path / "root"), measuring_labels="builtin")
 
 
 def test_measuring_label_against_a_clean_one_is_refused(tmp_path):

@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mct.errors import UserError
 from mct.noise import (
+    asymmetric_matrix,
     confusion_matrix,
     corrupt_labels,
     count_rate,
     given_rate,
+    read_matrix,
+    symmetric_matrix,
+    synthetic_labels,
+    synthetic_matrix,
     wilson_interval,
 )
+from mct.settings import NoiseSettings
 
 Z = 1.959963984540054
 """97.5 % of a standard normal variable lie below it."""
@@ -89,3 +96,97 @@ def test_observed_labels_follow_the_rows_of_the_confusion():
     shares = np.stack([np.bincount(observed[labels == i], minlength=4) / 20_000 for i in range(4)])
     # Five standard deviations of a share of 20,000.
     np.testing.assert_allclose(shares, matrix, atol=5 * 0.5 / 20_000**0.5)
+
+
+def noise(kind: str, **changes: object) -> NoiseSettings:
+    return NoiseSettings(kind=kind, **changes)
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "asymmetric", "class_dependent"])
+@pytest.mark.parametrize("rate", [0, 0.2, 0.45, 0.9])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_rows_of_synthetic_noise_sum_to_one_and_have_its_rate(kind, rate, classes):
+    matrix = synthetic_matrix(noise(kind, rate=rate), classes, seed=0)
+    assert (matrix >= 0).all()
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    assert 1 - matrix.diagonal().mean() == pytest.approx(rate)
+
+
+def test_symmetric_and_asymmetric_noise_by_hand():
+    third = [[0.7, 0.15, 0.15], [0.15, 0.7, 0.15], [0.15, 0.15, 0.7]]
+    np.testing.assert_allclose(symmetric_matrix(3, 0.3), third)
+    np.testing.assert_allclose(
+        asymmetric_matrix(3, 0.3), [[0.7, 0.3, 0], [0, 0.7, 0.3], [0.3, 0, 0.7]]
+    )
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "asymmetric", "class_dependent"])
+def test_realised_rates_are_those_of_the_matrix(kind):
+    settings, each = noise(kind, rate=0.4), 5000
+    labels = np.repeat(np.arange(4), each)
+    matrix = synthetic_matrix(settings, 4, seed=2)
+    observed = synthetic_labels(labels, settings, 4, seed=2)
+    shares = np.stack([np.bincount(observed[labels == i], minlength=4) / each for i in range(4)])
+    # Four standard deviations of each share.
+    assert (abs(shares - matrix) <= 4 * np.sqrt(matrix * (1 - matrix) / each)).all()
+
+
+def test_synthetic_labels_depend_on_the_seed_alone():
+    labels, settings = np.arange(1000) % 10, noise("symmetric", rate=0.4)
+    one, again, other = (synthetic_labels(labels, settings, 10, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+    assert one.dtype == np.int64
+
+
+@pytest.mark.parametrize("kind", ["asymmetric", "class_dependent"])
+def test_a_matrix_is_read_from_its_file(tmp_path, kind):
+    path = tmp_path / "matrix.csv"
+    path.write_text("0.9,0.1\n0.25,0.75\n")
+    matrix = synthetic_matrix(noise(kind, matrix=str(path)), 2, seed=0)
+    np.testing.assert_array_equal(matrix, [[0.9, 0.1], [0.25, 0.75]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,0\n", "expected 2 x 2 probabilities, got 1 x 2"),
+        ("1,0\n0.5,0.4\n", "row 2: expected a sum of 1, got 0.9"),
+        ("1,0\n-1,2\n", "expected probabilities from 0 to 1"),
+        ("1,0\nnan,1\n", "expected probabilities from 0 to 1"),
+        ("1,0\na,b\n", "cannot be read as a CSV file of numbers"),
+        ("1,0\n1\n", "cannot be read as a CSV file of numbers"),
+    ],
+)
+def test_wrong_matrices_are_refused(tmp_path, text, message):
+    path = tmp_path / "matrix.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"matrix\.csv.*{message}"):
+        read_matrix(path, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (noise("symmetric"), "symmetric needs either a rate or a matrix, got neither"),
+        (noise("asymmetric", rate=0.1, matrix="m.csv"), "either a rate or a matrix, got both"),
+        (noise("symmetric", matrix="m.csv"), "matrix: `symmetric` is defined by a rate"),
+        (noise("asymmetric", matrix="nowhere.csv"), r"nowhere\.csv: cannot be read"),
+    ],
+)
+def test_noise_that_is_not_defined_is_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        synthetic_matrix(settings, 2, seed=0)
+
+
+def test_noise_of_a_single_class_is_refused():
+    with pytest.raises(UserError, match="expected two classes or more, got 1"):
+        synthetic_matrix(noise("symmetric", rate=0.1), 1, seed=0)
+
+
+def test_labels_are_drawn_as_by_comparing_with_every_edge():
+    matrix, labels = confusion_matrix(7, 0.5, seed=1), np.arange(500) % 7
+    edges = matrix.cumsum(axis=1)[labels]
+    edges[:, -1] = 1.0
+    draws = np.random.default_rng([3, 500]).random((500, 1))
+    np.testing.assert_array_equal(corrupt_labels(labels, matrix, 3), (draws >= edges).sum(axis=1))

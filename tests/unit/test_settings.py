@@ -1,6 +1,7 @@
 """The schema of the configuration, what it refuses and how it says so."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from mct.errors import UserError
 from mct.settings import (
+    DatasetSettings,
     ExecutionSettings,
     ImageSettings,
     ModelSettings,
@@ -164,8 +166,10 @@ MUTATIONS = st.lists(
 def test_no_configuration_fails_otherwise_than_with_a_users_error(mutations):
     config = copy.deepcopy(DEFAULTS)
     for path, value in mutations:
-        section, _, key = path.rpartition(".")
-        target = config[section] if section else config
+        *sections, key = path.split(".")
+        target = config
+        for section in sections:
+            target = target.get(section) if isinstance(target, dict) else None
         if isinstance(target, dict):
             target[key] = value
     try:
@@ -198,6 +202,14 @@ def test_parse_fills_nested_settings_from_json():
     assert parsed.model.initial_weights is None
     assert isinstance(parsed.learning_rate, float)
     assert parsed.optimizer.batch_size == DEFAULTS["optimizer"]["batch_size"]
+
+
+def test_dataset_defaults_are_those_of_the_schema():
+    given = pick(DEFAULTS["dataset"], DatasetSettings)
+    parsed = parse(DatasetSettings, given)
+    for field in dataclasses.fields(DatasetSettings):
+        assert field.name in given
+        assert field.default in (dataclasses.MISSING, getattr(parsed, field.name)), field.name
 
 
 def test_parse_refuses_unknown_and_missing_keys():

@@ -1,5 +1,7 @@
 """Data sets in people's arrangements, made of small pictures that a net can tell apart."""
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +50,131 @@ def write_clothing1m(root: Path, *, size: int = 16, seed: int = 0) -> Path:
 
 def write_lines(path: Path, lines: list[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def write_pictures(root: Path, labels: dict[str, int], *, size: int = 16, seed: int = 0) -> None:
+    """Write a picture of its class at each path below the root."""
+    generator = np.random.default_rng(seed)
+    for path, label in labels.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        draw_picture(label % 3, size, generator).save(root / path, format="JPEG", quality=90)
+
+
+def write_list(path: Path, lines: list[str]) -> None:
+    """Write a list, in a folder that may have to be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_lines(path, lines)
+
+
+def write_webvision(root: Path, *, classes: int = 3, per_class: int = 4) -> Path:
+    """Write a tree like WebVision 1.0's: `per_class` of Google's, of Flickr's, and 10 held out."""
+    synsets = [f"n{label:08d} {CLASSES[label % 3]}{label}, synonym" for label in range(classes)]
+    write_list(root / "info/synsets.txt", synsets)
+    for source in ("google", "flickr"):
+        labels = {
+            f"{source}/q{label:04d}/{number}.jpg": label
+            for label in range(classes)
+            for number in range(per_class)
+        }
+        lines = [f"{path} {label}" for path, label in labels.items()]
+        write_list(root / f"info/train_filelist_{source}.txt", lines)
+        write_pictures(root, labels)
+    held_out = {f"val{i:06d}.jpg": i % classes for i in range(10 * classes)}
+    write_list(root / "info/val_filelist.txt", [f"{key} {n}" for key, n in held_out.items()])
+    write_pictures(root / "val_images_256", held_out)
+    return root
+
+
+def write_food101n(root: Path, *, header: bool = True) -> Path:
+    """Write a tree like Food-101N's with Food-101 in `food-101/`: 6 pictures a class.
+
+    Pictures 0 (right) and 1 (wrong) of each class are verified for training, 2 (right) and 3
+    (wrong) for validation; Food-101 tests on 2 of each class.
+    """
+    keys = [f"{name}/{number}.jpg" for name in CLASSES for number in range(6)]
+    verified = {"train": (0, 1), "val": (2, 3)}
+    write_list(root / "meta/classes.txt", (["class_name"] if header else []) + list(CLASSES))
+    write_list(root / "meta/imagelist.tsv", ["class_name/key", *keys])
+    for part, (right, wrong) in verified.items():
+        pairs = [(right, 1), (wrong, 0)]
+        lines = [f"{name}/{number}.jpg\t{label}" for name in CLASSES for number, label in pairs]
+        head = "class_name/key\tverification_label"
+        write_list(root / f"meta/verified_{part}.tsv", [head, *lines])
+    write_pictures(root / "images", {key: CLASSES.index(key.split("/")[0]) for key in keys})
+    tested = [f"{name}/{number}" for name in CLASSES for number in (0, 7)]
+    write_list(root / "food-101/meta/test.txt", tested)
+    labels = {f"{key}.jpg": CLASSES.index(key.split("/")[0]) for key in tested}
+    write_pictures(root / "food-101/images", labels)
+    return root
+
+
+def write_animal10n(root: Path) -> Path:
+    """Write a tree like ANIMAL-10N's: two training and three testing pictures a class."""
+    for folder, count in (("training", 2), ("testing", 3)):
+        labels = {
+            f"{label}_{number:03d}.jpg": label for label in range(10) for number in range(count)
+        }
+        write_pictures(root / folder, labels)
+    return root
+
+
+def write_image_folder(root: Path, **counts: int) -> Path:
+    """Write folders of classes with as many pictures a class as told."""
+    for folder, count in (counts or {"train": 4, "clean": 2, "validation": 2, "test": 2}).items():
+        for label, name in enumerate(CLASSES):
+            paths = {f"{folder}/{name}/{number}.jpg": label for number in range(count)}
+            write_pictures(root, paths)
+    return root
+
+
+def write_table(root: Path, *, name: str = "table.csv", named: bool = True) -> Path:
+    """Write a table of 8 training, 2 validation and 2 test pictures; half of training is verified."""
+    rows, labels = [["path", "label", "true_label", "split"]], {}
+    for number in range(12):
+        split = "train" if number < 8 else "validation" if number < 10 else "test"
+        path, true, observed = f"pictures/{number}.jpg", number % 3, (number + number // 6) % 3
+        spelled = [CLASSES[label] if named else str(label) for label in (observed, true)]
+        known = spelled[1] if number < 4 or split != "train" else ""
+        rows.append([path, spelled[0] if split == "train" else "", known, split])
+        labels[path] = true
+    separator = "\t" if name.endswith(".tsv") else ","
+    write_list(root / name, [separator.join(row) for row in rows])
+    write_pictures(root, labels)
+    return root
+
+
+def write_cifar(root: Path, *, classes: int = 10, per_batch: int = 10) -> Path:
+    """Write batches like CIFAR's and human labels like CIFAR-N's, of which every third is wrong.
+
+    `classes` is 10 or 100. The pictures are noise; that at place i of a batch is of class i % classes.
+    """
+    ten = classes == 10
+    folder = root / ("cifar-10-batches-py" if ten else "cifar-100-python")
+    names = [f"data_batch_{n}" for n in range(1, 6)] if ten else ["train"]
+    key = b"labels" if ten else b"fine_labels"
+    folder.mkdir(parents=True)
+    labels = [i % classes for i in range(per_batch)]
+    for seed, name in enumerate([*names, "test_batch" if ten else "test"]):
+        pixels = np.random.default_rng(seed).integers(0, 256, (per_batch, 3072), np.uint8)
+        (folder / name).write_bytes(pickle.dumps({b"data": pixels, key: labels}, protocol=2))
+    spelled = [f"class{label}".encode() for label in range(classes)]
+    meta = {b"label_names" if ten else b"fine_label_names": spelled}
+    (folder / ("batches.meta" if ten else "meta")).write_bytes(pickle.dumps(meta, protocol=2))
+    true = np.array(labels * len(names))
+    human = {"clean_label": true}
+    for name in ("worse_label", "aggre_label") if ten else ("noisy_label",):
+        human[name] = np.where(np.arange(len(true)) % 3 == 0, (true + 1) % classes, true)
+    (root / f"CIFAR-{classes}_human.pt").write_bytes(pickle.dumps(human, protocol=2))
+    return root
+
+
+TREES: dict[str, Callable[..., Path]] = {
+    "clothing1m": write_clothing1m,
+    "webvision": write_webvision,
+    "food101n": write_food101n,
+    "cifar_n": write_cifar,
+    "animal10n": write_animal10n,
+    "image_folder": write_image_folder,
+    "table": write_table,
+}
+"""What writes a small tree of each layout that consists of files."""

@@ -132,11 +132,13 @@ def read_catalogue(path: Path) -> Catalogue:
 
 
 def source_digest(layout: Layout) -> str:
-    """Return the SHA-256 of everything the rows come from: the lists and the number of classes."""
+    """Return the SHA-256 of everything the rows come from: lists, listings, the number of classes."""
     digest = hashlib.sha256(str(len(layout.class_names())).encode())
     for path in layout.source_files():
         try:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    for name in layout.listed_names():
+        digest.update(f"{name}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

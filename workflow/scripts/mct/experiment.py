@@ -23,7 +23,7 @@ from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
 from mct.cluster.preemption import follow_preemption
 from mct.errors import UserError
 from mct.files import write_text
-from mct.layouts import open_layout
+from mct.layouts import open_layout, used_settings
 from mct.partition import divide_ranks
 from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
 
@@ -76,7 +76,7 @@ class Experiment:
         return open_layout(parse(DatasetSettings, self._dataset_settings()))
 
     def _dataset_settings(self) -> dict[str, Any]:
-        return pick(self.config["dataset"], DatasetSettings)
+        return used_settings(self.config["dataset"])
 
     # Settings of stages, as JSON with sorted keys: a change of the text reruns the stage.
 

@@ -1,10 +1,14 @@
 """Wrong labels: how often they are wrong (estimated), and making some (synthetic)."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mct.errors import UserError
+from mct.settings import NoiseSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +96,80 @@ def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64
     return matrix
 
 
+def symmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
+    """Return T, shape (K, K), in which wrong labels fall on all other classes alike."""
+    matrix = np.full((classes, classes), rate / (classes - 1))
+    np.fill_diagonal(matrix, 1 - rate)
+    return matrix
+
+
+def asymmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
+    """Return T, shape (K, K), in which wrong labels fall on the next class, the last's on the first."""
+    return (1 - rate) * np.eye(classes) + rate * np.roll(np.eye(classes), 1, axis=1)
+
+
+def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
+    """Return T, shape (K, K), from a CSV file.
+
+    Raises
+    ------
+    UserError
+        No numbers, another shape, probabilities outside 0 to 1, rows that do not sum to 1.
+    """
+    try:
+        matrix = np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a CSV file of numbers: {error}") from error
+    if matrix.shape != (classes, classes):
+        shape = " x ".join(map(str, matrix.shape))
+        raise UserError(f"{path}: expected {classes} x {classes} probabilities, got {shape}")
+    if not ((matrix >= 0) & (matrix <= 1)).all():
+        raise UserError(f"{path}: expected probabilities from 0 to 1")
+    wrong = np.flatnonzero(abs(matrix.sum(axis=1) - 1) > 1e-6)
+    if len(wrong):
+        total = matrix[wrong[0]].sum()
+        raise UserError(f"{path}, row {wrong[0] + 1}: expected a sum of 1, got {total:g}")
+    return matrix
+
+
+def synthetic_matrix(settings: NoiseSettings, classes: int, seed: int) -> NDArray[np.float64]:
+    """Return T, shape (K, K), of a kind of noise that is not `none`; UserError if it is not defined."""
+    kind, rate, matrix = settings.kind, settings.rate, settings.matrix
+    if classes < 2:
+        raise UserError(f"dataset.synthetic_noise: expected two classes or more, got {classes}")
+    if kind == "symmetric" and matrix is not None:
+        raise UserError(
+            "dataset.synthetic_noise.matrix: `symmetric` is defined by a rate, not by this"
+        )
+    if (rate is None) == (matrix is None):
+        raise UserError(
+            f"dataset.synthetic_noise: {kind} needs either a rate or a matrix, got "
+            + ("neither" if rate is None else "both")
+        )
+    if matrix is not None:
+        return read_matrix(Path(matrix), classes)
+    assert rate is not None
+    if kind == "class_dependent":
+        return confusion_matrix(classes, rate, seed)
+    return (symmetric_matrix if kind == "symmetric" else asymmetric_matrix)(classes, rate)
+
+
 def corrupt_labels(
     labels: NDArray[np.integer], matrix: NDArray[np.float64], seed: int
 ) -> NDArray[np.int64]:
     """Draw observed labels, shape (n,), from true ones by the rows of a confusion matrix."""
-    generator = np.random.default_rng([seed, len(labels)])
-    edges = matrix.cumsum(axis=1)[labels]
+    draws = np.random.default_rng([seed, len(labels)]).random(len(labels))
+    edges = matrix.cumsum(axis=1)
     edges[:, -1] = 1.0
-    return (generator.random((len(labels), 1)) >= edges).sum(axis=1)
+    observed = np.empty(len(labels), np.int64)
+    for label, row in enumerate(edges):
+        members = labels == label
+        observed[members] = np.searchsorted(row, draws[members], side="right")
+    return observed
+
+
+def synthetic_labels(
+    true: NDArray[np.integer], settings: NoiseSettings, classes: int, seed: int
+) -> NDArray[np.int64]:
+    """Return observed labels, shape (n,), made from true ones by noise that is not `none`."""
+    return corrupt_labels(true, synthetic_matrix(settings, classes, seed), seed)

@@ -24,8 +24,20 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class NoiseSettings:
+    """Wrong labels made from true ones: by a rate or by a matrix."""
+
+    kind: str = "none"
+    rate: float | None = None
+    matrix: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """What the catalogue is made from; see the schema for each key."""
+    """What the catalogue is made from; see the schema for each key.
+
+    Keys with a default concern some layouts only.
+    """
 
     layout: str
     root: str | None
@@ -33,6 +45,15 @@ class DatasetSettings:
     synthetic_noise_rate: float
     synthetic_clean_fraction: float
     seed: int
+    archives: bool = False
+    clean_fraction: float | None = None
+    validation_fraction: float = 0.1
+    clean_root: str | None = None
+    test_root: str | None = None
+    subset: str = "all"
+    label_set: str = "worse_label"
+    table: str = "table.csv"
+    synthetic_noise: NoiseSettings = NoiseSettings()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

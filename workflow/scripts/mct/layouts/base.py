@@ -1,13 +1,20 @@
-"""What every layout offers, and the reading of label files that several share."""
+"""What every layout offers, and what those that consist of files share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mct.errors import UserError
+from mct.layouts.storage import Storage
+from mct.settings import DatasetSettings
 
 UNKNOWN = -1
 """The label of a picture whose label is not known."""
+BUILTIN = "builtin"
+"""The measuring labels that a data set brings itself."""
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
+"""How names of pictures end, in small letters."""
 
 
 class Row(NamedTuple):
@@ -26,8 +33,14 @@ class Row(NamedTuple):
 class Layout(Protocol):
     """A data set in somebody's arrangement."""
 
+    keys: tuple[str, ...]
+    """Those keys of the section `dataset` that some layouts use, and this one does."""
+
     def source_files(self) -> list[Path]:
-        """Return the lists that the rows come from (not the class names)."""
+        """Return the lists that the rows come from (not names that only tables show)."""
+
+    def listed_names(self) -> list[str]:
+        """Return the names of files in folders that are themselves the list, sorted."""
 
     def class_names(self) -> list[str]:
         """Return the classes' names, in the order of their numbers."""
@@ -45,13 +58,62 @@ class Layout(Protocol):
         """Return the encoded picture at a row's path."""
 
 
-def existing_root(root: str | None, layout: str) -> Path:
-    """Return the folder of a data set or refuse it."""
-    if root is None:
-        raise UserError(f"dataset.root: layout {layout} needs the folder of the data set, got null")
-    if not Path(root).is_dir():
-        raise UserError(f"dataset.root: no such folder: {root}")
-    return Path(root)
+class StoredLayout:
+    """What layouts of files share: the root, reading from it, and files that settings name."""
+
+    keys: tuple[str, ...] = ()
+
+    def __init__(self, settings: DatasetSettings, **others: Path) -> None:
+        self._settings = settings
+        self._root = existing_folder(settings.root, settings.layout)
+        self._storage = Storage(self._root, settings.archives, **others)
+
+    def _lists(self) -> list[Path]:
+        return []
+
+    def source_files(self) -> list[Path]:
+        """Return the lists that the rows come from, and the files that settings name."""
+        settings = self._settings
+        given = [] if settings.measuring_labels == BUILTIN else [settings.measuring_labels]
+        given.append(settings.synthetic_noise.matrix)
+        return self._lists() + [Path(file) for file in given if file]
+
+    def listed_names(self) -> list[str]:
+        """Return no names: the lists are files."""
+        return []
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return the listed pictures that are not there."""
+        return self._storage.missing(paths)
+
+    def read(self, path: str) -> bytes:
+        """Return a picture's file."""
+        return self._storage.read(path)
+
+
+def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
+    """Return the folder that a key of a data set names or refuse it."""
+    if folder is None:
+        raise UserError(
+            f"dataset.{key}: layout {layout} needs the folder of the data set, got null"
+        )
+    if not Path(folder).is_dir():
+        raise UserError(f"dataset.{key}: no such folder: {folder}")
+    return Path(folder)
+
+
+def picture_names(folder: Path) -> list[str]:
+    """Return the names of the pictures in a folder, sorted; UserError if it cannot be listed."""
+    return sorted(name for name in names_in(folder) if name.lower().endswith(PICTURES))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, without hidden ones, sorted."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from error
 
 
 def read_lines(path: Path) -> list[str]:
@@ -81,25 +143,3 @@ def read_labels(path: Path, classes: int, spell: Callable[[str], str] = str) -> 
         if labels.setdefault(key, label) != label:
             raise UserError(f"{path}: key {key} has two labels, {labels[key]} and {label}")
     return labels
-
-
-def missing_files(root: Path, paths: list[str]) -> list[str]:
-    """Return the paths under `root` that are no files; lists each folder once, not each file."""
-    folders: dict[Path, set[str]] = {}
-    missing = []
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        parent = root / folder
-        if parent not in folders:
-            folders[parent] = {p.name for p in parent.iterdir()} if parent.is_dir() else set()
-        if name not in folders[parent]:
-            missing.append(path)
-    return missing
-
-
-def read_file(root: Path, path: str) -> bytes:
-    """Return the bytes of a file below `root`; UserError if it cannot be read."""
-    try:
-        return (root / path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{root / path}: cannot be read: {error.strerror}") from error

@@ -8,15 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.errors import UserError, preview
-from mct.layouts.base import (
-    UNKNOWN,
-    Row,
-    existing_root,
-    missing_files,
-    read_file,
-    read_labels,
-    read_lines,
-)
+from mct.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines
+from mct.layouts.measuring import refuse_builtin
+from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
 LISTS = {
@@ -29,45 +23,48 @@ OBSERVED, TRUE = "noisy_label_kv.txt", "clean_label_kv.txt"
 NAMES = "category_names_*.txt"
 
 
-class Clothing1M:
+class Clothing1M(StoredLayout):
     """A data set laid out, file for file, like Clothing1M."""
 
+    keys = ("archives",)
+
     def __init__(self, settings: DatasetSettings) -> None:
-        self._root = existing_root(settings.root, "clothing1m")
+        super().__init__(settings)
+        refuse_builtin(settings)
         annotations = self._root / "annotations"
-        self._lists = annotations if annotations.is_dir() else self._root
+        self._folder = annotations if annotations.is_dir() else self._root
         self._measuring = Path(settings.measuring_labels) if settings.measuring_labels else None
 
-    def source_files(self) -> list[Path]:
-        """Return the key lists and label files."""
-        files = [self._lists / name for name in (*LISTS.values(), OBSERVED, TRUE)]
-        return files + ([self._measuring] if self._measuring else [])
+    def _lists(self) -> list[Path]:
+        return [self._folder / name for name in (*LISTS.values(), OBSERVED, TRUE)]
 
     def class_names(self) -> list[str]:
         """Return the names of the English file, or of the only one there is."""
         files = sorted(
-            self._lists.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
+            self._folder.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
         )
         if not files:
-            raise UserError(f"{self._lists}: expected a file {NAMES}, found none")
+            raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
         return read_lines(files[0])
 
     def sizes(self) -> dict[str, int]:
         """Return the lengths of the sets' lists."""
-        return {name: len(read_lines(self._lists / LISTS[name])) for name in LISTS}
+        return {name: len(read_lines(self._folder / LISTS[name])) for name in LISTS}
 
     @cached_property
     def _members(self) -> dict[str, set[str]]:
-        return {
-            name: {spell_key(key) for key in read_lines(self._lists / file)}
-            for name, file in LISTS.items()
-        }
+        return {name: self._read_keys(self._folder / file) for name, file in LISTS.items()}
+
+    def _read_keys(self, path: Path) -> set[str]:
+        keys = read_lines(path)
+        refuse_outside(keys, path)
+        return {spell_key(key) for key in keys}
 
     def rows(self) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
         classes = len(self.class_names())
-        observed = read_labels(self._lists / OBSERVED, classes, spell_key)
-        true = read_labels(self._lists / TRUE, classes, spell_key)
+        observed = read_labels(self._folder / OBSERVED, classes, spell_key)
+        true = read_labels(self._folder / TRUE, classes, spell_key)
         self._check_labelled(observed, true)
         measured = read_labels(self._measuring, classes, spell_key) if self._measuring else {}
         _check_agreement(true, measured, self._measuring)
@@ -87,17 +84,9 @@ class Clothing1M:
             lacking = sorted(members - labels.keys())
             if lacking:
                 raise UserError(
-                    f"{self._lists / file}: {len(lacking)} keys of {LISTS[name]} have no label: "
+                    f"{self._folder / file}: {len(lacking)} keys of {LISTS[name]} have no label: "
                     f"{preview(lacking)}"
                 )
-
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return the listed pictures that are not there."""
-        return missing_files(self._root, paths)
-
-    def read(self, path: str) -> bytes:
-        """Return a picture's file."""
-        return read_file(self._root, path)
 
 
 def spell_key(key: str) -> str:

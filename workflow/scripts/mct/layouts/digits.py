@@ -19,6 +19,8 @@ FULL_SCALE = 16
 class Digits:
     """The quick start's data set; it needs no files."""
 
+    keys: tuple[str, ...] = ()
+
     def __init__(self, settings: DatasetSettings) -> None:
         self._settings = settings
 
@@ -31,6 +33,10 @@ class Digits:
 
     def source_files(self) -> list[Path]:
         """Return no files: the pictures ship with scikit-learn."""
+        return []
+
+    def listed_names(self) -> list[str]:
+        """Return no names: there are no files."""
         return []
 
     def class_names(self) -> list[str]:
