@@ -22,7 +22,7 @@ PER_RUN = 10
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--longest", type=float, default=45, help="seconds between start and kill")
+    parser.add_argument("--longest", type=float, default=25, help="seconds between start and kill")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     rows = ["victim\tsignal\tafter_seconds\tended_within_seconds"]
