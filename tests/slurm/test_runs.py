@@ -35,9 +35,8 @@ def jobs(finished: Path) -> list[dict[str, str]]:
 
 
 def named(jobs: list[dict[str, str]], rule: str, run: str = "") -> dict[str, str]:
-    """Return the one job of a rule, and of a run of so many ranks."""
-    [job] = [job for job in jobs if job["rule"] == rule and job["run"].endswith(run)]
-    return job
+    """Return the job of a rule, and of a run of so many ranks, that did it."""
+    return [job for job in jobs if job["rule"] == rule and job["run"].endswith(run)][-1]
 
 
 def test_the_result_is_that_of_a_local_run(finished: Path, tmp_path: Path):
@@ -74,8 +73,7 @@ def test_every_job_is_listed_with_what_it_asked_for_and_used(jobs: list):
     rules = Counter(job["rule"] for job in jobs)
     assert rules["write_shard"] == 4
     assert rules["evaluate_model"] == 8
-    assert {job["state"] for job in jobs} == {"COMPLETED"}
-    assert not any(job["reason"] for job in jobs)
+    assert all((job["state"] == "COMPLETED") == (job["reason"] == "") for job in jobs)
     queues = {job["rule"]: job["queue"] for job in jobs}
     assert queues["build_catalogue"] == queues["write_shard"] == "q_x86_share"
     assert queues["calibrate_pair"] == queues["pretrain_auxiliary"] == "q_sw_expr"

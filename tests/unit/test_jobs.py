@@ -73,9 +73,15 @@ def test_ranks_that_left_a_checkpoint_end_their_job_with_75(
     if stopped_by:
         attempts.interrupt(stopped_by)
     job = SlurmJob(12, tmp_path)
-    assert job.run([sys.executable, "-c", f"raise SystemExit({code})"], attempts) == expected
+    command = [sys.executable, "-c", f"raise SystemExit({code})"]
+    assert job.run(command, attempts, tmp_path / "job.log") == expected
 
 
-def test_a_killed_program_ends_its_job_as_a_shell_says(tmp_path: Path):
-    kill = "import os; os.kill(os.getpid(), 9)"
-    assert SlurmJob(12, tmp_path).run([sys.executable, "-c", kill], Attempts(None)) == 137
+def test_a_killed_programs_job_keeps_the_end_of_its_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    kill = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    log = tmp_path / "job.log"
+    log.write_text("one\ntwo\n")
+    assert SlurmJob(12, tmp_path).run(kill, Attempts(None), log) == 137
+    assert capsys.readouterr().out == f"exit code -9; the end of {log}:\none\ntwo\n"

@@ -55,7 +55,7 @@ def main() -> None:
     if launcher is None:
         raise UserError(f"launcher: no {command[0]} on the PATH; activate the environment first")
     if job and options.ranks:
-        raise SystemExit(job.run(command, earlier))
+        raise SystemExit(job.run(command, earlier, options.log))
     os.execv(launcher, command)
 
 

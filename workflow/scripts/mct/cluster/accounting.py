@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mct import methods
-from mct.cluster.jobs import INTERRUPTED, Start
+from mct.cluster.jobs import INTERRUPTED, Start, last_lines
 
 FIELDS = (
     "JobIDRaw", "JobName", "Partition", "Submit", "Start", "ElapsedRaw", "State",
@@ -153,7 +153,7 @@ def explain(record: Record, start: Start) -> str:
         return "preempted by a job of higher priority"
     if refused:
         return f"user's error: {refused}"
-    if code == INTERRUPTED or "interrupted: " in "\n".join(last_lines(Path(start.log))):
+    if code == INTERRUPTED or "interrupted: " in "\n".join(last_lines(Path(start.log), LAST_LINES)):
         return "interrupted with a checkpoint; goes on when it is run again"
     return f"fault, exit code {code}"
 
@@ -173,14 +173,6 @@ def slurm_log(job: int) -> str:
     return found.read_text(errors="replace") if found else ""
 
 
-def last_lines(path: Path) -> list[str]:
-    """Return the last lines of a log, none if it is not there."""
-    try:
-        return path.read_text(errors="replace").splitlines()[-LAST_LINES:]
-    except OSError:
-        return []
-
-
 def describe_failure(row: Mapping[str, object], start: Start) -> str:
     """Return what a person reads about a failed job: its name, the reason, the end of its log."""
     name = " ".join(str(row[key]) for key in ("rule", "dataset", "run") if row[key])
@@ -188,4 +180,4 @@ def describe_failure(row: Mapping[str, object], start: Start) -> str:
         f"failed: {name} (job {row['job']}, {row['queue']}): {row['reason']}",
         f"  {start.log}:",
     ]
-    return "\n".join(lines + [f"    {line}" for line in last_lines(Path(start.log))])
+    return "\n".join(lines + [f"    {line}" for line in last_lines(Path(start.log), LAST_LINES)])

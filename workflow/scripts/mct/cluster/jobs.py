@@ -78,8 +78,10 @@ class SlurmJob:
         )
         write_json(self.results / f"jobs/{self.number}-{time.time_ns()}.json", asdict(start))
 
-    def run(self, command: Sequence[str], attempts: Attempts) -> int:
+    def run(self, command: Sequence[str], attempts: Attempts, log: Path) -> int:
         """Run a command and return its exit code.
+
+        The end of a failed one's log goes to the job's own file too: the next attempt empties the log.
 
         Where the time limit interrupted it, the job returns to the queue and this does not return;
         a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
@@ -87,6 +89,8 @@ class SlurmJob:
         """
         with subprocess.Popen(command) as process, passing_on(process):
             code = process.wait()
+        if code:
+            print(f"exit code {code}; the end of {log}:", *last_lines(log), sep="\n", flush=True)
         stopped_by = attempts.stopped_by() if code else None
         if stopped_by == "SIGUSR1":
             self._requeue()
@@ -104,6 +108,14 @@ class SlurmJob:
             return
         print(f"job {self.number} met its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+def last_lines(path: Path, count: int = 20) -> list[str]:
+    """Return the last lines of a log, none if it is not there."""
+    try:
+        return path.read_text(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
 
 
 @contextmanager
