@@ -29,7 +29,7 @@ rule all:
 
 
 onstart:
-    begin()
+    begin(log)
 
 
 onsuccess:

@@ -55,7 +55,7 @@ def test_a_killed_rank_ends_its_job_and_the_retry_goes_on(workflow: Workflow):
     assert f"\n{job}\t" in f"\n{report}"
 
 
-def test_a_node_whose_slurmd_dies_loses_its_job(workflow: Workflow):
+def test_a_node_whose_slurmd_dies_does_no_harm(workflow: Workflow):
     run = workflow.start()
     node = node_of(workflow.wait_for_training(run))
     cluster.kill_slurmd(node)

@@ -127,6 +127,9 @@ def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
     report = run.stderr[run.stderr.index("failed: index_shards tiny") :]
     assert "user's error: " in report
     assert "dataset.quarantine_share" in report
+    assert report.count("failed: index_shards") == 1
+    log = project / "results/tiny/logs/tiny/index_shards/noisy.log"
+    assert log.read_text().endswith("(not tried again)\n")
 
 
 def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(tmp_path: Path):

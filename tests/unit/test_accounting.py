@@ -1,6 +1,6 @@
 """The table of jobs, from what jobs noted and what Slurm's accounting says."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,10 +54,6 @@ def test_restarts_add_up():
         ({"State": "NODE_FAIL", "NodeList": "sw[1-2]"}, "node failed: sw[1-2]"),
         ({"State": "CANCELLED by 1000"}, "cancelled by user 1000"),
         ({"State": "PREEMPTED"}, "preempted by a job of higher priority"),
-        (
-            {"State": "FAILED", "ExitCode": "75:0"},
-            "interrupted with a checkpoint; goes on when it is run again",
-        ),
         ({"State": "FAILED", "ExitCode": "1:0"}, "fault, exit code 1"),
     ],
 )  # fmt: skip
@@ -66,14 +62,25 @@ def test_each_ending_has_its_reason(fields: dict[str, str], reason: str):
     assert row["reason"] == reason
 
 
+def test_an_interrupted_job_is_known_by_what_it_noted():
+    start = replace(START, code=75)
+    [row] = accounting.tabulate([start], [record(State="FAILED", ExitCode="1:0")])
+    assert row["reason"] == "interrupted with a checkpoint; goes on when it is run again"
+
+
+def test_of_several_attempts_only_the_last_failure_is_reported():
+    starts = [replace(START, job=job) for job in (7, 8, 9)]
+    ends = [record(JobIDRaw=job, State="FAILED", ExitCode="1:0") for job in ("7", "8", "9")]
+    assert [row["job"] for row in accounting.failures(accounting.tabulate(starts, ends))] == [9]
+    ends[-1] = record(JobIDRaw="9")
+    assert accounting.failures(accounting.tabulate(starts, ends)) == []
+
+
 def test_a_users_error_is_quoted_and_the_log_ends_the_report(tmp_path: Path):
     log = tmp_path / "logs/cloth/noise_only/seed0_ranks2.log"
     log.parent.mkdir(parents=True)
     log.write_text("".join(f"line {i}\n" for i in range(20)))
-    log.with_suffix(".attempts").write_text(
-        json.dumps({"refused": "images.size: too small"}) + "\n"
-    )
-    start = Start(job=7, run="r", log=str(log), ranks=2, attempt=1, time=0.0)
+    start = replace(START, log=str(log), refused="images.size: too small", code=2)
     [row] = accounting.tabulate([start], [record(State="FAILED", ExitCode="2:0")])
     text = accounting.describe_failure(row, start)
     assert text.startswith(

@@ -37,6 +37,24 @@ def test_two_attempts_that_got_no_further_are_enough(attempts: Attempts):
         attempts.start_at(40)
 
 
+def test_what_a_signal_stopped_is_no_fault(attempts: Attempts):
+    attempts.begin(1)
+    for _ in range(4):
+        attempts.start_at(100)
+        attempts.interrupt("SIGTERM")
+    attempts.start_at(100)
+
+
+def test_half_a_line_is_left_out(tmp_path: Path):
+    path = tmp_path / "job.attempts"
+    attempts = Attempts(path)
+    attempts.begin(1)
+    attempts.start_at(7)
+    with path.open("a") as file:
+        file.write('{"refu')
+    attempts.begin(2)
+
+
 def test_the_time_limit_is_known_from_a_persons_signal(attempts: Attempts):
     attempts.begin(1)
     assert attempts.stopped_by() is None

@@ -10,7 +10,8 @@ from mct.cluster import jobs
 from mct.cluster.jobs import SlurmJob, Start
 from mct.errors import UserError
 
-LOG = """    output: results/tiny/models/a.safetensors
+LOG = """SLURM run ID: 0b4c-11
+    output: results/tiny/models/a.safetensors
 Job 3 has been submitted with SLURM jobid 41 (log: /x/slurm_logs/rule_train_baseline/tiny_a_0_2/41.log).
 Submitted array job with Snakemake IDs 1,2 and SLURM job ID 37. The individual task IDs are 1-2.
 """
@@ -43,16 +44,31 @@ def test_a_job_of_an_earlier_run_is_not_run(tmp_path: Path, monkeypatch: pytest.
     assert len(jobs.read_starts(tmp_path)) == 1
 
 
-def test_jobs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path):
+def test_runs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path):
     (tmp_path / "1.log").write_text(LOG)
-    (tmp_path / "2.log").write_text(LOG.replace("tiny", "other").replace("41", "99"))
-    assert jobs.find_submitted(Path("results/tiny"), tmp_path) == {41, 37}
+    (tmp_path / "2.log").write_text(LOG.replace("tiny", "other").replace("0b4c", "ffff"))
+    assert jobs.find_runs(Path("results/tiny"), tmp_path) == {"0b4c-11"}
     [start] = jobs.read_submissions(tmp_path / "1.log", run="r")
     assert start == Start(
         job=41, run="r", log="/x/slurm_logs/rule_train_baseline/tiny_a_0_2/41.log",
         ranks=0, attempt=1, time=0.0, rule="train_baseline",
     )  # fmt: skip
     assert jobs.read_submissions(tmp_path / "none.log", run="r") == []
+
+
+def test_a_slurm_that_does_not_answer_is_not_an_empty_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert jobs.queued({"0b4c"}) == []  # no Slurm at all
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\nexit 1\n")
+    squeue.chmod(0o755)
+    assert jobs.queued({"0b4c"}) is None
+    with pytest.raises(UserError, match="Slurm does not say"):
+        jobs.cancel_and_wait({"0b4c"}, 0, needs_answer=True)
+    jobs.cancel_and_wait({"0b4c"}, 0, needs_answer=False)
+    jobs.cancel_and_wait(set(), 0, needs_answer=True)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +90,20 @@ def test_ranks_that_left_a_checkpoint_end_their_job_with_75(
         attempts.interrupt(stopped_by)
     job = SlurmJob(12, tmp_path)
     command = [sys.executable, "-c", f"raise SystemExit({code})"]
-    assert job.run(command, attempts, tmp_path / "job.log") == expected
+    assert job.run(command, attempts) == expected
 
 
-def test_a_killed_programs_job_keeps_the_end_of_its_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_killed_program_ends_its_job_as_a_shell_says(tmp_path: Path):
     kill = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
-    log = tmp_path / "job.log"
+    assert SlurmJob(12, tmp_path).run(kill, Attempts(None)) == 137
+
+
+def test_a_failed_job_notes_how_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log, attempts = tmp_path / "job.log", Attempts(tmp_path / "job.attempts")
     log.write_text("one\ntwo\n")
-    assert SlurmJob(12, tmp_path).run(kill, Attempts(None), log) == 137
-    assert capsys.readouterr().out == f"exit code -9; the end of {log}:\none\ntwo\n"
+    note = SlurmJob(12, tmp_path).register(log, ranks=2, attempt=1)
+    attempts.refuse("no such file")
+    jobs.note_end(note, 2, attempts, log)
+    [start] = jobs.read_starts(tmp_path)
+    assert (start.code, start.refused, list(start.lines)) == (2, "no such file", ["one", "two"])
+    assert capsys.readouterr().out == f"exit code 2; the end of {log}:\none\ntwo\n"

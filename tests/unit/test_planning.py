@@ -62,6 +62,19 @@ def test_time_and_memory_grow_with_the_attempt_but_not_beyond_the_queue():
     assert memories[0] < memories[1] < memories[-1] <= 4 * 8192
 
 
+@pytest.mark.parametrize("ranks", [2, 4, 8, 16])
+@pytest.mark.parametrize("attempt", [1, 2, 3, 4])
+def test_a_retry_asks_for_no_more_than_a_queue_gives(ranks: int, attempt: int):
+    plan = planner(
+        model={"name": "resnet50"}, images={"size": 224}, optimizer={"batch_size": 4 * ranks}
+    )
+    for demand in (
+        plan.calibrate(str(ranks), attempt),
+        plan.train("noise_only", str(ranks), attempt),
+    ):
+        assert SITE.refusal(vars(demand)) is None
+
+
 def test_without_queues_nothing_is_cut():
     demand = Planner(Experiment({}), read_site(None)).calibrate("64", 1)
     assert (demand.ranks, demand.tasks, demand.nodes) == (64, 32, 1)
@@ -84,7 +97,12 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
     readme = (PROJECT / "README.md").read_text()
     [example] = re.findall(r"```yaml\n(.*?)```", readme, re.S)
     (tmp_path / "partitions.yaml").write_text(example)
-    plan = Planner(Experiment({}), read_site(tmp_path / "partitions.yaml"))
+    site = read_site(tmp_path / "partitions.yaml")
+    plan = Planner(Experiment({}), site)
+    whole = plan.calibrate("32", 1)
+    assert (whole.gpu, whole.nodes) == (32, 8)
+    assert site.refusal(vars(plan.calibrate("64", 1))) is not None
+    assert plan.train("noise_only", "4", 1).mem_mb_per_cpu <= 4000
     assert (plan.calibrate("8", 1).gpu, plan.calibrate("8", 1).tasks_per_gpu) == (8, 0)
     assert plan.train("noise_only", "4", 1).gpu == 4
     assert plan.evaluate("test", 1).gpu == 0

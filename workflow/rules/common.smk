@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from mct.errors import UserError
 from mct.experiment import Experiment
@@ -20,7 +21,7 @@ except UserError as error:
     raise SystemExit(2) from None
 
 
-def begin():
+def begin(log):
     """Check jobs against queues and claim the results before the first job, or end with code 2."""
     settings = workflow.dag_settings
     forced = [str(name) for name in settings.forcerun]
@@ -31,7 +32,9 @@ def begin():
             refusal = SITE.refusal(job.resources)
             if refusal:
                 raise UserError(f"{job.name}: {refusal}")
-        EXPERIMENT.begin(forced, settings.forceall)
+        EXPERIMENT.begin(
+            forced, settings.forceall, Path(str(log)), on_cluster=SITE.is_cluster
+        )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

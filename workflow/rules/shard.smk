@@ -9,7 +9,7 @@ rule write_shard:
     conda:
         "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.shard(wildcards.set, attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.shard(attempt)),
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),

@@ -42,21 +42,34 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     job = jobs.SlurmJob.of_this_process(options.results)
-    if job:
-        job.register(options.log, options.ranks, options.attempt)
-    state = options.log.with_suffix(".attempts")
-    earlier = attempts.Attempts(state)
-    earlier.begin(options.attempt)
     command = launch_command(options.ranks, options.cpus, options.program, job is not None)
+    state = options.log.with_suffix(".attempts")
     # Snakemake exports its own count of threads, which is ranks x threads.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(options.threads)))
     os.environ[attempts.VARIABLE] = str(state.absolute())
     launcher = shutil.which(command[0])
     if launcher is None:
         raise UserError(f"launcher: no {command[0]} on the PATH; activate the environment first")
-    if job and options.ranks:
-        raise SystemExit(job.run(command, earlier, options.log))
+    earlier = attempts.Attempts(state)
+    if job:
+        raise SystemExit(run_job(job, command, earlier, options))
+    earlier.begin(options.attempt)
     os.execv(launcher, command)
+
+
+def run_job(
+    job: jobs.SlurmJob, command: list[str], earlier: attempts.Attempts, options: argparse.Namespace
+) -> int:
+    """Run a command as part of a Slurm job, note its start and a bad end, return its exit code."""
+    note = job.register(options.log, options.ranks, options.attempt)
+    code = entry.USER_ERROR
+    try:
+        earlier.begin(options.attempt)
+        code = job.run(command, earlier)
+    finally:
+        if code:
+            jobs.note_end(note, code, earlier, options.log)
+    return code
 
 
 if __name__ == "__main__":

@@ -26,9 +26,8 @@ def main() -> None:
     table.writerows(rows)
     write_text(results / "jobs.tsv", text.getvalue())
     last = {start.job: start for start in starts if start.run == run}
-    for row in rows:
-        if row["reason"] and row["job"] in last:
-            print(accounting.describe_failure(row, last[row["job"]]), file=sys.stderr)
+    for row in accounting.failures([row for row in rows if row["job"] in last]):
+        print(accounting.describe_failure(row, last[row["job"]]), file=sys.stderr)
 
 
 if __name__ == "__main__":

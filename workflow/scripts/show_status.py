@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mct import entry
@@ -12,7 +13,10 @@ SECONDS_OF_SILENCE = 60
 
 def main() -> None:
     results = entry.options(__doc__, results=Path).results
-    lines = [show(path) for path in sorted(results.glob(f"checkpoints/*/*/*/{FILE}"))]
+    lines = []
+    for path in sorted(results.glob(f"checkpoints/*/*/*/{FILE}")):
+        with suppress(FileNotFoundError):  # the stage has just ended
+            lines.append(show(path))
     print("\n".join(lines) if lines else f"{results}: no stage is being trained")
 
 

@@ -8,6 +8,7 @@ first attempt to the last.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,9 @@ class Attempts:
             return
         if attempt == 1:
             self._path.unlink(missing_ok=True)
+        if refused := self.refusal():
+            raise UserError(f"{refused} (not tried again)")
         entries = self._read()
-        for entry in entries:
-            if "refused" in entry:
-                raise UserError(f"{entry['refused']} (not tried again)")
         if ["begun" in entry for entry in entries[-2:]] == [True, True]:
             raise UserError(
                 "two attempts failed before their first step; see the log for the fault"
@@ -55,8 +55,16 @@ class Attempts:
         self._append({"refused": line})
 
     def start_at(self, step: int) -> None:
-        """Note the step at which training starts; UserError if two attempts got no further."""
-        starts = [entry["step"] for entry in self._read() if "step" in entry]
+        """Note the step at which training starts.
+
+        UserError if two attempts got no further, those that a signal stopped not counted.
+        """
+        entries = self._read()
+        starts = [
+            entry["step"]
+            for entry, following in zip(entries, [*entries[1:], {}], strict=True)
+            if "step" in entry and "interrupted" not in following
+        ]
         if starts[-2:] == [step, step]:
             raise UserError(
                 f"two attempts got no further than step {step}; see the log for the fault"
@@ -66,6 +74,10 @@ class Attempts:
     def interrupt(self, signal_name: str) -> None:
         """Note by which signal the stage was stopped, its checkpoint being written."""
         self._append({"interrupted": signal_name})
+
+    def refusal(self) -> str:
+        """Return the line of the user's error that ended all attempts, or nothing."""
+        return next((entry["refused"] for entry in self._read() if "refused" in entry), "")
 
     def stopped_by(self) -> str | None:
         """Return the signal that stopped the last attempt, if that is how it ended.
@@ -78,7 +90,11 @@ class Attempts:
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():
             return []
-        return [json.loads(line) for line in self._path.read_text().splitlines()]
+        entries = []
+        for line in self._path.read_text().splitlines():
+            with suppress(ValueError):  # half a line, from a full disk
+                entries.append(json.loads(line))
+        return entries
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         if self._path is not None:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,8 +77,9 @@ def run(main: Callable[[], None]) -> None:
             raise
         if _rank():
             time.sleep(SECONDS_OF_SILENCE)
-        Attempts.of_this_job().refuse(line)
         print(f"error: {line}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the disk may be full
+            Attempts.of_this_job().refuse(line)
         raise SystemExit(USER_ERROR) from None
 
 

@@ -19,7 +19,7 @@ import yaml
 from mct import methods
 from mct.catalogue import source_digest
 from mct.closure import code_digest
-from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_submitted
+from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_runs
 from mct.cluster.preemption import follow_preemption
 from mct.errors import UserError
 from mct.files import write_text
@@ -39,7 +39,9 @@ class Experiment:
         self.folder = f"{self.config['results']}/{self.config['experiment']}"
         self.dataset = self.config["dataset"]["name"]
 
-    def begin(self, forced: Collection[str], everything: bool) -> None:
+    def begin(
+        self, forced: Collection[str], everything: bool, workflow_log: Path, *, on_cluster: bool
+    ) -> None:
         """Claim the results folder for this process and write the resolved configuration into it.
 
         Checkpoints of stages that are `forced` (names of rules or files), or of all, are removed,
@@ -54,9 +56,9 @@ class Experiment:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / RUNNING).open("a+")
-            run = claim(self._lock, folder)
-            cancel_and_wait(find_submitted(folder), SECONDS_TO_CANCEL)
-            follow_preemption(folder, run)
+            claim(self._lock, folder)
+            cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
+            follow_preemption(workflow_log)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         except OSError as error:
             raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
@@ -188,8 +190,8 @@ class Experiment:
         return self.config["execution"]["threads_per_rank"]
 
 
-def claim(lock: IO[str], folder: Path) -> str:
-    """Lock a results folder for this process and return the name of its run.
+def claim(lock: IO[str], folder: Path) -> None:
+    """Lock a results folder for this process and name its run.
 
     Jobs find the name in their environment; those of an earlier run then refuse to start.
 
@@ -212,7 +214,7 @@ def claim(lock: IO[str], folder: Path) -> str:
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
     lock.flush()
-    return run
+    os.fsync(lock.fileno())
 
 
 def is_forced(method: str, forced: Collection[str]) -> bool:

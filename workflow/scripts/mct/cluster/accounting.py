@@ -5,12 +5,12 @@ What the jobs noted when they started is joined with Slurm's accounting (sacct).
 
 import csv
 import io
-import json
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from mct import methods
 from mct.cluster.jobs import INTERRUPTED, Start, last_lines
@@ -59,7 +59,7 @@ def ask_accounting(jobs: Iterable[int]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout), delimiter="|", quoting=csv.QUOTE_NONE))
 
 
-def tabulate(starts: Sequence[Start], records: Sequence[Record]) -> list[dict[str, object]]:
+def tabulate(starts: Sequence[Start], records: Sequence[Record]) -> list[dict[str, Any]]:
     """Return a row of `COLUMNS` for every job, oldest first; what is not known is empty.
 
     `waited_seconds` and `run_seconds` are sums over a job's restarts, `memory_used_mb` is that of
@@ -140,7 +140,6 @@ def explain(record: Record, start: Start) -> str:
     """Return why a job failed, in a few words."""
     state, nodes = record["State"], record["NodeList"]
     code = int(record["ExitCode"].partition(":")[0])
-    refused = read_refusal(Path(start.log).with_suffix(".attempts"))
     if state == "TIMEOUT":
         return f"time limit of {record['Timelimit']}"
     if state == "OUT_OF_MEMORY" or "exceeded memory limit" in slurm_log(start.job):
@@ -151,20 +150,11 @@ def explain(record: Record, start: Start) -> str:
         return state.replace("CANCELLED by", "cancelled by user").replace("CANCELLED", "cancelled")
     if state == "PREEMPTED":
         return "preempted by a job of higher priority"
-    if refused:
-        return f"user's error: {refused}"
-    if code == INTERRUPTED or "interrupted: " in "\n".join(last_lines(Path(start.log), LAST_LINES)):
+    if start.refused:
+        return f"user's error: {start.refused}"
+    if start.code == INTERRUPTED:
         return "interrupted with a checkpoint; goes on when it is run again"
-    return f"fault, exit code {code}"
-
-
-def read_refusal(path: Path) -> str:
-    """Return the line of the user's error that a job's attempts ended in, or nothing."""
-    try:
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
-    except (OSError, ValueError):
-        return ""
-    return next((str(entry["refused"]) for entry in entries if "refused" in entry), "")
+    return f"fault, exit code {start.code or code}"
 
 
 def slurm_log(job: int) -> str:
@@ -181,3 +171,9 @@ def describe_failure(row: Mapping[str, object], start: Start) -> str:
         f"  {start.log}:",
     ]
     return "\n".join(lines + [f"    {line}" for line in last_lines(Path(start.log), LAST_LINES)])
+
+
+def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each rule and run the last job, if that failed."""
+    last = {(row["rule"], row["dataset"], row["run"]): row for row in rows}
+    return [row for row in last.values() if row["reason"]]

@@ -31,7 +31,11 @@ WORKFLOW_LOGS = Path(".snakemake/log")
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The start of a job: a restarted one has several; `rule` only where no log tells it."""
+    """The start of a job: a restarted one has several; `rule` only where no log tells it.
+
+    `code`, `refused` (the line of a user's error) and `lines` (the end of the log) tell how it ended,
+    where the job could still note that.
+    """
 
     job: int
     run: str
@@ -40,6 +44,9 @@ class Start:
     attempt: int
     time: float
     rule: str = ""
+    code: int | None = None
+    refused: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,8 @@ class SlurmJob:
         number = os.environ.get("SLURM_JOB_ID")
         return cls(int(number), results) if number else None
 
-    def register(self, log: Path, ranks: int, attempt: int) -> None:
-        """Note that the job starts.
+    def register(self, log: Path, ranks: int, attempt: int) -> Path:
+        """Note that the job starts; return the file of the note.
 
         Raises
         ------
@@ -76,12 +83,12 @@ class SlurmJob:
             attempt=attempt,
             time=time.time(),
         )
-        write_json(self.results / f"jobs/{self.number}-{time.time_ns()}.json", asdict(start))
+        note = self.results / f"jobs/{self.number}-{time.time_ns()}.json"
+        write_json(note, asdict(start))
+        return note
 
-    def run(self, command: Sequence[str], attempts: Attempts, log: Path) -> int:
+    def run(self, command: Sequence[str], attempts: Attempts) -> int:
         """Run a command and return its exit code.
-
-        The end of a failed one's log goes to the job's own file too: the next attempt empties the log.
 
         Where the time limit interrupted it, the job returns to the queue and this does not return;
         a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
@@ -89,8 +96,6 @@ class SlurmJob:
         """
         with subprocess.Popen(command) as process, passing_on(process):
             code = process.wait()
-        if code:
-            print(f"exit code {code}; the end of {log}:", *last_lines(log), sep="\n", flush=True)
         stopped_by = attempts.stopped_by() if code else None
         if stopped_by == "SIGUSR1":
             self._requeue()
@@ -108,6 +113,14 @@ class SlurmJob:
             return
         print(f"job {self.number} met its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+def note_end(note: Path, code: int, attempts: Attempts, log: Path) -> None:
+    """Note beside its start how a job failed: the next attempt empties the log."""
+    lines = last_lines(log)
+    end = {"code": code, "refused": attempts.refusal(), "lines": lines}
+    write_json(note.with_suffix(".end"), end)
+    print(f"exit code {code}; the end of {log}:", *lines, sep="\n", flush=True)
 
 
 def last_lines(path: Path, count: int = 20) -> list[str]:
@@ -144,7 +157,11 @@ def current_run(results: Path) -> str:
 
 def read_starts(results: Path) -> list[Start]:
     """Return all starts of an experiment's jobs, oldest first."""
-    starts = [Start(**json.loads(path.read_text())) for path in results.glob("jobs/[0-9]*.json")]
+    starts = []
+    for path in results.glob("jobs/[0-9]*.json"):
+        end = path.with_suffix(".end")
+        known = json.loads(end.read_text()) if end.is_file() else {}
+        starts.append(Start(**{**json.loads(path.read_text()), **known}))
     return sorted(starts, key=lambda start: start.time)
 
 
@@ -163,45 +180,60 @@ def read_submissions(workflow_log: Path, run: str) -> list[Start]:
     ]  # fmt: skip
 
 
-def find_submitted(results: Path, workflow_logs: Path = WORKFLOW_LOGS) -> set[int]:
-    """Return all jobs that workflows on a results folder have submitted, by their logs."""
-    found: set[int] = set()
+def find_runs(results: Path, workflow_logs: Path = WORKFLOW_LOGS) -> set[str]:
+    """Return the names that jobs of all workflows on a results folder bear, by the workflows' logs."""
+    found: set[str] = set()
     for path in workflow_logs.glob("*.log"):
         text = path.read_text(errors="replace")
         if f" {results}/" in text:
-            found |= {int(job) for job in re.findall(r"SLURM job ?[iI][dD] (\d+)", text)}
+            found |= job_names(text)
     return found
 
 
-def cancel_and_wait(jobs: Iterable[int], seconds: float) -> list[int]:
-    """Cancel those jobs that still run and wait for their end; return which those were.
+def job_names(workflow_log: str) -> set[str]:
+    """Return the name that the Slurm plugin gives all jobs of a workflow, from the text of its log."""
+    return set(re.findall(r"SLURM run ID: (\S+)", workflow_log))
+
+
+def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool) -> None:
+    """Cancel the jobs of these names that wait or run, and wait for their end.
+
+    Where Slurm does not answer, go on unless that `needs_answer`.
 
     Raises
     ------
     UserError
-        One of them still runs after `seconds`.
+        One of them is there still after `seconds`, or Slurm does not answer.
     """
-    alive = running(jobs)
-    if alive:
-        subprocess.run(["scancel", *map(str, alive)], capture_output=True, check=False)
     deadline = time.monotonic() + seconds
-    while left := running(alive):
+    while (alive := queued(names)) != []:
+        if alive is None and not needs_answer:
+            return
         if time.monotonic() > deadline:
             raise UserError(
-                f"job {left[0]} of an earlier run does not end; cancel it: scancel {left[0]}"
+                "Slurm does not say which jobs of an earlier run are there; try again"
+                if alive is None
+                else f"job {alive[0]} of an earlier run does not end; cancel it: scancel {alive[0]}"
             )
+        if alive:
+            subprocess.run(["scancel", *alive], capture_output=True, check=False)
         time.sleep(1)
-    return alive
 
 
-def running(jobs: Iterable[int]) -> list[int]:
-    """Return those of the jobs that Slurm has in its queue, waiting or running; none without Slurm."""
-    wanted = sorted(set(jobs))
-    if not wanted:
+def queued(names: Iterable[str], state: str = "") -> list[str] | None:
+    """Return the numbers of jobs with these names in Slurm's queue; of a state, else waiting or running.
+
+    None where Slurm does not answer; no jobs where there is no Slurm.
+    """
+    command = ["squeue", "--noheader", "--me", f"--name={','.join(sorted(names))}"]
+    # An array is cancelled by its own number, a task of it requeued by the task's.
+    command += ["--format=%A", f"--states={state}"] if state else ["--format=%F"]
+    if not names:
         return []
-    command = ["squeue", "--noheader", "--me", "--format=%F"]  # an array by its own number
     try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except FileNotFoundError:
         return []
-    return [job for job in wanted if str(job) in listed]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return sorted(set(done.stdout.split()))

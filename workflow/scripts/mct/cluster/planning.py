@@ -57,7 +57,7 @@ class Planner:
     """Plans the jobs of an experiment on a site."""
 
     def __init__(self, experiment: Experiment, site: Site) -> None:
-        self._experiment, self._site = experiment, site
+        self._experiment, self._site, self._ranks_site = experiment, site, site.for_ranks()
         self._config = experiment.config
         size = self._config["images"]["size"]
         self._cost = demands.model_cost(self._config["model"]["name"], size)
@@ -88,10 +88,11 @@ class Planner:
         rows = sum(self._experiment.sizes.values())
         return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
 
-    def shard(self, set_name: str, attempt: int) -> Demand:
-        """Return what writing one shard of a set asks for."""
-        rows = sum(self._experiment.sizes.values()) * demands.ROW_BYTES / 1e6
-        pictures = self._experiment.sizes[set_name] / self._config["shards"][set_name]
+    def shard(self, attempt: int) -> Demand:
+        """Return what writing the largest shard asks for: all are one job array."""
+        sizes, shards = self._experiment.sizes, self._config["shards"]
+        rows = sum(sizes.values()) * demands.ROW_BYTES / 1e6
+        pictures = max(sizes[name] / shards[name] for name in sizes)
         return self._serial(pictures * demands.PICTURE_SECONDS, rows, attempt)
 
     def index(self, set_name: str, attempt: int) -> Demand:
@@ -117,16 +118,35 @@ class Planner:
     def _ranks(
         self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
     ) -> Demand:
-        threads = self._experiment.threads_per_rank
-        most_cores = min(max(CORE_GROUPS), self._site.cores_per_node / ranks_per_task)
-        memory = self._memory(parts_mb, attempt, most_cores)
-        cores = self._site.rank_cores(threads, memory)
+        """Return the demand with the most memory, up to the attempt's, that a queue takes."""
+        plans = [
+            self._plan_ranks(ranks, ranks_per_task, seconds, parts_mb, attempt, grown)
+            for grown in range(attempt, 0, -1)
+        ]
+        taken = (plan for plan in plans if not self._ranks_site.refusal(vars(plan)))
+        return next(taken, plans[-1])
+
+    def _plan_ranks(
+        self,
+        ranks: int,
+        ranks_per_task: int,
+        seconds: float,
+        parts_mb: float,
+        attempt: int,
+        grown: int,
+    ) -> Demand:
+        site, threads = self._ranks_site, self._experiment.threads_per_rank
+        most_cores = min(max(CORE_GROUPS), site.cores_per_node / ranks_per_task)
+        memory = limit_memory(parts_mb, grown, site.memory_per_core * most_cores)
+        cores = site.rank_cores(threads, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
+        gpu = ranks if site.has_gpus else 0
         demand = {
             "tasks": tasks,
             "cpus_per_task": cpus,
-            "nodes": self._site.nodes(tasks, cpus),
-            "mpi_tasks": ranks,
+            "nodes": site.nodes(tasks, cpus, gpu),
+            "gpu": gpu,
+            "mem_mb_per_cpu": -(-memory // cores),
         }
         runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
         return Demand(
@@ -134,21 +154,18 @@ class Planner:
             ranks=ranks,
             rank_threads=threads,
             rank_cpus=cores,
-            tasks=tasks,
-            cpus_per_task=cpus,
-            nodes=int(demand["nodes"]),
-            mem_mb_per_cpu=-(-memory // cores),
-            runtime=self._site.allowed_runtime(runtime, demand),
-            gpu=ranks if self._site.has_gpus else 0,
+            runtime=site.allowed_runtime(runtime, demand),
+            **demand,
         )
 
     def _serial(
         self, seconds: float, parts_mb: float, attempt: int, threads: bool = False
     ) -> Demand:
         used = self._experiment.threads_per_rank if threads else 1
-        memory = self._memory(parts_mb, attempt, max(CORE_GROUPS))
+        memory = limit_memory(parts_mb, attempt, self._site.memory_per_core * max(CORE_GROUPS))
         cores = self._site.rank_cores(used, memory)
-        demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1}
+        each = -(-memory // cores)
+        demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1, "mem_mb_per_cpu": each}
         runtime = max(SHORTEST_MINUTES["serial"], demands.minutes(seconds, attempt))
         return Demand(
             attempt=attempt,
@@ -156,13 +173,11 @@ class Planner:
             rank_threads=used,
             rank_cpus=cores,
             **demand,
-            mem_mb_per_cpu=-(-memory // cores),
             runtime=self._site.allowed_runtime(runtime, demand),
         )
 
-    def _memory(self, parts_mb: float, attempt: int, most_cores: float) -> int:
-        """Return the MB to ask for: more with each attempt, but not beyond what is there."""
-        most = self._site.memory_per_core * most_cores
-        return int(
-            min(demands.megabytes(parts_mb, attempt), max(most, demands.megabytes(parts_mb, 1)))
-        )
+
+def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:
+    """Return the MB to ask for: more with each attempt, but not beyond what is there."""
+    first = demands.megabytes(parts_mb, 1)
+    return int(min(demands.megabytes(parts_mb, attempt), max(most_mb, first)))

@@ -7,32 +7,27 @@ knows them.
 
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
-from mct.cluster.jobs import read_starts
+from mct.cluster.jobs import job_names, queued
 
 SECONDS_BETWEEN_LOOKS = 20.0
 
 
-def follow_preemption(results: Path, run: str) -> None:
-    """Requeue, from now on and in a thread, this run's jobs that were preempted for good."""
+def follow_preemption(workflow_log: Path) -> None:
+    """Requeue, from now on and in a thread, jobs of this workflow that were preempted for good."""
 
     def watch() -> None:
         ended = threading.Event()
         while not ended.wait(SECONDS_BETWEEN_LOOKS):
-            own = {str(start.job) for start in read_starts(results) if start.run == run}
-            for job in own & preempted():
-                subprocess.run(["scontrol", "requeue", job], capture_output=True, check=False)
+            with suppress(OSError):
+                requeue_preempted(workflow_log.read_text(errors="replace"))
 
     threading.Thread(target=watch, name="preemption", daemon=True).start()
 
 
-def preempted() -> set[str]:
-    """Return the jobs of this user that Slurm holds for preempted."""
-    command = ["squeue", "--noheader", "--me", "--states=PREEMPTED", "--format=%A"]
-    try:
-        return set(
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return set()
+def requeue_preempted(workflow_log: str) -> None:
+    """Requeue the preempted jobs of the workflow with this log."""
+    for job in queued(job_names(workflow_log), "PREEMPTED") or []:
+        subprocess.run(["scontrol", "requeue", job], capture_output=True, check=False)

@@ -26,6 +26,7 @@ LIMITS = {
     "mpi_tasks": "max_mpi_tasks",
     "cpus_per_task": "max_cpus_per_task",
     "mem_mb_per_cpu": "max_mem_mb_per_cpu",
+    "gpu": "max_gpu",
 }
 """A resource of a job and its limit in the file of partitions."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
@@ -42,8 +43,8 @@ class Queue:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
     def limit(self, name: str) -> float:
-        """Return a limit, infinity where there is none."""
-        return float(self.limits.get(name, math.inf))
+        """Return a limit, infinity where there is none; a queue has no GPUs unless it says so."""
+        return float(self.limits.get(name, 0 if name == "max_gpu" else math.inf))
 
     @property
     def gpus(self) -> int:
@@ -67,6 +68,26 @@ class Site:
 
     def __init__(self, queues: Mapping[str, Queue], source: str = "") -> None:
         self._queues, self._source = queues, source
+
+    @property
+    def is_cluster(self) -> bool:
+        """Return whether there are queues."""
+        return bool(self._queues)
+
+    def for_ranks(self) -> "Site":
+        """Return the site with those queues only that take ranks: with GPUs where there are any."""
+        chosen = {
+            name: queue
+            for name, queue in self._queues.items()
+            if queue.limit("max_mpi_tasks") and (queue.gpus or not self.has_gpus)
+        }
+        return Site(chosen or self._queues, self._source)
+
+    @property
+    def gpus_per_node(self) -> float:
+        """Return the GPUs of a node: those of a queue shared out among its nodes."""
+        counts = [queue.gpus / queue.limit("max_nodes") for queue in self._queues.values()]
+        return max((count for count in counts if count), default=math.inf)
 
     @property
     def cores_per_node(self) -> float:
@@ -94,11 +115,12 @@ class Site:
         least = next((n for n in CORE_GROUPS if n * self.memory_per_core >= memory_mb), None)
         return max(threads, least or math.ceil(memory_mb / self.memory_per_core))
 
-    def nodes(self, tasks: int, cpus_per_task: int) -> int:
-        """Return the fewest nodes that hold a job's tasks."""
+    def nodes(self, tasks: int, cpus_per_task: int, gpus: int = 0) -> int:
+        """Return the fewest nodes that hold a job's tasks and give it its GPUs."""
         if math.isinf(self.cores_per_node):
             return 1
-        return math.ceil(tasks / max(1, self.cores_per_node // cpus_per_task))
+        for_gpus = math.ceil(gpus / self.gpus_per_node)
+        return max(math.ceil(tasks / max(1, self.cores_per_node // cpus_per_task)), for_gpus)
 
     def allowed_runtime(self, minutes: int, demand: Mapping[str, Any]) -> int:
         """Return `minutes`, or the longest that a queue gives to a job that asks for `demand`."""
