@@ -32,9 +32,7 @@ def begin(log):
             refusal = SITE.refusal(job.resources)
             if refusal:
                 raise UserError(f"{job.name}: {refusal}")
-        EXPERIMENT.begin(
-            forced, settings.forceall, Path(str(log)), on_cluster=SITE.is_cluster
-        )
+        EXPERIMENT.begin(forced, settings.forceall, Path(str(log)), on_cluster=SITE.is_cluster)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
