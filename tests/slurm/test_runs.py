@@ -122,7 +122,7 @@ def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
     (project / "data/images/n/0003.jpg").write_bytes(b"no picture")
     (project / "data/images/n/0004.jpg").write_bytes(b"no picture")
     target = "results/tiny/shards/tiny/noisy/index.json"
-    run = run_snakemake(project, target, *OPTIONS)
+    run = run_snakemake(project, target, *OPTIONS, "--retries", 1)
     assert run.returncode == 1
     report = run.stderr[run.stderr.index("failed: index_shards tiny") :]
     assert "user's error: " in report

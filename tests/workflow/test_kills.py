@@ -8,7 +8,7 @@ from projects import copy_project, write_config
 from trees import write_clothing1m
 
 KILLS = int(os.environ.get("MCT_KILLS", "2"))
-LONGEST_SECONDS = 25
+LONGEST_SECONDS = 15
 
 
 def test_killed_and_resumed_ends_in_the_same_bits(finished, tmp_path):
