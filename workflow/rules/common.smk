@@ -1,5 +1,6 @@
 """The experiment that all rules ask, and names of files that several rules share."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ except UserError as error:
     raise SystemExit(2) from None
 
 
-def begin(log):
+def begin(logs):
     """Check jobs against queues and claim the results before the first job, or end with code 2."""
     settings = workflow.dag_settings
     forced = [str(name) for name in settings.forcerun]
@@ -32,17 +33,22 @@ def begin(log):
             refusal = SITE.refusal(job.resources)
             if refusal:
                 raise UserError(f"{job.name}: {refusal}")
-        EXPERIMENT.begin(forced, settings.forceall, Path(str(log)), on_cluster=SITE.is_cluster)
+        EXPERIMENT.begin(forced, settings.forceall, log_of(logs), on_cluster=SITE.is_cluster)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def report_jobs(log):
-    """Write the table of Slurm jobs, and say which failed and why; `log` is the workflow's."""
+def log_of(logs):
+    """Return the workflow's log, of those that Snakemake hands to a handler."""
+    return Path(next(iter(logs or []), os.devnull))
+
+
+def report_jobs(logs):
+    """Write the table of Slurm jobs, and say which failed and why."""
     if shutil.which("sbatch"):
         script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
-        options = ["--results", EXPERIMENT.folder, "--workflow-log", str(log)]
+        options = ["--results", EXPERIMENT.folder, "--workflow-log", log_of(logs)]
         subprocess.run([sys.executable, script, *options], check=False)
 
 
