@@ -9,9 +9,8 @@ from pathlib import Path
 
 import cluster
 import pytest
-import yaml
-from projects import copy_project, run_snakemake, write_config
-from trees import write_clothing1m
+from projects import run_snakemake
+from workflows import new_project
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,16 +23,6 @@ def up() -> Iterator[None]:
     yield
     if not was_up:
         cluster.down()
-
-
-def new_project(folder: Path, **sections: object) -> Path:
-    """Return a copy of the project with the small data set and quick polling of Slurm."""
-    project = copy_project(folder)
-    path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
-    profile = project / "profiles/slurm/config.yaml"
-    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 3"))
-    return project
 
 
 @pytest.fixture(scope="session")

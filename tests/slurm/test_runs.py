@@ -7,10 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import new_project
 from kills import results_digest
 from projects import PROJECT, run_snakemake
-from workflows import slurm
+from workflows import new_project, slurm
 
 SECTIONS = {
     "methods": ["mct_paper"],

@@ -10,12 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from projects import run_snakemake
+import yaml
+from projects import copy_project, run_snakemake, write_config
 from safetensors.numpy import load_file
+from trees import write_clothing1m
 
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
 MODEL = "results/tiny/models/tiny/mct_paper/seed0_ranks2"
 SECONDS = 420
+
+
+def new_project(folder: Path, **sections: object) -> Path:
+    """Return a copy of the project with the small data set and quick polling of Slurm."""
+    project = copy_project(folder)
+    path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+    profile = project / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 3"))
+    return project
 
 
 class Workflow:
