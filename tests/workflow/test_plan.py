@@ -4,9 +4,8 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from projects import PROJECT, Run
-from trees import TREES
+from trees import write_tree_of
 
 
 def test_lint_is_clean(snakemake: Run):
@@ -37,13 +36,9 @@ def resource(plan: str, rule: str, name: str) -> int:
     "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_every_config_has_a_plan(snakemake: Run, config, tmp_path):
-    layout = yaml.safe_load(config.read_text()).get("dataset", {}).get("layout")
-    dataset = f"dataset={{root: {tmp_path}, test_root: {tmp_path}/food-101}}"
-    if layout != "food101n":
-        dataset = f"dataset={{root: {tmp_path}}}"
-    if layout in TREES:
-        TREES[layout](tmp_path)
-    plan = snakemake("-n", "--cores", 4, "--configfile", config, "--config", dataset)
+    plan = snakemake(
+        "-n", "--cores", 4, "--configfile", config, "--config", write_tree_of(config, tmp_path)
+    )
     assert plan.returncode == 0, plan.stderr
     assert "rule calibrate_pair" in plan.stdout
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 
 CLASSES = ("stripes", "bars", "checks")
@@ -178,3 +179,12 @@ TREES: dict[str, Callable[..., Path]] = {
     "table": write_table,
 }
 """What writes a small tree of each layout that consists of files."""
+
+
+def write_tree_of(config: Path, root: Path) -> str:
+    """Write a small tree of a configuration's layout; return the setting that points there."""
+    layout = yaml.safe_load(config.read_text()).get("dataset", {}).get("layout")
+    if layout in TREES:
+        TREES[layout](root)
+    tested = f", test_root: {root}/food-101" if layout == "food101n" else ""
+    return f"dataset={{root: {root}{tested}}}"

@@ -62,7 +62,7 @@ class Attempts:
         entries = self._read()
         starts = [
             entry["step"]
-            for entry, following in zip(entries, [*entries[1:], {}], strict=True)
+            for entry, following in zip(entries, [*entries[1:], {}], strict=False)
             if "step" in entry and "interrupted" not in following
         ]
         if starts[-2:] == [step, step]:
