@@ -1,6 +1,7 @@
-"""Write the noise rate of a data set: as given, or counted on its clean pictures."""
+"""Write the noise of a data set: its rate as given or counted, and the counted confusion."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from mct import entry, noise
@@ -14,8 +15,8 @@ def main() -> None:
     arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
     classes = read_index(arguments.noisy)["classes"]
     rate = json.loads(arguments.rate)
+    observed, true = read_catalogue(arguments.catalogue).doubly_labelled()
     if rate == "counted":
-        observed, true = read_catalogue(arguments.catalogue).doubly_labelled()
         if not len(observed):
             raise UserError(
                 "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
@@ -24,6 +25,9 @@ def main() -> None:
         estimate = noise.count_rate(observed, true, classes)
     else:
         estimate = noise.given_rate(rate, classes)
+    if len(observed):
+        matrix = noise.count_matrix(observed, true, classes, estimate.rate)
+        estimate = replace(estimate, matrix=matrix.tolist())
     write_json(arguments.output, estimate.to_dict())
 
 

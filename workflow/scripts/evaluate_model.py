@@ -7,12 +7,10 @@ from mct.compute import choose_compute, hardware, versions
 from mct.files import file_digest
 from mct.imagesets import indexed_files, open_set
 from mct.loading import read_for_evaluation
-from mct.metrics import evaluate_predictions, predict
+from mct.metrics import BATCH_SIZE, evaluate_predictions, predict
 from mct.models import build_model, load_weights
 from mct.record import write_record
 from mct.settings import EvaluationSettings
-
-BATCH_SIZE = 256
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from mct.compute import Compute
 from mct.settings import ImageSettings
 
 TOP = 5
+BATCH_SIZE = 256
+"""Pictures that are predicted at a time."""
 
 
 @torch.inference_mode()

@@ -16,6 +16,7 @@ class NoiseRate:
     """P, the share of wrong labels in the noisy set, overall and per observed class.
 
     `upper` is the bound that Ma's cut M uses; it equals `rate` where P was given and not counted.
+    `matrix` is `count_matrix`'s T where both labels of some pictures are known, else None.
     """
 
     method: str
@@ -25,6 +26,7 @@ class NoiseRate:
     class_rates: list[float]
     class_uppers: list[float]
     samples: int
+    matrix: list[list[float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -78,6 +80,19 @@ def count_rate(observed: NDArray[np.integer], true: NDArray[np.integer], classes
         class_uppers=uppers,
         samples=len(wrong),
     )
+
+
+def count_matrix(
+    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int, rate: float
+) -> NDArray[np.float64]:
+    """Count T[i, j] = P(observed j | true i), shape (K, K), on pictures with both labels, (n,).
+
+    One more picture is spread over each row as symmetric noise of `rate` would: a class of which
+    there is no picture gets that alone, and no label is impossible.
+    """
+    counts = np.bincount(true * classes + observed, minlength=classes**2).reshape(classes, classes)
+    smoothed = counts + (symmetric_matrix(classes, rate) if classes > 1 else np.ones((1, 1)))
+    return smoothed / smoothed.sum(axis=1, keepdims=True)
 
 
 def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64]:

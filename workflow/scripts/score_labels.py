@@ -1,0 +1,47 @@
+"""Weigh observed labels with CleanNet, on features of a model trained on observed labels."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.cleannet import score_labels
+from mct.compute import choose_compute
+from mct.features import extract_features
+from mct.history import write_arrays
+from mct.imagesets import indexed_files, open_set
+from mct.loading import read_for_evaluation
+from mct.metrics import BATCH_SIZE
+from mct.models import build_model, load_weights
+from mct.settings import CleanNetSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, settings=str, execution=Path, noisy=Path, clean=Path, weights=Path, output=Path
+    )
+    settings = entry.read_settings(CleanNetSettings, arguments.settings)
+    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    noisy = open_set("noisy", indexed_files(arguments.noisy))
+    clean = open_set("clean", indexed_files(arguments.clean))
+    model = build_model(settings.model, noisy.classes, settings.images.size, seed=0)
+    load_weights(model, arguments.weights)
+    compute.place(model)
+    noisy_features, clean_features = (
+        extract_features(
+            model,
+            read_for_evaluation(image_set, settings.images.size, BATCH_SIZE),
+            compute,
+            settings.images,
+        )
+        for image_set in (noisy, clean)
+    )
+    weights = score_labels(
+        (noisy_features, noisy.observed),
+        (clean_features, clean.label, clean.observed),
+        noisy.classes,
+        settings,
+    )
+    write_arrays(arguments.output, {"sample": noisy.sample, "weight": weights}, {"axes": "sample"})
+
+
+if __name__ == "__main__":
+    entry.run(main)
