@@ -26,6 +26,7 @@ rule all:
         result("tables/accuracy.tsv"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
+        [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],
 
 
 onstart:

@@ -11,7 +11,8 @@ from projects import Run
 
 SHARDING = {"build_catalogue", "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
-REPORTING = {"tabulate_accuracy", "plot_confusion", "plot_training"}
+PLOTTING = {"plot_training", "plot_selection"}
+REPORTING = {"tabulate_accuracy", "plot_confusion", *PLOTTING}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
 AFTER_CATALOGUE = {*SHARDING, "estimate_noise", *TRAINING, "evaluate_model", *REPORTING}
 LIBRARY = "workflow/scripts/mct"
@@ -70,7 +71,7 @@ def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, pr
 
 def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
     with edited(project / "data/category_names_eng.txt", "bars", "columns"):
-        assert planned(snakemake) == {"list_classes", "plot_confusion"}
+        assert planned(snakemake) == {"list_classes", "plot_confusion", "plot_selection"}
 
 
 def test_touched_files_rerun_nothing(finished, snakemake, project):
@@ -93,8 +94,8 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
     ("file", "old", "new", "expected"),
     [
         ("coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
-        ("metrics.py", "TOP = 5", "TOP = 4", {"evaluate_model", *REPORTING} - {"plot_training"}),
-        ("figures.py", '"epoch"', '"epochs"', {"plot_confusion", "plot_training"}),
+        ("metrics.py", "TOP = 5", "TOP = 4", {"evaluate_model", *REPORTING} - PLOTTING),
+        ("figures.py", '"epoch"', '"epochs"', {"plot_confusion", *PLOTTING}),
         ("coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
         ("selection.py", '"""Return M = max', '"""Give M = max', set()),
     ],
