@@ -7,7 +7,7 @@ membership in the sets noisy, clean, validation and test. A picture can be in no
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,19 +116,18 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
         writer.writerows(zip(*columns, *flags, strict=True))
 
 
-def read_catalogue(path: Path) -> Catalogue:
-    """Return the catalogue of a TSV file that `write_catalogue` made."""
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a TSV file that `write_catalogue` made, one at a time."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file, delimiter="\t")
         next(reader)
-        columns = list(zip(*reader, strict=True))
-    return Catalogue(
-        keys=list(columns[0]),
-        paths=list(columns[1]),
-        observed=np.array(columns[2], np.int64),
-        true=np.array(columns[3], np.int64),
-        members={name: np.array(columns[4 + i]) == "1" for i, name in enumerate(SETS)},
-    )
+        for key, name, observed, true, *flags in reader:
+            yield Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Return the catalogue of a TSV file that `write_catalogue` made."""
+    return from_rows(read_rows(path))
 
 
 def source_digest(layout: Layout) -> str:
