@@ -84,11 +84,7 @@ def test_settings_of_other_layouts_are_not_passed_on():
     [
         ({"layout": "digits", "subset": "mini"}, "dataset.subset: layout digits does not use this"),
         ({"layout": "animal10n", "archives": True}, "dataset.archives: layout animal10n does not"),
-        (
-            {"layout": "clothing1m", "synthetic_noise": {"kind": "symmetric", "rate": 0.2}},
-            "dataset.synthetic_noise: layout clothing1m does not use this",
-        ),
-        ({"layout": "food101n", "noise_rate": "counted"}, "noise_rate: food101n's clean pictures"),
+        ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
     ],
 )
 def test_settings_that_a_layout_does_not_use_are_refused(changes, message):
@@ -242,7 +238,7 @@ def test_measuring_label_against_a_clean_one_is_refused(tmp_path):
     measuring = root / "measured.txt"
     measuring.write_text("images/0/c.jpg 0\n")
     with pytest.raises(
-        UserError, match=r"measured\.txt: key images/0/c\.jpg has two true labels, 1 in"
+        UserError, match=r"measured\.txt: key images/0/c\.jpg has two true labels, 1 and 0 here"
     ):
         list(clothing(root, measuring_labels=str(measuring)).rows())
 

@@ -1,7 +1,8 @@
 """The catalogue: one row per picture, whatever arrangement the data set came in.
 
-Columns of the TSV file: key, path, observed label, true label (-1 = unknown), and 0 or 1 for
-membership in the sets noisy, clean, validation and test. A picture can be in noisy and clean.
+Columns of the TSV file: key, path, observed label, true label, whether somebody verified the
+observed label as right (1) or wrong (0), each -1 where it is unknown, and 0 or 1 for membership in
+the sets noisy, clean, validation and test. A picture can be in noisy and clean.
 """
 
 import csv
@@ -23,12 +24,13 @@ SETS = ("noisy", "clean", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """All pictures in columns of length n; labels int64, membership bool."""
+    """All pictures in columns of length n; labels and `right` int64, membership bool."""
 
     keys: list[str]
     paths: list[str]
     observed: NDArray[np.int64]
     true: NDArray[np.int64]
+    right: NDArray[np.int64]
     members: dict[str, NDArray[np.bool_]]
 
     def __len__(self) -> int:
@@ -38,6 +40,18 @@ class Catalogue:
         """Return observed and true labels of the clean and validation pictures that have both."""
         known = (self.members["clean"] | self.members["validation"]) & (self.observed >= 0)
         return self.observed[known], self.true[known]
+
+    def verified(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return observed labels that somebody verified, and whether they are wrong, shape (n,).
+
+        A label is verified by a person's verdict, or by the true label of a clean or validation
+        picture; verdicts come first.
+        """
+        judged = self.right >= 0
+        if judged.any():
+            return self.observed[judged], self.right[judged] == 0
+        observed, true = self.doubly_labelled()
+        return observed, observed != true
 
 
 def build_catalogue(layout: Layout) -> Catalogue:
@@ -67,6 +81,7 @@ def from_rows(rows: Iterable[Row]) -> Catalogue:
         paths=[row.path for row in rows],
         observed=np.array([row.observed for row in rows], np.int64),
         true=np.array([row.true for row in rows], np.int64),
+        right=np.array([row.right for row in rows], np.int64),
         members={name: np.array([getattr(row, name) for row in rows], bool) for name in SETS},
     )
 
@@ -109,10 +124,11 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
         catalogue.paths,
         catalogue.observed.tolist(),
         catalogue.true.tolist(),
+        catalogue.right.tolist(),
     ]
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("key", "path", "observed", "true", *SETS))
+        writer.writerow(("key", "path", "observed", "true", "right", *SETS))
         writer.writerows(zip(*columns, *flags, strict=True))
 
 
@@ -127,7 +143,8 @@ def read_catalogue(path: Path) -> Catalogue:
         paths=list(columns[1]),
         observed=np.array(columns[2], np.int64),
         true=np.array(columns[3], np.int64),
-        members={name: np.array(columns[4 + i]) == "1" for i, name in enumerate(SETS)},
+        right=np.array(columns[4], np.int64),
+        members={name: np.array(columns[5 + i]) == "1" for i, name in enumerate(SETS)},
     )
 
 

@@ -118,6 +118,12 @@ class Experiment:
         """Return the settings of an evaluation."""
         return _json(methods.evaluation_settings(self.config))
 
+    def estimation_settings(self) -> str:
+        """Return the settings of estimating the noise rate with a model."""
+        dataset = self.config["dataset"]
+        own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
+        return _json({**methods.evaluation_settings(self.config), **own})
+
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
         titles = {name: methods.METHODS[name].title for name in self.config["methods"]}

@@ -80,13 +80,26 @@ class Planner:
 
     def evaluate(self, split: str, attempt: int) -> Demand:
         """Return what the evaluation of a model asks for."""
-        seconds = self._compute_seconds(self._experiment.sizes[split], 1, training=False)
+        return self._predict(self._experiment.sizes[split], attempt)
+
+    def estimate_noise(self, attempt: int) -> Demand:
+        """Return what estimating the noise rate with a model asks for."""
+        sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
+        return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
+
+    def _predict(self, samples: int, attempt: int) -> Demand:
+        seconds = self._compute_seconds(samples, 1, training=False)
         return self._serial(seconds, self._model_megabytes(1), attempt, threads=True)
 
     def catalogue(self, attempt: int) -> Demand:
-        """Return what reading the lists asks for."""
+        """Return what reading the lists asks for, and the pictures where noise depends on them."""
         rows = sum(self._experiment.sizes.values())
-        return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
+        megabytes = rows * demands.ROW_BYTES / 1e6
+        if self._config["dataset"]["synthetic_noise"]["kind"] != "instance_dependent":
+            return self._serial(rows * demands.ROW_SECONDS, megabytes, attempt)
+        pictures = self._experiment.sizes["noisy"] / self._experiment.threads_per_rank
+        seconds = rows * demands.ROW_SECONDS + pictures * demands.PICTURE_SECONDS
+        return self._serial(seconds, megabytes, attempt, threads=True)
 
     def shard(self, attempt: int) -> Demand:
         """Return what writing the largest shard asks for: all are one job array."""

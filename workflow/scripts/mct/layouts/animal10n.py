@@ -10,7 +10,7 @@ from functools import cached_property
 from mct.errors import UserError
 from mct.layouts.base import Row, StoredLayout, picture_names
 from mct.layouts.draws import divide_held_out, held_out_sizes
-from mct.layouts.measuring import measured, refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.settings import DatasetSettings
 
 NAMES = (
@@ -54,7 +54,7 @@ class Animal10N(StoredLayout):
 
     def rows(self) -> Iterator[Row]:
         """Yield the training pictures, then the held-out ones."""
-        return measured(self._rows(), self._settings, len(NAMES))
+        return finished(self._rows(), self._settings, len(NAMES), self.read)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._pictures[TRAINING]:

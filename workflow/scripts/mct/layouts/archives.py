@@ -1,5 +1,6 @@
 """Members of plain tar and zip archives, read in place."""
 
+import os
 import posixpath
 import stat
 import tarfile
@@ -94,8 +95,7 @@ class Tar:
         if not self.holds(name):
             raise UserError(f"{self._path}: no file {name} in the archive")
         offset, size = self._places[self._follow(name)]
-        self._file.seek(offset)
-        data = self._file.read(size)
+        data = os.pread(self._file.fileno(), size, offset)  # threads read at the same time
         if len(data) < size:
             raise UserError(f"{self._path}: {name}: expected {size} bytes, got {len(data)}")
         return data

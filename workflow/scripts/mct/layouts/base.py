@@ -18,7 +18,10 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".
 
 
 class Row(NamedTuple):
-    """One picture of the catalogue; labels are class numbers or `UNKNOWN`."""
+    """One picture of the catalogue; labels are class numbers or `UNKNOWN`.
+
+    `right` is somebody's verdict on the observed label: 1 (right), 0 (wrong) or `UNKNOWN`.
+    """
 
     key: str
     path: str
@@ -28,6 +31,7 @@ class Row(NamedTuple):
     clean: bool = False
     validation: bool = False
     test: bool = False
+    right: int = UNKNOWN
 
 
 class Layout(Protocol):

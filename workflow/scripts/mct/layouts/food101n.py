@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mct.errors import UserError, preview
 from mct.layouts.base import UNKNOWN, Row, StoredLayout, existing_folder, read_lines
-from mct.layouts.measuring import measured, refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
@@ -78,7 +78,7 @@ class Food101N(StoredLayout):
 
     def rows(self) -> Iterator[Row]:
         """Yield the pictures of Food-101N, then Food-101's test pictures."""
-        return measured(self._rows(), self._settings, len(self._numbers))
+        return finished(self._rows(), self._settings, len(self._numbers), self.read)
 
     def _rows(self) -> Iterator[Row]:
         images = _entries(self._meta / IMAGES)
@@ -97,6 +97,7 @@ class Food101N(StoredLayout):
                 noisy=not held_out,
                 clean=right,
                 validation=held_out,
+                right=clean.get(key, UNKNOWN),
             )
         yield from self._test_rows()
 

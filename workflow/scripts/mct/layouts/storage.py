@@ -5,6 +5,7 @@ extracted.
 """
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Storage:
         self._roots = {"": root, **others}
         self._admits_archives = archives
         self._archives: dict[Path, Archive | None] = {}
+        self._opening = threading.Lock()
         self._real_folders: dict[tuple[Path, str], Path] = {}
         self._listings: dict[Path, tuple[set[str], set[str]]] = {}
 
@@ -59,9 +61,10 @@ class Storage:
         """Return the archive that a path leads into and the member; None for a plain file."""
         for file, member in archive_parts(name) if self._admits_archives else ():
             path = root / file
-            if path not in self._archives:
-                _refuse_outside_link(root, file)
-                self._archives[path] = open_archive(path) if path.is_file() else None
+            with self._opening:  # threads read at the same time, and an index can be large
+                if path not in self._archives:
+                    _refuse_outside_link(root, file)
+                    self._archives[path] = open_archive(path) if path.is_file() else None
             archive = self._archives[path]
             if archive is not None:
                 return archive, member
