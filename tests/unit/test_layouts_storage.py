@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_plain_files_are_read_and_missed(root):
     assert storage.missing(["a/b.jpg", "a/c.jpg", "z/b.jpg"]) == ["a/c.jpg", "z/b.jpg"]
     with pytest.raises(UserError, match=r"root/a/c\.jpg: cannot be read: No such file"):
         storage.read("a/c.jpg")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_members_are_read_by_several_threads_at_a_time(tmp_path, kind):
+    files = {f"{number}.jpg": bytes([number]) * 4096 for number in range(40)}
+    WRITERS[kind](tmp_path / f"x.{kind}", files)
+    storage = Storage(tmp_path, archives=True)
+    names = list(files) * 25
+    with ThreadPoolExecutor(8) as pool:
+        read = pool.map(lambda name: storage.read(f"x.{kind}/{name}"), names)
+        assert list(read) == [files[name] for name in names]
 
 
 def test_each_folder_is_listed_once(root, monkeypatch):
