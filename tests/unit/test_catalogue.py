@@ -127,9 +127,9 @@ def test_tsv_has_a_readable_header(tmp_path):
     path = tmp_path / "catalogue.tsv"
     write_catalogue(from_rows(ROWS), path)
     assert path.read_text().splitlines()[:3] == [
-        "key\tpath\tobserved\ttrue\tright\tnoisy\tclean\tvalidation\ttest",
-        "a\ta.png\t0\t-1\t-1\t1\t0\t0\t0",
-        "b\tb.png\t1\t0\t-1\t1\t1\t0\t0",
+        "key\tpath\tobserved\ttrue\tnoisy\tclean\tvalidation\ttest\tright",
+        "a\ta.png\t0\t-1\t1\t0\t0\t0\t-1",
+        "b\tb.png\t1\t0\t1\t1\t0\t0\t-1",
     ]
 
 

@@ -103,20 +103,20 @@ def rows(count: int = 60) -> list[Row]:
     return [*noisy, Row("v", "v.png", observed=1, true=1, validation=True)]
 
 
-def corrupted(given: list[Row], read, seed: int = 0) -> dict[str, Row]:
+def corrupted(given: list[Row], read, threads: int = 1) -> dict[str, Row]:
     noise = NoiseSettings(kind="instance_dependent", rate=0.5)
-    settings = dataset_settings(synthetic_noise=noise, seed=seed)
-    return {row.key: row for row in corrupt_rows(given, settings, 3, read)}
+    settings = dataset_settings(synthetic_noise=noise)
+    return {row.key: row for row in corrupt_rows(given, settings, 3, read, threads)}
 
 
 def read(path: str) -> bytes:
     return encode(picture_of(int(path.removesuffix(".png"))))
 
 
-def test_noisy_rows_get_labels_by_their_pictures_whatever_the_order_of_rows():
+def test_noisy_rows_get_labels_by_their_pictures_whatever_the_order_and_the_threads():
     found = corrupted(rows(), read)
     assert 10 < sum(row.observed != row.true for row in found.values() if row.noisy) < 50
-    assert found == corrupted(rows()[::-1], read)
+    assert found == corrupted(rows()[::-1], read, threads=3)
     assert [row.true for row in found.values()] == [row.true for row in rows()]
     # Only the noisy set has the new labels.
     assert found["v"].observed == -1

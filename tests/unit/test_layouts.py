@@ -9,10 +9,10 @@ from trees import TREES
 
 from mct.catalogue import build_catalogue, source_digest
 from mct.errors import UserError
-from mct.images import decode
 from mct.layouts import LAYOUTS, open_layout, used_settings
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.digits import Digits
+from mct.pictures import decode
 from mct.settings import DatasetSettings, NoiseSettings, load_schema, parse, resolve
 
 

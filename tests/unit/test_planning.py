@@ -99,7 +99,7 @@ def test_estimating_noise_looks_at_a_sample_however_large_the_noisy_set_is():
 
 def test_a_catalogue_that_reads_pictures_asks_for_time_and_threads():
     noise = {"synthetic_noise": {"kind": "instance_dependent", "rate": 0.4}}
-    execution = {"execution": {"threads_per_rank": 4}}
+    execution = {"execution": {"picture_threads": 4}}
     lists, pictures = planner(**execution), planner(dataset=noise, **execution)
     assert lists.catalogue(1).cpus_per_task == 1
     assert pictures.catalogue(1).cpus_per_task == 4

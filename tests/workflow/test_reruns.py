@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from projects import Run
 
-SHARDING = {"build_catalogue", "write_shard", "index_shards"}
+INSPECTION = {"inspect_pictures", "quarantine_pictures"}
+SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 REPORTING = {"tabulate_accuracy", "plot_confusion", "plot_training"}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}

@@ -1,14 +1,14 @@
 """The catalogue: one row per picture, whatever arrangement the data set came in.
 
-Columns of the TSV file: key, path, observed label, true label, whether somebody verified the
-observed label as right (1) or wrong (0), each -1 where it is unknown, and 0 or 1 for membership in
-the sets noisy, clean, validation and test. A picture can be in noisy and clean.
+Columns of the TSV file: key, path, observed label, true label (-1 = unknown), 0 or 1 for membership
+in the sets noisy, clean, validation and test, and whether somebody verified the observed label as
+right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
 """
 
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +54,8 @@ class Catalogue:
         return observed, observed != true
 
 
-def build_catalogue(layout: Layout) -> Catalogue:
-    """Return the checked catalogue of a data set.
+def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
+    """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def build_catalogue(layout: Layout) -> Catalogue:
         A listed picture that is not there, a key in the test set and in training, a key listed
         twice, an empty set.
     """
-    catalogue = from_rows(layout.rows())
+    catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
     missing = layout.missing(catalogue.paths)
     if missing:
@@ -124,28 +124,26 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
         catalogue.paths,
         catalogue.observed.tolist(),
         catalogue.true.tolist(),
-        catalogue.right.tolist(),
     ]
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("key", "path", "observed", "true", "right", *SETS))
-        writer.writerows(zip(*columns, *flags, strict=True))
+        writer.writerow(("key", "path", "observed", "true", *SETS, "right"))
+        writer.writerows(zip(*columns, *flags, catalogue.right.tolist(), strict=True))
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a TSV file that `write_catalogue` made, one at a time."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file, delimiter="\t")
+        next(reader)
+        for key, name, observed, true, *flags, right in reader:
+            row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+            yield row._replace(right=int(right))
 
 
 def read_catalogue(path: Path) -> Catalogue:
     """Return the catalogue of a TSV file that `write_catalogue` made."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file, delimiter="\t")
-        next(reader)
-        columns = list(zip(*reader, strict=True))
-    return Catalogue(
-        keys=list(columns[0]),
-        paths=list(columns[1]),
-        observed=np.array(columns[2], np.int64),
-        true=np.array(columns[3], np.int64),
-        right=np.array(columns[4], np.int64),
-        members={name: np.array(columns[5 + i]) == "1" for i, name in enumerate(SETS)},
-    )
+    return from_rows(read_rows(path))
 
 
 def source_digest(layout: Layout) -> str:

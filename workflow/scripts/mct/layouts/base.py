@@ -52,8 +52,8 @@ class Layout(Protocol):
     def sizes(self) -> dict[str, int]:
         """Return about how many pictures each set has, from counting lines."""
 
-    def rows(self) -> Iterator[Row]:
-        """Yield one row per picture, each key once."""
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per picture, each key once; `threads` read pictures where noise needs them."""
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return those of `paths` that cannot be read."""

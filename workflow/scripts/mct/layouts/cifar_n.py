@@ -106,9 +106,9 @@ class CifarN(StoredLayout):
     def _clean_fraction(self) -> float:
         return self._settings.clean_fraction or CLEAN_FRACTION
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield training rows, in the order of the batches, then test rows."""
-        return finished(self._rows(), self._settings, len(self.class_names()), self.read)
+        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         truth = self._labels(self._release.training)

@@ -59,10 +59,10 @@ class Clothing1M(StoredLayout):
         refuse_outside(keys, path)
         return {spell_key(key) for key in keys}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
         classes = len(self.class_names())
-        return finished(self._rows(classes), self._settings, classes, self.read, spell_key)
+        return finished(self._rows(classes), self._settings, classes, self.read, threads, spell_key)
 
     def _rows(self, classes: int) -> Iterator[Row]:
         observed = read_labels(self._folder / OBSERVED, classes, spell_key)

@@ -54,9 +54,11 @@ class Digits:
             "test": TEST,
         }
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
-        return corrupt_rows(self._rows(), self._settings, len(self.class_names()), self.read)
+        return corrupt_rows(
+            self._rows(), self._settings, len(self.class_names()), self.read, threads
+        )
 
     def _rows(self) -> Iterator[Row]:
         settings, true = self._settings, self._digits[1]

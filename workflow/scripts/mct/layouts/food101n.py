@@ -76,9 +76,9 @@ class Food101N(StoredLayout):
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise UserError(f"{self._test_list}: cannot be read as a list: {error}") from error
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of Food-101N, then Food-101's test pictures."""
-        return finished(self._rows(), self._settings, len(self._numbers), self.read)
+        return finished(self._rows(), self._settings, len(self._numbers), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         images = _entries(self._meta / IMAGES)

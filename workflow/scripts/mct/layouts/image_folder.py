@@ -105,9 +105,9 @@ class ImageFolder(StoredLayout):
         drawn = {name: len(labels) for name, labels in self._drawn.items()}
         return {"noisy": len(self._pictures[TRAINING]), **drawn}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of `train/`, then clean and held-out ones."""
-        return finished(self._rows(), self._settings, len(self._classes), self.read)
+        return finished(self._rows(), self._settings, len(self._classes), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         yield from self._training_rows()

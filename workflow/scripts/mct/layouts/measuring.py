@@ -19,6 +19,7 @@ def finished(
     settings: DatasetSettings,
     classes: int,
     read: Callable[[str], bytes],
+    threads: int,
     spell: Callable[[str], str] = str,
 ) -> Iterator[Row]:
     """Yield a layout's rows as the catalogue has them.
@@ -28,8 +29,9 @@ def finished(
 
     Parameters
     ----------
-    read
-        Returns the encoded picture at a row's path: some kinds of noise depend on it.
+    read, threads
+        Returns the encoded picture at a row's path, which some kinds of noise depend on, and how
+        many threads call it.
     spell
         Gives a key of the measuring file its one spelling.
 
@@ -42,7 +44,7 @@ def finished(
     is_file = path not in (None, BUILTIN)
     measuring = read_labels(Path(str(path)), classes, spell) if is_file else {}
     filled = (_measured(row, measuring, path) for row in rows)
-    for row in corrupt_rows(filled, settings, classes, read):
+    for row in corrupt_rows(filled, settings, classes, read, threads):
         is_known = row.clean or row.validation or row.test or row.key in measuring
         yield row if is_known or path == BUILTIN else row._replace(true=UNKNOWN)
 

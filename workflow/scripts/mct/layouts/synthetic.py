@@ -1,24 +1,23 @@
 """Wrong labels made by seed from true ones, for any layout whose noisy pictures have those."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mct.errors import BrokenPictureError, UserError, preview
-from mct.images import decode
 from mct.instance_noise import SIDE, instance_labels, picture_features
 from mct.layouts.base import UNKNOWN, Row
 from mct.noise import check_synthetic, synthetic_labels
+from mct.pictures import decode
 from mct.settings import DatasetSettings
+from mct.threads import map_in_threads
 
 Read = Callable[[str], bytes]
 
 
 def corrupt_rows(
-    rows: Iterable[Row], settings: DatasetSettings, classes: int, read: Read
+    rows: Iterable[Row], settings: DatasetSettings, classes: int, read: Read, threads: int
 ) -> Iterator[Row]:
     """Yield rows in which observed labels of the noisy set are made wrong, and no others are known.
 
@@ -41,7 +40,7 @@ def corrupt_rows(
             f"dataset.synthetic_noise: {len(lacking)} noisy pictures have no true label to make a "
             f"wrong one from: {preview(lacking)}; give them in dataset.measuring_labels"
         )
-    labels = _make_labels(noisy, settings, classes, read).tolist()
+    labels = _make_labels(noisy, settings, classes, read, threads).tolist()
     observed = dict(zip((row.key for row in noisy), labels, strict=True))
     for row in rows:
         label = observed[row.key] if row.noisy else UNKNOWN
@@ -49,7 +48,7 @@ def corrupt_rows(
 
 
 def _make_labels(
-    rows: list[Row], settings: DatasetSettings, classes: int, read: Read
+    rows: list[Row], settings: DatasetSettings, classes: int, read: Read, threads: int
 ) -> NDArray[np.int64]:
     """Return observed labels, shape (n,), of rows that have true ones."""
     noise, seed = settings.synthetic_noise, settings.seed
@@ -59,13 +58,13 @@ def _make_labels(
         return synthetic_labels(true, noise, classes, seed)
     assert noise.rate is not None
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    def features(positions: NDArray[np.intp]) -> NDArray[np.float64]:
+        paths = (rows[position].path for position in positions)
+        return np.stack(
+            list(map_in_threads(lambda path: _read_features(path, read), paths, threads))
+        )
 
-        def features(positions: NDArray[np.intp]) -> NDArray[np.float64]:
-            paths = [rows[position].path for position in positions]
-            return np.stack(list(pool.map(lambda path: _read_features(path, read), paths)))
-
-        return instance_labels(true, features, noise.rate, classes, seed)
+    return instance_labels(true, features, noise.rate, classes, seed)
 
 
 def _read_features(path: str, read: Read) -> NDArray[np.float64]:
@@ -74,10 +73,3 @@ def _read_features(path: str, read: Read) -> NDArray[np.float64]:
         return picture_features(decode(read(path), path))
     except BrokenPictureError:
         return np.zeros(3 * SIDE * SIDE)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; the catalogue runs before all else."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

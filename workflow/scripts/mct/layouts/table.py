@@ -99,9 +99,9 @@ class Table(StoredLayout):
         fraction = self._settings.clean_fraction or CLEAN_FRACTION
         return choose(known, fraction, self._settings.seed, CLEAN_STREAM)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per row of the table; training pictures are noisy, some clean as well."""
-        return finished(self._rows(), self._settings, len(self.class_names()), self.read)
+        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for entry in self._entries:

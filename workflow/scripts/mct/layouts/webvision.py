@@ -104,9 +104,9 @@ class WebVision(StoredLayout):
         classes = len(self._synsets)
         return {key: label for key, label in labels.items() if label < classes}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield noisy pictures, then the clean and the held-out ones."""
-        return finished(self._rows(), self._settings, len(self._synsets), self.read)
+        return finished(self._rows(), self._settings, len(self._synsets), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._training_lists:
