@@ -109,7 +109,13 @@ def draw(seed: int) -> bytes:
 def measure_catalogue(root: Path, count: int) -> dict[str, str]:
     """Build the catalogue of a tree by its entry point; return seconds and peak memory."""
     seconds, megabytes = run_script(
-        "build_catalogue.py", "--settings", settings(root), "--output", root / "catalogue.tsv"
+        "build_catalogue.py",
+        "--settings",
+        settings(root),
+        "--threads",
+        1,
+        "--output",
+        root / "catalogue.tsv",
     )
     return row(f"catalogue of {count:,} pictures", seconds, megabytes)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class ImageSet:
         if shard.attributes["encoding"] == "pixels":
             return stored
         return decode(stored.tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}")
+
+    def take(self, positions: NDArray[np.integer]) -> "ImageSet":
+        """Return the pictures at these positions alone, in this order; integers of shape (m,)."""
+        columns = ("shard", "index", "sample", "label", "observed", "true", "in_clean")
+        return replace(self, **{name: getattr(self, name)[positions] for name in columns})
 
     def keys(self) -> NDArray[np.bytes_]:
         """Return the pictures' keys, shape (n,)."""
