@@ -16,13 +16,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "workflow/scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from step_data import make_folder, make_shards
 
 from mct.compute import Compute, hardware, versions
 
+HERE = Path(__file__).parent
 CLASSES, MARGIN = 14, 8 / 7
 """Classes as in Clothing1M; pictures of 256 pixels for crops of 224."""
 

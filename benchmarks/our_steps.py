@@ -110,7 +110,7 @@ def make_learner(
     learner = Learner(
         build_model(settings, options.classes, options.size, seed),
         compute=compute, comm=comm, images=images_of(options), optimizer=optimizer,
-        bucket_bytes=execution.bucket_bytes, seed=(0, seed),
+        execution=execution, seed=(0, seed),
     )  # fmt: skip
     samples = options.steps * batch
     plan = Plan(

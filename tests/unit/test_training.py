@@ -12,6 +12,7 @@ from mct.compute import Compute
 from mct.learner import Learner
 from mct.schedules import linear
 from mct.settings import (
+    ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
@@ -37,7 +38,7 @@ def make_learner(dtype: torch.dtype = torch.float64, model: nn.Module | None = N
     model = model or nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, 4))
     return Learner(
         model, compute=Compute(device=torch.device("cpu"), dtype=dtype), comm=MPI.COMM_SELF,
-        images=IMAGES, optimizer=OPTIMIZER, bucket_bytes=100,
+        images=IMAGES, optimizer=OPTIMIZER, execution=ExecutionSettings(bucket_bytes=100),
     )  # fmt: skip
 
 
@@ -125,13 +126,14 @@ def test_an_update_without_samples_leaves_a_model_without_momentum_as_it_is():
     assert torch.equal(before, nn.utils.parameters_to_vector(learner.model.parameters()))
 
 
-def test_a_restored_learner_goes_on_as_the_first_would_have():
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
     def steps(learner: Learner, keys: range) -> None:
         for key in keys:
             logits = learner.forward(pictures(4), key)
             learner.update(batch_loss(logits, torch.arange(4), 4), 0.1)
 
-    first, second = make_learner(), make_learner()
+    first, second = make_learner(dtype), make_learner(dtype)
     steps(first, range(3))
     state = first.state()
     steps(first, range(3, 6))

@@ -39,7 +39,7 @@ def main() -> None:
     load_weights(model, getattr(arguments, role))
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
-        optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+        optimizer=settings.optimizer, execution=execution,
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
     plan = plan_calibration(settings, len(image_set))

@@ -18,8 +18,9 @@ from mct.comm import (
     PRIMARY,
     Topology,
     average_running_statistics,
-    gather_confidences,
     share_logits,
+    start_gather,
+    wait_for,
 )
 from mct.history import History
 from mct.imagesets import ImageSet
@@ -187,14 +188,14 @@ class Coupling:
         labels = self.learner.to_device(batch.labels)
         logits = self.learner.forward(batch.images, key=batch.plan.step)
         own = confidence(logits, labels).cpu().numpy()
-        both = gather_confidences(self.topology, own, batch.plan.size)
-        decision = self._selector.decide(both, batch)
+        request, both = start_gather(self.topology, own, batch.plan.size)
         teacher = self._receive_teacher(logits)
+        losses = self._sample_losses(logits, teacher, labels)
+        wait_for([request])
+        decision = self._selector.decide(both, batch)
         mask = decision.masks[self.topology.role]
         local_mask = torch.from_numpy(mask[batch.start : batch.stop]).to(logits.device)
-        loss = selected_mean(
-            self._sample_losses(logits, teacher, labels), local_mask, int(mask.sum())
-        )
+        loss = selected_mean(losses, local_mask, int(mask.sum()))
         self._update(loss, int(mask.sum()), rate)
         self._remember(batch, decision, logits, teacher, loss.item())
 

@@ -12,8 +12,11 @@ from mct.comm import Comm
 from mct.compute import Compute
 from mct.gradients import GradientSum
 from mct.optimizer import MomentumSGD
-from mct.settings import ImageSettings, OptimizerSettings
+from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.transport import choose_transport
 
+WIRES = {"float32": None, "bfloat16": torch.bfloat16}
+"""Types of gradients between ranks by setting; None is their own."""
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -28,16 +31,22 @@ class Learner:
         comm: Comm,
         images: ImageSettings,
         optimizer: OptimizerSettings,
-        bucket_bytes: int,
+        execution: ExecutionSettings,
         seed: Sequence[int] = (),
     ) -> None:
-        """`seed` (stage, model) is that of dropout."""
+        """`seed` (stage, model) is that of dropout. Collective."""
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
         self.comm = comm
         self._compute, self._images = compute, images
-        self._gradients = GradientSum(self.model.parameters(), comm, bucket_bytes)
-        self.optimizer = MomentumSGD(self.model.parameters(), optimizer)
+        self._replica, leaves = compute.replicate(self.model)
+        transport = choose_transport(
+            comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
+        )
+        self.allreduce = transport.name
+        parameters = list(self.model.parameters())
+        self.gradients = GradientSum(parameters, transport, execution.bucket_bytes, leaves)
+        self.optimizer = MomentumSGD(parameters, optimizer, leaves)
         self._named = list(self.model.named_parameters())
         self._classes = list(self.model.parameters())[-1].numel()
 
@@ -57,6 +66,7 @@ class Learner:
             velocity.copy_(torch.from_numpy(shared[f"velocity.{name}"]))
         for name, buffer in self.model.named_buffers():
             buffer.copy_(torch.from_numpy(own[name]))
+        self.optimizer.refresh_copies()
 
     def forward(self, images: Tensor, key: int) -> Tensor:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
@@ -70,7 +80,7 @@ class Learner:
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
         with self._compute.autocast():
-            logits = self.model(pictures)
+            logits = self._replica(pictures)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def to_device(self, tensor: Tensor) -> Tensor:
@@ -84,10 +94,10 @@ class Learner:
 
     def differentiate(self, loss: Tensor) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
-        self._gradients.zero()
+        self.gradients.begin()
         if loss.requires_grad:
             loss.backward()
-        self._gradients.finish()
+        self.gradients.finish()
 
 
 def to_array(tensor: Tensor) -> NDArray[Any]:
