@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mct.comm import Comm
 from mct.compute import Compute
 from mct.gradients import GradientSum
+from mct.norms import share_statistics
 from mct.optimizer import MomentumSGD
 from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.transport import choose_transport
@@ -40,6 +41,9 @@ class Learner:
         self.comm = comm
         self._compute, self._images = compute, images
         self._replica, leaves = compute.replicate(self.model)
+        self._is_coupled = optimizer.norm_statistics == "batch" and comm.size > 1
+        if self._is_coupled:
+            share_statistics(self._replica, comm)
         transport = choose_transport(
             comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
         )
@@ -72,8 +76,9 @@ class Learner:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
 
         Dropout is drawn from the seed, `key` and the rank, so that a step can be repeated.
+        Collective where norms share their statistics.
         """
-        if not len(images):
+        if not len(images) and not self._is_coupled:
             dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
             return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
         entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])

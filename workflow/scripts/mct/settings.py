@@ -96,6 +96,7 @@ class OptimizerSettings:
     weight_decay: float
     batch_size: int
     gradient_wire: str = "float32"
+    norm_statistics: str = "block"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
