@@ -1,6 +1,7 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mct.compute import Compute
 from mct.gradients import GradientSum
 from mct.norms import share_statistics
 from mct.optimizer import MomentumSGD
+from mct.rows import SelectedRows, keeps_samples_apart
 from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.transport import choose_transport
 
@@ -38,6 +40,7 @@ class Learner:
         """`seed` (stage, model) is that of dropout. Collective."""
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
+        self._keeps_apart = keeps_samples_apart(self.model)
         self.comm = comm
         self._compute, self._images = compute, images
         self._replica, leaves = compute.replicate(self.model)
@@ -92,16 +95,21 @@ class Learner:
         """Return a tensor on the model's device."""
         return tensor.to(self._compute.device, non_blocking=True)
 
-    def update(self, loss: Tensor, learning_rate: float) -> None:
-        """Make one step down the gradient of the sum of all ranks' losses. Collective."""
-        self.differentiate(loss)
+    def update(self, loss: Tensor, learning_rate: float, mask: Tensor | None = None) -> None:
+        """Make one step down the gradient of the sum of all ranks' losses. Collective.
+
+        `mask` (0 or 1, shape (b,)) is zero for samples that this rank's loss does not depend on.
+        """
+        self.differentiate(loss, mask)
         self.optimizer.step(learning_rate)
 
-    def differentiate(self, loss: Tensor) -> None:
+    def differentiate(self, loss: Tensor, mask: Tensor | None = None) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
         self.gradients.begin()
         if loss.requires_grad:
-            loss.backward()
+            whole = mask is None or not self._keeps_apart
+            with nullcontext() if whole else SelectedRows(mask):  # type: ignore[arg-type]
+                loss.backward()
         self.gradients.finish()
 
 
