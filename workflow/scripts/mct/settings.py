@@ -66,6 +66,8 @@ class ShardSettings:
     size: int
     encoding: str
     shards: int
+    short_side: int | None
+    quality: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,6 +148,14 @@ class EvaluationSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimationSettings(EvaluationSettings):
+    """How a model estimates the noise rate: on at most `samples` noisy pictures, drawn by seed."""
+
+    samples: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """How a stage runs; nothing here changes what it computes beyond rounding."""
 
@@ -158,6 +168,7 @@ class ExecutionSettings:
     checkpoint_steps: int = 0
     gigaflops_per_thread: float = 20.0
     stall_minutes: float = 20.0
+    picture_threads: int = 2
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
