@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from mct.images import decode
+from mct.pictures import decode
 
 
 def parse_options(description: str | None) -> argparse.Namespace:

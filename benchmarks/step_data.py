@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.catalogue import build_catalogue
-from mct.imagesets import quarantine_file
+from mct.catalogue import build_catalogue, write_catalogue
+from mct.inspection import inspect_part, write_findings
 from mct.layouts import open_layout
+from mct.pictures import MOST_PIXELS
 from mct.settings import DatasetSettings, ShardSettings
-from mct.shards import ShardPlan, write_shard
+from mct.sharding import ShardPlan, choose_members, write_shard
 
 QUALITY, GRAIN = 90, 12.0
 
@@ -42,17 +43,20 @@ def make_shards(root: Path, folder: Path, size: int) -> list[Path]:
             synthetic_noise_rate=0.0, synthetic_clean_fraction=0.5, clean_fraction=0.5,
         )
     )  # fmt: skip
-    catalogue, classes = build_catalogue(layout), len(layout.class_names())
     settings = ShardSettings(
-        layout="image_folder", root=str(root), seed=0, size=size, encoding="auto", shards=2
-    )
-    paths = []
+        layout="image_folder", root=str(root), seed=0, size=size, encoding="auto", shards=2,
+        short_side=None, quality=QUALITY,
+    )  # fmt: skip
+    folder.mkdir()
+    catalogue, inspection = folder / "catalogue.tsv", folder / "inspection.tsv"
+    write_catalogue(build_catalogue(layout), catalogue)
+    write_findings(inspect_part(catalogue, layout, 0, 1, MOST_PIXELS, threads=2), inspection)
+    paths, classes = [], len(layout.class_names())
     for shard in range(settings.shards):
         plan = ShardPlan(set_name="noisy", shard=shard, classes=classes, source="benchmark")
-        path = folder / f"{shard:04d}.h5"
-        write_shard(catalogue, layout, settings, plan, path)
-        quarantine_file(path).write_text("")
-        paths.append(path)
+        members = choose_members(catalogue, [inspection], (), settings, plan)
+        paths.append(folder / f"{shard:04d}.h5")
+        write_shard(members, layout, settings, plan, paths[-1], threads=2)
     return paths
 
 

@@ -157,3 +157,21 @@ def test_figures_of_an_epoch_are_means_over_its_samples():
         name: np.array(value) for name, value in (("loss", 6.0), ("correct", 3), ("samples", 4))
     }
     assert summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
+
+
+def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():
+    """The samples that one pass selects say nothing about the other's."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 4))
+    learner = make_learner(model=model)
+    batches = pictures(3), pictures(6)[3:]
+    masks = torch.tensor([[1, 0, 0], [0, 1, 1]])
+    total = [torch.zeros_like(parameter) for parameter in model.parameters()]
+    for images, mask in zip(batches, masks, strict=True):
+        learner.differentiate((learner.forward(images, 0).sum(dim=1) * mask).sum())
+        for part, parameter in zip(total, model.parameters(), strict=True):
+            part += parameter.grad
+    outputs = [learner.forward(images, 0).sum(dim=1) for images in batches]
+    learner.differentiate((torch.stack(outputs) * masks).sum())
+    for part, parameter in zip(total, model.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, part, rtol=1e-12, atol=1e-12)

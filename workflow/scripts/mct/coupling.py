@@ -196,7 +196,7 @@ class Coupling:
         mask = decision.masks[self.topology.role]
         local_mask = torch.from_numpy(mask[batch.start : batch.stop]).to(logits.device)
         loss = selected_mean(losses, local_mask, int(mask.sum()))
-        self._update(loss, local_mask, int(mask.sum()), rate)
+        self._update(loss, int(mask.sum()), rate)
         self._remember(batch, decision, logits, teacher, loss.item())
 
     def _receive_teacher(self, logits: Tensor) -> Tensor:
@@ -217,10 +217,10 @@ class Coupling:
             targets=settings.targets,
         )
 
-    def _update(self, loss: Tensor, mask: Tensor, global_count: int, rate: float) -> None:
+    def _update(self, loss: Tensor, global_count: int, rate: float) -> None:
         """Step unless nobody selected anything (M is 0 for small batches and much noise)."""
         if global_count:
-            self.learner.update(loss, rate, mask)
+            self.learner.update(loss, rate)
         elif not self._has_skipped:
             self._has_skipped = True
             name = ("Ma", "Mp")[self.topology.role]

@@ -1,7 +1,7 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class Learner:
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
         self._keeps_apart = keeps_samples_apart(self.model)
+        self._passes = 0
+        self._output: Tensor | None = None
         self.comm = comm
         self._compute, self._images = compute, images
         self._replica, leaves = compute.replicate(self.model)
@@ -89,28 +91,33 @@ class Learner:
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
         with self._compute.autocast():
             logits = self._replica(pictures)
-        return logits if logits.dtype == torch.float64 else logits.float()
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        if self._keeps_apart and logits.requires_grad:
+            self._passes, self._output = self._passes + 1, logits
+        return logits
 
     def to_device(self, tensor: Tensor) -> Tensor:
         """Return a tensor on the model's device."""
         return tensor.to(self._compute.device, non_blocking=True)
 
-    def update(self, loss: Tensor, learning_rate: float, mask: Tensor | None = None) -> None:
-        """Make one step down the gradient of the sum of all ranks' losses. Collective.
-
-        `mask` (0 or 1, shape (b,)) is zero for samples that this rank's loss does not depend on.
-        """
-        self.differentiate(loss, mask)
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        """Make one step down the gradient of the sum of all ranks' losses. Collective."""
+        self.differentiate(loss)
         self.optimizer.step(learning_rate)
 
-    def differentiate(self, loss: Tensor, mask: Tensor | None = None) -> None:
+    def differentiate(self, loss: Tensor) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
         self.gradients.begin()
         if loss.requires_grad:
-            whole = mask is None or not self._keeps_apart
-            with nullcontext() if whole else SelectedRows(mask):  # type: ignore[arg-type]
+            with self._selected_rows():
                 loss.backward()
         self.gradients.finish()
+
+    def _selected_rows(self) -> AbstractContextManager:
+        """Return the context of a backward pass; all rows count if it is through several batches."""
+        output, self._output = self._output, None
+        passes, self._passes = self._passes, 0
+        return SelectedRows(output) if output is not None and passes == 1 else nullcontext()
 
 
 def to_array(tensor: Tensor) -> NDArray[Any]:

@@ -20,22 +20,28 @@ def keeps_samples_apart(model: nn.Module) -> bool:
 
 
 class SelectedRows(TorchDispatchMode):
-    """While active, backward of convolutions over a batch leaves out samples outside a mask.
+    """While active, backward of convolutions leaves out samples whose loss was not selected.
 
-    `mask` (0 or 1, shape (b,)) has a one for every sample whose gradient may differ from zero. The
-    result is the same to rounding.
+    They are those whose `logits`, shape (b, K), get a gradient of zeros. The gradients of
+    parameters are the same to rounding.
     """
 
-    def __init__(self, mask: Tensor) -> None:
+    def __init__(self, logits: Tensor) -> None:
         super().__init__()
-        self._batch, self._rows = len(mask), mask.nonzero()[:, 0]
+        self._batch = len(logits)
+        self._rows: Tensor | None = None
+        logits.register_hook(self._note)
+
+    def _note(self, gradient: Tensor) -> None:
+        is_selected = gradient.any(dim=1)
+        if not is_selected.all():
+            self._rows = is_selected.nonzero()[:, 0]
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Run an operation, on fewer rows where that is possible."""
-        is_partial = len(self._rows) < self._batch
-        if func is CONVOLUTION and is_partial and len(args[0]) == self._batch:
+        if func is CONVOLUTION and self._rows is not None and len(args[0]) == self._batch:
             return self._convolution(*args)
         return func(*args, **(kwargs or {}))
 
