@@ -41,7 +41,7 @@ def main() -> None:
     load_weights(model, getattr(arguments, role))
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
-        optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+        optimizer=settings.optimizer, execution=execution,
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
     plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}

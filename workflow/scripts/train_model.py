@@ -43,7 +43,7 @@ def main() -> None:
         load_weights(model, weights)
     learner = Learner(
         model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
-        bucket_bytes=execution.bucket_bytes, seed=(1, seed),
+        execution=execution, seed=(1, seed),
     )  # fmt: skip
     order_seed = methods.order_seed(settings.seed, stage=1)
     reader = BatchReader(

@@ -97,6 +97,8 @@ class OptimizerSettings:
     nesterov: bool
     weight_decay: float
     batch_size: int
+    gradient_wire: str = "float32"
+    norm_statistics: str = "block"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,6 +194,7 @@ class ExecutionSettings:
     threads_per_rank: int = 1
     prefetch_batches: int = 2
     bucket_bytes: int = 4 << 20
+    allreduce: str = "auto"
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int = 0
     gigaflops_per_thread: float = 20.0
