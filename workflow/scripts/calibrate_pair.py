@@ -68,7 +68,8 @@ def main() -> None:
         )
         write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
         record = training_record(settings, world_comm.size, compute, progress, plan.samples)
-        write_record(folder / "record.json", {**record, "pair_hosts": topology.pair_hosts})
+        facts = {**record, **learner.summary(), "pair_hosts": topology.pair_hosts}
+        write_record(folder / "record.json", facts)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, folder / f"{role}.safetensors")
     checkpoints.remove()
