@@ -7,11 +7,11 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import torch
-from step_data import write_seconds
+from step_data import processor_seconds, write_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from mct.checkpoint import Checkpoints
@@ -40,16 +40,18 @@ MATRIX, MATRIX_SECONDS = 2048, 1.0
 
 
 class StepClock(Progress):
-    """Notes when each step ends; prints nothing."""
+    """Notes when each step ends, and the processor time until then; prints nothing."""
 
     def __init__(self) -> None:
         super().__init__("benchmark", total_samples=1)
         self.ends: list[float] = []
+        self.spent: list[float] = []
 
     def count(self, batch: GlobalBatch, waited_seconds: float) -> None:
         """Note the end of a step."""
         super().count(batch, waited_seconds)
         self.ends.append(perf_counter())
+        self.spent.append(process_time())
 
 
 def main() -> None:
@@ -61,11 +63,13 @@ def main() -> None:
     learn = calibrate if options.stage == "calibration" else pretrain
     clock = learn(options, comm, compute, execution, image_set)
     seconds = np.diff(clock.ends)[options.warm_up - 1 :].tolist()
+    spent = comm.gather(processor_seconds(clock.spent, options.warm_up), root=0)
     rates = comm.gather(matrix_rate(compute), root=0)
     if comm.rank == 0:
         write_seconds(
             options.output,
             seconds,
+            processor_seconds_per_step=float(np.mean(spent)),
             waited_seconds_per_step=clock.summary()["waited_seconds"] / len(clock.ends),
             gigaflops_per_sample=sample_flops(options) / 1e9,
             matrix_gigaflops=float(np.mean(rates)),
@@ -175,13 +179,13 @@ def matrix_rate(compute: Compute) -> float:
 
 
 def rate_of(work: Callable[[], object]) -> float:
-    """Return how often a second `work` can be done, after a first time that is not counted."""
+    """Return how often a processor second `work` can be done, after a first time not counted."""
     work()
-    began, count = perf_counter(), 0
-    while perf_counter() - began < MATRIX_SECONDS:
+    began, count = process_time(), 0
+    while process_time() - began < MATRIX_SECONDS:
         work()
         count += 1
-    return count / (perf_counter() - began)
+    return count / (process_time() - began)
 
 
 def sample_flops(options: argparse.Namespace) -> float:
