@@ -79,7 +79,7 @@ class Clock:
         )
         dist.all_reduce(spent)
         if dist.get_rank() == 0:
-            seconds = self._seconds[options.warm_up :][: options.steps]
+            seconds = self._seconds[options.warm_up : last]
             mean = spent.item() / dist.get_world_size()
             write_seconds(options.output, seconds, processor_seconds_per_step=mean)
         dist.destroy_process_group()
