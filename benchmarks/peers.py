@@ -74,9 +74,8 @@ class Clock:
 
     def report(self, options: argparse.Namespace) -> None:
         """Write what was measured after the warm-up from rank 0, and leave the process group."""
-        spent = torch.tensor(
-            processor_seconds(self._spent[: options.warm_up + options.steps], options.warm_up)
-        )
+        last = options.warm_up + options.steps
+        spent = torch.tensor(processor_seconds(self._spent[:last], options.warm_up))
         dist.all_reduce(spent)
         if dist.get_rank() == 0:
             seconds = self._seconds[options.warm_up : last]
