@@ -18,7 +18,7 @@ def test_every_stage_leaves_what_it_should(finished: Path):
     check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
     check_table(finished / "tables")
     check_noise(finished / "tables/noise.tsv")
-    for figure in ("confusion", "training_mct_paper"):
+    for figure in ("confusion", "training_mct_paper", "selection_mct_paper"):
         assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
     assert not any((finished / "checkpoints").rglob("*.safetensors"))
@@ -62,14 +62,14 @@ def check_table(folder: Path) -> None:
     assert ("MCT (paper)", "Mp") in rows
     assert ("Clean + noisy", "Mp") in rows
     ours, baseline = rows["MCT (paper)", "Mp"], rows["Clean + noisy", "Mp"]
-    assert (
-        ours["samples_seen_by_model"]
-        == baseline["samples_seen_by_model"]
-        == str(4 * SIZES["noisy"])
-    )
+    sidecar = json.loads((folder / "accuracy.json").read_text())
+    clean_per_batch = sidecar["configuration"]["mct"]["clean_per_batch_primary"]
+    assert int(ours["samples_seen_by_model"]) == 4 * SIZES["noisy"]
+    # Baselines see what Mp of `mct` sees: also the clean samples in its batches of 13.
+    joined = 2 * SIZES["noisy"] * clean_per_batch / 13
+    assert int(baseline["samples_seen_by_model"]) == int(4 * SIZES["noisy"] + joined + 0.5)
     assert ours["kind"] == "measured"
     assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows.values())
-    sidecar = json.loads((folder / "accuracy.json").read_text())
     assert sidecar["configuration"]["experiment"] == "tiny"
     assert all(run["hardware"]["processor"] for run in sidecar["runs"].values())
 
@@ -113,6 +113,27 @@ def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snake
     assert drop_times(Path(finished.parents[1], target).read_bytes()) == drop_times(before)
 
 
+def test_methods_that_need_more_than_their_sets_get_it(finished: Path, snakemake: Run):
+    """A confusion that Mp predicts (GLC), weights of labels (CleanNet), clean samples (MCT)."""
+    folder = "results/tiny/models/tiny"
+    methods = ("glc", "cleannet", "mct")
+    targets = [f"{folder}/{method}/seed0_ranks2/primary.safetensors" for method in methods]
+    run = snakemake(*targets, "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    models = finished / "models/tiny"
+    confusion = models / "pretrain_primary/seed0_ranks2/confusion_estimated.json"
+    matrix = np.array(json.loads(confusion.read_text())["matrix"])
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    with h5py.File(models / "cleannet/seed0_ranks2/label_weights.h5") as file:
+        assert file["weight"].shape == (SIZES["noisy"],)
+    record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
+    # Two epochs of five batches, with 16 clean samples each.
+    assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
+    for target in targets:
+        weights = load_file(finished.parents[1] / target)
+        assert all(np.isfinite(value).all() for value in weights.values())
+
+
 def write_silently(path: Path, data: bytes, times: os.stat_result) -> None:
     """Change a file as a failing disk does, without a new time."""
     path.write_bytes(data)
@@ -121,3 +142,15 @@ def write_silently(path: Path, data: bytes, times: os.stat_result) -> None:
 
 def drop_times(text: bytes) -> dict:
     return {k: v for k, v in json.loads(text).items() if k not in ("seconds", "started")}
+
+
+def test_every_method_goes_through(finished, snakemake):
+    others = "[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
+    run = snakemake("--cores", 2, "--configfile", "tiny.yaml", "--config", f"methods={others}")
+    assert run.returncode == 0, run.stdout + run.stderr
+    with (finished / "tables/accuracy.tsv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["model"] == "Mp"]
+    assert {row["method"] for row in rows} >= {
+        "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT",
+    }  # fmt: skip
+    assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows)

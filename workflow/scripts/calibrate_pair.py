@@ -5,10 +5,11 @@ from pathlib import Path
 
 from mct import entry, methods
 from mct.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.clean_batches import open_clean_reader
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
-from mct.coupling import Coupling, plan_calibration, summarise
-from mct.history import write_arrays, write_epochs
+from mct.confusions import read_confusion
+from mct.coupling import Coupling, plan_calibration
 from mct.imagesets import indexed_files, open_set
 from mct.learner import Learner
 from mct.loading import BatchReader
@@ -21,14 +22,15 @@ from mct.watch import StageLock
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, noise=Path,
-        auxiliary=Path, primary=Path, checkpoints=Path, output=Path,
+        __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, clean=Path,
+        noise=Path, confusion=Path, auxiliary=Path, primary=Path, checkpoints=Path, output=Path,
     )  # fmt: skip
     world_comm = world()
     check_world_size(world_comm, arguments.ranks)
     topology = split_world(world_comm)
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
-    inputs = (arguments.noisy, arguments.noise, arguments.auxiliary, arguments.primary)
+    names = ("noisy", "clean", "noise", "confusion", *methods.ROLES)
+    inputs = [getattr(arguments, name) for name in names]
     saved = stage_folder(arguments, Path(__file__), inputs)
     execution = kept_execution(saved, entry.read_execution(arguments.execution))
     lock = StageLock(saved.parent) if world_comm.rank == 0 else None
@@ -42,36 +44,32 @@ def main() -> None:
         optimizer=settings.optimizer, execution=execution,
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
-    plan = plan_calibration(settings, len(image_set))
-    reader = BatchReader(
-        image_set, settings.images, seed=methods.order_seed(settings.seed, stage=2),
-        ranks=topology.pairs, rank=topology.group_comm.rank,
+    plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}
+    plan = plans[role]
+    place = {"ranks": topology.pairs, "rank": topology.group_comm.rank}
+    order_seed = methods.order_seed(settings.seed, stage=2)
+    reader = BatchReader(image_set, settings.images, seed=order_seed, **place)
+    clean_reader = open_clean_reader(
+        arguments.clean, settings.images, count=plan.clean_per_batch,
+        seed=methods.clean_seed(settings.seed, 2, role), **place,
     )  # fmt: skip
+    confusion = read_confusion(arguments.confusion) if settings.targets == "posterior" else None
     told = saved.parent if world_comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
-    coupling = Coupling(
-        learner, topology, image_set, settings, json.loads(arguments.noise.read_text()), progress
-    )
+    noise = json.loads(arguments.noise.read_text())
+    coupling = Coupling(learner, topology, image_set, settings, noise, confusion, progress)
     checkpoints = Checkpoints(
         saved, execution, world_comm=world_comm, model_comm=topology.group_comm, role=role
     )
-    coupling.run(reader, plan, checkpoints, execution.prefetch_batches)
-    folder = arguments.output
+    coupling.run(reader, clean_reader, plan, checkpoints, execution.prefetch_batches)
     if world_comm.rank == 0:
-        write_arrays(
-            folder / "history.h5", coupling.history.arrays(), {"axes": "step, (Ma, Mp), class"}
-        )
-        write_arrays(
-            folder / "samples.h5",
-            coupling.record.arrays(image_set),
-            {"axes": "epoch, sample, (Ma, Mp)"},
-        )
-        write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
-        record = training_record(settings, world_comm.size, compute, progress, plan.samples)
-        facts = {**record, **learner.summary(), "pair_hosts": topology.pair_hosts}
-        write_record(folder / "record.json", facts)
+        coupling.write(arguments.output, plan)
+        seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
+        record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
+        facts = {**record, **seen, **learner.summary(), "pair_hosts": topology.pair_hosts}
+        write_record(arguments.output / "record.json", facts)
     if topology.group_comm.rank == 0:
-        save_weights(learner.model, folder / f"{role}.safetensors")
+        save_weights(learner.model, arguments.output / f"{role}.safetensors")
     checkpoints.remove()
     topology.free()
     del lock

@@ -139,6 +139,16 @@ def start_gather(
     return topology.world_comm.Iallgatherv(confidence, [both, (counts, places)]), both
 
 
+def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
+    """Return the values of all samples of a global batch, shape (batch,), from the ranks' blocks.
+
+    Collective. `values` (b,) is contiguous; blocks are those of `partition.block`.
+    """
+    everyone = np.empty(batch, values.dtype)
+    comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])
+    return everyone
+
+
 def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return Ma's logits of the pair's block, shape (b, K), on both ranks. Collective in the pair."""
     teacher = (
@@ -148,6 +158,16 @@ def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.
     )
     topology.pair_comm.Bcast(teacher, root=AUXILIARY)
     return teacher
+
+
+def share_predictions(topology: Topology, own: NDArray[Any]) -> NDArray[Any]:
+    """Return both models' predictions of the pair's block, shape (2, b, K), Ma's first.
+
+    Collective in the pair. `own` (b, K) are this rank's model's.
+    """
+    both = np.empty((2, *own.shape), own.dtype)
+    topology.pair_comm.Allgather(np.ascontiguousarray(own), both)
+    return both
 
 
 def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:

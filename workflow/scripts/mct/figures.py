@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mct.files import replacing
+from mct.selection import Quality
 
 mpl.use("Agg")
 # Fixed salt and no date: equal results give equal files.
@@ -106,6 +107,28 @@ def draw_training(
     return figure
 
 
+def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
+    """Return purity and recall of both selections over epochs, a line a class, means over seeds."""
+    figure, axes = plt.subplots(
+        2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
+    )
+    colours = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
+    for row, name in zip(axes, Quality._fields, strict=True):
+        mean = np.mean([getattr(quality, name) for quality in qualities], axis=0)
+        epochs = np.arange(1, len(mean) + 1)
+        for axis, role, values in zip(row, COLOURS, mean.transpose(1, 2, 0), strict=True):
+            for label, line, colour in zip(classes, values, colours, strict=True):
+                axis.plot(epochs, line, color=colour, label=label, linewidth=1)
+            axis.plot(epochs, values.mean(axis=0), color="black", label="mean of classes")
+            axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
+    for axis in axes[1]:
+        axis.set_xlabel("epoch of calibration")
+    if len(classes) <= LARGEST_LABELLED:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    return figure
+
+
 def _legend_once(axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
@@ -127,7 +150,7 @@ def draw_pictures(
             axes[0].step(places, np.sort(counts)[::-1], label=name)
         axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
     if named:
-        axes[0].set_xticks(places, names, rotation=45 if max(map(len, names)) > 2 else 0)
+        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
     axes[0].set(
         title="Classes" if named else "Classes, each set's largest first",
         ylabel="pictures",
@@ -135,10 +158,12 @@ def draw_pictures(
     )
     axes[1].set(title="Sizes", xlabel="short side in pixels", ylabel="pictures")
     axes[1].set_xscale("log", base=2)
+    axes[1].xaxis.set_major_formatter("{x:.0f}")
     for axis in axes:
         axis.set_yscale("symlog", linthresh=10)
         axis.set_ylim(bottom=0)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 
 

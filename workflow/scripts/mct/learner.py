@@ -1,6 +1,6 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mct.comm import Comm
 from mct.compute import Compute
@@ -84,8 +85,7 @@ class Learner:
         Collective where norms share their statistics.
         """
         if not len(images) and not self._is_coupled:
-            dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
-            return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
+            return self._no_logits()
         entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
@@ -99,6 +99,22 @@ class Learner:
     def summary(self) -> dict[str, str | float]:
         """Return how gradients were summed and the seconds waited for that, for the record."""
         return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
+
+    @torch.no_grad()
+    def infer(self, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Return logits (b, K) of the model in evaluation mode, with other `weights` by name."""
+        if not len(images):
+            return self._no_logits()
+        pictures = self._compute.normalise(images, self._images.mean, self._images.std)
+        self.model.eval()
+        with self._compute.autocast():
+            logits = functional_call(self.model, dict(weights), (pictures,))
+        self.model.train()
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _no_logits(self) -> Tensor:
+        dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
+        return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
 
     def to_device(self, tensor: Tensor) -> Tensor:
         """Return a tensor on the model's device."""
