@@ -15,14 +15,17 @@ from step_data import processor_seconds, write_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from mct.checkpoint import Checkpoints
+from mct.clean_batches import CleanReader
 from mct.comm import Comm, split_world, world
 from mct.compute import Compute, choose_compute
 from mct.coupling import Coupling
 from mct.imagesets import ImageSet, open_set
 from mct.learner import Learner
 from mct.loading import BatchReader
+from mct.losses import cross_entropy
 from mct.methods import ROLES
 from mct.models import build_model
+from mct.objectives import Objective, equal_weights
 from mct.partition import GlobalBatch
 from mct.progress import Progress
 from mct.schedules import linear
@@ -135,7 +138,9 @@ def pretrain(
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=comm, role="primary"
         )
-        training = Training(learner, reader, plan, clock)
+        trusted = np.zeros(len(image_set), bool)
+        objective = Objective(cross_entropy, equal_weights, trusted)
+        training = Training(learner, reader, no_clean(options, comm), objective, plan, clock)
         training.run(checkpoints, execution.prefetch_batches)
     return clock
 
@@ -165,10 +170,17 @@ def calibrate(
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=group, role=ROLES[topology.role]
         )
-        coupling = Coupling(learner, topology, image_set, settings, NOISE, clock)
-        coupling.run(reader, plan, checkpoints, execution.prefetch_batches)
+        coupling = Coupling(learner, topology, image_set, settings, NOISE, None, clock)
+        coupling.run(
+            reader, no_clean(options, group), plan, checkpoints, execution.prefetch_batches
+        )
     topology.free()
     return clock
+
+
+def no_clean(options: argparse.Namespace, comm: Comm) -> CleanReader:
+    """Return a reader of no clean samples."""
+    return CleanReader(None, images_of(options), count=0, seed=0, ranks=comm.size, rank=comm.rank)
 
 
 def matrix_rate(compute: Compute) -> float:
