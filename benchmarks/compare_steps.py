@@ -92,7 +92,8 @@ def compare(
         for precision, results in ours.items():
             steps = ["--steps", options.steps + 1, "--stage", stage, "--precision", precision]
             results.append(run_ours([*common, *steps, "--shards", *shards], folder, options))
-        peers.append(run_peer(stage, [*common, "--data", pictures], folder, options))
+        data = ["--steps", options.steps, "--data", pictures]
+        peers.append(run_peer(stage, [*common, *data], folder, options))
     return [row(case, stage, name, results, peers) for name, results in ours.items()]
 
 
@@ -103,10 +104,9 @@ def run_ours(arguments: list, folder: Path, options: argparse.Namespace) -> dict
 
 
 def run_peer(stage: str, arguments: list, folder: Path, options: argparse.Namespace) -> dict:
-    """Return what one start of the peer reports; its last steps are cut to as many as ours."""
-    result = run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", options.ranks,
-                  HERE / f"peer_{stage}.py", *arguments], folder)  # fmt: skip
-    return {**result, "seconds": result["seconds"][: options.steps]}
+    """Return what one start of the peer reports."""
+    return run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", options.ranks,
+                HERE / f"peer_{stage}.py", *arguments], folder)  # fmt: skip
 
 
 def run(command: list, folder: Path) -> dict:
@@ -125,14 +125,19 @@ def row(case: Case, stage: str, precision: str, ours: list[dict], peers: list[di
     """Return the row of a case: medians of steps, ratios of alternations, share of the rate."""
     mine, theirs = ([statistics.median(r["seconds"]) for r in part] for part in (ours, peers))
     ratios = [peer / our for peer, our in zip(theirs, mine, strict=True)]
-    rate = statistics.median(r["matrix_gigaflops"] for r in ours)
-    speed = ours[0]["gigaflops_per_sample"] * case.batch / statistics.median(mine)
+    spent = [[r["processor_seconds_per_step"] for r in part] for part in (ours, peers)]
+    processor_ratios = [peer / our for our, peer in zip(*spent, strict=True)]
+    rate = max(r["matrix_gigaflops"] for r in ours)
+    speed = ours[0]["gigaflops_per_sample"] * case.batch / statistics.median(spent[0])
     return {
         "stage": stage, "model": case.model, "pixels": case.size, "samples_per_rank": case.batch,
         "precision": precision, "our_seconds": f"{statistics.median(mine):.3f}",
         "peer_seconds": f"{statistics.median(theirs):.3f}",
         "ratio": f"{statistics.median(ratios):.2f}",
         "ratio_range": f"{min(ratios):.2f} to {max(ratios):.2f}",
+        "processor_ratio": f"{statistics.median(processor_ratios):.2f}",
+        "processor_range": f"{min(processor_ratios):.2f} to {max(processor_ratios):.2f}",
+        "our_processor_seconds": f"{statistics.median(spent[0]):.3f}",
         "waited_seconds": f"{statistics.median(r['waited_seconds_per_step'] for r in ours):.3f}",
         "gigaflops": f"{speed:.0f}", "matrix_gigaflops": f"{rate:.0f}",
         "share_percent": f"{100 * speed / rate:.0f}",
@@ -154,10 +159,12 @@ def write(rows: list[dict], options: argparse.Namespace) -> None:
         f"{options.ranks} ranks of one thread, {machine['cores']} cores ({machine['processor']}), "
         f"{options.repetitions} alternations of {options.steps} steps after one of warm-up; "
         + ", ".join(f"{name} {number}" for name, number in versions().items()) + ".", "",
-        "A ratio is the peer's median step over ours; `waited_seconds` is our waiting for pictures",
-        "in a step; `gigaflops` are those of convolutions and matrix products of one rank, whatever",
-        "else the step does; `matrix_gigaflops` is a rank's rate in products of square matrices in",
-        "the same precision, all ranks at once.",
+        "A ratio is the peer's median step over ours, `processor_ratio` that of processor seconds a",
+        "step and rank, loading included, which other work on the machine disturbs less (our waiting",
+        "inside MPI counts, the peer's sleeps do not). `waited_seconds` is our waiting for pictures",
+        "in a step. `gigaflops` are those of convolutions and matrix products of a whole step (backward",
+        "of all samples) a processor second of a rank; `matrix_gigaflops` is its best rate in products",
+        "of square matrices in the same precision, all ranks at once.",
     ]  # fmt: skip
     options.output.with_suffix(".md").write_text("\n".join(page) + "\n")
 

@@ -16,12 +16,15 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from mct.clean_batches import CleanReader
 from mct.comm import Topology, split_world, start_gather, wait_for, world
 from mct.compute import choose_compute, hardware, versions
-from mct.coupling import Coupling, Selector
+from mct.coupling import Coupling
+from mct.decisions import Selector
 from mct.imagesets import ImageSet
 from mct.learner import Learner
 from mct.loading import Batch
+from mct.losses import cross_entropy, selected_mean
 from mct.models import build_architecture
 from mct.partition import GlobalBatch, block
 from mct.progress import Progress
@@ -32,7 +35,6 @@ from mct.settings import (
     ModelSettings,
     OptimizerSettings,
 )
-from mct.training import train_step
 
 CLASSES = 14
 NOISE = {"rate": 0.4, "upper": 0.4}
@@ -132,10 +134,11 @@ def time_steps(
         execution=execution, seed=(0, topology.role),
     )  # fmt: skip
     progress = Progress("benchmark", total_samples=1)
-    coupling = Coupling(learner, topology, image_set, settings, NOISE, progress)
+    coupling = Coupling(learner, topology, image_set, settings, NOISE, None, progress)
+    nothing = CleanReader(None, settings.images, count=0, seed=0, ranks=1, rank=0).read(0)
     steps = (
-        lambda: train_step(learner, batch, 1e-4),
-        lambda: coupling.step(batch, 1e-4),
+        lambda: train_alone(learner, batch),
+        lambda: coupling.step(batch, nothing, 1e-4),
     )
     seconds = []
     for _ in range(options.repetitions + 1):
@@ -147,6 +150,16 @@ def time_steps(
             pair.append(max(topology.world_comm.allgather(perf_counter() - began)))
         seconds.append((pair[0], pair[1]))
     return seconds[1:]
+
+
+def train_alone(learner: Learner, batch: Batch) -> None:
+    """Make the step of a model that learns from every sample of a batch."""
+    logits = learner.forward(batch.images, 0)
+    losses = cross_entropy(logits, batch.labels)
+    loss = selected_mean(losses, torch.ones_like(losses), batch.plan.size)
+    learner.update(loss, 1e-4)
+    int((logits.argmax(dim=1) == batch.labels).sum())
+    loss.item()
 
 
 def write(

@@ -7,22 +7,25 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import torch
-from step_data import write_seconds
+from step_data import processor_seconds, write_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from mct.checkpoint import Checkpoints
+from mct.clean_batches import CleanReader
 from mct.comm import Comm, split_world, world
 from mct.compute import Compute, choose_compute
 from mct.coupling import Coupling
 from mct.imagesets import ImageSet, open_set
 from mct.learner import Learner
 from mct.loading import BatchReader
+from mct.losses import cross_entropy
 from mct.methods import ROLES
 from mct.models import build_model
+from mct.objectives import Objective, equal_weights
 from mct.partition import GlobalBatch
 from mct.progress import Progress
 from mct.schedules import linear
@@ -40,16 +43,18 @@ MATRIX, MATRIX_SECONDS = 2048, 1.0
 
 
 class StepClock(Progress):
-    """Notes when each step ends; prints nothing."""
+    """Notes when each step ends, and the processor time until then; prints nothing."""
 
     def __init__(self) -> None:
         super().__init__("benchmark", total_samples=1)
         self.ends: list[float] = []
+        self.spent: list[float] = []
 
     def count(self, batch: GlobalBatch, waited_seconds: float) -> None:
         """Note the end of a step."""
         super().count(batch, waited_seconds)
         self.ends.append(perf_counter())
+        self.spent.append(process_time())
 
 
 def main() -> None:
@@ -61,11 +66,13 @@ def main() -> None:
     learn = calibrate if options.stage == "calibration" else pretrain
     clock = learn(options, comm, compute, execution, image_set)
     seconds = np.diff(clock.ends)[options.warm_up - 1 :].tolist()
+    spent = comm.gather(processor_seconds(clock.spent, options.warm_up), root=0)
     rates = comm.gather(matrix_rate(compute), root=0)
     if comm.rank == 0:
         write_seconds(
             options.output,
             seconds,
+            processor_seconds_per_step=float(np.mean(spent)),
             waited_seconds_per_step=clock.summary()["waited_seconds"] / len(clock.ends),
             gigaflops_per_sample=sample_flops(options) / 1e9,
             matrix_gigaflops=float(np.mean(rates)),
@@ -131,7 +138,9 @@ def pretrain(
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=comm, role="primary"
         )
-        training = Training(learner, reader, plan, clock)
+        trusted = np.zeros(len(image_set), bool)
+        objective = Objective(cross_entropy, equal_weights, trusted)
+        training = Training(learner, reader, no_clean(options, comm), objective, plan, clock)
         training.run(checkpoints, execution.prefetch_batches)
     return clock
 
@@ -161,10 +170,17 @@ def calibrate(
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=group, role=ROLES[topology.role]
         )
-        coupling = Coupling(learner, topology, image_set, settings, NOISE, clock)
-        coupling.run(reader, plan, checkpoints, execution.prefetch_batches)
+        coupling = Coupling(learner, topology, image_set, settings, NOISE, None, clock)
+        coupling.run(
+            reader, no_clean(options, group), plan, checkpoints, execution.prefetch_batches
+        )
     topology.free()
     return clock
+
+
+def no_clean(options: argparse.Namespace, comm: Comm) -> CleanReader:
+    """Return a reader of no clean samples."""
+    return CleanReader(None, images_of(options), count=0, seed=0, ranks=comm.size, rank=comm.rank)
 
 
 def matrix_rate(compute: Compute) -> float:
@@ -175,13 +191,13 @@ def matrix_rate(compute: Compute) -> float:
 
 
 def rate_of(work: Callable[[], object]) -> float:
-    """Return how often a second `work` can be done, after a first time that is not counted."""
+    """Return how often a processor second `work` can be done, after a first time not counted."""
     work()
-    began, count = perf_counter(), 0
-    while perf_counter() - began < MATRIX_SECONDS:
+    began, count = process_time(), 0
+    while process_time() - began < MATRIX_SECONDS:
         work()
         count += 1
-    return count / (perf_counter() - began)
+    return count / (process_time() - began)
 
 
 def sample_flops(options: argparse.Namespace) -> float:

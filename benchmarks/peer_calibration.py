@@ -8,11 +8,10 @@ python -m torch.distributed.run --nproc-per-node 2 benchmarks/peer_calibration.p
 """
 
 import math
-from time import perf_counter
 
 import torch
 import torch.distributed as dist
-from peers import parse_options, picture_loader, report_seconds
+from peers import Clock, parse_options, picture_loader
 from scipy.stats import binom
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -42,8 +41,7 @@ def main() -> None:
         model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
     sizes = cut_sizes(options.batch * pairs)
-    seconds = []
-    began = perf_counter()
+    clock = Clock()
     for images, labels in loader:
         logits = model(images)
         confidence = logits.detach().softmax(1).gather(1, labels[:, None])[:, 0].contiguous()
@@ -70,9 +68,8 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         loss.item()
-        seconds.append(perf_counter() - began)
-        began = perf_counter()
-    report_seconds(options, seconds)
+        clock.note_step()
+    clock.report(options)
 
 
 def build(name: str, classes: int) -> torch.nn.Module:

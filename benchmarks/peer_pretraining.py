@@ -6,12 +6,10 @@ an image folder, SGD, running loss and accuracies in every iteration.
 python -m torch.distributed.run --nproc-per-node 2 benchmarks/peer_pretraining.py ...
 """
 
-from time import perf_counter
-
 import torch
 import torch.distributed as dist
 from peer_calibration import build
-from peers import parse_options, picture_loader, report_seconds
+from peers import Clock, parse_options, picture_loader
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,8 +23,8 @@ def main() -> None:
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     model.train()
-    seconds, totals = [], [0.0, 0.0, 0.0]
-    began = perf_counter()
+    totals = [0.0, 0.0, 0.0]
+    clock = Clock()
     for images, labels in loader:
         output = model(images)
         loss = criterion(output, labels)
@@ -36,9 +34,8 @@ def main() -> None:
         top5 = output.topk(5, 1).indices == labels[:, None]
         figures = (loss, top5[:, 0].float().mean(), top5.any(1).float().mean())
         totals = [a + b.item() for a, b in zip(totals, figures, strict=True)]
-        seconds.append(perf_counter() - began)
-        began = perf_counter()
-    report_seconds(options, seconds)
+        clock.note_step()
+    clock.report(options)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 import argparse
 from pathlib import Path
+from time import perf_counter
 
+import psutil
 import torch
 import torch.distributed as dist
-from step_data import write_seconds
+from step_data import processor_seconds, write_seconds
 from torch.utils.data import DataLoader, DistributedSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -22,6 +24,7 @@ def parse_options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--classes", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True, help="samples a rank")
     parser.add_argument("--warm-up", type=int, default=1, help="steps that are not reported")
+    parser.add_argument("--steps", type=int, required=True, help="steps that are reported")
     parser.add_argument("--workers", type=int, default=1, help="processes that load, per rank")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
@@ -52,8 +55,30 @@ def load(path: str):
     return decode(Path(path).read_bytes(), path)
 
 
-def report_seconds(options: argparse.Namespace, seconds: list[float]) -> None:
-    """Write the seconds of each step after the warm-up, from rank 0."""
-    if dist.get_rank() == 0:
-        write_seconds(options.output, seconds[options.warm_up :])
-    dist.destroy_process_group()
+class Clock:
+    """Notes when each step ends, and the processor time of this process and its workers until then."""
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+        self._seconds: list[float] = []
+        self._spent: list[float] = []
+
+    def note_step(self) -> None:
+        """Note the end of a step."""
+        now = perf_counter()
+        self._seconds.append(now - self._began)
+        self._began = now
+        me = psutil.Process()
+        times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+        self._spent.append(sum(time.user + time.system for time in times))
+
+    def report(self, options: argparse.Namespace) -> None:
+        """Write what was measured after the warm-up from rank 0, and leave the process group."""
+        last = options.warm_up + options.steps
+        spent = torch.tensor(processor_seconds(self._spent[:last], options.warm_up))
+        dist.all_reduce(spent)
+        if dist.get_rank() == 0:
+            seconds = self._seconds[options.warm_up : last]
+            mean = spent.item() / dist.get_world_size()
+            write_seconds(options.output, seconds, processor_seconds_per_step=mean)
+        dist.destroy_process_group()

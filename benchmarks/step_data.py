@@ -63,3 +63,8 @@ def make_shards(root: Path, folder: Path, size: int) -> list[Path]:
 def write_seconds(path: Path, seconds: list[float], **facts: object) -> None:
     """Write the seconds of the measured steps and facts about them."""
     path.write_text(json.dumps({"seconds": seconds, **facts}))
+
+
+def processor_seconds(spent: list[float], warm_up: int) -> float:
+    """Return the processor time of a step from its sum at the end of each, the warm-up left out."""
+    return (spent[-1] - spent[warm_up - 1]) / (len(spent) - warm_up)

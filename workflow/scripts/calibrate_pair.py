@@ -66,7 +66,7 @@ def main() -> None:
         coupling.write(arguments.output, plan)
         seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
         record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
-        facts = {**record, **seen, "pair_hosts": topology.pair_hosts}
+        facts = {**record, **seen, **learner.summary(), "pair_hosts": topology.pair_hosts}
         write_record(arguments.output / "record.json", facts)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, arguments.output / f"{role}.safetensors")

@@ -53,7 +53,7 @@ class Learner:
         transport = choose_transport(
             comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
         )
-        self.allreduce = transport.name
+        self._allreduce = transport.name
         parameters = list(self.model.parameters())
         self.gradients = GradientSum(parameters, transport, execution.bucket_bytes, leaves)
         self.optimizer = MomentumSGD(parameters, optimizer, leaves)
@@ -95,6 +95,10 @@ class Learner:
         if self._keeps_apart and logits.requires_grad:
             self._passes, self._output = self._passes + 1, logits
         return logits
+
+    def summary(self) -> dict[str, str | float]:
+        """Return how gradients were summed and the seconds waited for that, for the record."""
+        return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
 
     @torch.no_grad()
     def infer(self, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
