@@ -11,6 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/catalogue.smk"
+include: "workflow/rules/inspect.smk"
 include: "workflow/rules/shard.smk"
 include: "workflow/rules/noise.smk"
 include: "workflow/rules/pretrain.smk"
@@ -24,6 +25,8 @@ rule all:
     default_target: True
     input:
         result("tables/accuracy.tsv"),
+        [result("tables/noise.tsv")] if EXPERIMENT.calibrated() else [],
+        result("tables/pictures.tsv"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
         [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],

@@ -124,11 +124,11 @@ def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
     target = "results/tiny/shards/tiny/noisy/index.json"
     run = run_snakemake(project, target, *OPTIONS, "--retries", 1)
     assert run.returncode == 1
-    report = run.stderr[run.stderr.index("failed: index_shards tiny") :]
+    report = run.stderr[run.stderr.index("failed: quarantine_pictures tiny") :]
     assert "user's error: " in report
     assert "dataset.quarantine_share" in report
-    assert report.count("failed: index_shards") == 1
-    log = project / "results/tiny/logs/tiny/index_shards/noisy.log"
+    assert report.count("failed: quarantine_pictures") == 1
+    log = project / "results/tiny/logs/tiny/quarantine_pictures.log"
     assert log.read_text().endswith("(not tried again)\n")
 
 

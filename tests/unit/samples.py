@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.catalogue import Catalogue
-from mct.imagesets import ImageSet, quarantine_file
+from mct.imagesets import ImageSet
+from mct.inspection import find
+from mct.layouts import Row
 from mct.settings import DatasetSettings, ShardSettings
-from mct.shards import ShardPlan, write_shard
+from mct.sharding import Member, ShardPlan, deal, write_shard
 
 CLASSES = 3
 
@@ -51,6 +53,7 @@ def small_catalogue() -> Catalogue:
         paths=[f"{i}.png" for i in number],
         observed=np.where(members["noisy"], number % CLASSES, -1),
         true=np.where(number >= 7, (number + 1) % CLASSES, -1),
+        right=np.full(16, -1),
         members=members,
     )
 
@@ -58,20 +61,35 @@ def small_catalogue() -> Catalogue:
 def shard_settings(shards: int, encoding: str = "pixels", size: int = 8) -> ShardSettings:
     """Return settings of shards of `small_catalogue`."""
     return ShardSettings(
-        layout="none", root=None, seed=0, size=size, encoding=encoding, shards=shards
-    )
+        layout="none", root=None, seed=0, size=size, encoding=encoding, shards=shards,
+        short_side=None, quality=95,
+    )  # fmt: skip
+
+
+def members_of(rows: list[int], layout: object, catalogue: Catalogue | None = None) -> list[Member]:
+    """Return rows of a catalogue as members of a shard, their pictures inspected."""
+    catalogue = catalogue or small_catalogue()
+    members = []
+    for number in rows:
+        row = Row(
+            catalogue.keys[number], catalogue.paths[number], int(catalogue.observed[number]),
+            int(catalogue.true[number]), *(bool(c[number]) for c in catalogue.members.values()),
+        )  # fmt: skip
+        members.append(Member(int(number), row, find(row, layout, 10**6)))
+    return members
 
 
 def write_set(
     folder: Path, name: str, settings: ShardSettings, picture_size: int = 8
 ) -> list[Path]:
     """Write all shards of one set of `small_catalogue`, none left out, and return their paths."""
-    paths = []
+    paths, layout = [], PictureLayout(picture_size)
+    rows = np.flatnonzero(small_catalogue().members[name])
     for shard in range(settings.shards):
         plan = ShardPlan(set_name=name, shard=shard, classes=CLASSES, source="test")
         path = folder / name / f"{shard:04d}.h5"
-        write_shard(small_catalogue(), PictureLayout(picture_size), settings, plan, path)
-        quarantine_file(path).write_text("")
+        members = members_of(deal(rows, settings.shards, shard, settings.seed), layout)
+        write_shard(members, layout, settings, plan, path)
         paths.append(path)
     return paths
 

@@ -1,4 +1,4 @@
-"""Decoding, fitting and augmenting against slow references and pictures with known results."""
+"""Fitting and augmenting against slow references and pictures with known results."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,14 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples import encode, picture_of
+from samples import picture_of
 
-from mct.errors import UserError
 from mct.images import (
     AUGMENTATION_STREAM,
     DRAWS,
     EVALUATION_RATIO,
     ORDER_STREAM,
     augment,
-    decode,
     draw_parameters,
     fit,
     keyed_generator,
@@ -34,26 +32,6 @@ def row(**changes: float) -> np.ndarray:
     """Return draws of a half each, some of them changed by their name."""
     names = ("down", "right", "flip", "area", "aspect")
     return np.array([changes.get(name, 0.5) for name in names], np.float32)
-
-
-def test_decoding_a_png_gives_its_pixels_and_grey_ones_in_all_channels():
-    picture = picture_of(0, 5, 7)
-    np.testing.assert_array_equal(decode(encode(picture), "picture"), picture)
-    grey = decode(encode(picture[..., 0]), "picture")
-    np.testing.assert_array_equal(grey, np.repeat(picture[..., :1], 3, axis=2))
-
-
-@pytest.mark.parametrize("cut", [0, 1, 20, 60])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_broken_picture_is_refused_by_its_name(kind, cut):
-    with pytest.raises(UserError, match=r"folder/a\.png: cannot be decoded as a picture"):
-        decode(encode(picture_of(0), kind)[:cut], "folder/a.png")
-
-
-def test_why_a_picture_is_broken_is_said_in_the_same_words_in_every_run():
-    with pytest.raises(UserError) as caught:
-        decode(b"no picture", "a.png")
-    assert "0x" not in str(caught.value)  # an address
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 50), st.integers(0, 50))

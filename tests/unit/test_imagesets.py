@@ -14,7 +14,6 @@ from mct.imagesets import (
     indexed_files,
     open_set,
     open_training_set,
-    quarantine_file,
     read_index,
     read_sizes,
     verify_index,
@@ -31,7 +30,7 @@ def rows_of(*names: str) -> np.ndarray:
 def write_index(folder: Path, name: str, shards: int = 2) -> Path:
     """Write a set and its index."""
     paths = write_set(folder, name, shard_settings(shards))
-    write_json(paths[0].parent / "index.json", index_shards(name, paths, 0))
+    write_json(paths[0].parent / "index.json", index_shards(name, paths))
     return paths[0].parent / "index.json"
 
 
@@ -70,7 +69,7 @@ def test_union_has_each_picture_once_with_its_true_label_where_clean(tmp_path, m
 
 def test_index_says_what_the_shards_hold(tmp_path):
     paths = write_set(tmp_path, "noisy", shard_settings(3))
-    index = index_shards("noisy", paths, 0)
+    index = index_shards("noisy", paths)
     rows = rows_of("noisy")
     assert (index["set"], index["classes"], index["samples"]) == ("noisy", CLASSES, len(rows))
     known = CATALOGUE.true[rows][CATALOGUE.true[rows] >= 0]
@@ -115,22 +114,7 @@ def test_indexing_finds_a_damaged_picture(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data.replace(picture, picture[::-1]))
     with pytest.raises(UserError, match=r"0000\.h5: picture key-8: wrong checksum"):
-        index_shards("clean", [path], 0)
-
-
-@pytest.mark.parametrize(("share", "allowed"), [(0.17, True), (0.16, False), (0, False)])
-def test_pictures_left_out_are_counted_and_at_most_a_share(tmp_path, share, allowed):
-    """One of six was left out: 16.7 %."""
-    paths = write_set(tmp_path, "clean", shard_settings(2))
-    quarantine_file(paths[1]).write_text("key-99\tbroken\n")
-    if allowed:
-        index = index_shards("clean", paths, share)
-        assert (index["samples"], index["quarantined"]) == (5, 1)
-    else:
-        with pytest.raises(
-            UserError, match=r"1 of 6 pictures cannot be decoded, more than .*key-99"
-        ):
-            index_shards("clean", paths, share)
+        index_shards("clean", [path])
 
 
 def test_a_picture_that_is_no_longer_decodable_is_named(tmp_path):
@@ -156,5 +140,5 @@ def test_what_is_no_index_is_refused(tmp_path, text):
 
 
 def test_index_is_json_of_plain_numbers(tmp_path):
-    index = index_shards("test", write_set(tmp_path, "test", shard_settings(1)), 0)
+    index = index_shards("test", write_set(tmp_path, "test", shard_settings(1)))
     assert json.loads(json.dumps(index)) == index

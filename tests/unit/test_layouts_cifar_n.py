@@ -10,8 +10,8 @@ from trees import write_cifar
 
 from mct.catalogue import build_catalogue
 from mct.errors import UserError
-from mct.images import decode
 from mct.layouts.cifar_n import CifarN
+from mct.pictures import decode
 from mct.settings import NoiseSettings
 
 

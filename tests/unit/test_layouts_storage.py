@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from samples import dataset_settings, encode, picture_of, write_clothing
 
 from mct.catalogue import build_catalogue
-from mct.errors import UserError
+from mct.errors import BrokenPictureError, UserError
 from mct.layouts.archives import is_inside
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.storage import Storage
+from mct.threads import map_in_threads
 
 
 @pytest.fixture
@@ -241,3 +242,21 @@ def test_keys_of_clothing_that_leave_the_root_are_refused_with_their_list(tmp_pa
     layout = Clothing1M(dataset_settings(layout="clothing1m", root=str(tree)))
     with pytest.raises(UserError, match=rf"clean_test_key_list\.txt: expected paths .* got {key}"):
         list(layout.rows())
+
+
+@pytest.mark.parametrize("kind", ["file", *WRITERS])
+def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(root, kind, monkeypatch):
+    monkeypatch.setattr("mct.layouts.archives.MOST_BYTES", 5)
+    if kind != "file":
+        WRITERS[kind](root / f"a.{kind}", {"b.jpg": b"inside"})
+    with pytest.raises(BrokenPictureError, match=r"b\.jpg: expected at most 5 bytes, got 6"):
+        Storage(root, archives=True).read("a/b.jpg" if kind == "file" else f"a.{kind}/b.jpg")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_threads_read_an_archive_at_once(root, kind):
+    files = {f"{number}.jpg": bytes([number]) * 1000 for number in range(200)}
+    WRITERS[kind](root / f"many.{kind}", files)
+    storage = Storage(root, archives=True)
+    found = map_in_threads(lambda name: storage.read(f"many.{kind}/{name}"), files, 4)
+    assert list(found) == list(files.values())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,16 +19,19 @@ from samples import (
     CLASSES,
     PictureLayout,
     encode,
+    members_of,
     picture_of,
     shard_settings,
     small_catalogue,
     write_set,
 )
 
-from mct import shards
+from mct import sharding, shards
 from mct.errors import UserError
-from mct.images import decode, fit
-from mct.shards import FIELDS, ShardPlan, choose_encoding, deal, open_shard, write_shard
+from mct.images import fit
+from mct.pictures import decode
+from mct.sharding import ShardPlan, choose_encoding, deal, write_shard
+from mct.shards import FIELDS, open_shard
 
 ENCODINGS = ("pixels", "encoded")
 CLEAN = range(7, 12)
@@ -52,8 +56,8 @@ def editing(path: Path) -> Iterator[h5py.File]:
     with h5py.File(path, "r+") as file:
         yield file
         payload = file.get("payload")
-        place = shards._payload_place(payload) if isinstance(payload, h5py.Dataset) else (512, 0)
-    shards._seal(path, *place)
+        place = shards.payload_place(payload) if isinstance(payload, h5py.Dataset) else (512, 0)
+    shards.seal(path, *place)
 
 
 @given(st.integers(0, 200), st.integers(1, 40), st.integers(0, 9))
@@ -88,7 +92,7 @@ def test_auto_keeps_pixels_of_tiny_pictures(encoding, size, expected):
 @pytest.mark.parametrize("copy_bytes", [1 << 22, 100])
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_shard_reads_back_what_was_written(tmp_path, monkeypatch, encoding, copy_bytes):
-    monkeypatch.setattr(shards, "COPY_BYTES", copy_bytes)
+    monkeypatch.setattr(sharding, "COPY_BYTES", copy_bytes)
     catalogue, shard = small_catalogue(), open_shard(write_clean(tmp_path, encoding))
     rows = shard.fields["sample"]
     assert sorted(rows) == list(CLEAN)
@@ -139,44 +143,49 @@ def test_more_shards_than_pictures_leave_empty_ones(tmp_path):
     assert [len(open_shard(path)) for path in paths] == [1, 1, 0]
 
 
-class Broken(PictureLayout):
-    """A layout of which two pictures cannot be decoded."""
-
-    def read(self, path: str) -> bytes:
-        return b"no picture" if path in ("8.png", "10.png") else super().read(path)
-
-
-def write_broken(folder: Path, encoding: str = "pixels") -> tuple[Path, list[tuple[str, str]]]:
-    """Write the clean set without its broken pictures."""
-    plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
-    path = folder / "0000.h5"
-    return path, write_shard(small_catalogue(), Broken(), shard_settings(1, encoding), plan, path)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_pictures_that_cannot_be_decoded_are_left_out_and_named(tmp_path, encoding):
-    path, rejected = write_broken(tmp_path, encoding)
-    assert {key for key, _ in rejected} == {"key-8", "key-10"}
-    assert all("cannot be decoded" in reason for _, reason in rejected)
-    shard = open_shard(path)
-    assert sorted(shard.fields["sample"]) == [7, 9, 11]
-    shard.verify()
-
-
-def test_reasons_of_pictures_left_out_are_the_same_in_every_run(tmp_path):
-    (_, one), (_, other) = (write_broken(tmp_path / name) for name in ("one", "other"))
-    assert one == other
-
-
 def test_a_picture_that_cannot_be_read_ends_the_shard_and_leaves_no_file(tmp_path):
     class Missing(PictureLayout):
         def read(self, path: str) -> bytes:
             raise UserError(f"{path}: cannot be read")
 
     plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
+    members = members_of(CLEAN, PictureLayout())
     with pytest.raises(UserError, match=r"\d+\.png: cannot be read"):
-        write_shard(small_catalogue(), Missing(), shard_settings(1), plan, tmp_path / "0.h5")
+        write_shard(members, Missing(), shard_settings(1), plan, tmp_path / "0.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_picture_that_changed_since_its_inspection_is_refused(tmp_path, encoding):
+    plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
+    members = members_of(CLEAN, PictureLayout())
+    with pytest.raises(UserError, match=r"7\.png: not the file that was inspected; rerun"):
+        write_shard(members, PictureLayout(9), shard_settings(1, encoding), plan, tmp_path / "0.h5")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_threads_change_nothing(tmp_path, encoding):
+    plan = ShardPlan(set_name="clean", shard=0, classes=CLASSES, source="test")
+    layout, settings = PictureLayout(12), shard_settings(1, encoding)
+    for threads in (1, 3):
+        path = tmp_path / f"{threads}.h5"
+        write_shard(members_of(CLEAN, layout), layout, settings, plan, path, threads)
+    assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "3.h5").read_bytes()
+
+
+@pytest.mark.parametrize(("short_side", "sides"), [(None, 40), (40, 40), (24, 24)])
+def test_larger_pictures_are_resized_and_others_kept_as_they_are(tmp_path, short_side, sides):
+    settings = replace(shard_settings(1, "encoded"), short_side=short_side)
+    plan, layout = (
+        ShardPlan(set_name="clean", shard=0, classes=CLASSES, source=""),
+        PictureLayout(40),
+    )
+    write_shard(members_of(CLEAN, layout), layout, settings, plan, tmp_path / "0.h5")
+    shard = open_shard(tmp_path / "0.h5")
+    for index, row in enumerate(shard.fields["sample"]):
+        stored = shard.read(index).tobytes()
+        assert decode(stored, "stored").shape == (sides, sides, 3)
+        assert (stored == layout.read(f"{row}.png")) == (sides == 40)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -219,12 +228,12 @@ def test_a_changed_attribute_is_found_by_opening(tmp_path, name, value):
         open_shard(path)
 
 
-@pytest.mark.parametrize(("name", "value"), [("version", 2), ("format", "other")])
+@pytest.mark.parametrize(("name", "value"), [("version", 1), ("format", "other")])
 def test_a_shard_of_another_version_is_refused(tmp_path, name, value):
     path = write_clean(tmp_path)
     with editing(path) as file:
         file.attrs[name] = value
-    with pytest.raises(UserError, match=f"expected an mct-shard of version 1, got .*{value}"):
+    with pytest.raises(UserError, match=f"expected an mct-shard of version 2, got .*{value}"):
         open_shard(path)
 
 

@@ -15,6 +15,7 @@ from mct.learner import Learner
 from mct.losses import cross_entropy
 from mct.schedules import linear
 from mct.settings import (
+    ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
@@ -40,7 +41,7 @@ def make_learner(dtype: torch.dtype = torch.float64, model: nn.Module | None = N
     model = model or nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, 4))
     return Learner(
         model, compute=Compute(device=torch.device("cpu"), dtype=dtype), comm=MPI.COMM_SELF,
-        images=IMAGES, optimizer=OPTIMIZER, bucket_bytes=100,
+        images=IMAGES, optimizer=OPTIMIZER, execution=ExecutionSettings(bucket_bytes=100),
     )  # fmt: skip
 
 
@@ -131,13 +132,14 @@ def test_an_update_without_samples_leaves_a_model_without_momentum_as_it_is():
     assert torch.equal(before, nn.utils.parameters_to_vector(learner.model.parameters()))
 
 
-def test_a_restored_learner_goes_on_as_the_first_would_have():
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
     def steps(learner: Learner, keys: range) -> None:
         for key in keys:
             logits = learner.forward(pictures(4), key)
             learner.update(batch_loss(logits), 0.1)
 
-    first, second = make_learner(), make_learner()
+    first, second = make_learner(dtype), make_learner(dtype)
     steps(first, range(3))
     state = first.state()
     steps(first, range(3, 6))
@@ -173,3 +175,21 @@ def test_figures_of_an_epoch_are_means_over_its_samples():
         name: np.array(value) for name, value in (("loss", 6.0), ("correct", 3), ("samples", 4))
     }
     assert summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
+
+
+def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():
+    """The samples that one pass selects say nothing about the other's."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 4))
+    learner = make_learner(model=model)
+    batches = pictures(3), pictures(6)[3:]
+    masks = torch.tensor([[1, 0, 0], [0, 1, 1]])
+    total = [torch.zeros_like(parameter) for parameter in model.parameters()]
+    for images, mask in zip(batches, masks, strict=True):
+        learner.differentiate((learner.forward(images, 0).sum(dim=1) * mask).sum())
+        for part, parameter in zip(total, model.parameters(), strict=True):
+            part += parameter.grad
+    outputs = [learner.forward(images, 0).sum(dim=1) for images in batches]
+    learner.differentiate((torch.stack(outputs) * masks).sum())
+    for part, parameter in zip(total, model.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, part, rtol=1e-12, atol=1e-12)

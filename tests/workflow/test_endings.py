@@ -89,22 +89,22 @@ def test_a_users_error_is_not_tried_again(own: Path):
 
 
 def test_broken_pictures_are_listed_and_left_out(own: Path):
-    victims = ("images/n/0003.jpg", "images/n/0040.jpg")
+    victims = ("images/n/0023.jpg", "images/n/0040.jpg")
     (own / "data" / victims[0]).write_bytes(b"not a picture")
     whole = (own / "data" / victims[1]).read_bytes()
     (own / "data" / victims[1]).write_bytes(whole[: len(whole) // 2])
     target = "results/tiny/shards/tiny/noisy/index.json"
     run = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml")
-    log = (own / "results/tiny/logs/tiny/index_shards/noisy.log").read_text()
+    log = (own / "results/tiny/logs/tiny/quarantine_pictures.log").read_text()
     assert run.returncode == 1
-    assert "2 of 60 pictures cannot be decoded, more than dataset.quarantine_share = 0.01" in log
+    assert "2 of 60 noisy pictures cannot be used, more than dataset.quarantine_share = 0.01" in log
     share = ["--config", "dataset={quarantine_share: 0.05}"]
     again = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml", *share)
     assert again.returncode == 0, again.stdout + again.stderr
-    index = yaml.safe_load((own / target).read_text())
-    assert (index["samples"], index["quarantined"]) == (58, 2)
-    listed = "".join(path.read_text() for path in (own / target).parent.glob("*.quarantine.tsv"))
-    assert sorted(line.split("\t")[0] for line in listed.splitlines()) == list(victims)
+    assert yaml.safe_load((own / target).read_text())["samples"] == 58
+    listed = (own / "results/tiny/catalogue/tiny.quarantine.tsv").read_text().splitlines()[1:]
+    assert [line.split("\t")[0] for line in listed] == list(victims)
+    assert [line.split("\t")[3] for line in listed] == ["unknown_format", "damaged"]
 
 
 @pytest.fixture

@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 from projects import Run
 
-SHARDING = {"build_catalogue", "write_shard", "index_shards"}
+INSPECTION = {"inspect_pictures", "quarantine_pictures"}
+SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 PLOTTING = {"plot_training", "plot_selection"}
 REPORTING = {"tabulate_accuracy", "plot_confusion", *PLOTTING}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
-AFTER_CATALOGUE = {*SHARDING, "estimate_noise", *TRAINING, "evaluate_model", *REPORTING}
+NOISE = {"estimate_noise_by_models", "tabulate_noise"}
+AFTER_CATALOGUE = {
+    *SHARDING,
+    "tabulate_pictures",
+    "estimate_noise",
+    *NOISE,
+    *TRAINING,
+    "evaluate_model",
+    *REPORTING,
+}
 LIBRARY = "workflow/scripts/mct"
 
 
@@ -49,11 +59,20 @@ def test_nothing_is_done_twice(finished, snakemake):
             "calibration:\n  epochs: 2\n  temperature: 3.0",
             AFTER_CALIBRATION,
         ),
-        ("noise_rate: 0.3", "noise_rate: 0.2", {"estimate_noise", *AFTER_CALIBRATION}),
-        ("epochs_auxiliary: 4", "epochs_auxiliary: 5", {"pretrain_auxiliary", *AFTER_CALIBRATION}),
+        (
+            "noise_rate: 0.3",
+            "noise_rate: 0.2",
+            {"estimate_noise", "tabulate_noise", *AFTER_CALIBRATION},
+        ),
+        (
+            "epochs_auxiliary: 4",
+            "epochs_auxiliary: 5",
+            {"pretrain_auxiliary", *NOISE, *AFTER_CALIBRATION},
+        ),
+        ("seeds: [0]", "inspection: {most_pixels: 1000000}", AFTER_CATALOGUE - {"build_catalogue"}),
         ("seeds: [0]", "execution: {prefetch_batches: 0, threads_per_rank: 2}", set()),
     ],
-    ids=["temperature", "noise rate", "epochs", "execution"],
+    ids=["temperature", "noise rate", "epochs", "inspection", "execution"],
 )
 def test_a_changed_setting_reruns_what_uses_it(finished, snakemake, project, old, new, expected):
     config = project / "tiny.yaml"
@@ -71,7 +90,13 @@ def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, pr
 
 def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
     with edited(project / "data/category_names_eng.txt", "bars", "columns"):
-        assert planned(snakemake) == {"list_classes", "plot_confusion", "plot_selection"}
+        assert planned(snakemake) == {
+            "list_classes",
+            "plot_confusion",
+            "plot_selection",
+            "tabulate_noise",
+            "tabulate_pictures",
+        }
 
 
 def test_touched_files_rerun_nothing(finished, snakemake, project):
@@ -94,8 +119,18 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
     ("file", "old", "new", "expected"),
     [
         ("coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
-        ("metrics.py", "TOP = 5", "TOP = 4", {"evaluate_model", *REPORTING} - PLOTTING),
-        ("figures.py", '"epoch"', '"epochs"', {"plot_confusion", *PLOTTING}),
+        (
+            "metrics.py",
+            "TOP = 5",
+            "TOP = 4",
+            {"evaluate_model", *NOISE, *REPORTING} - PLOTTING,
+        ),
+        (
+            "figures.py",
+            '"epoch"',
+            '"epochs"',
+            {"plot_confusion", *PLOTTING, "tabulate_pictures"},
+        ),
         ("coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
         ("selection.py", '"""Return M = max', '"""Give M = max', set()),
     ],

@@ -63,6 +63,12 @@ def shard_files(set_name):
     return [result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names]
 
 
+def inspection():
+    """Return the findings of all parts of the inspection."""
+    folder = f"inspection/{EXPERIMENT.dataset}"
+    return [result(f"{folder}/{part:04d}.tsv") for part in EXPERIMENT.inspection_parts()]
+
+
 def index(set_name):
     """Return the index of a set's shards."""
     return shard_files(set_name)[-1]
@@ -152,4 +158,5 @@ wildcard_constraints:
     set="noisy|clean|validation|test",
     split="validation|test",
     shard="[0-9]+",
+    part="[0-9]+",
     role="auxiliary|primary",

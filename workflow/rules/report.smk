@@ -1,5 +1,6 @@
 localrules:
     tabulate_accuracy,
+    tabulate_pictures,
     plot_confusion,
     plot_training,
     plot_selection,
@@ -38,6 +39,33 @@ rule tabulate_accuracy:
         " --records {input.records:q} --published {input.published:q}"
         " --output {output.tsv:q} 2> {log:q}"
         f" {code('tabulate_accuracy.py')}"
+
+
+rule tabulate_pictures:
+    input:
+        census=result(f"catalogue/{EXPERIMENT.dataset}.census.json"),
+        names=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
+    output:
+        pictures=result("tables/pictures.tsv"),
+        pictures_markdown=result("tables/pictures.md"),
+        classes=result("tables/classes.tsv"),
+        classes_markdown=result("tables/classes.md"),
+        png=result("figures/pictures.png"),
+        svg=result("figures/pictures.svg"),
+    log:
+        result("logs/tabulate_pictures.log"),
+    conda:
+        "../envs/mct.yaml"
+    resources:
+        **report(),
+    params:
+        dataset=EXPERIMENT.dataset,
+    shell:
+        f"{START} workflow/scripts/tabulate_pictures.py"
+        " --dataset {params.dataset:q}"
+        " --census {input.census:q} --names {input.names:q} --pictures {output.pictures:q}"
+        " --classes {output.classes:q} --figure {output.png:q} 2> {log:q}"
+        f" {code('tabulate_pictures.py')}"
 
 
 rule plot_confusion:

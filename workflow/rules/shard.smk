@@ -1,13 +1,15 @@
 rule write_shard:
     input:
-        result("catalogue/{dataset}.tsv"),
+        catalogue=result("catalogue/{dataset}.tsv"),
+        inspection=inspection(),
+        quarantine=result("catalogue/{dataset}.quarantine.tsv"),
     output:
-        shard=result("shards/{dataset}/{set}/{shard}.h5"),
-        quarantine=result("shards/{dataset}/{set}/{shard}.quarantine.tsv"),
+        result("shards/{dataset}/{set}/{shard}.h5"),
     log:
         f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
     conda:
         "../envs/mct.yaml"
+    threads: EXPERIMENT.picture_threads
     resources:
         **serial(lambda wildcards, attempt: PLANNER.shard(attempt)),
     params:
@@ -16,8 +18,9 @@ rule write_shard:
     shell:
         f"{START} workflow/scripts/write_shard.py"
         " --dataset {params.dataset:q}"
-        " --settings {params.settings:q} --catalogue {input:q} --set {wildcards.set}"
-        " --shard {wildcards.shard} --output {output.shard:q} 2> {log:q}"
+        " --settings {params.settings:q} --catalogue {input.catalogue:q}"
+        " --inspection {input.inspection:q} --quarantine {input.quarantine:q} --set {wildcards.set}"
+        " --shard {wildcards.shard} --threads {threads} --output {output:q} 2> {log:q}"
         f" {code('write_shard.py')}"
 
 
@@ -32,11 +35,8 @@ rule index_shards:
         "../envs/mct.yaml"
     resources:
         **serial(lambda wildcards, attempt: PLANNER.index(wildcards.set, attempt)),
-    params:
-        most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:
         f"{START} workflow/scripts/index_shards.py"
         " --set {wildcards.set} --shards {input:q}"
-        " --most-quarantined {params.most_quarantined}"
         " --output {output:q} 2> {log:q}"
         f" {code('index_shards.py')}"

@@ -41,7 +41,7 @@ def main() -> None:
     load_weights(model, getattr(arguments, role))
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
-        optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+        optimizer=settings.optimizer, execution=execution,
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
     plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}
@@ -66,7 +66,7 @@ def main() -> None:
         coupling.write(arguments.output, plan)
         seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
         record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
-        facts = {**record, **seen, "pair_hosts": topology.pair_hosts}
+        facts = {**record, **seen, **learner.summary(), "pair_hosts": topology.pair_hosts}
         write_record(arguments.output / "record.json", facts)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, arguments.output / f"{role}.safetensors")

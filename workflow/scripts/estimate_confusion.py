@@ -8,9 +8,7 @@ from mct import confusions, entry
 from mct.compute import choose_compute
 from mct.files import write_json
 from mct.imagesets import indexed_files, open_set
-from mct.loading import read_for_evaluation
-from mct.metrics import BATCH_SIZE, predict
-from mct.models import build_model, load_weights
+from mct.prediction import Predictor
 from mct.settings import EvaluationSettings
 
 
@@ -22,10 +20,8 @@ def main() -> None:
     compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
     set_name = "noisy" if arguments.kind == "anchors" else "clean"
     image_set = open_set(set_name, indexed_files(arguments.index))
-    model = build_model(settings.model, image_set.classes, settings.images.size, seed=0)
-    load_weights(model, arguments.weights)
-    batches = read_for_evaluation(image_set, settings.images.size, BATCH_SIZE)
-    logits, labels = predict(compute.place(model), batches, compute, settings.images)
+    predictor = Predictor(arguments.weights, settings, image_set.classes, compute)
+    logits, labels = predictor.predict(image_set)
     probabilities = softmax(logits, axis=1)
     if arguments.kind == "anchors":
         matrix = confusions.anchor_predictions(probabilities)

@@ -15,14 +15,16 @@ def main() -> None:
     arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
     classes = read_index(arguments.noisy)["classes"]
     rate = json.loads(arguments.rate)
-    observed, true = read_catalogue(arguments.catalogue).doubly_labelled()
+    catalogue = read_catalogue(arguments.catalogue)
+    observed, true = catalogue.doubly_labelled()
     if rate == "counted":
-        if not len(observed):
+        judged, wrong = catalogue.verified()
+        if not len(judged):
             raise UserError(
                 "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
                 "found none; give a number"
             )
-        estimate = noise.count_rate(observed, true, classes)
+        estimate = noise.count_rate(judged, wrong, classes)
     else:
         estimate = noise.given_rate(rate, classes)
     if len(observed):

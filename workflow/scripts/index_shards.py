@@ -8,10 +8,8 @@ from mct.imagesets import index_shards
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, set=str, shards=list, most_quarantined=float, output=Path)
-    write_json(
-        arguments.output, index_shards(arguments.set, arguments.shards, arguments.most_quarantined)
-    )
+    arguments = entry.options(__doc__, set=str, shards=list, output=Path)
+    write_json(arguments.output, index_shards(arguments.set, arguments.shards))
 
 
 if __name__ == "__main__":

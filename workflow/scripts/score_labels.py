@@ -5,13 +5,10 @@ from pathlib import Path
 from mct import entry
 from mct.cleannet import score_labels
 from mct.compute import choose_compute
-from mct.features import extract_features
 from mct.history import write_arrays
 from mct.imagesets import indexed_files, open_set
-from mct.loading import read_for_evaluation
-from mct.metrics import BATCH_SIZE
-from mct.models import build_model, load_weights
-from mct.settings import CleanNetSettings
+from mct.prediction import Predictor
+from mct.settings import CleanNetSettings, EvaluationSettings
 
 
 def main() -> None:
@@ -22,18 +19,9 @@ def main() -> None:
     compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
     noisy = open_set("noisy", indexed_files(arguments.noisy))
     clean = open_set("clean", indexed_files(arguments.clean))
-    model = build_model(settings.model, noisy.classes, settings.images.size, seed=0)
-    load_weights(model, arguments.weights)
-    compute.place(model)
-    noisy_features, clean_features = (
-        extract_features(
-            model,
-            read_for_evaluation(image_set, settings.images.size, BATCH_SIZE),
-            compute,
-            settings.images,
-        )
-        for image_set in (noisy, clean)
-    )
+    shared = EvaluationSettings(images=settings.images, model=settings.model)
+    predictor = Predictor(arguments.weights, shared, noisy.classes, compute)
+    noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
     weights = score_labels(
         (noisy_features, noisy.observed),
         (clean_features, clean.label, clean.observed),

@@ -43,7 +43,7 @@ def main() -> None:
         load_weights(model, weights)
     learner = Learner(
         model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
-        bucket_bytes=execution.bucket_bytes, seed=(1, seed),
+        execution=execution, seed=(1, seed),
     )  # fmt: skip
     order_seed = methods.order_seed(settings.seed, stage=1)
     reader = BatchReader(
@@ -69,7 +69,7 @@ def main() -> None:
         write_arrays(folder / "history.h5", history.arrays(), {"axes": "step"})
         write_epochs(folder / "epochs.tsv", history, plan.epochs(), summarise)
         record = training_record(settings, comm.size, compute, progress, plan.samples_seen)
-        write_record(folder / "record.json", record)
+        write_record(folder / "record.json", {**record, **learner.summary()})
         save_weights(learner.model, folder / f"{arguments.role}.safetensors")
     checkpoints.remove()
     del lock

@@ -36,7 +36,8 @@ def test_split_makes_two_groups_and_pairs_of_neighbours(topology):
 def test_confidences_arrive_in_the_order_of_the_global_batch(topology, batch):
     start, stop = block(batch, topology.pairs, topology.group_comm.rank)
     own = (1000 * topology.role + np.arange(start, stop)).astype(np.float32)
-    both = comm.gather_confidences(topology, own, batch)
+    request, both = comm.start_gather(topology, own, batch)
+    comm.wait_for([request])
     np.testing.assert_array_equal(both, [np.arange(batch), 1000 + np.arange(batch)])
 
 

@@ -39,6 +39,7 @@ from mct.settings import (
     OptimizerSettings,
 )
 from mct.training import Plan, Training
+from mct.transport import choose_transport
 
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -121,7 +122,7 @@ def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
         comm=comm,
         images=IMAGES,
         optimizer=OPTIMIZER,
-        bucket_bytes=400,
+        execution=ExecutionSettings(bucket_bytes=400),
     )
 
 
@@ -245,8 +246,9 @@ def test_summed_gradients_equal_those_of_one_rank(world):
     inputs = torch.randn(count, 3, SIZE, SIZE, generator=generator, dtype=torch.float64)
     start, stop = block(count, world.size, world.rank)
     distributed, alone = plain_model().double(), plain_model().double()
-    gradients = GradientSum(distributed.parameters(), world, bucket_bytes=400)
-    gradients.zero()
+    transport = choose_transport(world, "mpi", torch.device("cpu"))
+    gradients = GradientSum(distributed.parameters(), transport, bucket_bytes=400)
+    gradients.begin()
     if stop > start:
         distributed(inputs[start:stop]).square().sum().backward()
     gradients.finish()

@@ -4,6 +4,7 @@ Owns the topology of calibration (world, group, pair) and the few collectives th
 Communicators are arguments everywhere; an entry point asks for `world()` once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ from mct.partition import block_lengths, form_pairs
 Comm = MPI.Intracomm
 Request = MPI.Request
 AUXILIARY, PRIMARY = 0, 1
-NO_REQUEST = MPI.REQUEST_NULL
 
 
 def world() -> Comm:
@@ -108,14 +108,14 @@ def split_world(world_comm: Comm) -> Topology:
         pair_comm=Comm(world_comm.Split(index, key=role)),
         roles=tuple(places[rank][0] for rank in range(world_comm.size)),
         indices=tuple(places[rank][1] for rank in range(world_comm.size)),
-        hosts=tuple(world_comm.allgather(MPI.Get_processor_name())),
+        hosts=tuple(world_comm.allgather(host_name())),
     )
 
 
-def gather_confidences(
+def start_gather(
     topology: Topology, confidence: NDArray[np.float32], batch: int
-) -> NDArray[np.float32]:
-    """Return both models' confidences of the whole global batch, shape (2, batch). Collective.
+) -> tuple[Request, NDArray[np.float32]]:
+    """Start to gather both models' confidences of the whole global batch. Collective.
 
     Parameters
     ----------
@@ -123,6 +123,10 @@ def gather_confidences(
         This rank's model's confidences in its block, contiguous float32 of shape (b,).
     batch
         Samples in the global batch; blocks are those of `partition.block`.
+
+    Returns
+    -------
+    A request, and the array of shape (2, batch) that is complete when the request is.
     """
     lengths = block_lengths(batch, topology.pairs)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
@@ -132,8 +136,7 @@ def gather_confidences(
         for role, index in zip(topology.roles, topology.indices, strict=True)
     ]
     both = np.empty((2, batch), confidence.dtype)
-    topology.world_comm.Allgatherv(confidence, [both, (counts, places)])
-    return both
+    return topology.world_comm.Iallgatherv(confidence, [both, (counts, places)]), both
 
 
 def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
@@ -173,6 +176,21 @@ def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
     Collective: every rank starts its sums in the same order.
     """
     return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
+
+
+def are_done(requests: Sequence[Request]) -> bool:
+    """Return whether all requests are complete, without waiting; lets MPI move its messages."""
+    return MPI.Request.Testall(list(requests))
+
+
+def wait_for(requests: Sequence[Request]) -> None:
+    """Wait until all requests are complete."""
+    MPI.Request.Waitall(list(requests))
+
+
+def host_name() -> str:
+    """Return the name of this rank's node."""
+    return MPI.Get_processor_name()
 
 
 def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:

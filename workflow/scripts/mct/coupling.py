@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mct.checkpoint import Checkpoints
 from mct.clean_batches import CleanBatch, CleanReader, join
-from mct.comm import PRIMARY, Topology, average_running_statistics, gather_confidences
+from mct.comm import PRIMARY, Topology, average_running_statistics, start_gather, wait_for
 from mct.decisions import Decision, SampleRecord, Selector
 from mct.history import History, write_arrays, write_epochs
 from mct.imagesets import ImageSet
@@ -144,9 +144,10 @@ class Coupling:
         logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
         noisy = slice(len(batch.labels))
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
-        both = gather_confidences(self.topology, own, batch.plan.size)
-        decision = self._selector.decide(both, batch)
+        request, both = start_gather(self.topology, own, batch.plan.size)
         teacher, other = self._teacher.teach(batch.images, logits[noisy])
+        wait_for([request])
+        decision = self._selector.decide(both, batch)
         lesson = self._lesson(batch, clean, decision, logits, labels, teacher)
         loss, count = self._targets.loss(lesson)
         self._update(loss, count, rate)

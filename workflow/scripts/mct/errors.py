@@ -9,7 +9,11 @@ class UserError(ValueError):
 
 
 class BrokenPictureError(UserError):
-    """A picture's bytes cannot be decoded."""
+    """A picture that cannot be used; `kind` is the sort of reason, by which they are counted."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class StageInterruptedError(Exception):

@@ -99,8 +99,12 @@ class Experiment:
     def shard_settings(self, set_name: str) -> str:
         """Return the settings of the shards of a set."""
         dataset, images = self.config["dataset"], self.config["images"]
-        shards = {"shards": self.config["shards"][set_name]}
+        shards = {**self.config["shards"], "shards": self.config["shards"][set_name]}
         return _json(pick({**dataset, **images, **shards}, ShardSettings))
+
+    def inspection_parts(self) -> list[int]:
+        """Return the numbers of the parts in which pictures are inspected."""
+        return list(range(self.config["inspection"]["parts"]))
 
     def noise_settings(self) -> str:
         """Return the noise rate: a number or `counted`."""
@@ -121,6 +125,12 @@ class Experiment:
     def evaluation_settings(self) -> str:
         """Return the settings of an evaluation."""
         return _json(methods.evaluation_settings(self.config))
+
+    def estimation_settings(self) -> str:
+        """Return the settings of estimating the noise rate with a model."""
+        dataset = self.config["dataset"]
+        own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
+        return _json({**methods.evaluation_settings(self.config), **own})
 
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
@@ -217,6 +227,17 @@ class Experiment:
     def threads(self, ranks: int | str) -> int:
         """Return the cores that a stage of `ranks` ranks keeps busy."""
         return int(ranks) * self.threads_per_rank
+
+    @property
+    def picture_threads(self) -> int:
+        """The threads of a job that decodes pictures."""
+        return self.config["execution"]["picture_threads"]
+
+    @property
+    def catalogue_threads(self) -> int:
+        """The threads of the catalogue, which decodes pictures where noise depends on them."""
+        kind = self.config["dataset"]["synthetic_noise"]["kind"]
+        return self.picture_threads if kind == "instance_dependent" else 1
 
     @property
     def threads_per_rank(self) -> int:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -132,6 +133,38 @@ def _legend_once(axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+
+
+def draw_pictures(
+    census: Mapping[str, Mapping[str, Any]], names: Sequence[str], edges: NDArray[np.float64]
+) -> Figure:
+    """Return pictures by class, and by short side, a line or a bar a set; counts on a log scale."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
+    places = np.arange(len(names))
+    named = len(names) <= LARGEST_LABELLED
+    for number, (name, part) in enumerate(census.items()):
+        counts = np.array(part["classes"])
+        if named:
+            axes[0].bar(places + 0.2 * number - 0.3, counts, 0.2, label=name)
+        else:
+            axes[0].step(places, np.sort(counts)[::-1], label=name)
+        axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
+    if named:
+        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes[0].set(
+        title="Classes" if named else "Classes, each set's largest first",
+        ylabel="pictures",
+        xlabel="observed class in noisy, else true class",
+    )
+    axes[1].set(title="Sizes", xlabel="short side in pixels", ylabel="pictures")
+    axes[1].set_xscale("log", base=2)
+    axes[1].xaxis.set_major_formatter("{x:.0f}")
+    for axis in axes:
+        axis.set_yscale("symlog", linthresh=10)
+        axis.set_ylim(bottom=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    return figure
 
 
 def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:

@@ -1,4 +1,4 @@
-"""Decoding, fitting and augmenting pictures.
+"""Fitting and augmenting pictures.
 
 A decoded picture is a uint8 array of shape (height, width, 3). Augmentation is drawn from a
 counter-based generator, so that a sample's parameters depend on (seed, epoch, sample) alone.
@@ -6,15 +6,11 @@ Cropping and flipping are slices of arrays; whatever resamples is torchvision's 
 transform, imported when it is needed because that import takes seconds.
 """
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from mct.errors import BrokenPictureError
+from mct.pictures import Picture
 
-Picture = NDArray[np.uint8]
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
 ORDER_STREAM, AUGMENTATION_STREAM = 0, 1
@@ -37,16 +33,6 @@ def draw_parameters(seed: int, epoch: int, samples: int) -> NDArray[np.float32]:
     """
     generator = keyed_generator(seed, epoch, AUGMENTATION_STREAM)
     return generator.random((samples, DRAWS), dtype=np.float32)
-
-
-def decode(data: bytes, name: str) -> Picture:
-    """Return an encoded picture as RGB, uint8 (height, width, 3); BrokenPictureError if it is broken."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.array(image.convert("RGB"))
-    except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
-        raise BrokenPictureError(f"{name}: cannot be decoded as a picture: {reason}") from error
 
 
 def fit(picture: Picture, size: int) -> Picture:

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.errors import UserError, preview
+from mct.errors import UserError
 from mct.files import file_digest
-from mct.images import Picture, decode
+from mct.pictures import Picture, decode
 from mct.shards import Shard, open_shard
 
 
@@ -43,6 +43,11 @@ class ImageSet:
         if shard.attributes["encoding"] == "pixels":
             return stored
         return decode(stored.tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}")
+
+    def take(self, positions: NDArray[np.integer]) -> "ImageSet":
+        """Return the pictures at these positions alone, in this order; integers of shape (m,)."""
+        columns = ("shard", "index", "sample", "label", "observed", "true", "in_clean")
+        return replace(self, **{name: getattr(self, name)[positions] for name in columns})
 
     def keys(self) -> NDArray[np.bytes_]:
         """Return the pictures' keys, shape (n,)."""
@@ -85,25 +90,11 @@ def _join(shards: Sequence[Shard], name: str) -> NDArray[Any]:
     return np.concatenate([shard.fields[name] for shard in shards])
 
 
-def index_shards(set_name: str, paths: Sequence[Path], most_quarantined: float) -> dict[str, Any]:
+def index_shards(set_name: str, paths: Sequence[Path]) -> dict[str, Any]:
     """Return what the shards of a set hold, verified picture by picture.
 
-    Counts per class, the pictures that were left out, and the SHA-256 of every file, which finds
-    any flipped byte.
-
-    Raises
-    ------
-    UserError
-        More than the share `most_quarantined` of the pictures was left out.
+    Counts per class, and the SHA-256 of every file, which finds any flipped byte.
     """
-    quarantined = [line for path in paths for line in read_quarantine(path)]
-    kept = sum(len(open_shard(path)) for path in paths)
-    if len(quarantined) > most_quarantined * (len(quarantined) + kept):
-        raise UserError(
-            f"{paths[0].parent}: {len(quarantined)} of {len(quarantined) + kept} pictures cannot be "
-            f"decoded, more than dataset.quarantine_share = {most_quarantined:g}; "
-            f"{preview([spell_reason(line) for line in quarantined])} (see *.quarantine.tsv there)"
-        )
     image_set = open_set(set_name, paths)
     for shard in image_set.shards:
         shard.verify()
@@ -111,35 +102,12 @@ def index_shards(set_name: str, paths: Sequence[Path], most_quarantined: float) 
         "set": set_name,
         "classes": image_set.classes,
         "samples": len(image_set),
-        "quarantined": len(quarantined),
         "samples_per_class": {
             kind: np.bincount(labels[labels >= 0], minlength=image_set.classes).tolist()
             for kind, labels in (("observed", image_set.observed), ("true", image_set.true))
         },
         "files": {path.name: file_digest(path) for path in paths},
     }
-
-
-def quarantine_file(shard: Path) -> Path:
-    """Return the list of pictures that were left out of a shard: lines of key, tab, reason."""
-    return shard.with_suffix(".quarantine.tsv")
-
-
-def read_quarantine(shard: Path) -> list[str]:
-    """Return the lines of a shard's list of pictures left out; UserError if it is not there."""
-    path = quarantine_file(shard)
-    try:
-        return path.read_text().splitlines()
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; make the shard again"
-        ) from error
-
-
-def spell_reason(line: str) -> str:
-    """Return a line of a quarantine list as a person reads it: key and reason, the key once."""
-    key, _, reason = line.partition("\t")
-    return reason if reason.startswith(key) else f"{key}: {reason}"
 
 
 def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:

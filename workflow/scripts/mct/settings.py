@@ -66,6 +66,8 @@ class ShardSettings:
     size: int
     encoding: str
     shards: int
+    short_side: int | None
+    quality: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,8 @@ class OptimizerSettings:
     nesterov: bool
     weight_decay: float
     batch_size: int
+    gradient_wire: str = "float32"
+    norm_statistics: str = "block"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,6 +179,14 @@ class EvaluationSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimationSettings(EvaluationSettings):
+    """How a model estimates the noise rate: on at most `samples` noisy pictures, drawn by seed."""
+
+    samples: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """How a stage runs; nothing here changes what it computes beyond rounding."""
 
@@ -182,10 +194,12 @@ class ExecutionSettings:
     threads_per_rank: int = 1
     prefetch_batches: int = 2
     bucket_bytes: int = 4 << 20
+    allreduce: str = "auto"
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int = 0
     gigaflops_per_thread: float = 20.0
     stall_minutes: float = 20.0
+    picture_threads: int = 2
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:

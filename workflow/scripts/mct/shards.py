@@ -10,25 +10,18 @@ on a damaged structure.
 
 import hashlib
 import json
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.catalogue import Catalogue
-from mct.errors import BrokenPictureError, UserError
-from mct.files import replacing
-from mct.images import TINY, decode, fit
-from mct.layouts import Layout
-from mct.partition import block
-from mct.settings import ShardSettings
+from mct.errors import UserError
 
-VERSION = 1
+VERSION = 2
 FIELDS = {
     "sample": ("int64", "row of the picture in the catalogue; keys its augmentation"),
     "key": ("S", "key of the picture in its data set, UTF-8"),
@@ -53,134 +46,20 @@ ATTRIBUTES = (
     "encoding",
     "source",
 )
-COPY_BYTES = 1 << 22
 SEAL_BYTES = 512
 """Size of the user block, the smallest that HDF5 admits."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardPlan:
-    """Which part of which set a shard holds."""
-
-    set_name: str
-    shard: int
-    classes: int
-    source: str
-
-
-def deal(members: NDArray[np.intp], shards: int, shard: int, seed: int) -> NDArray[np.intp]:
-    """Return the catalogue rows of one shard: a block of a seeded permutation of the set."""
-    order = np.random.default_rng([seed, len(members)]).permutation(members)
-    return order[slice(*block(len(order), shards, shard))]
-
-
-def write_shard(
-    catalogue: Catalogue, layout: Layout, settings: ShardSettings, plan: ShardPlan, path: Path
-) -> list[tuple[str, str]]:
-    """Write one shard; memory does not grow with the bytes of its pictures.
-
-    Returns
-    -------
-    Key and reason of each picture that cannot be decoded and is left out.
-
-    Raises
-    ------
-    UserError
-        A picture's file cannot be read.
-    """
-    members = np.flatnonzero(catalogue.members[plan.set_name])
-    rows = deal(members, settings.shards, plan.shard, settings.seed)
-    encoding = choose_encoding(settings)
-    attributes = {
-        "format": "mct-shard", "version": VERSION, "set": plan.set_name, "shard": plan.shard,
-        "shards": settings.shards, "classes": plan.classes, "size": settings.size,
-        "encoding": encoding, "source": plan.source,
-    }  # fmt: skip
-    with replacing(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as file:
-        spool = Spool(file)
-        for row in rows:
-            spool.add(int(row), catalogue.paths[row], layout, settings.size, encoding)
-        fields = _fields(catalogue, spool)
-        with h5py.File(temporary, "w", userblock_size=SEAL_BYTES) as shard:
-            for name, values in fields.items():
-                shard.create_dataset(name, data=values)
-            _copy_payload(spool, shard, settings.size if encoding == "pixels" else None)
-            shard.attrs.update(attributes)
-            start, count = _payload_place(shard["payload"])
-        _seal(temporary, start, count)
-    return [(catalogue.keys[row], reason) for row, reason in spool.rejected]
-
-
-def choose_encoding(settings: ShardSettings) -> str:
-    """Return `pixels` or `encoded`; `auto` keeps pixels of tiny pictures."""
-    if settings.encoding == "auto":
-        return "pixels" if settings.size <= TINY else "encoded"
-    return settings.encoding
-
-
-class Spool:
-    """Pictures of a shard on their way into it, in a temporary file; their number is not yet known."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.rows: list[int] = []
-        self.offsets = [0]
-        self.checksums: list[int] = []
-        self.rejected: list[tuple[int, str]] = []
-
-    def add(self, row: int, path: str, layout: Layout, size: int, encoding: str) -> None:
-        """Append the picture of a catalogue row, or reject it if it cannot be decoded."""
-        data = layout.read(path)
-        try:
-            picture = decode(data, path)
-        except BrokenPictureError as error:
-            self.rejected.append((row, str(error)))
-            return
-        stored = fit(picture, size).tobytes() if encoding == "pixels" else data
-        self.file.write(stored)
-        self.rows.append(row)
-        self.offsets.append(self.offsets[-1] + len(stored))
-        self.checksums.append(zlib.crc32(stored))
-
-
-def _fields(catalogue: Catalogue, spool: Spool) -> dict[str, NDArray[Any]]:
-    rows = np.array(spool.rows, np.int64)
-    values = {
-        "sample": rows,
-        "key": np.array([catalogue.keys[row].encode() for row in rows], "S"),
-        "observed": catalogue.observed[rows],
-        "true": catalogue.true[rows],
-        "in_noisy": catalogue.members["noisy"][rows],
-        "in_clean": catalogue.members["clean"][rows],
-        "offset": spool.offsets,
-        "crc32": spool.checksums,
-    }
-    return {name: np.asarray(values[name], dtype) for name, (dtype, _) in FIELDS.items()}
-
-
-def _copy_payload(spool: Spool, shard: h5py.File, size: int | None) -> None:
-    """Copy the spooled pictures to a contiguous data set, a few MiB at a time."""
-    count, total = len(spool.rows), spool.offsets[-1]
-    shape = (total,) if size is None else (count, size, size, 3)
-    payload = shard.create_dataset("payload", shape, "uint8")
-    spool.file.seek(0)
-    item = 1 if size is None else size * size * 3
-    for start in range(0, shape[0], max(1, COPY_BYTES // item)):
-        stop = min(shape[0], start + max(1, COPY_BYTES // item))
-        chunk = np.frombuffer(spool.file.read((stop - start) * item), np.uint8)
-        payload[start:stop] = chunk.reshape(stop - start, *shape[1:])
-
-
-def _payload_place(payload: h5py.Dataset) -> tuple[int, int]:
+def payload_place(payload: h5py.Dataset) -> tuple[int, int]:
     """Return position and bytes of the payload in the file."""
     return (payload.id.get_offset(), payload.nbytes) if payload.nbytes else (SEAL_BYTES, 0)
 
 
-def _seal(path: Path, start: int, count: int) -> None:
+def seal(path: Path, start: int, count: int) -> None:
     """Write into a shard's user block where its payload lies and the SHA-256 of all else."""
-    seal = {"payload": [start, count], "sha256": _structure_digest(path, start, count)}
+    text = {"payload": [start, count], "sha256": _structure_digest(path, start, count)}
     with path.open("r+b") as file:
-        file.write(json.dumps(seal).encode().ljust(SEAL_BYTES, b"\0"))
+        file.write(json.dumps(text).encode().ljust(SEAL_BYTES, b"\0"))
 
 
 def _structure_digest(path: Path, start: int, count: int) -> str:

@@ -22,6 +22,10 @@ FLOATS_PER_ACTIVATION = 2
 """Each layer's output, kept for backward, and its gradient."""
 PICTURE_SECONDS = 0.02
 """Reading, decoding and resizing a photograph, with a wide margin."""
+USUAL_PIXELS, PIXEL_BYTES = 24_000_000, 8
+"""Of a photograph, decoded and being converted; larger ones are rare, and get more memory in a retry."""
+STREAMED_SECONDS = 0.00002
+"""Passing a row of the catalogue and its finding."""
 ROW_SECONDS = 0.0005
 ROW_BYTES = 2000
 

@@ -82,21 +82,43 @@ class Planner:
 
     def predict(self, set_names: Collection[str], attempt: int) -> Demand:
         """Return what the predictions of a model for whole sets ask for, on one rank."""
-        pictures = sum(self._experiment.sizes[name] for name in set_names)
-        seconds = self._compute_seconds(pictures, 1, training=False)
-        return self._serial(seconds, self._model_megabytes(1), attempt, threads=True)
+        return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
+
+    def estimate_noise(self, attempt: int) -> Demand:
+        """Return what estimating the noise rate with a model asks for."""
+        sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
+        return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
+
+    def _predict(self, samples: int, attempt: int) -> Demand:
+        seconds = self._compute_seconds(samples, 1, training=False)
+        memory = self._model_megabytes(1)
+        return self._serial(seconds, memory, attempt, self._experiment.threads_per_rank)
 
     def catalogue(self, attempt: int) -> Demand:
-        """Return what reading the lists asks for."""
+        """Return what reading the lists asks for, and the pictures where noise depends on them."""
         rows = sum(self._experiment.sizes.values())
+        if self._config["dataset"]["synthetic_noise"]["kind"] == "instance_dependent":
+            return self._pictures(self._experiment.sizes["noisy"], attempt)
         return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
+
+    def inspect(self, attempt: int) -> Demand:
+        """Return what inspecting a part of the pictures asks for: all parts are one job array."""
+        parts = self._config["inspection"]["parts"]
+        return self._pictures(sum(self._experiment.sizes.values()) / parts, attempt)
 
     def shard(self, attempt: int) -> Demand:
         """Return what writing the largest shard asks for: all are one job array."""
         sizes, shards = self._experiment.sizes, self._config["shards"]
-        rows = sum(sizes.values()) * demands.ROW_BYTES / 1e6
-        pictures = max(sizes[name] / shards[name] for name in sizes)
-        return self._serial(pictures * demands.PICTURE_SECONDS, rows, attempt)
+        return self._pictures(max(sizes[name] / shards[name] for name in sizes), attempt)
+
+    def _pictures(self, pictures: float, attempt: int) -> Demand:
+        """Return what a job asks for that decodes pictures."""
+        threads = self._experiment.picture_threads
+        rows = sum(self._experiment.sizes.values()) * demands.STREAMED_SECONDS
+        seconds = rows + pictures * demands.PICTURE_SECONDS / threads
+        most = min(self._config["inspection"]["most_pixels"], demands.USUAL_PIXELS)
+        memory = pictures * demands.ROW_BYTES + threads * demands.PIXEL_BYTES * most
+        return self._serial(seconds, memory / 1e6, attempt, threads)
 
     def index(self, set_name: str, attempt: int) -> Demand:
         """Return what checking the shards of a set asks for."""
@@ -161,10 +183,7 @@ class Planner:
             **demand,
         )
 
-    def _serial(
-        self, seconds: float, parts_mb: float, attempt: int, threads: bool = False
-    ) -> Demand:
-        used = self._experiment.threads_per_rank if threads else 1
+    def _serial(self, seconds: float, parts_mb: float, attempt: int, used: int = 1) -> Demand:
         memory = limit_memory(parts_mb, attempt, self._site.memory_per_core * max(CORE_GROUPS))
         cores = self._site.rank_cores(used, memory)
         each = -(-memory // cores)

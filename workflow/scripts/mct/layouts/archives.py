@@ -1,5 +1,6 @@
 """Members of plain tar and zip archives, read in place."""
 
+import os
 import posixpath
 import stat
 import tarfile
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from mct.errors import UserError
+from mct.errors import BrokenPictureError, UserError
 
 SUFFIXES = (".tar", ".zip")
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LONGEST_CHAIN = 16
 """Links that follow each other inside an archive."""
+MOST_BYTES = 512 << 20
+"""Of a picture's file; a larger one is none."""
 
 
 class Archive(Protocol):
@@ -31,6 +34,14 @@ def is_inside(path: str) -> bool:
     """Return whether a path, as text, stays below the folder it starts from."""
     absolute = path.startswith("/")
     return bool(path) and not absolute and "\0" not in path and ".." not in path.split("/")
+
+
+def refuse_large(name: str, size: int) -> None:
+    """Raise BrokenPictureError if a file is too large to be a picture."""
+    if size > MOST_BYTES:
+        raise BrokenPictureError(
+            "too_large", f"{name}: expected at most {MOST_BYTES} bytes, got {size}"
+        )
 
 
 def archive_parts(path: str) -> Iterator[tuple[str, str]]:
@@ -94,8 +105,8 @@ class Tar:
         if not self.holds(name):
             raise UserError(f"{self._path}: no file {name} in the archive")
         offset, size = self._places[self._follow(name)]
-        self._file.seek(offset)
-        data = self._file.read(size)
+        refuse_large(f"{self._path}: {name}", size)
+        data = os.pread(self._file.fileno(), size, offset)
         if len(data) < size:
             raise UserError(f"{self._path}: {name}: expected {size} bytes, got {len(data)}")
         return data
@@ -122,6 +133,7 @@ class Zip:
         """Return a member's bytes; UserError if it is not there, broken or encrypted."""
         if name not in self._names:
             raise UserError(f"{self._path}: no file {name} in the archive")
+        refuse_large(f"{self._path}: {name}", self._names[name].file_size)
         try:
             return self._zip.read(self._names[name])
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:

@@ -7,9 +7,10 @@ extracted.
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 from mct.errors import UserError, preview
-from mct.layouts.archives import Archive, archive_parts, is_inside, open_archive
+from mct.layouts.archives import Archive, archive_parts, is_inside, open_archive, refuse_large
 
 
 class Storage:
@@ -17,7 +18,7 @@ class Storage:
 
     def __init__(self, root: Path, archives: bool, **others: Path) -> None:
         self._roots = {"": root, **others}
-        self._admits_archives = archives
+        self._admits_archives, self._lock = archives, Lock()
         self._archives: dict[Path, Archive | None] = {}
         self._real_folders: dict[tuple[Path, str], Path] = {}
         self._listings: dict[Path, tuple[set[str], set[str]]] = {}
@@ -43,7 +44,9 @@ class Storage:
         if target.is_symlink():
             _refuse_outside_link(root, name)
         try:
-            return target.read_bytes()
+            with target.open("rb") as opened:
+                refuse_large(str(target), os.fstat(opened.fileno()).st_size)
+                return opened.read()
         except OSError as error:
             raise UserError(f"{root / name}: cannot be read: {error.strerror}") from error
 
@@ -59,10 +62,11 @@ class Storage:
         """Return the archive that a path leads into and the member; None for a plain file."""
         for file, member in archive_parts(name) if self._admits_archives else ():
             path = root / file
-            if path not in self._archives:
-                _refuse_outside_link(root, file)
-                self._archives[path] = open_archive(path) if path.is_file() else None
-            archive = self._archives[path]
+            with self._lock:  # threads read
+                if path not in self._archives:
+                    _refuse_outside_link(root, file)
+                    self._archives[path] = open_archive(path) if path.is_file() else None
+                archive = self._archives[path]
             if archive is not None:
                 return archive, member
         return None, name

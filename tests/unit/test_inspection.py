@@ -1,0 +1,182 @@
+"""Inspection of a catalogue: a finding a row, what stays out, copies, counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import CLASSES, PictureLayout, encode, picture_of, shard_settings, small_catalogue
+
+from mct.catalogue import write_catalogue
+from mct.census import class_rows, count_copies, picture_rows, take_census
+from mct.errors import UserError
+from mct.inspection import inspect_part, inspected_rows, read_findings, write_findings
+from mct.quarantine import (
+    LeftOut,
+    check_share,
+    find_copies,
+    held_out_copies,
+    left_out,
+    read_keys,
+    write_lines,
+)
+from mct.sharding import ShardPlan, choose_members, deal
+
+MOST_PIXELS = 10_000
+
+
+class Spoilt(PictureLayout):
+    """Picture 1 is empty, 2 unreadable; 3 and 8 are the test picture 14; 5 and 6 are the same."""
+
+    def read(self, path: str) -> bytes:
+        number = int(Path(path).stem)
+        if number == 1:
+            return b""
+        if number == 2:
+            raise UserError(f"{path}: cannot be read: Input/output error")
+        same = {3: 14, 8: 14, 6: 5}
+        return encode(picture_of(same.get(number, number), 8, 8))
+
+
+def inspected(folder: Path, layout: object, parts: int = 1) -> tuple[Path, list[Path]]:
+    """Write the small catalogue and the findings of all parts."""
+    catalogue = folder / "catalogue.tsv"
+    write_catalogue(small_catalogue(), catalogue)
+    paths = [folder / f"{part:04d}.tsv" for part in range(parts)]
+    for part, path in enumerate(paths):
+        write_findings(inspect_part(catalogue, layout, part, parts, MOST_PIXELS, 2), path)
+    return catalogue, paths
+
+
+def excluded(catalogue: Path, parts: list[Path]) -> list[LeftOut]:
+    """Return the pictures that stay out."""
+    return left_out(catalogue, parts, held_out_copies(find_copies(catalogue, parts)))
+
+
+@pytest.mark.parametrize("parts", [1, 3, 16, 20])
+def test_parts_together_are_the_catalogue(tmp_path, parts):
+    catalogue, paths = inspected(tmp_path, Spoilt(), parts)
+    whole = list(read_findings(inspected(tmp_path / "one", Spoilt())[1]))
+    assert list(read_findings(paths)) == whole
+    pairs = list(inspected_rows(catalogue, paths))
+    assert [row.key for row, _ in pairs] == [finding.key for finding in whole]
+    assert [row.key for row, _ in pairs] == small_catalogue().keys
+
+
+def test_findings_say_what_is_wrong(tmp_path):
+    findings = list(read_findings(inspected(tmp_path, Spoilt())[1]))
+    assert [finding.kind for finding in findings[:4]] == ["", "empty", "unreadable", ""]
+    assert "Input/output error" in findings[2].reason
+    assert (findings[0].format, findings[0].width, findings[0].mode) == ("PNG", 8, "RGB")
+    assert findings[5].digest == findings[6].digest != findings[7].digest
+
+
+def test_findings_of_another_catalogue_are_refused(tmp_path):
+    catalogue, paths = inspected(tmp_path, PictureLayout(), 2)
+    with pytest.raises(UserError, match=r"not the inspection of .*expected key-0, got key-8"):
+        list(inspected_rows(catalogue, paths[1:]))
+    with pytest.raises(UserError, match="expected key-8, got its end"):
+        list(inspected_rows(catalogue, paths[:1]))
+
+
+def test_copies_of_test_pictures_leave_training(tmp_path):
+    """3 is noisy; 8 is noisy and clean; the pair 5 and 6 stays."""
+    lines = excluded(*inspected(tmp_path, Spoilt(), 2))
+    assert [(line.key, line.sets, line.kind) for line in lines] == [
+        ("key-1", "noisy", "empty"),
+        ("key-2", "noisy", "unreadable"),
+        ("key-3", "noisy", "copy_of_test"),
+        ("key-8", "noisy clean", "copy_of_test"),
+    ]
+    assert lines[2].reason == "the same file as the test picture key-14"
+
+
+@pytest.mark.parametrize(
+    ("same", "out"),
+    [
+        ({13: 14}, {13}),  # validation is test
+        ({0: 12}, {0}),  # noisy is validation
+        ({0: 14, 12: 14}, {0, 12}),
+        ({0: 1}, set()),  # both noisy
+        ({0: 11}, set()),  # noisy is clean
+        ({15: 14}, set()),  # both test
+    ],
+)
+def test_held_out_pictures_are_in_no_other_set(tmp_path, same, out):
+    class Copied(PictureLayout):
+        def read(self, path: str) -> bytes:
+            number = int(Path(path).stem)
+            return encode(picture_of(same.get(number, number), 8, 8))
+
+    lines = excluded(*inspected(tmp_path, Copied()))
+    assert {line.key for line in lines} == {f"key-{number}" for number in out}
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_shards_are_dealt_from_what_is_left(tmp_path, shards):
+    catalogue, parts = inspected(tmp_path, Spoilt(), 2)
+    write_lines(excluded(catalogue, parts), LeftOut._fields, tmp_path / "quarantine.tsv")
+    keys = read_keys(tmp_path / "quarantine.tsv")
+    expected = np.array([0, 4, 5, 6, 7, 9])
+    for shard in range(shards):
+        plan = ShardPlan(set_name="noisy", shard=shard, classes=CLASSES, source="test")
+        members = choose_members(catalogue, parts, keys, shard_settings(shards), plan)
+        assert [m.sample for m in members] == deal(expected, shards, shard, 0).tolist()
+        assert [m.row.key for m in members] == [f"key-{m.sample}" for m in members]
+        assert [m.finding.key for m in members] == [m.row.key for m in members]
+
+
+@pytest.mark.parametrize(("share", "allowed"), [(0.2, True), (0.19, False)])
+def test_at_most_a_share_may_be_unusable_copies_not_counted(tmp_path, share, allowed):
+    """Of ten noisy pictures two cannot be used and two are copies."""
+    lines = excluded(*inspected(tmp_path, Spoilt()))
+    listed = {"noisy": 10, "clean": 5, "validation": 2, "test": 2}
+    if allowed:
+        check_share(lines, listed, share)
+    else:
+        with pytest.raises(UserError, match=r"2 of 10 noisy pictures cannot be used, .*1\.png"):
+            check_share(lines, listed, share)
+
+
+def test_census_counts_every_picture_once(tmp_path):
+    catalogue, parts = inspected(tmp_path, Spoilt())
+    lines = excluded(catalogue, parts)
+    census = take_census(catalogue, parts, lines, CLASSES)
+    assert {name: part["listed"] for name, part in census.items()} == {
+        "noisy": 10, "clean": 5, "validation": 2, "test": 2,
+    }  # fmt: skip
+    for part in census.values():
+        out = sum(n for name, n in part["counts"].items() if name.startswith("left_out"))
+        assert part["listed"] == part["kept"] + out
+        assert sum(part["classes"]) == sum(part["short_sides"]) == part["kept"]
+    noisy = census["noisy"]
+    assert noisy["classes"] == np.bincount(np.array([0, 4, 5, 6, 7, 9]) % CLASSES).tolist()
+    assert noisy["counts"] == {
+        "format:PNG": 6, "left_out:copy_of_test": 2, "left_out:empty": 1, "left_out:unreadable": 1,
+    }  # fmt: skip
+    assert noisy["quantiles"]["short_side"] == [8, 8, 8]
+
+
+def test_copies_within_a_set_and_their_labels_are_counted(tmp_path):
+    catalogue, parts = inspected(tmp_path, Spoilt())
+    counts = count_copies(find_copies(catalogue, parts), excluded(catalogue, parts))
+    assert counts["noisy"] == {"copies": 2, "copies_labelled_differently": 2}
+    assert counts["test"] == {"copies": 0, "copies_labelled_differently": 0}
+
+
+def test_tables_have_a_column_for_each_set(tmp_path):
+    catalogue, parts = inspected(tmp_path, Spoilt())
+    lines = excluded(catalogue, parts)
+    counts = count_copies(find_copies(catalogue, parts), lines)
+    census = take_census(catalogue, parts, lines, CLASSES)
+    census = {name: {**part, **counts[name]} for name, part in census.items()}
+    rows = {row["quantity"]: row for row in picture_rows(census)}
+    assert rows["listed"] == {
+        "quantity": "listed", "unit": "pictures",
+        "noisy": "10", "clean": "5", "validation": "2", "test": "2",
+    }  # fmt: skip
+    assert rows["left_out: empty"]["noisy"] == "1"
+    assert rows["left_out: empty"]["test"] == "0"
+    assert rows["short_side: 50 % quantile"]["clean"] == "8"
+    classes = class_rows(census, ["a", "b", "c"])
+    assert [row["name"] for row in classes] == ["a", "b", "c"]
+    assert sum(int(row["noisy"]) for row in classes) == 6

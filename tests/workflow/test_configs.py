@@ -1,0 +1,44 @@
+"""Every configuration of a public data set, run to its end on a small tree of its layout."""
+
+import csv
+
+import pytest
+import yaml
+from projects import PROJECT, Run
+from trees import TREES, write_tree_of
+
+QUICK = [
+    "experiment=quick",
+    "ranks=[2]",
+    "methods=[mct_paper]",
+    "images={size: 16}",
+    "model={name: small_cnn}",
+    "pretraining={epochs_auxiliary: 1, epochs_primary: 1}",
+    "calibration={epochs: 1}",
+    "shards={noisy: 1, clean: 1, validation: 1, test: 1}",
+]
+"""Everything else is the configuration's own."""
+
+
+def layout_of(config) -> str:
+    return yaml.safe_load(config.read_text()).get("dataset", {}).get("layout", "digits")
+
+
+CONFIGS = [path for path in sorted((PROJECT / "config").glob("*.yaml")) if layout_of(path) in TREES]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_a_public_data_set_goes_through(snakemake: Run, config, tmp_path):
+    root = write_tree_of(config, tmp_path / "data")
+    options = ("--configfile", config, "--config", root, f"results={tmp_path}", *QUICK)
+    run = snakemake("--cores", 2, *options)
+    assert run.returncode == 0, run.stdout + run.stderr
+    with (tmp_path / "quick/tables/accuracy.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    deployed = next(row for row in rows if (row["method"], row["model"]) == ("MCT (paper)", "Mp"))
+    assert deployed["kind"] == "measured"
+    assert 0 <= float(deployed["top1_percent"]) <= 100
+    with (tmp_path / "quick/tables/pictures.tsv").open(newline="") as file:
+        pictures = {row["quantity"]: row for row in csv.DictReader(file, delimiter="\t")}
+    for name in ("noisy", "clean", "validation", "test"):
+        assert pictures["kept"][name] == pictures["listed"][name] != "0"

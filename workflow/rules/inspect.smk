@@ -1,0 +1,51 @@
+"""Every listed picture is decoded once; what cannot be used stays out of the shards, with a reason."""
+
+
+rule inspect_pictures:
+    input:
+        result("catalogue/{dataset}.tsv"),
+    output:
+        result("inspection/{dataset}/{part}.tsv"),
+    log:
+        f"{LOGS}/inspect_pictures/{{part}}.log",
+    conda:
+        "../envs/mct.yaml"
+    threads: EXPERIMENT.picture_threads
+    resources:
+        **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
+    params:
+        dataset=EXPERIMENT.catalogue_settings(),
+        parts=len(EXPERIMENT.inspection_parts()),
+        most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
+    shell:
+        f"{START} workflow/scripts/inspect_pictures.py"
+        " --dataset {params.dataset:q}"
+        " --catalogue {input:q} --part {wildcards.part} --parts {params.parts}"
+        " --most-pixels {params.most_pixels} --threads {threads} --output {output:q} 2> {log:q}"
+        f" {code('inspect_pictures.py')}"
+
+
+rule quarantine_pictures:
+    input:
+        catalogue=result("catalogue/{dataset}.tsv"),
+        inspection=inspection(),
+    output:
+        quarantine=result("catalogue/{dataset}.quarantine.tsv"),
+        copies=result("catalogue/{dataset}.copies.tsv"),
+        census=result("catalogue/{dataset}.census.json"),
+    log:
+        f"{LOGS}/quarantine_pictures.log",
+    conda:
+        "../envs/mct.yaml"
+    resources:
+        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+    params:
+        dataset=EXPERIMENT.catalogue_settings(),
+        most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
+    shell:
+        f"{START} workflow/scripts/quarantine_pictures.py"
+        " --dataset {params.dataset:q}"
+        " --catalogue {input.catalogue:q} --inspection {input.inspection:q}"
+        " --most-quarantined {params.most_quarantined} --quarantine {output.quarantine:q}"
+        " --copies {output.copies:q} --census {output.census:q} 2> {log:q}"
+        f" {code('quarantine_pictures.py')}"

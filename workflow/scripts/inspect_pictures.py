@@ -1,0 +1,25 @@
+"""Inspect one part of the catalogue's pictures: decode each, and note what it is."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.inspection import inspect_part, write_findings
+from mct.layouts import open_layout
+from mct.settings import DatasetSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, dataset=str, catalogue=Path, part=int, parts=int, most_pixels=int, threads=int,
+        output=Path,
+    )  # fmt: skip
+    layout = open_layout(entry.read_settings(DatasetSettings, arguments.dataset))
+    findings = inspect_part(
+        arguments.catalogue, layout, arguments.part, arguments.parts, arguments.most_pixels,
+        arguments.threads,
+    )  # fmt: skip
+    write_findings(findings, arguments.output)
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,38 @@
+"""Work on many items in threads, results in order, memory bounded."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+ITEMS_PER_TASK = 8
+"""So that handing work to threads costs little beside decoding a small picture."""
+TASKS_PER_THREAD = 2
+
+
+def map_in_threads(function: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
+    """Yield `function(item)` of all items in order, worked out ahead by `threads` threads.
+
+    At most a few dozen results wait for the caller. An error ends the iteration where it belongs.
+    """
+    pieces = _pieces(iter(items))
+    pending: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for piece in pieces:
+                pending.append(pool.submit(lambda part: [function(item) for item in part], piece))
+                if len(pending) >= TASKS_PER_THREAD * threads:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for task in pending:
+                task.cancel()
+
+
+def _pieces(items: Iterator[S]) -> Iterator[list[S]]:
+    while piece := list(islice(items, ITEMS_PER_TASK)):
+        yield piece

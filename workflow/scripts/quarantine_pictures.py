@@ -1,0 +1,40 @@
+"""Decide which inspected pictures stay out of the shards, and count what is there."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.census import count_copies, take_census
+from mct.files import write_json
+from mct.layouts import open_layout
+from mct.quarantine import (
+    Copy,
+    LeftOut,
+    check_share,
+    find_copies,
+    held_out_copies,
+    left_out,
+    write_lines,
+)
+from mct.settings import DatasetSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, dataset=str, catalogue=Path, inspection=list, most_quarantined=float,
+        quarantine=Path, copies=Path, census=Path,
+    )  # fmt: skip
+    catalogue, parts = arguments.catalogue, arguments.inspection
+    copies = find_copies(catalogue, parts)
+    found = left_out(catalogue, parts, held_out_copies(copies))
+    layout = open_layout(entry.read_settings(DatasetSettings, arguments.dataset))
+    census = take_census(catalogue, parts, found, len(layout.class_names()))
+    listed = {name: part["listed"] for name, part in census.items()}
+    check_share(found, listed, arguments.most_quarantined)
+    write_lines(found, LeftOut._fields, arguments.quarantine)
+    write_lines(copies, Copy._fields, arguments.copies)
+    counts = count_copies(copies, found)
+    write_json(arguments.census, {name: {**part, **counts[name]} for name, part in census.items()})
+
+
+if __name__ == "__main__":
+    entry.run(main)

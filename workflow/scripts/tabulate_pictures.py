@@ -1,0 +1,28 @@
+"""Write the tables of pictures and classes of a data set, and draw them."""
+
+import json
+from pathlib import Path
+
+from mct import entry
+from mct.catalogue import SETS
+from mct.census import SIDE_EDGES, class_rows, picture_rows
+from mct.figures import draw_pictures, save_figure
+from mct.tables import write_table
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, dataset=str, census=Path, names=Path, pictures=Path, classes=Path, figure=Path
+    )
+    counted = json.loads(arguments.census.read_text())
+    census = {name: counted[name] for name in SETS}
+    names = arguments.names.read_text("utf-8").splitlines()
+    where = f"Data set {arguments.dataset}, measured on its files"
+    write_table(picture_rows(census), arguments.pictures, f"{where}; see docs/pictures.md.")
+    classes = class_rows(census, names)
+    write_table(classes, arguments.classes, f"{where}: observed labels in noisy, else true ones.")
+    save_figure(draw_pictures(census, names, SIDE_EDGES), arguments.figure)
+
+
+if __name__ == "__main__":
+    entry.run(main)
