@@ -9,18 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import picture_of
 
-from mct.images import (
+from mct.augmentation import (
     AUGMENTATION_STREAM,
     DRAWS,
-    EVALUATION_RATIO,
     ORDER_STREAM,
     augment,
     draw_parameters,
-    fit,
     keyed_generator,
     padded_crop,
     resized_crop,
 )
+from mct.images import EVALUATION_RATIO, fit
 
 LAST_DRAW = np.float32(1 - 2**-24)
 """The largest float32 that a generator draws."""
@@ -83,12 +82,12 @@ def test_crop_is_that_of_a_picture_padded_by_an_eighth(size, draws):
     padded = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)))
     top, left = (int(float(draw) * (2 * margin + 1)) for draw in draws[:2])
     expected = padded[top : top + size, left : left + size]
-    np.testing.assert_array_equal(padded_crop(picture, size, draws), expected)
+    np.testing.assert_array_equal(padded_crop(picture, draws), expected)
 
 
 def test_crops_reach_both_borders_of_the_padding():
     picture = picture_of(1)
-    first, last = (padded_crop(picture, 8, row(down=d, right=d)) for d in (0, LAST_DRAW))
+    first, last = (padded_crop(picture, row(down=d, right=d)) for d in (0, LAST_DRAW))
     np.testing.assert_array_equal(first, np.pad(picture, ((1, 0), (1, 0), (0, 0)))[:8, :8])
     np.testing.assert_array_equal(last, np.pad(picture, ((0, 1), (0, 1), (0, 0)))[1:, 1:])
 

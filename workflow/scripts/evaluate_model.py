@@ -20,11 +20,15 @@ def main() -> None:
         __doc__, settings=str, execution=Path, split=str, index=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
-    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
     image_set = open_set(arguments.split, indexed_files(arguments.index))
     model = build_model(settings.model, image_set.classes, settings.images.size, seed=0)
     load_weights(model, arguments.weights)
-    batches = read_for_evaluation(image_set, settings.images.size, BATCH_SIZE)
+    batches = read_for_evaluation(
+        image_set, settings.images, BATCH_SIZE,
+        threads=execution.decoding_threads, prefetch=execution.prefetch_batches,
+    )  # fmt: skip
     logits, labels = predict(compute.place(model), batches, compute, settings.images)
     write_record(
         arguments.output,

@@ -41,8 +41,9 @@ def main() -> None:
     )  # fmt: skip
     order_seed = methods.order_seed(settings.seed, stage=1)
     reader = BatchReader(
-        image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank
-    )
+        image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank,
+        shuffle_window=settings.shuffle_window, threads=execution.decoding_threads,
+    )  # fmt: skip
     told = saved.parent if comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
     checkpoints = Checkpoints(

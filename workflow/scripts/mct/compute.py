@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mct.errors import UserError
 from mct.settings import ExecutionSettings
 
-LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "snakemake")
+LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
 
 
 @dataclass(frozen=True, kw_only=True)

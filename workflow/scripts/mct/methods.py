@@ -107,13 +107,15 @@ def training_settings(config: Mapping[str, Any], method: str, seed: int) -> dict
         "decay_learning_rate": calibration["learning_rate"] if decays else 0.0,
         "schedule": calibration["schedule"] if decays else "constant",
         "seed": seed,
+        "shuffle_window": config["shards"]["shuffle_window"],
     }
 
 
 def calibration_settings(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return the `CalibrationSettings` of a configuration, as plain data."""
     section = pick(config["calibration"], CalibrationSettings)
-    return {**_shared_sections(config), **section, "seed": seed}
+    window = config["shards"]["shuffle_window"]
+    return {**_shared_sections(config), **section, "seed": seed, "shuffle_window": window}
 
 
 def evaluation_settings(config: Mapping[str, Any]) -> dict[str, Any]:
