@@ -7,11 +7,10 @@ from mct import entry, methods
 from mct.checkpoint import Checkpoints, kept_execution, stage_folder
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
-from mct.coupling import Coupling, plan_calibration, summarise
+from mct.coupling import Coupling, pair_reader, plan_calibration, summarise
 from mct.history import write_arrays, write_epochs
 from mct.imagesets import indexed_files, open_set
 from mct.learner import Learner
-from mct.loading import BatchReader
 from mct.models import build_model, load_weights, save_weights
 from mct.progress import Progress
 from mct.record import training_record, write_record
@@ -43,10 +42,7 @@ def main() -> None:
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
     plan = plan_calibration(settings, len(image_set))
-    reader = BatchReader(
-        image_set, settings.images, seed=methods.order_seed(settings.seed, stage=2),
-        ranks=topology.pairs, rank=topology.group_comm.rank,
-    )  # fmt: skip
+    reader = pair_reader(topology, image_set, settings, execution)
     told = saved.parent if world_comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
     coupling = Coupling(
@@ -68,10 +64,12 @@ def main() -> None:
         )
         write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
         record = training_record(settings, world_comm.size, compute, progress, plan.samples)
-        write_record(folder / "record.json", {**record, "pair_hosts": topology.pair_hosts})
+        record |= {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
+        write_record(folder / "record.json", record)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, folder / f"{role}.safetensors")
     checkpoints.remove()
+    reader.free()
     topology.free()
     del lock
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.augmentation import Viewer
 from mct.checkpoint import Checkpoints
 from mct.comm import (
     AUXILIARY,
@@ -19,19 +20,20 @@ from mct.comm import (
     Topology,
     average_running_statistics,
     gather_confidences,
+    share_batches,
     share_logits,
 )
 from mct.history import History
 from mct.imagesets import ImageSet
 from mct.learner import Arrays, Learner
-from mct.loading import Batch, BatchReader, Prefetcher
+from mct.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
 from mct.losses import confidence, cross_entropy, selected_mean, taught_loss
-from mct.methods import ROLES
+from mct.methods import ROLES, order_seed
 from mct.partition import GlobalBatch, block_lengths
 from mct.progress import Progress
 from mct.schedules import SCHEDULES
 from mct.selection import select_within
-from mct.settings import CalibrationSettings
+from mct.settings import CalibrationSettings, ExecutionSettings
 from mct.training import Plan
 
 
@@ -131,6 +133,37 @@ def plan_calibration(settings: CalibrationSettings, set_size: int) -> Plan:
     )
 
 
+def pair_reader(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    execution: ExecutionSettings,
+) -> BatchReader:
+    """Return the reader of a pair's batches, of which each rank decodes half where it can.
+
+    Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
+    """
+    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    buffers = None
+    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+        buffers = share_batches(
+            topology,
+            batches=execution.prefetch_batches + BATCHES_IN_USE,
+            batch_bytes=samples * 3 * size * size,
+            threaded=execution.prefetch_batches > 0,
+        )
+    return BatchReader(
+        image_set,
+        settings.images,
+        seed=order_seed(settings.seed, stage=2),
+        ranks=topology.pairs,
+        rank=topology.group_comm.rank,
+        shuffle_window=settings.shuffle_window,
+        threads=execution.decoding_threads,
+        buffers=buffers,
+    )
+
+
 class Coupling:
     """One rank's half of a pair in calibration. All ranks of the world call the same methods."""
 
@@ -153,7 +186,7 @@ class Coupling:
 
     def run(self, reader: BatchReader, plan: Plan, checkpoints: Checkpoints, prefetch: int) -> None:
         """Train both models of the pair on the plan's batches, in place. Collective."""
-        prefetcher = Prefetcher(prefetch)
+        prefetcher = Prefetcher(prefetch, reader.cancel)
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
         for batch in prefetcher.map(reader.read, plan.batches(first)):
