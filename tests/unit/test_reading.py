@@ -237,7 +237,7 @@ def test_memory_of_a_batch_is_used_again_when_nobody_refers_to_it():
 def test_no_batch_in_use_is_overwritten(tmp_path, depth, kept):
     """A caller may keep any number of batches; of those it drops the memory comes back."""
     image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(2)))
-    plans = list(plan_batches(120, len(image_set), 4))
+    plans = list(plan_batches(120, len(image_set), 5))
     reference = BatchReader(image_set, image_settings(), seed=0, ranks=1, rank=0)
     expected = [reference.read(plan).images.clone() for plan in plans]
     reader = BatchReader(image_set, image_settings(), seed=0, ranks=1, rank=0)
