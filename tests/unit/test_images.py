@@ -17,7 +17,6 @@ from mct.augmentation import (
     draw_parameters,
     keyed_generator,
     padded_crop,
-    resized_crop,
 )
 from mct.images import EVALUATION_RATIO, fit
 
@@ -132,7 +131,7 @@ def test_a_resized_crop_of_the_whole_picture_is_the_picture():
     picture = picture_of(5, 16, 16)
     # The largest area; an aspect of 1 is the middle of its logarithm.
     whole = row(area=1, aspect=0.5)
-    np.testing.assert_array_equal(resized_crop(picture, 16, whole), picture)
+    np.testing.assert_array_equal(augment(picture, 16, "resized_crop", whole), picture)
 
 
 @given(DRAWN, DRAWN)
@@ -141,7 +140,7 @@ def test_a_resized_crop_takes_the_drawn_place(down, right):
     """The smallest area of 40 x 40 pixels is a square of 11: nothing is resized for size 11."""
     picture = picture_of(5, 40, 40)
     top, left = int(float(down) * 30), int(float(right) * 30)
-    view = resized_crop(picture, 11, row(area=0, down=down, right=right))
+    view = augment(picture, 11, "resized_crop", row(area=0, down=down, right=right))
     np.testing.assert_array_equal(view, picture[top : top + 11, left : left + 11])
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from samples import encode, picture_of, shard_settings, write_set
+from torchvision.transforms.v2 import functional
 
 from mct.augmentation import DRAWS, Viewer, draw_parameters
 from mct.buffers import OwnBuffers
@@ -24,6 +25,7 @@ from mct.images import (
     reduce_box,
     reduction_for,
     resample,
+    to_image,
 )
 from mct.imagesets import open_set
 from mct.loading import BatchReader, PictureReader, Prefetcher, only_copies
@@ -46,6 +48,12 @@ def jpeg(picture: np.ndarray, **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+def view_of(viewer: Viewer, data: bytes, draws: np.ndarray) -> np.ndarray:
+    view = np.zeros((viewer.size, viewer.size, 3), np.uint8)
+    viewer.write_encoded(data, "a.jpg", draws, view)
+    return view
 
 
 def image_settings(size: int = 8, augmentation: str = "crop_flip") -> ImageSettings:
@@ -165,9 +173,20 @@ def test_a_reduced_jpeg_is_about_its_resized_picture(reduction, shape):
     reduced = decode_plain(data, "a.jpg", reduction)
     assert reduced.shape[:2] == tuple(-(-side // reduction) for side in shape)
     whole = Box(0, 0, 64, 96)
-    resized = resample(picture, whole, (64 // reduction, 96 // reduction))
-    part = resample(reduced, reduce_box(whole, reduction, reduced), resized.shape[:2])
+    resized = resample(whole.of(picture), (64 // reduction, 96 // reduction))
+    part = reduce_box(whole, reduction, reduced).of(reduced)
     assert np.abs(part.astype(int) - resized).mean() < 6
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20), st.booleans())
+def test_resampling_is_torchvisions(height, width, size, mirrored):
+    """Its functional transform has no place to write to, and takes seconds to import."""
+    picture = picture_of(height + width, height, width)
+    tensor = functional.resize(to_image(picture), [size, size], antialias=True)
+    expected = (tensor.flip(-1) if mirrored else tensor)[0].permute(1, 2, 0)
+    result = resample(picture[:, :], (size, size), mirrored=mirrored)
+    difference = np.abs(result.astype(int) - expected.numpy())
+    assert difference.max() <= (0 if "AVX2" in torch.backends.cpu.get_cpu_capability() else 1)
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(8, 300))
@@ -186,7 +205,7 @@ def test_views_of_reduced_jpegs_are_about_those_of_whole_ones(kind):
     data = jpeg(smooth_picture(3, 300, 240), quality=95)
     for draws in draw_parameters(1, 0, 20):
         reduced, whole = (
-            Viewer(size=16, kind=kind, reduced_decoding=wanted).view_encoded(data, "a", draws)
+            view_of(Viewer(size=16, kind=kind, reduced_decoding=wanted), data, draws)
             for wanted in (True, False)
         )
         assert np.abs(reduced.astype(int) - whole).mean() < 8
@@ -196,9 +215,7 @@ def test_small_jpegs_are_never_reduced():
     data = jpeg(smooth_picture(3, 30, 24))
     for draws in draw_parameters(1, 0, 20):
         views = [
-            Viewer(size=16, kind="resized_crop", reduced_decoding=wanted).view_encoded(
-                data, "a", draws
-            )
+            view_of(Viewer(size=16, kind="resized_crop", reduced_decoding=wanted), data, draws)
             for wanted in (True, False)
         ]
         np.testing.assert_array_equal(*views)

@@ -75,25 +75,32 @@ class Viewer:
 
     def view(self, picture: Picture, draws: Draws) -> Picture:
         """Return the view of a decoded picture."""
+        view = np.empty((self.size, self.size, 3), np.uint8)
+        self.write(picture, draws, view)
+        return view
+
+    def write(self, picture: Picture, draws: Draws, view: Picture) -> None:
+        """Write the view of a decoded picture to `view`, contiguous, (size, size, 3)."""
         height, width = picture.shape[:2]
         box, shape = self._region(height, width, draws)
-        return self._finish(resample(picture, box, shape), draws)
+        self._write(box.of(picture), shape, draws, view)
 
-    def view_encoded(self, data: bytes, name: str, draws: Draws) -> Picture:
-        """Return the view of an encoded picture; BrokenPictureError if it is broken.
+    def write_encoded(self, data: bytes, name: str, draws: Draws, view: Picture) -> None:
+        """Write the view of an encoded picture; BrokenPictureError if it is broken.
 
         A JPEG from which much more would be decoded than the view can show is decoded at a half,
         quarter or eighth of its size, where the settings say so.
         """
         full = jpeg_shape(data) if self.reduced_decoding else None
         if full is None:
-            return self.view(decode_plain(data, name), draws)
+            self.write(decode_plain(data, name), draws, view)
+            return
         box, shape = self._region(*full, draws)
         reduction = reduction_for(box, shape)
         picture = decode_plain(data, name, reduction)
         if picture.shape[:2] != full:
             box = reduce_box(box, reduction, picture)
-        return self._finish(resample(picture, box, shape), draws)
+        self._write(box.of(picture), shape, draws, view)
 
     def _region(self, height: int, width: int, draws: Draws) -> tuple[Box, tuple[int, int]]:
         """Return what is shown of a picture, and the size that it is resized to."""
@@ -101,12 +108,16 @@ class Viewer:
             return drawn_box(height, width, draws), (self.size, self.size)
         return Box(0, 0, height, width), fitted_shape(height, width, self.size)
 
-    def _finish(self, picture: Picture, draws: Draws) -> Picture:
-        picture = centre(picture, self.size)
-        if self.kind in ("crop", "crop_flip"):
-            picture = padded_crop(picture, draws)
-        flips = self.kind in ("crop_flip", "resized_crop") and draws[2] < 0.5
-        return picture[:, ::-1] if flips else picture
+    def _write(self, picture: Picture, shape: tuple[int, int], draws: Draws, view: Picture) -> None:
+        """Write what is shown of a picture, resized to `shape`, at its drawn place."""
+        mirrored = self.kind in ("crop_flip", "resized_crop") and bool(draws[2] < 0.5)
+        if self.resamples:
+            resample(picture, shape, mirrored=mirrored, out=view)
+            return
+        fitted = centre(resample(picture, shape), self.size)
+        if self.kind != "none":
+            fitted = padded_crop(fitted, draws)
+        resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)
 
     def view_many(self, pictures: Picture, draws: Draws, views: Picture) -> None:
         """Write the views of pictures of the right size; for kinds that do not resample.
@@ -165,12 +176,6 @@ def mirror(pictures: Picture) -> Picture:
     """Return pictures, shape (b, size, size, 3), mirrored left to right: torch's kernel is fast."""
     tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     return tensor.flip(-1).permute(0, 2, 3, 1).numpy()
-
-
-def resized_crop(picture: Picture, size: int, draws: Draws) -> Picture:
-    """Return the drawn box of a picture, resized to `size`."""
-    height, width = picture.shape[:2]
-    return resample(picture, drawn_box(height, width, draws), (size, size))
 
 
 def drawn_box(height: int, width: int, draws: Draws) -> Box:

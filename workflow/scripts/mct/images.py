@@ -5,11 +5,15 @@ without Python's lock, all else by Pillow, which gives the same pixels of JPEGs 
 """
 
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import simplejpeg
 
 from mct.pictures import Picture, decode
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EVALUATION_RATIO = 256 / 224
 """Short side before the centre crop, relative to the crop, where pictures are not tiny."""
@@ -27,6 +31,10 @@ class Box(NamedTuple):
     left: int
     height: int
     width: int
+
+    def of(self, picture: Picture) -> Picture:
+        """Return this part of a picture."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def decode_plain(data: bytes, name: str, reduction: int = 1) -> Picture:
@@ -92,8 +100,7 @@ def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
 def fit(picture: Picture, size: int) -> Picture:
     """Return a picture as (size, size, 3): short side resized, centre cropped."""
     height, width = picture.shape[:2]
-    shape = fitted_shape(height, width, size)
-    return centre(resample(picture, Box(0, 0, height, width), shape), size)
+    return centre(resample(picture, fitted_shape(height, width, size)), size)
 
 
 def centre(picture: Picture, size: int) -> Picture:
@@ -102,16 +109,36 @@ def centre(picture: Picture, size: int) -> Picture:
     return picture[top : top + size, left : left + size]
 
 
-def resample(picture: Picture, box: Box, shape: tuple[int, int]) -> Picture:
-    """Return a box of a picture, resized to `shape` by bilinear interpolation with antialiasing."""
-    bottom, right = box.top + box.height, box.left + box.width
-    part = picture[box.top : bottom, box.left : right]
-    if part.shape[:2] == shape:
-        return part
-    import torch  # takes seconds
-    from torch.nn.functional import interpolate
+def resample(
+    picture: Picture,
+    shape: tuple[int, int],
+    *,
+    mirrored: bool = False,
+    out: Picture | None = None,
+) -> Picture:
+    """Return a picture resized to `shape` by bilinear interpolation with antialiasing.
 
-    writable = part if part.flags.writeable else part.copy()
-    tensor = torch.from_numpy(writable).permute(2, 0, 1)[None]
-    view = interpolate(tensor, shape, mode="bilinear", antialias=True)
-    return view[0].permute(1, 2, 0).numpy()
+    Parameters
+    ----------
+    mirrored
+        Whether left and right change places.
+    out
+        Contiguous array that is written to, (*shape, 3); new memory costs as much as resizing.
+    """
+    import torch  # takes seconds
+
+    out = np.empty((*shape, 3), np.uint8) if out is None else out
+    source = to_image(picture if picture.flags.writeable else picture.copy())
+    source = source.flip(-1) if mirrored else source
+    if picture.shape[:2] == shape:
+        to_image(out).copy_(source)
+    else:  # interpolate(..., mode="bilinear", antialias=True), which has no `out`
+        torch.ops.aten._upsample_bilinear2d_aa.out(source, shape, False, out=to_image(out))
+    return out
+
+
+def to_image(picture: Picture) -> "Tensor":
+    """Return a picture as a tensor (1, 3, height, width) of the same memory."""
+    import torch
+
+    return torch.from_numpy(picture).permute(2, 0, 1)[None]

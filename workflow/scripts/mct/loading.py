@@ -101,14 +101,15 @@ class PictureReader:
             return
 
         def write(place: int) -> None:
-            views[place] = self._view(int(positions[place]), draws[place])
+            self._write(int(positions[place]), draws[place], views[place])
 
         self._workers.each(write, self._set.in_storage_order(positions).tolist())
 
-    def _view(self, position: int, draws: Draws) -> Picture:
+    def _write(self, position: int, draws: Draws, view: Picture) -> None:
         if self._set.is_encoded:
-            return self._viewer.view_encoded(*self._set.read_encoded(position), draws)
-        return self._viewer.view(self._set.read(position), draws)
+            self._viewer.write_encoded(*self._set.read_encoded(position), draws, view)
+        else:
+            self._viewer.write(self._set.read(position), draws, view)
 
 
 class BatchReader:
