@@ -25,6 +25,7 @@ rule all:
     default_target: True
     input:
         result("tables/accuracy.tsv"),
+        [result("tables/noise.tsv")] if EXPERIMENT.calibrated() else [],
         result("tables/pictures.tsv"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],

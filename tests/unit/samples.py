@@ -53,6 +53,7 @@ def small_catalogue() -> Catalogue:
         paths=[f"{i}.png" for i in number],
         observed=np.where(members["noisy"], number % CLASSES, -1),
         true=np.where(number >= 7, (number + 1) % CLASSES, -1),
+        right=np.full(16, -1),
         members=members,
     )
 

@@ -34,6 +34,7 @@ def assert_equal(one: Catalogue, other: Catalogue) -> None:
     assert (one.keys, one.paths) == (other.keys, other.paths)
     np.testing.assert_array_equal(one.observed, other.observed)
     np.testing.assert_array_equal(one.true, other.true)
+    np.testing.assert_array_equal(one.right, other.right)
     for name in SETS:
         np.testing.assert_array_equal(one.members[name], other.members[name])
 
@@ -52,6 +53,16 @@ def test_rows_become_columns():
 def test_doubly_labelled_are_clean_and_validation_pictures_with_both_labels():
     observed, true = from_rows(ROWS).doubly_labelled()
     assert (observed.tolist(), true.tolist()) == ([1, 1], [0, 1])
+
+
+def test_labels_are_verified_by_true_ones_or_by_verdicts_alone():
+    observed, wrong = from_rows(ROWS).verified()
+    assert (observed.tolist(), wrong.tolist()) == ([1, 1], [True, False])
+    judged = [
+        row._replace(right=verdict) for row, verdict in zip(ROWS, (0, 1, -1, -1, -1), strict=True)
+    ]
+    observed, wrong = from_rows(judged).verified()
+    assert (observed.tolist(), wrong.tolist()) == ([0, 1], [True, False])
 
 
 def test_a_noisy_picture_whose_truth_is_only_for_measuring_is_not_counted():
@@ -116,9 +127,9 @@ def test_tsv_has_a_readable_header(tmp_path):
     path = tmp_path / "catalogue.tsv"
     write_catalogue(from_rows(ROWS), path)
     assert path.read_text().splitlines()[:3] == [
-        "key\tpath\tobserved\ttrue\tnoisy\tclean\tvalidation\ttest",
-        "a\ta.png\t0\t-1\t1\t0\t0\t0",
-        "b\tb.png\t1\t0\t1\t1\t0\t0",
+        "key\tpath\tobserved\ttrue\tnoisy\tclean\tvalidation\ttest\tright",
+        "a\ta.png\t0\t-1\t1\t0\t0\t0\t-1",
+        "b\tb.png\t1\t0\t1\t1\t0\t0\t-1",
     ]
 
 

@@ -13,7 +13,7 @@ from mct.layouts import LAYOUTS, open_layout, used_settings
 from mct.layouts.clothing1m import Clothing1M
 from mct.layouts.digits import Digits
 from mct.pictures import decode
-from mct.settings import DatasetSettings, load_schema, parse, resolve
+from mct.settings import DatasetSettings, NoiseSettings, load_schema, parse, resolve
 
 
 def digits(**changes: object) -> Digits:
@@ -54,6 +54,44 @@ def test_every_layout_makes_a_catalogue_of_its_tree(tmp_path, name):
         assert decode(open_layout(settings).read(path), path).shape[2] == 3
 
 
+def noisy_layout(name, root, tmp_path, rate: float, **changes: object):
+    """Return a layout of a tree with noise by pictures; a file has the truth that the tree lacks."""
+    if name == "food101n":
+        changes["test_root"] = str(root / "food-101")
+    plain = dataset_settings(layout=name, root=str(root), **changes)
+    truth = {row.key: row.true for row in open_layout(plain).rows() if row.true >= 0}
+    given = [row for row in open_layout(plain).rows() if row.noisy]
+    measured = tmp_path / "measured.txt"
+    lines = [f"{row.key} {truth.get(row.key, row.observed)}\n" for row in given]
+    measured.write_text("".join(lines))
+    noise = NoiseSettings(kind="instance_dependent", rate=rate)
+    changes["measuring_labels"] = "builtin" if name == "cifar_n" else str(measured)
+    return open_layout(dataclasses.replace(plain, synthetic_noise=noise, **changes))
+
+
+@pytest.mark.parametrize("name", sorted({*TREES, "digits"} - {"image_folder", "table"}))
+def test_every_layout_takes_noise_that_depends_on_pictures(tmp_path, name):
+    root = TREES[name](tmp_path / "root") if name in TREES else tmp_path
+    for rate, least, most in ((0.0, 0, 0), (0.6, 0.2, 0.95)):
+        catalogue = build_catalogue(noisy_layout(name, root, tmp_path, rate))
+        noisy = catalogue.members["noisy"]
+        observed, true = catalogue.observed[noisy], catalogue.true[noisy]
+        assert (true >= 0).all()
+        assert least <= (observed != true).mean() <= most
+        assert (catalogue.observed[~noisy] == -1).all()
+        assert (catalogue.right == -1).all()
+
+
+@pytest.mark.parametrize("name", ["clothing1m", "webvision", "food101n", "animal10n"])
+def test_synthetic_noise_needs_the_truth(tmp_path, name):
+    root = TREES[name](tmp_path)
+    changes = {"test_root": str(root / "food-101")} if name == "food101n" else {}
+    noise = NoiseSettings(kind="symmetric", rate=0.4)
+    settings = dataset_settings(layout=name, root=str(root), synthetic_noise=noise, **changes)
+    with pytest.raises(UserError, match=r"noise: \d+ noisy pictures have no true label to make"):
+        build_catalogue(open_layout(settings))
+
+
 def test_the_schema_knows_every_layout():
     known = load_schema()["properties"]["dataset"]["properties"]["layout"]["enum"]
     assert known == list(LAYOUTS)
@@ -84,11 +122,7 @@ def test_settings_of_other_layouts_are_not_passed_on():
     [
         ({"layout": "digits", "subset": "mini"}, "dataset.subset: layout digits does not use this"),
         ({"layout": "animal10n", "archives": True}, "dataset.archives: layout animal10n does not"),
-        (
-            {"layout": "clothing1m", "synthetic_noise": {"kind": "symmetric", "rate": 0.2}},
-            "dataset.synthetic_noise: layout clothing1m does not use this",
-        ),
-        ({"layout": "food101n", "noise_rate": "counted"}, "noise_rate: food101n's clean pictures"),
+        ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
     ],
 )
 def test_settings_that_a_layout_does_not_use_are_refused(changes, message):
@@ -242,7 +276,7 @@ def test_measuring_label_against_a_clean_one_is_refused(tmp_path):
     measuring = root / "measured.txt"
     measuring.write_text("images/0/c.jpg 0\n")
     with pytest.raises(
-        UserError, match=r"measured\.txt: key images/0/c\.jpg has two true labels, 1 in"
+        UserError, match=r"measured\.txt: key images/0/c\.jpg has two true labels, 1 and 0 here"
     ):
         list(clothing(root, measuring_labels=str(measuring)).rows())
 

@@ -16,7 +16,7 @@ def animals(root, **changes: object) -> Animal10N:
 def test_training_is_noisy_and_testing_divided(tmp_path):
     layout = animals(write_animal10n(tmp_path), clean_fraction=0.2)
     rows = {row.key: row for row in layout.rows()}
-    assert rows["training/7_001.jpg"][2:] == (7, -1, True, False, False, False)
+    assert rows["training/7_001.jpg"][2:8] == (7, -1, True, False, False, False)
     held_out = [row for row in rows.values() if row.key.startswith("testing/")]
     assert all(row.clean + row.validation + row.test == 1 for row in held_out)
     assert all((row.observed, row.true) == (-1, int(row.key[8])) for row in held_out)

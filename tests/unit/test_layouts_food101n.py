@@ -9,6 +9,7 @@ from trees import write_food101n
 from mct.catalogue import build_catalogue
 from mct.errors import UserError
 from mct.layouts.food101n import Food101N
+from mct.noise import count_rate
 
 
 def food(root, **changes: object) -> Food101N:
@@ -21,13 +22,24 @@ def test_verified_pictures_have_a_true_label_where_it_proved_right(tmp_path, hea
     layout = food(write_food101n(tmp_path, header=header))
     rows = {row.key: row[2:] for row in layout.rows() if row.key.startswith("images/bars")}
     assert rows == {
-        "images/bars/0.jpg": (1, 1, True, True, False, False),
-        "images/bars/1.jpg": (1, -1, True, False, False, False),
-        "images/bars/2.jpg": (-1, 1, False, False, True, False),
-        "images/bars/4.jpg": (1, -1, True, False, False, False),
-        "images/bars/5.jpg": (1, -1, True, False, False, False),
+        "images/bars/0.jpg": (1, 1, True, True, False, False, 1),
+        "images/bars/1.jpg": (1, -1, True, False, False, False, 0),
+        "images/bars/2.jpg": (-1, 1, False, False, True, False, -1),
+        "images/bars/4.jpg": (1, -1, True, False, False, False, -1),
+        "images/bars/5.jpg": (1, -1, True, False, False, False, -1),
     }
     assert layout.class_names() == ["stripes", "bars", "checks"]
+
+
+def test_noise_is_counted_on_verified_pictures_of_the_noisy_set(tmp_path):
+    """Two of each class are verified there, one of which is wrong; those of validation do not count."""
+    catalogue = build_catalogue(food(write_food101n(tmp_path)))
+    observed, wrong = catalogue.verified()
+    counted = count_rate(observed, wrong, classes=3)
+    assert (counted.rate, counted.samples, counted.class_samples) == (0.5, 6, [2, 2, 2])
+    assert counted.class_rates == [0.5] * 3
+    # The clean pictures alone are those whose label proved right.
+    assert not (catalogue.doubly_labelled()[0] != catalogue.doubly_labelled()[1]).any()
 
 
 def test_sizes_are_those_of_the_catalogue(tmp_path):

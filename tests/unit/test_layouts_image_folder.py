@@ -92,10 +92,11 @@ def test_a_new_picture_changes_the_digest_and_other_files_do_not(tmp_path):
     assert source_digest(folders(root)) != before
 
 
+@pytest.mark.parametrize("kind", ["symmetric", "instance_dependent"])
 @pytest.mark.parametrize("builtin", [True, False])
-def test_synthetic_noise_takes_the_folders_for_the_truth(tmp_path, builtin):
+def test_synthetic_noise_takes_the_folders_for_the_truth(tmp_path, builtin, kind):
     root = write_image_folder(tmp_path, train=20, clean=1, validation=1, test=1)
-    noise = NoiseSettings(kind="symmetric", rate=0.5)
+    noise = NoiseSettings(kind=kind, rate=0.5)
     measuring = "builtin" if builtin else None
     layout = folders(root, synthetic_noise=noise, measuring_labels=measuring)
     rows = [row for row in layout.rows() if row.noisy]

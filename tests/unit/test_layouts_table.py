@@ -27,7 +27,7 @@ def test_rows_are_those_of_the_table(tmp_path, name, named):
     names = ["bars", "checks", "stripes"] if named else ["0", "1", "2"]
     assert layout.class_names() == names
     number = [names.index(text) for text in ("stripes", "bars", "checks")] if named else [0, 1, 2]
-    rows = {row.key: row[2:] for row in layout.rows()}
+    rows = {row.key: row[2:8] for row in layout.rows()}
     assert rows["pictures/1.jpg"] == (number[1], number[1], True, True, False, False)
     assert rows["pictures/7.jpg"] == (number[2], -1, True, False, False, False)
     assert rows["pictures/8.jpg"] == (-1, number[2], False, False, True, False)

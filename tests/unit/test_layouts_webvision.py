@@ -24,7 +24,7 @@ def test_rows_are_those_of_the_lists(tmp_path):
     assert layout.class_names() == ["stripes0", "bars1", "checks2"]
     assert counts(layout) == layout.sizes()
     assert layout.sizes() == {"noisy": 24, "clean": 6, "validation": 12, "test": 12}
-    assert rows["flickr/q0002/1.jpg"][2:] == (2, -1, True, False, False, False)
+    assert rows["flickr/q0002/1.jpg"][2:8] == (2, -1, True, False, False, False)
     held_out = [row for row in rows.values() if not row.noisy]
     assert all(row.clean + row.validation + row.test == 1 for row in held_out)
     assert all(row.true == int(row.key[-7:-4]) % 3 and row.observed == -1 for row in held_out)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mct.compute import Compute
-from mct.metrics import confusion, evaluate_predictions, predict, top_correct
+from mct.metrics import confusion, evaluate_predictions, top_correct
+from mct.prediction import predict
 from mct.settings import ImageSettings
 
 CPU = Compute(device=torch.device("cpu"), dtype=torch.float32)

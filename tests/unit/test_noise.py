@@ -50,19 +50,33 @@ def test_nothing_is_known_without_samples():
 def test_rates_are_counted_overall_and_by_observed_class():
     observed = np.array([0, 0, 0, 0, 1, 1])
     true = np.array([0, 0, 0, 1, 1, 2])
-    counted = count_rate(observed, true, classes=3)
+    counted = count_rate(observed, observed != true, classes=3)
     assert (counted.rate, counted.samples, counted.method) == (2 / 6, 6, "counted")
     assert (counted.lower, counted.upper) == wilson_interval(2, 6)
-    # Nobody observed class 2: it has the overall rate and bound.
+    # Nobody observed class 2: it has the overall rate and bounds.
     assert counted.class_rates == [1 / 4, 1 / 2, 2 / 6]
-    uppers = [wilson_interval(*share)[1] for share in ((1, 4), (1, 2), (2, 6))]
-    assert counted.class_uppers == uppers
+    intervals = [wilson_interval(*share) for share in ((1, 4), (1, 2), (2, 6))]
+    bounds = zip(counted.class_lowers, counted.class_uppers, strict=True)
+    assert list(bounds) == intervals
+    assert counted.class_samples == [4, 2, 0]
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(0.4, 200), (0.4, 2000), (0.09, 500)])
+def test_the_interval_contains_the_true_rate_as_often_as_it_says(rate, samples):
+    generator, draws = np.random.default_rng(0), 1000
+    held = 0
+    for _ in range(draws):
+        observed = generator.integers(0, 10, samples)
+        counted = count_rate(observed, generator.random(samples) < rate, classes=10)
+        held += counted.lower <= rate <= counted.upper
+    # Four standard deviations of a share of a thousand, and a per cent: Wilson's is approximate.
+    assert abs(held / draws - 0.95) < 4 * (0.95 * 0.05 / draws) ** 0.5 + 0.01
 
 
 def test_a_given_rate_is_that_of_every_class_and_its_own_bound():
     noise = given_rate(0.4, classes=3).to_dict()
     assert [noise[name] for name in ("rate", "lower", "upper")] == [0.4] * 3
-    assert noise["class_rates"] == noise["class_uppers"] == [0.4] * 3
+    assert noise["class_rates"] == noise["class_lowers"] == noise["class_uppers"] == [0.4] * 3
 
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.4, 0.6, 0.9])
@@ -171,6 +185,7 @@ def test_wrong_matrices_are_refused(tmp_path, text, message):
         (noise("symmetric"), "symmetric needs either a rate or a matrix, got neither"),
         (noise("asymmetric", rate=0.1, matrix="m.csv"), "either a rate or a matrix, got both"),
         (noise("symmetric", matrix="m.csv"), "matrix: `symmetric` is defined by a rate"),
+        (noise("instance_dependent", matrix="m.csv"), "`instance_dependent` is defined by a rate"),
         (noise("asymmetric", matrix="nowhere.csv"), r"nowhere\.csv: cannot be read"),
     ],
 )

@@ -86,6 +86,26 @@ def test_cost_grows_with_the_area_of_pictures():
     assert large.parameters == small.parameters == 25_557_032
 
 
+def test_estimating_noise_looks_at_a_sample_however_large_the_noisy_set_is():
+    """The digits' noisy set has 1,117 pictures, validation 180."""
+    model = {"model": {"name": "resnet50"}, "images": {"size": 224}}
+    few, all_of_them, more = (
+        planner(**model, dataset={"noise_samples": most}).estimate_noise(1)
+        for most in (100, 1117, 10**6)
+    )
+    assert few.runtime < all_of_them.runtime
+    assert all_of_them == more
+
+
+def test_a_catalogue_that_reads_pictures_asks_for_time_and_threads():
+    noise = {"synthetic_noise": {"kind": "instance_dependent", "rate": 0.4}}
+    execution = {"execution": {"picture_threads": 4}}
+    lists, pictures = planner(**execution), planner(dataset=noise, **execution)
+    assert lists.catalogue(1).cpus_per_task == 1
+    assert pictures.catalogue(1).cpus_per_task == 4
+    assert pictures.catalogue(1).runtime >= lists.catalogue(1).runtime
+
+
 def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
     script = PROJECT / "workflow/scripts/describe_models.py"
     path = tmp_path / "models.tsv"

@@ -17,6 +17,7 @@ def test_every_stage_leaves_what_it_should(finished: Path):
     check_shards(finished / "shards/tiny")
     check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
     check_table(finished / "tables")
+    check_noise(finished / "tables/noise.tsv")
     for figure in ("confusion", "training_mct_paper"):
         assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
@@ -71,6 +72,21 @@ def check_table(folder: Path) -> None:
     sidecar = json.loads((folder / "accuracy.json").read_text())
     assert sidecar["configuration"]["experiment"] == "tiny"
     assert all(run["hardware"]["processor"] for run in sidecar["runs"].values())
+
+
+def check_noise(path: Path) -> None:
+    """The tree brings no true labels of pictures that are only noisy, so there is no row of truth."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    overall = {row["estimator"]: row for row in rows if row["observed_class"] == "all"}
+    assert overall.pop("Given")["wrong_percent"] == "30.00"
+    assert overall.keys() == {"Solved with Ma's confusion", "Confident joint of Ma"}
+    assert {row["kind"] for row in overall.values()} == {"measured"}
+    for row in overall.values():
+        assert row["samples"] == str(SIZES["noisy"] - SIZES["clean"])
+        assert 0 <= float(row["wrong_percent"]) <= 100
+    by_class = [row for row in rows if row["observed_class"] == CLASSES[0]]
+    assert len(by_class) == 2
 
 
 def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snakemake: Run):

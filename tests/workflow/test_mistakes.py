@@ -42,7 +42,7 @@ def catalogue_of(tree: Path, output: Path) -> subprocess.CompletedProcess:
         "layout": "clothing1m", "root": str(tree), "measuring_labels": None, "seed": 0,
         "synthetic_noise_rate": 0.0, "synthetic_clean_fraction": 0.1,
     }  # fmt: skip
-    options = ["--settings", json.dumps(settings), "--output", output]
+    options = ["--settings", json.dumps(settings), "--threads", 1, "--output", output]
     return script("build_catalogue.py", *options)
 
 

@@ -14,10 +14,12 @@ SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 REPORTING = {"tabulate_accuracy", "plot_confusion", "plot_training"}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
+NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_CATALOGUE = {
     *SHARDING,
     "tabulate_pictures",
     "estimate_noise",
+    *NOISE,
     *TRAINING,
     "evaluate_model",
     *REPORTING,
@@ -56,8 +58,16 @@ def test_nothing_is_done_twice(finished, snakemake):
             "calibration:\n  epochs: 2\n  temperature: 3.0",
             AFTER_CALIBRATION,
         ),
-        ("noise_rate: 0.3", "noise_rate: 0.2", {"estimate_noise", *AFTER_CALIBRATION}),
-        ("epochs_auxiliary: 4", "epochs_auxiliary: 5", {"pretrain_auxiliary", *AFTER_CALIBRATION}),
+        (
+            "noise_rate: 0.3",
+            "noise_rate: 0.2",
+            {"estimate_noise", "tabulate_noise", *AFTER_CALIBRATION},
+        ),
+        (
+            "epochs_auxiliary: 4",
+            "epochs_auxiliary: 5",
+            {"pretrain_auxiliary", *NOISE, *AFTER_CALIBRATION},
+        ),
         ("seeds: [0]", "inspection: {most_pixels: 1000000}", AFTER_CATALOGUE - {"build_catalogue"}),
         ("seeds: [0]", "execution: {prefetch_batches: 0, threads_per_rank: 2}", set()),
     ],
@@ -79,7 +89,12 @@ def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, pr
 
 def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
     with edited(project / "data/category_names_eng.txt", "bars", "columns"):
-        assert planned(snakemake) == {"list_classes", "plot_confusion", "tabulate_pictures"}
+        assert planned(snakemake) == {
+            "list_classes",
+            "plot_confusion",
+            "tabulate_noise",
+            "tabulate_pictures",
+        }
 
 
 def test_touched_files_rerun_nothing(finished, snakemake, project):
@@ -102,7 +117,12 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
     ("file", "old", "new", "expected"),
     [
         ("coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
-        ("metrics.py", "TOP = 5", "TOP = 4", {"evaluate_model", *REPORTING} - {"plot_training"}),
+        (
+            "metrics.py",
+            "TOP = 5",
+            "TOP = 4",
+            {"evaluate_model", *NOISE, *REPORTING} - {"plot_training"},
+        ),
         (
             "figures.py",
             '"epoch"',

@@ -54,7 +54,7 @@ def write_lines(path: Path, lines: list[str]) -> None:
 
 
 def write_pictures(root: Path, labels: dict[str, int], *, size: int = 16, seed: int = 0) -> None:
-    """Write a picture of its class at each path below the root."""
+    """Write a picture of its class at each path below the root; other seeds, other pictures."""
     generator = np.random.default_rng(seed)
     for path, label in labels.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def write_webvision(root: Path, *, classes: int = 3, per_class: int = 4) -> Path
     """Write a tree like WebVision 1.0's: `per_class` of Google's, of Flickr's, and 10 held out."""
     synsets = [f"n{label:08d} {CLASSES[label % 3]}{label}, synonym" for label in range(classes)]
     write_list(root / "info/synsets.txt", synsets)
-    for source in ("google", "flickr"):
+    for seed, source in enumerate(("google", "flickr")):
         labels = {
             f"{source}/q{label:04d}/{number}.jpg": label
             for label in range(classes)
@@ -79,10 +79,10 @@ def write_webvision(root: Path, *, classes: int = 3, per_class: int = 4) -> Path
         }
         lines = [f"{path} {label}" for path, label in labels.items()]
         write_list(root / f"info/train_filelist_{source}.txt", lines)
-        write_pictures(root, labels)
+        write_pictures(root, labels, seed=seed)
     held_out = {f"val{i:06d}.jpg": i % classes for i in range(10 * classes)}
     write_list(root / "info/val_filelist.txt", [f"{key} {n}" for key, n in held_out.items()])
-    write_pictures(root / "val_images_256", held_out)
+    write_pictures(root / "val_images_256", held_out, seed=2)
     return root
 
 
@@ -105,26 +105,27 @@ def write_food101n(root: Path, *, header: bool = True) -> Path:
     tested = [f"{name}/{number}" for name in CLASSES for number in (0, 7)]
     write_list(root / "food-101/meta/test.txt", tested)
     labels = {f"{key}.jpg": CLASSES.index(key.split("/")[0]) for key in tested}
-    write_pictures(root / "food-101/images", labels)
+    write_pictures(root / "food-101/images", labels, seed=1)
     return root
 
 
 def write_animal10n(root: Path) -> Path:
     """Write a tree like ANIMAL-10N's: two training and three testing pictures a class."""
-    for folder, count in (("training", 2), ("testing", 3)):
+    for seed, (folder, count) in enumerate((("training", 2), ("testing", 3))):
         labels = {
             f"{label}_{number:03d}.jpg": label for label in range(10) for number in range(count)
         }
-        write_pictures(root / folder, labels)
+        write_pictures(root / folder, labels, seed=seed)
     return root
 
 
 def write_image_folder(root: Path, **counts: int) -> Path:
     """Write folders of classes with as many pictures a class as told."""
-    for folder, count in (counts or {"train": 4, "clean": 2, "validation": 2, "test": 2}).items():
+    counts = counts or {"train": 4, "clean": 2, "validation": 2, "test": 2}
+    for seed, (folder, count) in enumerate(counts.items()):
         for label, name in enumerate(CLASSES):
             paths = {f"{folder}/{name}/{number}.jpg": label for number in range(count)}
-            write_pictures(root, paths)
+            write_pictures(root, paths, seed=seed)
     return root
 
 

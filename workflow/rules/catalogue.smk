@@ -9,6 +9,7 @@ rule build_catalogue:
         f"{LOGS}/build_catalogue.log",
     conda:
         "../envs/mct.yaml"
+    threads: EXPERIMENT.catalogue_threads
     resources:
         **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
     params:
@@ -16,7 +17,7 @@ rule build_catalogue:
         source=EXPERIMENT.source_digest,
     shell:
         f"{START} workflow/scripts/build_catalogue.py"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} --threads {threads}"
         " --output {output:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"
 

@@ -9,9 +9,9 @@ from mct.settings import DatasetSettings
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, settings=str, output=Path)
+    arguments = entry.options(__doc__, settings=str, threads=int, output=Path)
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
-    write_catalogue(build_catalogue(layout), arguments.output)
+    write_catalogue(build_catalogue(layout, arguments.threads), arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the noise rate of a data set: as given, or counted on its clean pictures."""
+"""Write the noise rate of a data set: as given, or counted on pictures whose label was verified."""
 
 import json
 from pathlib import Path
@@ -15,13 +15,13 @@ def main() -> None:
     classes = read_index(arguments.noisy)["classes"]
     rate = json.loads(arguments.rate)
     if rate == "counted":
-        observed, true = read_catalogue(arguments.catalogue).doubly_labelled()
+        observed, wrong = read_catalogue(arguments.catalogue).verified()
         if not len(observed):
             raise UserError(
                 "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
                 "found none; give a number"
             )
-        estimate = noise.count_rate(observed, true, classes)
+        estimate = noise.count_rate(observed, wrong, classes)
     else:
         estimate = noise.given_rate(rate, classes)
     write_json(arguments.output, estimate.to_dict())

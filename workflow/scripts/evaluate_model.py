@@ -1,4 +1,4 @@
-"""Evaluate a model on the test split: top-1, top-5, per class, confusion."""
+"""Evaluate a model on a split: top-1, top-5, per class, confusion."""
 
 from pathlib import Path
 
@@ -6,13 +6,10 @@ from mct import entry
 from mct.compute import choose_compute, hardware, versions
 from mct.files import file_digest
 from mct.imagesets import indexed_files, open_set
-from mct.loading import read_for_evaluation
-from mct.metrics import evaluate_predictions, predict
-from mct.models import build_model, load_weights
+from mct.metrics import evaluate_predictions
+from mct.prediction import Predictor
 from mct.record import write_record
 from mct.settings import EvaluationSettings
-
-BATCH_SIZE = 256
 
 
 def main() -> None:
@@ -23,13 +20,8 @@ def main() -> None:
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
     image_set = open_set(arguments.split, indexed_files(arguments.index))
-    model = build_model(settings.model, image_set.classes, settings.images.size, seed=0)
-    load_weights(model, arguments.weights)
-    batches = read_for_evaluation(
-        image_set, settings.images, BATCH_SIZE,
-        threads=execution.decoding_threads, prefetch=execution.prefetch_batches,
-    )  # fmt: skip
-    logits, labels = predict(compute.place(model), batches, compute, settings.images)
+    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
+    logits, labels = predictor.predict(image_set)
     write_record(
         arguments.output,
         {

@@ -2,6 +2,6 @@
 
 Imports point one way, from the ground up: `errors`, `partition`, `selection`, `schedules` and
 `settings` know nothing of the others; `catalogue`, `shards` and `loading` carry the data; `models`,
-`losses` and `metrics` the arithmetic; `comm` and `gradients` the messages; `training` and
-`coupling` the two kinds of stage; `tables` and `figures` what people read.
+`losses`, `metrics` and `estimators` the arithmetic; `comm` and `gradients` the messages; `training`
+and `coupling` the two kinds of stage; `tables` and `figures` what people read.
 """

@@ -1,7 +1,8 @@
 """The catalogue: one row per picture, whatever arrangement the data set came in.
 
-Columns of the TSV file: key, path, observed label, true label (-1 = unknown), and 0 or 1 for
-membership in the sets noisy, clean, validation and test. A picture can be in noisy and clean.
+Columns of the TSV file: key, path, observed label, true label (-1 = unknown), 0 or 1 for membership
+in the sets noisy, clean, validation and test, and whether somebody verified the observed label as
+right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
 """
 
 import csv
@@ -23,12 +24,13 @@ SETS = ("noisy", "clean", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """All pictures in columns of length n; labels int64, membership bool."""
+    """All pictures in columns of length n; labels and `right` int64, membership bool."""
 
     keys: list[str]
     paths: list[str]
     observed: NDArray[np.int64]
     true: NDArray[np.int64]
+    right: NDArray[np.int64]
     members: dict[str, NDArray[np.bool_]]
 
     def __len__(self) -> int:
@@ -39,9 +41,21 @@ class Catalogue:
         known = (self.members["clean"] | self.members["validation"]) & (self.observed >= 0)
         return self.observed[known], self.true[known]
 
+    def verified(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return observed labels that somebody verified, and whether they are wrong, shape (n,).
 
-def build_catalogue(layout: Layout) -> Catalogue:
-    """Return the checked catalogue of a data set.
+        A label is verified by a person's verdict, or by the true label of a clean or validation
+        picture; verdicts come first.
+        """
+        judged = self.right >= 0
+        if judged.any():
+            return self.observed[judged], self.right[judged] == 0
+        observed, true = self.doubly_labelled()
+        return observed, observed != true
+
+
+def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
+    """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
 
     Raises
     ------
@@ -49,7 +63,7 @@ def build_catalogue(layout: Layout) -> Catalogue:
         A listed picture that is not there, a key in the test set and in training, a key listed
         twice, an empty set.
     """
-    catalogue = from_rows(layout.rows())
+    catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
     missing = layout.missing(catalogue.paths)
     if missing:
@@ -67,6 +81,7 @@ def from_rows(rows: Iterable[Row]) -> Catalogue:
         paths=[row.path for row in rows],
         observed=np.array([row.observed for row in rows], np.int64),
         true=np.array([row.true for row in rows], np.int64),
+        right=np.array([row.right for row in rows], np.int64),
         members={name: np.array([getattr(row, name) for row in rows], bool) for name in SETS},
     )
 
@@ -112,8 +127,8 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     ]
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("key", "path", "observed", "true", *SETS))
-        writer.writerows(zip(*columns, *flags, strict=True))
+        writer.writerow(("key", "path", "observed", "true", *SETS, "right"))
+        writer.writerows(zip(*columns, *flags, catalogue.right.tolist(), strict=True))
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -121,8 +136,9 @@ def read_rows(path: Path) -> Iterator[Row]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file, delimiter="\t")
         next(reader)
-        for key, name, observed, true, *flags in reader:
-            yield Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+        for key, name, observed, true, *flags, right in reader:
+            row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+            yield row._replace(right=int(right))
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -122,6 +122,12 @@ class Experiment:
         """Return the settings of an evaluation."""
         return _json(methods.evaluation_settings(self.config))
 
+    def estimation_settings(self) -> str:
+        """Return the settings of estimating the noise rate with a model."""
+        dataset = self.config["dataset"]
+        own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
+        return _json({**methods.evaluation_settings(self.config), **own})
+
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
         titles = {name: methods.METHODS[name].title for name in self.config["methods"]}
@@ -192,6 +198,12 @@ class Experiment:
     def picture_threads(self) -> int:
         """The threads of a job that decodes pictures."""
         return self.config["execution"]["picture_threads"]
+
+    @property
+    def catalogue_threads(self) -> int:
+        """The threads of the catalogue, which decodes pictures where noise depends on them."""
+        kind = self.config["dataset"]["synthetic_noise"]["kind"]
+        return self.picture_threads if kind == "instance_dependent" else 1
 
     @property
     def threads_per_rank(self) -> int:

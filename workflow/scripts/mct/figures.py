@@ -127,7 +127,7 @@ def draw_pictures(
             axes[0].step(places, np.sort(counts)[::-1], label=name)
         axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
     if named:
-        axes[0].set_xticks(places, names, rotation=45 if max(map(len, names)) > 2 else 0)
+        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
     axes[0].set(
         title="Classes" if named else "Classes, each set's largest first",
         ylabel="pictures",
@@ -135,10 +135,12 @@ def draw_pictures(
     )
     axes[1].set(title="Sizes", xlabel="short side in pixels", ylabel="pictures")
     axes[1].set_xscale("log", base=2)
+    axes[1].xaxis.set_major_formatter("{x:.0f}")
     for axis in axes:
         axis.set_yscale("symlog", linthresh=10)
         axis.set_ylim(bottom=0)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,11 @@ class ImageSet:
     def in_storage_order(self, positions: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return the order of positions in which their pictures lie in the shards, shape (b,)."""
         return np.lexsort((self.index[positions], self.shard[positions]))
+
+    def take(self, positions: NDArray[np.integer]) -> "ImageSet":
+        """Return the pictures at these positions alone, in this order; integers of shape (m,)."""
+        columns = ("shard", "index", "sample", "label", "observed", "true", "in_clean")
+        return replace(self, **{name: getattr(self, name)[positions] for name in columns})
 
     def keys(self) -> NDArray[np.bytes_]:
         """Return the pictures' keys, shape (n,)."""

@@ -1,35 +1,11 @@
 """What an evaluation reports, from predictions on a labelled set."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from mct.compute import Compute
-from mct.settings import ImageSettings
 
 TOP = 5
-
-
-@torch.inference_mode()
-def predict(
-    model: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    compute: Compute,
-    settings: ImageSettings,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
-    model.eval()
-    logits, labels = [], []
-    for images, batch_labels in batches:
-        with compute.autocast():
-            output = model(compute.normalise(images, settings.mean, settings.std))
-        logits.append(output.float().cpu().numpy())
-        labels.append(batch_labels.numpy())
-    return np.concatenate(logits), np.concatenate(labels)
 
 
 def confusion(

@@ -15,7 +15,8 @@ from mct.settings import NoiseSettings
 class NoiseRate:
     """P, the share of wrong labels in the noisy set, overall and per observed class.
 
-    `upper` is the bound that Ma's cut M uses; it equals `rate` where P was given and not counted.
+    `lower` and `upper` are Wilson's 95 % interval; Ma's cut M uses `upper`. Both equal `rate` where
+    P was given and not counted.
     """
 
     method: str
@@ -23,8 +24,10 @@ class NoiseRate:
     lower: float
     upper: float
     class_rates: list[float]
+    class_lowers: list[float]
     class_uppers: list[float]
     samples: int
+    class_samples: list[int]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -49,35 +52,42 @@ def given_rate(rate: float, classes: int) -> NoiseRate:
         lower=rate,
         upper=rate,
         class_rates=[rate] * classes,
+        class_lowers=[rate] * classes,
         class_uppers=[rate] * classes,
         samples=0,
+        class_samples=[0] * classes,
     )
 
 
-def count_rate(observed: NDArray[np.integer], true: NDArray[np.integer], classes: int) -> NoiseRate:
-    """Count P on pictures of which both labels are known, integer arrays of shape (n,).
+def count_rate(observed: NDArray[np.integer], wrong: NDArray[np.bool_], classes: int) -> NoiseRate:
+    """Count P on pictures with observed labels (n,) that are known to be right or wrong (n,).
 
-    A class nobody observed in the clean set gets the overall rate. The upper bounds are Wilson's.
+    A class that nobody observed among them gets the overall rate and interval.
     """
-    wrong = observed != true
-    lower, upper = wilson_interval(int(wrong.sum()), len(wrong))
-    rate = float(wrong.mean()) if len(wrong) else 0.0
-    rates, uppers = [], []
-    for label in range(classes):
-        of_class = wrong[observed == label]
-        rates.append(float(of_class.mean()) if len(of_class) else rate)
-        uppers.append(
-            wilson_interval(int(of_class.sum()), len(of_class))[1] if len(of_class) else upper
-        )
+    class_samples = np.bincount(observed, minlength=classes).tolist()
+    class_wrong = np.bincount(observed, weights=wrong, minlength=classes)
+    overall = _share(int(wrong.sum()), len(wrong))
+    by_class = [
+        _share(int(count), samples) if samples else overall
+        for count, samples in zip(class_wrong, class_samples, strict=True)
+    ]
+    rates, lowers, uppers = (list(column) for column in zip(*by_class, strict=True))
     return NoiseRate(
         method="counted",
-        rate=rate,
-        lower=lower,
-        upper=upper,
+        rate=overall[0],
+        lower=overall[1],
+        upper=overall[2],
         class_rates=rates,
+        class_lowers=lowers,
         class_uppers=uppers,
         samples=len(wrong),
+        class_samples=class_samples,
     )
+
+
+def _share(wrong: int, samples: int) -> tuple[float, float, float]:
+    """Return a share and its interval; 0 without samples."""
+    return (wrong / samples if samples else 0.0, *wilson_interval(wrong, samples))
 
 
 def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64]:
@@ -132,22 +142,28 @@ def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
     return matrix
 
 
-def synthetic_matrix(settings: NoiseSettings, classes: int, seed: int) -> NDArray[np.float64]:
-    """Return T, shape (K, K), of a kind of noise that is not `none`; UserError if it is not defined."""
+def check_synthetic(settings: NoiseSettings, classes: int) -> None:
+    """Raise UserError unless noise that is not `none` is defined by what its kind needs."""
     kind, rate, matrix = settings.kind, settings.rate, settings.matrix
     if classes < 2:
         raise UserError(f"dataset.synthetic_noise: expected two classes or more, got {classes}")
-    if kind == "symmetric" and matrix is not None:
+    if kind in ("symmetric", "instance_dependent") and matrix is not None:
         raise UserError(
-            "dataset.synthetic_noise.matrix: `symmetric` is defined by a rate, not by this"
+            f"dataset.synthetic_noise.matrix: `{kind}` is defined by a rate, not by this"
         )
     if (rate is None) == (matrix is None):
         raise UserError(
             f"dataset.synthetic_noise: {kind} needs either a rate or a matrix, got "
             + ("neither" if rate is None else "both")
         )
-    if matrix is not None:
-        return read_matrix(Path(matrix), classes)
+
+
+def synthetic_matrix(settings: NoiseSettings, classes: int, seed: int) -> NDArray[np.float64]:
+    """Return T, shape (K, K), of a kind of noise that has one; UserError if it is not defined."""
+    check_synthetic(settings, classes)
+    kind, rate = settings.kind, settings.rate
+    if settings.matrix is not None:
+        return read_matrix(Path(settings.matrix), classes)
     assert rate is not None
     if kind == "class_dependent":
         return confusion_matrix(classes, rate, seed)
@@ -171,5 +187,5 @@ def corrupt_labels(
 def synthetic_labels(
     true: NDArray[np.integer], settings: NoiseSettings, classes: int, seed: int
 ) -> NDArray[np.int64]:
-    """Return observed labels, shape (n,), made from true ones by noise that is not `none`."""
+    """Return observed labels, shape (n,), made from true ones by noise that has a matrix."""
     return corrupt_labels(true, synthetic_matrix(settings, classes, seed), seed)

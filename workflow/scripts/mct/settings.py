@@ -149,6 +149,14 @@ class EvaluationSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimationSettings(EvaluationSettings):
+    """How a model estimates the noise rate: on at most `samples` noisy pictures, drawn by seed."""
+
+    samples: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """How a stage runs; nothing here changes what it computes beyond rounding."""
 

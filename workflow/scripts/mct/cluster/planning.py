@@ -80,13 +80,23 @@ class Planner:
 
     def evaluate(self, split: str, attempt: int) -> Demand:
         """Return what the evaluation of a model asks for."""
-        seconds = self._compute_seconds(self._experiment.sizes[split], 1, training=False)
+        return self._predict(self._experiment.sizes[split], attempt)
+
+    def estimate_noise(self, attempt: int) -> Demand:
+        """Return what estimating the noise rate with a model asks for."""
+        sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
+        return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
+
+    def _predict(self, samples: int, attempt: int) -> Demand:
+        seconds = self._compute_seconds(samples, 1, training=False)
         memory = self._model_megabytes(1)
         return self._serial(seconds, memory, attempt, self._experiment.threads_per_rank)
 
     def catalogue(self, attempt: int) -> Demand:
-        """Return what reading the lists asks for."""
+        """Return what reading the lists asks for, and the pictures where noise depends on them."""
         rows = sum(self._experiment.sizes.values())
+        if self._config["dataset"]["synthetic_noise"]["kind"] == "instance_dependent":
+            return self._pictures(self._experiment.sizes["noisy"], attempt)
         return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
 
     def inspect(self, attempt: int) -> Demand:

@@ -28,6 +28,8 @@ LAYOUTS: dict[str, Any] = {
     "image_folder": ImageFolder,
     "table": Table,
 }
+COMMON_KEYS = ("synthetic_noise",)
+"""Keys with a default that every layout uses."""
 
 
 def open_layout(settings: DatasetSettings) -> Layout:
@@ -46,10 +48,10 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UserError
-        A key that the layout does not use, counted noise where counting finds none.
+        A key that the layout does not use.
     """
-    _refuse_counting(dataset)
-    settings, used = pick(dataset, DatasetSettings), LAYOUTS[dataset["layout"]].keys
+    settings = pick(dataset, DatasetSettings)
+    used = (*COMMON_KEYS, *LAYOUTS[dataset["layout"]].keys)
     parsed = parse(DatasetSettings, settings)
     for field in dataclasses.fields(DatasetSettings):
         if field.default == getattr(parsed, field.name):
@@ -57,12 +59,3 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
         elif field.default is not dataclasses.MISSING and field.name not in used:
             raise UserError(f"dataset.{field.name}: layout {parsed.layout} does not use this key")
     return settings
-
-
-def _refuse_counting(dataset: Mapping[str, Any]) -> None:
-    if dataset["noise_rate"] == "counted" and dataset["layout"] == "food101n":
-        raise UserError(
-            "dataset.noise_rate: food101n's clean pictures are those whose label proved right, so "
-            "`counted` would find no wrong one; give a number, such as the share of 0 in "
-            "meta/verified_train.tsv"
-        )

@@ -10,7 +10,7 @@ from functools import cached_property
 from mct.errors import UserError
 from mct.layouts.base import Row, StoredLayout, picture_names
 from mct.layouts.draws import divide_held_out, held_out_sizes
-from mct.layouts.measuring import measured, refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.settings import DatasetSettings
 
 NAMES = (
@@ -52,9 +52,9 @@ class Animal10N(StoredLayout):
         held_out = held_out_sizes(len(self._pictures[TESTING]), self._fraction)
         return {"noisy": len(self._pictures[TRAINING]), **held_out}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the training pictures, then the held-out ones."""
-        return measured(self._rows(), self._settings, len(NAMES))
+        return finished(self._rows(), self._settings, len(NAMES), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._pictures[TRAINING]:

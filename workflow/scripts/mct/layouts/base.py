@@ -18,7 +18,10 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".
 
 
 class Row(NamedTuple):
-    """One picture of the catalogue; labels are class numbers or `UNKNOWN`."""
+    """One picture of the catalogue; labels are class numbers or `UNKNOWN`.
+
+    `right` is somebody's verdict on the observed label: 1 (right), 0 (wrong) or `UNKNOWN`.
+    """
 
     key: str
     path: str
@@ -28,6 +31,7 @@ class Row(NamedTuple):
     clean: bool = False
     validation: bool = False
     test: bool = False
+    right: int = UNKNOWN
 
 
 class Layout(Protocol):
@@ -48,8 +52,8 @@ class Layout(Protocol):
     def sizes(self) -> dict[str, int]:
         """Return about how many pictures each set has, from counting lines."""
 
-    def rows(self) -> Iterator[Row]:
-        """Yield one row per picture, each key once."""
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per picture, each key once; `threads` read pictures where noise needs them."""
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return those of `paths` that cannot be read."""

@@ -16,9 +16,8 @@ from PIL import Image
 from mct.errors import UserError
 from mct.layouts.base import UNKNOWN, Row, StoredLayout
 from mct.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
-from mct.layouts.measuring import known_truth, measured
+from mct.layouts.measuring import finished
 from mct.layouts.pickles import read_pickle
-from mct.noise import synthetic_labels
 from mct.settings import DatasetSettings
 
 SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
@@ -62,7 +61,7 @@ CIFAR100 = Release(
 class CifarN(StoredLayout):
     """CIFAR-10 or, where the label set is `noisy_label`, CIFAR-100 with human labels."""
 
-    keys = ("clean_fraction", "validation_fraction", "label_set", "synthetic_noise")
+    keys = ("clean_fraction", "validation_fraction", "label_set")
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
@@ -107,9 +106,9 @@ class CifarN(StoredLayout):
     def _clean_fraction(self) -> float:
         return self._settings.clean_fraction or CLEAN_FRACTION
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield training rows, in the order of the batches, then test rows."""
-        return measured(self._rows(), self._settings, len(self.class_names()))
+        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         truth = self._labels(self._release.training)
@@ -123,7 +122,7 @@ class CifarN(StoredLayout):
                 key=key,
                 path=key,
                 observed=UNKNOWN if is_held_out else given,
-                true=known_truth(label, self._settings, clean=key in clean or is_held_out),
+                true=label,
                 noisy=not is_held_out,
                 clean=key in clean,
                 validation=is_held_out,
@@ -140,10 +139,10 @@ class CifarN(StoredLayout):
         }
 
     def _observed(self, truth: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the observed labels of training, int64 (n,): synthetic ones or people's."""
+        """Return people's labels of training, int64 (n,); unknown where noise is synthetic."""
         settings, classes = self._settings, len(self.class_names())
         if self._is_synthetic:
-            return synthetic_labels(truth, settings.synthetic_noise, classes, settings.seed)
+            return np.full(len(truth), UNKNOWN)
         human = read_pickle(self._human)
         truth_here = _integers(human, TRUTH, self._human, len(truth))
         if (truth_here != truth).any():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mct.errors import UserError, preview
 from mct.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines
-from mct.layouts.measuring import refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
@@ -33,7 +33,6 @@ class Clothing1M(StoredLayout):
         refuse_builtin(settings)
         annotations = self._root / "annotations"
         self._folder = annotations if annotations.is_dir() else self._root
-        self._measuring = Path(settings.measuring_labels) if settings.measuring_labels else None
 
     def _lists(self) -> list[Path]:
         return [self._folder / name for name in (*LISTS.values(), OBSERVED, TRUE)]
@@ -60,21 +59,21 @@ class Clothing1M(StoredLayout):
         refuse_outside(keys, path)
         return {spell_key(key) for key in keys}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
         classes = len(self.class_names())
+        return finished(self._rows(classes), self._settings, classes, self.read, threads, spell_key)
+
+    def _rows(self, classes: int) -> Iterator[Row]:
         observed = read_labels(self._folder / OBSERVED, classes, spell_key)
         true = read_labels(self._folder / TRUE, classes, spell_key)
         self._check_labelled(observed, true)
-        measured = read_labels(self._measuring, classes, spell_key) if self._measuring else {}
-        _check_agreement(true, measured, self._measuring)
-        truth = {**measured, **true}
         for key in sorted(set().union(*self._members.values())):
             yield Row(
                 key=key,
                 path=key,
                 observed=observed.get(key, UNKNOWN),
-                true=truth.get(key, UNKNOWN),
+                true=true.get(key, UNKNOWN),
                 **{name: key in members for name, members in self._members.items()},
             )
 
@@ -92,11 +91,3 @@ class Clothing1M(StoredLayout):
 def spell_key(key: str) -> str:
     """Return a key as the path of its picture, whether or not a list writes the folder."""
     return key if key.startswith("images/") else f"images/{key}"
-
-
-def _check_agreement(true: dict[str, int], measured: dict[str, int], path: Path | None) -> None:
-    for key in true.keys() & measured.keys():
-        if true[key] != measured[key]:
-            raise UserError(
-                f"{path}: key {key} has two true labels, {true[key]} in {TRUE} and {measured[key]} here"
-            )

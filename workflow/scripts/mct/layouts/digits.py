@@ -10,6 +10,7 @@ from PIL import Image
 
 from mct import noise
 from mct.layouts.base import Row
+from mct.layouts.synthetic import corrupt_rows
 from mct.settings import DatasetSettings
 
 DIGITS, VALIDATION, TEST = 1797, 180, 500
@@ -53,8 +54,13 @@ class Digits:
             "test": TEST,
         }
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
+        return corrupt_rows(
+            self._rows(), self._settings, len(self.class_names()), self.read, threads
+        )
+
+    def _rows(self) -> Iterator[Row]:
         settings, true = self._settings, self._digits[1]
         matrix = noise.confusion_matrix(10, settings.synthetic_noise_rate, settings.seed)
         observed = noise.corrupt_labels(true, matrix, settings.seed)

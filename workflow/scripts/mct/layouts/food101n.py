@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mct.errors import UserError, preview
 from mct.layouts.base import UNKNOWN, Row, StoredLayout, existing_folder, read_lines
-from mct.layouts.measuring import measured, refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
@@ -76,9 +76,9 @@ class Food101N(StoredLayout):
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise UserError(f"{self._test_list}: cannot be read as a list: {error}") from error
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of Food-101N, then Food-101's test pictures."""
-        return measured(self._rows(), self._settings, len(self._numbers))
+        return finished(self._rows(), self._settings, len(self._numbers), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         images = _entries(self._meta / IMAGES)
@@ -97,6 +97,7 @@ class Food101N(StoredLayout):
                 noisy=not held_out,
                 clean=right,
                 validation=held_out,
+                right=clean.get(key, UNKNOWN),
             )
         yield from self._test_rows()
 

@@ -7,13 +7,10 @@ or a part of the held-out ones; none are ever taken from `train/`, whose labels 
 from collections.abc import Iterator
 from functools import cached_property
 
-import numpy as np
-
 from mct.errors import UserError
-from mct.layouts.base import BUILTIN, UNKNOWN, Row, StoredLayout, names_in, picture_names
+from mct.layouts.base import UNKNOWN, Row, StoredLayout, names_in, picture_names
 from mct.layouts.draws import CLEAN_STREAM, choose, halve
-from mct.layouts.measuring import measured, refuse_builtin
-from mct.noise import synthetic_labels
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.settings import DatasetSettings
 
 TRAINING, CLEAN, VALIDATION, TEST = "train", "clean", "validation", "test"
@@ -23,7 +20,7 @@ Labels = dict[str, int]
 class ImageFolder(StoredLayout):
     """A data set of folders of classes; a class's number is its place among the names of `train/`."""
 
-    keys = ("clean_fraction", "synthetic_noise")
+    keys = ("clean_fraction",)
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
@@ -108,9 +105,9 @@ class ImageFolder(StoredLayout):
         drawn = {name: len(labels) for name, labels in self._drawn.items()}
         return {"noisy": len(self._pictures[TRAINING]), **drawn}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of `train/`, then clean and held-out ones."""
-        return measured(self._rows(), self._settings, len(self._classes))
+        return finished(self._rows(), self._settings, len(self._classes), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         yield from self._training_rows()
@@ -121,12 +118,7 @@ class ImageFolder(StoredLayout):
 
     def _training_rows(self) -> Iterator[Row]:
         """Yield noisy rows; where noise is synthetic the folders' labels are the truth."""
-        settings, labels = self._settings, self._pictures[TRAINING]
-        observed = np.array(list(labels.values()), np.int64)
-        if settings.synthetic_noise.kind != "none":
-            observed = synthetic_labels(
-                observed, settings.synthetic_noise, len(self._classes), settings.seed
-            )
-        is_known = settings.measuring_labels == BUILTIN
-        for (path, label), given in zip(labels.items(), observed.tolist(), strict=True):
-            yield Row(path, path, observed=given, true=label if is_known else UNKNOWN, noisy=True)
+        is_truth = self._settings.synthetic_noise.kind != "none"
+        for path, label in self._pictures[TRAINING].items():
+            observed, true = (UNKNOWN, label) if is_truth else (label, UNKNOWN)
+            yield Row(path, path, observed=observed, true=true, noisy=True)

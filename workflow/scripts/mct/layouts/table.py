@@ -6,14 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from mct.errors import UserError
 from mct.layouts.base import UNKNOWN, Row, StoredLayout
 from mct.layouts.draws import CLEAN_STREAM, choose
-from mct.layouts.measuring import known_truth, measured
+from mct.layouts.measuring import finished
 from mct.layouts.storage import refuse_outside
-from mct.noise import synthetic_labels
 from mct.settings import DatasetSettings
 
 TRAINING, VALIDATION, TEST = "train", "validation", "test"
@@ -32,7 +29,7 @@ class Entry(NamedTuple):
 class Table(StoredLayout):
     """A data set that a table describes; labels are numbers or names of classes."""
 
-    keys = ("archives", "clean_fraction", "synthetic_noise", "table")
+    keys = ("archives", "clean_fraction", "table")
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
@@ -102,35 +99,23 @@ class Table(StoredLayout):
         fraction = self._settings.clean_fraction or CLEAN_FRACTION
         return choose(known, fraction, self._settings.seed, CLEAN_STREAM)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per row of the table; training pictures are noisy, some clean as well."""
-        return measured(self._rows(), self._settings, len(self.class_names()))
+        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
-        observed = self._observed()
         for entry in self._entries:
-            is_training, is_clean = entry.split == TRAINING, entry.path in self._clean
-            label = self._classes.get(entry.true_label, UNKNOWN)
+            is_training = entry.split == TRAINING
             yield Row(
                 key=entry.path,
                 path=entry.path,
-                observed=observed[entry.path] if is_training else UNKNOWN,
-                true=known_truth(label, self._settings, clean=is_clean or not is_training),
+                observed=self._classes.get(entry.label, UNKNOWN) if is_training else UNKNOWN,
+                true=self._classes.get(entry.true_label, UNKNOWN),
                 noisy=is_training,
-                clean=is_clean,
+                clean=entry.path in self._clean,
                 validation=entry.split == VALIDATION,
                 test=entry.split == TEST,
             )
-
-    def _observed(self) -> dict[str, int]:
-        """Return the observed labels of training: the table's, or made wrong by seed."""
-        training = [entry for entry in self._entries if entry.split == TRAINING]
-        if not self._is_synthetic:
-            return {entry.path: self._classes[entry.label] for entry in training}
-        true = np.array([self._classes[entry.true_label] for entry in training], np.int64)
-        settings, classes = self._settings, len(self.class_names())
-        labels = synthetic_labels(true, settings.synthetic_noise, classes, settings.seed)
-        return dict(zip([entry.path for entry in training], labels.tolist(), strict=True))
 
 
 def read_table(path: Path) -> list[Entry]:

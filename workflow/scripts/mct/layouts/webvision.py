@@ -17,7 +17,7 @@ from mct.layouts.base import (
     read_lines,
 )
 from mct.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
-from mct.layouts.measuring import measured, refuse_builtin
+from mct.layouts.measuring import finished, refuse_builtin
 from mct.layouts.storage import refuse_outside
 from mct.settings import DatasetSettings
 
@@ -104,9 +104,9 @@ class WebVision(StoredLayout):
         classes = len(self._synsets)
         return {key: label for key, label in labels.items() if label < classes}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield noisy pictures, then the clean and the held-out ones."""
-        return measured(self._rows(), self._settings, len(self._synsets))
+        return finished(self._rows(), self._settings, len(self._synsets), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._training_lists:

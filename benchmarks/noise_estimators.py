@@ -1,0 +1,65 @@
+"""How far the two model-based noise rates are from the truth, on made data where it is known.
+
+Labels and predictions depend on the true class alone, as solving assumes, each by a seeded confusion.
+Prints a Markdown table; needs a minute.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+
+from mct.estimators import confident_joint, solve_joint
+from mct.metrics import confusion
+from mct.noise import confusion_matrix, corrupt_labels
+
+RATE, SEEDS = 0.4, 5
+CASES = [
+    # classes, accuracy of the model, validation pictures, noisy pictures
+    (10, 0.9, 180, 1000),
+    (10, 0.5, 2500, 20_000),
+    (10, 0.5, 2500, 42_500),
+    (14, 0.7, 14_000, 20_000),
+    (101, 0.6, 4700, 20_000),
+    (101, 0.6, 4700, 200_000),
+]
+
+
+def model_outputs(true: np.ndarray, mistakes: np.ndarray, seed: int) -> np.ndarray:
+    """Return probabilities (n, K): 0.6 on a class drawn by the rows of `mistakes`, 0.4 on all."""
+    predicted = corrupt_labels(true, mistakes, seed)
+    classes = len(mistakes)
+    return 0.6 * np.eye(classes, dtype=np.float32)[predicted] + np.float32(0.4 / classes)
+
+
+def errors(classes: int, accuracy: float, held: int, noisy: int, seed: int) -> tuple[float, float]:
+    """Return by how much both estimates of P miss it."""
+    generator = np.random.default_rng(seed)
+    true, held_true = generator.integers(0, classes, noisy), generator.integers(0, classes, held)
+    observed = corrupt_labels(true, confusion_matrix(classes, RATE, seed), seed + 1)
+    mistakes = confusion_matrix(classes, 1 - accuracy, seed + 100)
+    probabilities = model_outputs(true, mistakes, seed + 2)
+    held_out = model_outputs(held_true, mistakes, seed + 3).argmax(axis=1)
+    counts = confusion(held_out, held_true, classes)
+    truth = (observed != true).mean()
+    solved = solve_joint(counts, probabilities.argmax(axis=1), observed)
+    confident = confident_joint(probabilities, observed)
+    return tuple(float(1 - np.trace(joint) - truth) for joint in (solved, confident))
+
+
+def main() -> None:
+    print("| classes | accuracy | validation | noisy | solved | confident joint |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for case in CASES:
+        found = 100 * np.array([errors(*case, seed) for seed in range(SEEDS)])
+        cells = [
+            f"{mean:+.1f} ± {spread:.1f}"
+            for mean, spread in zip(found.mean(axis=0), found.std(axis=0, ddof=1), strict=True)
+        ]
+        print("|", " | ".join([*map(str, case), *cells]), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()

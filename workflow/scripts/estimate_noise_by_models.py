@@ -1,0 +1,55 @@
+"""Estimate the noise rate with Ma, from its confusion and from its confidence, beside the truth."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mct import entry
+from mct.compute import choose_compute, hardware, versions
+from mct.estimators import estimate_by_models, true_rate, unseen_sample
+from mct.files import file_digest
+from mct.imagesets import indexed_files, open_set
+from mct.metrics import confusion
+from mct.prediction import Predictor
+from mct.record import write_record
+from mct.settings import EstimationSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, settings=str, execution=Path, noisy=Path, validation=Path, weights=Path,
+        output=Path,
+    )  # fmt: skip
+    settings = entry.read_settings(EstimationSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
+    noisy = open_set("noisy", indexed_files(arguments.noisy))
+    validation = open_set("validation", indexed_files(arguments.validation))
+    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
+    positions = unseen_sample(noisy.in_clean, settings.samples, settings.seed)
+    logits, observed = predictor.predict(noisy.take(positions))
+    held_out, true = predictor.predict(validation)
+    clean = noisy.in_clean
+    truth = true_rate(noisy.observed, noisy.true, noisy.classes)
+    estimates = estimate_by_models(
+        logits,
+        observed,
+        held_out=confusion(held_out.argmax(axis=1), true, noisy.classes),
+        known=confusion(noisy.observed[clean], noisy.true[clean], noisy.classes),
+        unseen=int(np.sum(~clean)),
+    )
+    write_record(
+        arguments.output,
+        {
+            **estimates,
+            "truth": truth,
+            "weights": file_digest(arguments.weights),
+            "settings": settings,
+            "hardware": hardware(compute),
+            "versions": versions(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    entry.run(main)

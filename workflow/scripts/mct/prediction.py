@@ -1,0 +1,65 @@
+"""What a trained model says of the pictures of a set."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mct.compute import Compute
+from mct.imagesets import ImageSet
+from mct.loading import read_for_evaluation
+from mct.models import build_model, load_weights
+from mct.settings import EvaluationSettings, ExecutionSettings, ImageSettings
+
+BATCH_SIZE = 256
+
+
+class Predictor:
+    """A trained model and the form in which it sees pictures."""
+
+    def __init__(
+        self,
+        weights: Path,
+        settings: EvaluationSettings,
+        classes: int,
+        compute: Compute,
+        execution: ExecutionSettings,
+    ) -> None:
+        model = build_model(settings.model, classes, settings.images.size, seed=0)
+        load_weights(model, weights)
+        self._model, self._compute, self._images = compute.place(model), compute, settings.images
+        self._classes, self._execution = classes, execution
+
+    def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
+        if not len(image_set):
+            return np.empty((0, self._classes), np.float32), np.empty(0, np.int64)
+        batches = read_for_evaluation(
+            image_set,
+            self._images,
+            BATCH_SIZE,
+            threads=self._execution.decoding_threads,
+            prefetch=self._execution.prefetch_batches,
+        )
+        return predict(self._model, batches, self._compute, self._images)
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    compute: Compute,
+    settings: ImageSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
+    model.eval()
+    logits, labels = [], []
+    for images, batch_labels in batches:
+        with compute.autocast():
+            output = model(compute.normalise(images, settings.mean, settings.std))
+        logits.append(output.float().cpu().numpy())
+        labels.append(batch_labels.numpy())
+    return np.concatenate(logits), np.concatenate(labels)

@@ -1,0 +1,41 @@
+"""Write the table of noise rates (TSV, Markdown) and the sidecar that says what made it."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from mct import entry
+from mct.files import write_json
+from mct.noise_table import noise_rows
+from mct.tables import write_table
+
+CAPTION = """Percent of labels in the noisy set that are wrong, of all and of those observed as a class. The
+first row feeds M and N. Intervals are Wilson's at 95 %, of counts. The other two estimators look at
+`samples` noisy pictures with Ma, which was trained on clean pictures alone and on none of these
+(noisy pictures that are clean as well enter with both of their labels); they have no interval,
+since what they assume errs more than their samples do. The truth, where it is known, serves to
+judge them and nothing else."""
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, config=Path, configured=Path, models=Path, classes=Path, output=Path
+    )
+    configured, models = (
+        json.loads(path.read_text()) for path in (arguments.configured, arguments.models)
+    )
+    classes = arguments.classes.read_text("utf-8").splitlines()
+    write_table(noise_rows(configured, models, classes), arguments.output, CAPTION)
+    write_json(
+        arguments.output.with_suffix(".json"),
+        {
+            "configuration": yaml.safe_load(arguments.config.read_text()),
+            "configured": configured,
+            "models": models,
+        },
+    )
+
+
+if __name__ == "__main__":
+    entry.run(main)
