@@ -2,6 +2,9 @@
 
 import gc
 import io
+import os
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +25,7 @@ from mct.images import (
     decode_plain,
     fitted_shape,
     jpeg_shape,
+    mirror,
     reduce_box,
     reduction_for,
     resample,
@@ -124,8 +128,6 @@ def test_a_shard_cut_after_it_was_opened_is_refused(tmp_path):
 
 
 def test_shards_are_closed_when_nobody_needs_them(tmp_path):
-    import os
-
     shard = open_shard(write_set(tmp_path, "clean", shard_settings(1, "encoded"))[0])
     number = shard.file
     os.fstat(number)
@@ -145,6 +147,32 @@ def test_jpegs_are_decoded_to_pillows_pixels(options, shape):
         data = jpeg(picture, **options)
         expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
         np.testing.assert_array_equal(decode_plain(data, "a.jpg"), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (7, 5), (300, 240), (3, 20_000)])
+def test_mirroring_exchanges_left_and_right(shape):
+    picture = picture_of(0, *shape)
+    np.testing.assert_array_equal(mirror(picture), picture[:, ::-1])
+
+
+def test_resampling_and_mirroring_stay_in_their_thread():
+    """Otherwise each of the loader's threads would start as many again."""
+    before, picture = torch.get_num_threads(), picture_of(0, 300, 300)
+    torch.set_num_threads(4)
+    counts = []
+
+    def work() -> None:
+        counts.append(len(list(Path("/proc/self/task").iterdir())))
+        resample(picture, (224, 224), mirrored=True)
+        counts.append(len(list(Path("/proc/self/task").iterdir())))
+
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("cut", [2, 20, 300])

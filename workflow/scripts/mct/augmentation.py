@@ -8,7 +8,6 @@ mirrored a batch at a time, with the same result.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from mct.images import (
     decode_plain,
     fitted_shape,
     jpeg_shape,
+    mirror,
     reduce_box,
     reduction_for,
     resample,
@@ -130,7 +130,8 @@ class Viewer:
         views[:] = padded_crops(pictures, draws)
         if self.kind == "crop_flip":
             mirrored = np.flatnonzero(draws[:, 2] < 0.5)
-            views[mirrored] = mirror(views[mirrored])
+            size = views.shape[1:]
+            views[mirrored] = mirror(views[mirrored].reshape(-1, *size[1:])).reshape(-1, *size)
 
 
 def augment(picture: Picture, size: int, kind: str, draws: Draws) -> Picture:
@@ -170,12 +171,6 @@ def padded_crops(pictures: Picture, draws: Draws) -> Picture:
     windows = as_strided(padded, shape, (image, row, column, row, 1), writeable=False)
     down, right = crop_shifts(size, draws).T + margin
     return windows[np.arange(count), down, right].reshape(pictures.shape)
-
-
-def mirror(pictures: Picture) -> Picture:
-    """Return pictures, shape (b, size, size, 3), mirrored left to right: torch's kernel is fast."""
-    tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    return tensor.flip(-1).permute(0, 2, 3, 1).numpy()
 
 
 def drawn_box(height: int, width: int, draws: Draws) -> Box:

@@ -22,6 +22,8 @@ JPEG_START = b"\xff\xd8\xff"
 JPEG_COLOURS = ("YCbCr", "Gray")
 REDUCTIONS = (8, 4, 2)
 """Divisors of a JPEG's size that libjpeg-turbo decodes at directly, largest first."""
+SERIAL_ELEMENTS = 1 << 15
+"""From so many on torch divides the elements of a tensor among threads."""
 
 
 class Box(NamedTuple):
@@ -128,13 +130,29 @@ def resample(
     import torch  # takes seconds
 
     out = np.empty((*shape, 3), np.uint8) if out is None else out
-    source = to_image(picture if picture.flags.writeable else picture.copy())
-    source = source.flip(-1) if mirrored else source
     if picture.shape[:2] == shape:
-        to_image(out).copy_(source)
-    else:  # interpolate(..., mode="bilinear", antialias=True), which has no `out`
-        torch.ops.aten._upsample_bilinear2d_aa.out(source, shape, False, out=to_image(out))
+        out[:] = mirror(picture) if mirrored else picture
+        return out
+    if mirrored or not picture.flags.writeable:
+        picture = mirror(picture) if mirrored else picture.copy()
+    # interpolate(..., mode="bilinear", antialias=True) has no `out`; this operator uses one thread
+    torch.ops.aten._upsample_bilinear2d_aa.out(to_image(picture), shape, False, out=to_image(out))
     return out
+
+
+def mirror(picture: Picture) -> Picture:
+    """Return a copy of rows of pixels, (rows, width, 3), with left and right exchanged.
+
+    A dozen times faster than a reversed slice of an array. So few rows at a time that torch does
+    not start threads for each of the loader's.
+    """
+    source = picture if picture.flags.writeable else picture.copy()
+    mirrored = np.empty(picture.shape, np.uint8)
+    rows = max(1, (SERIAL_ELEMENTS - 1) // max(1, mirrored[:1].size))
+    for start in range(0, len(picture), rows):
+        part = slice(start, start + rows)
+        to_image(mirrored[part]).copy_(to_image(source[part]).flip(-1))
+    return mirrored
 
 
 def to_image(picture: Picture) -> "Tensor":
