@@ -29,6 +29,7 @@ rule all:
         result("tables/pictures.tsv"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
+        [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],
 
 
 onstart:

@@ -7,6 +7,7 @@ from torch import nn
 
 from mct.compute import Compute, choose_compute
 from mct.errors import UserError
+from mct.models import small_cnn
 from mct.settings import ExecutionSettings
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
@@ -32,6 +33,34 @@ def test_bfloat16_computes_under_autocast_and_others_do_not():
         model = compute.place(nn.Linear(2, 2))
         with compute.autocast():
             assert model(torch.zeros(1, 2)).dtype == dtype
+
+
+def test_a_replica_keeps_the_weights_that_autocast_would_cast_and_shares_the_rest():
+    compute = Compute(device=torch.device("cpu"), dtype=torch.bfloat16)
+    torch.manual_seed(0)
+    model = compute.place(small_cnn(4)).train()
+    replica, leaves = compute.replicate(model)
+    inputs = torch.randn(5, 3, 8, 8)
+    with compute.autocast():
+        reference, logits = model(inputs), replica(inputs)
+    assert torch.equal(logits, reference)
+    reference.float().square().sum().backward()
+    expected = {p: p.grad for p in model.parameters()}
+    model.zero_grad()
+    logits.float().square().sum().backward()
+    assert {leaf.dtype for leaf in leaves.values()} == {torch.bfloat16, torch.float32}
+    for parameter, leaf in leaves.items():
+        assert torch.equal(leaf.grad.float(), expected[parameter])
+    assert all(a is b for a, b in zip(model.buffers(), replica.buffers(), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_without_autocast_the_model_computes_itself(dtype):
+    compute = Compute(device=torch.device("cpu"), dtype=dtype)
+    model = compute.place(nn.Linear(2, 2))
+    replica, leaves = compute.replicate(model)
+    assert replica is model
+    assert all(leaf is parameter for parameter, leaf in leaves.items())
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])

@@ -5,7 +5,8 @@ import pytest
 import torch
 from samples import pixel_set
 
-from mct.coupling import Decision, SampleRecord, Selector, plan_calibration, summarise
+from mct.coupling import plan_calibration, summarise
+from mct.decisions import Decision, Memory, SampleRecord, Selector
 from mct.loading import Batch
 from mct.partition import GlobalBatch
 from mct.selection import select_within
@@ -34,10 +35,10 @@ def settings(**changes: object) -> CalibrationSettings:
     return CalibrationSettings(**{**values, **changes})
 
 
-def decide(**changes: object) -> np.ndarray:
+def decide(epoch: int = 0, **changes: object) -> np.ndarray:
     """Return the masks of one global batch of all samples, in the order of `POSITIONS`."""
     batch = Batch(
-        plan=GlobalBatch(step=0, epoch=0, start=0, stop=SAMPLES), positions=POSITIONS,
+        plan=GlobalBatch(step=0, epoch=epoch, start=0, stop=SAMPLES), positions=POSITIONS,
         start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     return Selector(settings(**changes), NOISE, OBSERVED, PAIRS).decide(CONFIDENCE, batch).masks
@@ -63,6 +64,36 @@ def test_per_class_ranks_within_observed_classes_at_their_own_rates():
         CONFIDENCE.mean(axis=0), OBSERVED[POSITIONS], NOISE["class_rates"], NOISE["class_uppers"]
     )
     np.testing.assert_array_equal(decide(selection="per_class"), expected)
+
+
+@pytest.mark.parametrize(("epoch", "extra"), [(0, 0.2), (1, 0.1), (2, 0.0)])
+def test_a_strict_selection_relaxes_until_the_last_epoch(epoch, extra):
+    expected = select_within(
+        CONFIDENCE.mean(axis=0), np.zeros(SAMPLES, int), [0.4 + extra], [0.5 + extra]
+    )
+    np.testing.assert_array_equal(decide(epoch, epochs=3, strictness=0.2), expected)
+
+
+def test_a_noise_rate_beyond_one_selects_nothing():
+    assert not decide(strictness=0.9).any()
+
+
+def test_a_memory_averages_the_confidences_of_a_sample_over_epochs():
+    memory, places = Memory(0.75, samples=4), np.array([3, 1])
+    first = memory.recall(np.array([[0.5, 1], [0, 0.25]], np.float32), places)
+    np.testing.assert_array_equal(first, [[0.5, 1], [0, 0.25]])
+    second = memory.recall(np.array([[1], [0.5]], np.float32), places[1:])
+    np.testing.assert_allclose(second, [[1], [0.75 * 0.25 + 0.25 * 0.5]])
+    restored = Memory(0.75, samples=4)
+    restored.restore(memory.state())
+    now = np.full((2, 2), 0.5, np.float32)
+    np.testing.assert_array_equal(restored.recall(now, places), memory.recall(now, places))
+
+
+def test_without_memory_the_confidences_of_the_step_are_ranked():
+    memory = Memory(0, samples=SAMPLES)
+    assert memory.recall(CONFIDENCE, POSITIONS) is CONFIDENCE
+    assert memory.state()["remembered"].size == 0
 
 
 def test_a_record_keeps_decisions_by_position_and_epoch():

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mpi4py import MPI
 from torch import nn
 from torch.nn import Parameter
 
 from mct.gradients import GradientSum, group_by_bytes
+from mct.transport import Alone
 
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 PARAMETERS = st.lists(
@@ -51,20 +51,20 @@ def test_groups_by_hand():
 @pytest.mark.parametrize("bucket_bytes", [1, 400, 1 << 20])
 def test_gradients_on_one_rank_are_those_of_autograd(bucket_bytes, layout):
     ours, plain = make_model().to(memory_format=layout), make_model()
-    gradients = GradientSum(ours.parameters(), MPI.COMM_SELF, bucket_bytes)
+    gradients = GradientSum(ours.parameters(), Alone(), bucket_bytes)
     for _ in range(2):  # the second step starts from zero again
-        gradients.zero()
+        gradients.begin()
         ours(inputs()).square().sum().backward()
         gradients.finish()
     plain(inputs()).square().sum().backward()
     for own, other in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(own.grad, other.grad, rtol=1e-12, atol=1e-12)
-        assert own.grad.stride() == own.stride()  # added without a permutation
+        assert own.grad.stride() == own.stride()  # copied without a permutation
 
 
 def test_every_gradient_lies_in_its_bucket():
     model = make_model()
-    gradients = GradientSum(model.parameters(), MPI.COMM_SELF, 400)
+    gradients = GradientSum(model.parameters(), Alone(), 400)
     model(inputs()).sum().backward()
     gradients.finish()
     assert len(gradients.buckets) > 1
@@ -78,8 +78,8 @@ def test_every_gradient_lies_in_its_bucket():
 def test_parameters_that_backward_does_not_reach_have_zero_gradients(bucket_bytes):
     used, unused = nn.Linear(4, 2), nn.Linear(4, 2)
     parameters = [*unused.parameters(), *used.parameters()]
-    gradients = GradientSum(parameters, MPI.COMM_SELF, bucket_bytes)
-    gradients.zero()
+    gradients = GradientSum(parameters, Alone(), bucket_bytes)
+    gradients.begin()
     used(torch.ones(3, 4)).sum().backward()
     gradients.finish()
     assert all(not parameter.grad.any() for parameter in unused.parameters())
@@ -88,8 +88,8 @@ def test_parameters_that_backward_does_not_reach_have_zero_gradients(bucket_byte
 
 def test_a_rank_without_a_backward_pass_has_zeros():
     model = nn.Linear(4, 2)
-    gradients = GradientSum(model.parameters(), MPI.COMM_SELF, 1)
+    gradients = GradientSum(model.parameters(), Alone(), 1)
     model(torch.ones(3, 4)).sum().backward()
-    gradients.zero()
+    gradients.begin()
     gradients.finish()
     assert all(not parameter.grad.any() for parameter in model.parameters())

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mct.losses import (
+    backward_loss,
     confidence,
     cross_entropy,
+    forward_loss,
     hard_target_loss,
+    posterior,
     selected_mean,
     soft_target_loss,
-    taught_loss,
+    target_loss,
+    verification_loss,
 )
 
 QUARTER = torch.tensor([[0, log(3)]], dtype=torch.float64)
@@ -79,34 +83,80 @@ def test_a_hard_target_is_the_teachers_decision():
     assert hard_target_loss(QUARTER, -QUARTER).tolist() == pytest.approx([log(4)])
 
 
-@pytest.mark.parametrize("targets", ["soft", "hard"])
-def test_weight_zero_teaches_nothing_and_one_only_what_the_teacher_says(targets):
-    student, teacher = logits_of(0), logits_of(1)
-    taught = {
-        "soft": soft_target_loss(student, teacher, 2),
-        "hard": hard_target_loss(student, teacher),
-    }
-    options = {"temperature": 2.0, "targets": targets}
-    observed = cross_entropy(student, LABELS)
-    torch.testing.assert_close(
-        taught_loss(student, teacher, LABELS, weight=0.0, **options), observed
-    )
-    torch.testing.assert_close(
-        taught_loss(student, teacher, LABELS, weight=1.0, **options), taught[targets]
-    )
-    torch.testing.assert_close(
-        taught_loss(student, teacher, LABELS, weight=0.25, **options),
-        0.75 * observed + 0.25 * taught[targets],
-    )
-
-
-@pytest.mark.parametrize("targets", ["soft", "hard"])
-def test_the_teacher_gets_no_gradient(targets):
+@pytest.mark.parametrize("loss", [lambda s, t: soft_target_loss(s, t, 2.0), hard_target_loss])
+def test_the_teacher_gets_no_gradient(loss):
     student, teacher = logits_of(0).requires_grad_(), logits_of(1).requires_grad_()
-    loss = taught_loss(student, teacher, LABELS, weight=0.5, temperature=2.0, targets=targets)
-    loss.sum().backward()
+    loss(student, teacher).sum().backward()
     assert teacher.grad is None
     assert student.grad.abs().sum() > 0
+
+
+CONFUSION = torch.tensor([[0.75, 0.25], [0.5, 0.5]], dtype=torch.float64)
+"""A quarter of the first class is labelled as the second, half of the second as the first."""
+
+
+@pytest.mark.parametrize(("label", "expected"), [(0, 9 / 16), (1, 7 / 16)])
+def test_forward_correction_by_hand(label, expected):
+    # p = (1/4, 3/4): p T = (1/4 3/4 + 3/4 1/2, 1/4 1/4 + 3/4 1/2).
+    loss = forward_loss(QUARTER, torch.tensor([label]), CONFUSION)
+    assert loss.tolist() == pytest.approx([-log(expected)])
+
+
+@pytest.mark.parametrize(("label", "row"), [(0, (2, -1)), (1, (-2, 3))])
+def test_backward_correction_by_hand(label, row):
+    # T's determinant is 1/4, its inverse ((2, -1), (-2, 3)).
+    loss = backward_loss(QUARTER, torch.tensor([label]), torch.linalg.inv(CONFUSION))
+    assert loss.tolist() == pytest.approx([row[0] * log(4) + row[1] * log(4 / 3)])
+
+
+@given(st.integers(0, 99))
+def test_backward_correction_is_unbiased(seed):
+    """Its mean over labels observed for a class is cross-entropy with that class."""
+    confusion = torch.softmax(logits_of(seed, 4), dim=1) / 2 + torch.eye(4) / 2
+    inverse, logits = torch.linalg.inv(confusion), logits_of(seed + 100, 1).expand(4, 4)
+    for label in range(4):
+        losses = backward_loss(logits, torch.arange(4), inverse)
+        expected = cross_entropy(logits[:1], torch.tensor([label]))[0]
+        torch.testing.assert_close((confusion[label] * losses).sum(), expected)
+
+
+def test_without_confusion_both_corrections_are_cross_entropy():
+    expected, identity = cross_entropy(logits_of(0), LABELS), torch.eye(4)
+    torch.testing.assert_close(forward_loss(logits_of(0), LABELS, identity), expected)
+    torch.testing.assert_close(backward_loss(logits_of(0), LABELS, identity), expected)
+
+
+@pytest.mark.parametrize(("label", "expected"), [(0, (1 / 3, 2 / 3)), (1, (1 / 7, 6 / 7))])
+def test_posterior_by_hand(label, expected):
+    # t = (1/4, 3/4): t T[:, 0] = (3/16, 6/16), t T[:, 1] = (1/16, 6/16).
+    teacher = QUARTER.clone().requires_grad_()
+    own = posterior(teacher, torch.tensor([label]), CONFUSION)
+    assert own[0].tolist() == pytest.approx(expected)
+    assert not own.requires_grad
+
+
+@given(st.integers(0, 99))
+def test_forward_correction_learns_from_its_own_posterior(seed):
+    """Its gradient is that of cross-entropy to q(y) of the model itself, an E-step of its own."""
+    confusion = torch.softmax(logits_of(seed, 4), dim=1)
+    one, other = (logits_of(seed + 100).requires_grad_() for _ in range(2))
+    forward_loss(one, LABELS, confusion).sum().backward()
+    target_loss(other, posterior(other, LABELS, confusion)).sum().backward()
+    torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_a_certain_target_is_a_label():
+    certain = torch.nn.functional.one_hot(LABELS, 4).double()
+    torch.testing.assert_close(
+        target_loss(logits_of(0), certain), cross_entropy(logits_of(0), LABELS)
+    )
+
+
+def test_verification_by_hand():
+    cosine = torch.tensor([1.0, 0.25, -0.5, 0.5, 0.1, -0.5])
+    verified = torch.tensor([True, True, True, False, False, False])
+    expected = [0, 0.75, 1.5, 5 * 0.4, 0, 0]
+    assert verification_loss(cosine, verified).tolist() == pytest.approx(expected)
 
 
 @given(st.integers(0, 99), st.lists(st.booleans(), min_size=6, max_size=6))
@@ -139,7 +189,7 @@ def test_shares_of_ranks_add_up_to_the_mean_however_samples_are_spread(cut, chos
 def test_a_rank_without_samples_has_a_zero_with_a_gradient():
     logits = torch.zeros(0, 4, requires_grad=True)
     labels = torch.zeros(0, dtype=torch.int64)
-    losses = taught_loss(logits, logits, labels, weight=0.5, temperature=2.0, targets="soft")
+    losses = cross_entropy(logits, labels) + soft_target_loss(logits, logits, 2.0)
     loss = selected_mean(losses, torch.zeros(0), global_count=3)
     loss.backward()
     assert loss == 0

@@ -1,6 +1,7 @@
 """Equal terms: what each method trains on and how many samples its models see."""
 
 import copy
+import dataclasses
 
 import pytest
 
@@ -10,10 +11,17 @@ from mct.methods import (
     METHODS,
     PRETRAINING,
     ROLES,
+    calibration_cost,
     calibration_settings,
+    clean_seed,
+    cleannet_settings,
+    confusion_kind,
     evaluation_settings,
+    lineage,
     model_seed,
+    needed_trainings,
     order_seed,
+    preparations,
     roles_of,
     samples_of,
     stage_epochs,
@@ -21,6 +29,7 @@ from mct.methods import (
 )
 from mct.settings import (
     CalibrationSettings,
+    CleanNetSettings,
     EvaluationSettings,
     TrainingSettings,
     describe_keys,
@@ -33,6 +42,8 @@ CONFIG = resolve(
     {
         "pretraining": {"epochs_auxiliary": 40, "epochs_primary": 10, "learning_rate": 0.2},
         "calibration": {"epochs": 5, "learning_rate": 0.1, "schedule": "cosine"},
+        "mct": {"clean_per_batch_auxiliary": 32, "clean_per_batch_primary": 16},
+        "optimizer": {"batch_size": 64},
     }
 )
 SIZES = {"clean": 100, "noisy": 1000}
@@ -50,22 +61,85 @@ def test_methods_are_those_of_the_schema():
     assert [*BASELINES, *CALIBRATED] == known
 
 
-@pytest.mark.parametrize("method", ["noise_only", "clean_only", "clean_noisy"])
+ALIKE = [name for name in BASELINES if name not in ("noise_only_compute", "forward_finetuned")]
+
+
+@pytest.mark.parametrize("method", ALIKE)
 def test_baselines_see_as_many_samples_as_mp(method):
-    """10 epochs of pretraining and 5 of calibration over 1,000 pictures."""
-    assert samples(method) == 15_000
+    """10 epochs of pretraining and 5 of calibration over 1,000 pictures, a quarter more of clean."""
+    assert samples(method) == 10_000 + 5_000 * 5 // 4
 
 
 def test_compute_of_a_pair_is_that_of_both_models_and_all_stages():
     pretraining = samples("pretrain_auxiliary") + samples("pretrain_primary")
     assert (samples("pretrain_auxiliary"), samples("pretrain_primary")) == (4_000, 10_000)
-    assert samples("mct_paper") == samples("noise_only_compute") == pretraining + 2 * 5_000
+    assert samples("mct_paper") == pretraining + 2 * 5_000
+    clean_samples = 5_000 // 2 + 5_000 // 4
+    assert samples("mct") == samples("noise_only_compute") == pretraining + 10_000 + clean_samples
+
+
+def test_fine_tuning_passes_over_the_clean_set():
+    assert samples("forward_finetuned") == 10 * 100
+    settings = training_settings(CONFIG, "forward_finetuned", 0)
+    assert settings["learning_rate"] == settings["decay_learning_rate"] == 0.01
+
+
+def test_the_deployed_model_of_each_baseline_went_through_its_own_lineage():
+    assert lineage("forward_finetuned", "primary") == ["forward", "forward_finetuned"]
+    assert lineage("mct", "auxiliary") == ["pretrain_auxiliary", "mct"]
+    assert lineage("glc", "primary") == ["glc"]
+    assert lineage("pretrain_primary", "primary") == ["pretrain_primary"]
+
+
+def test_methods_pay_for_what_they_need_before():
+    before = {method: preparations(CONFIG, method) for method in METHODS}
+    assert before["mct"] == before["mct_paper"] == list(PRETRAINING)
+    assert before["glc"] == before["cleannet"] == ["pretrain_primary"]
+    assert before["forward_finetuned"] == ["forward"]
+    assert before["forward"] == before["oeem"] == before["noise_only"] == []
+    anchors = resolve({"baselines": {"loss_correction": {"confusion": "anchors"}}})
+    assert preparations(anchors, "forward_finetuned") == ["pretrain_primary", "forward"]
+
+
+def test_what_is_needed_is_trained_once_in_the_order_of_the_table():
+    config = {**CONFIG, "methods": ["glc", "forward_finetuned", "noise_only"]}
+    expected = ["pretrain_primary", "noise_only", "forward", "forward_finetuned", "glc"]
+    assert needed_trainings(config) == expected
+
+
+def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
+    kinds = {method: confusion_kind(CONFIG, method) for method in METHODS}
+    assert {method for method, kind in kinds.items() if kind} == {
+        "forward", "backward", "glc", "mct",
+    }  # fmt: skip
+    assert (kinds["forward"], kinds["glc"], kinds["mct"]) == ("counted", "estimated", "counted")
+
+
+def test_the_section_mct_is_of_that_method_alone():
+    ours, papers = (calibration_settings(CONFIG, method, 0) for method in ("mct", "mct_paper"))
+    assert (ours["targets"], papers["targets"]) == ("posterior", "soft")
+    assert (ours["clean_per_batch_auxiliary"], papers["clean_per_batch_auxiliary"]) == (32, 0)
+    assert ours["epochs"] == papers["epochs"] == 5
+
+
+def test_the_papers_form_is_that_of_the_defaults_of_its_settings():
+    """So that a key of the section `calibration` cannot get another default unnoticed."""
+    papers = parse(CalibrationSettings, calibration_settings(CONFIG, "mct_paper", 0))
+    for field in dataclasses.fields(CalibrationSettings):
+        if field.default is not dataclasses.MISSING:
+            assert getattr(papers, field.name) == field.default, field.name
+
+
+def test_a_teacher_of_averages_costs_a_forward_pass_more():
+    assert calibration_cost(CONFIG, "mct_paper") == 1
+    assert calibration_cost(CONFIG, "mct") == pytest.approx(1.5 + 1 / 3)
 
 
 @pytest.mark.parametrize(
     ("method", "roles"),
     [
         ("mct_paper", ROLES),
+        ("mct", ROLES),
         ("pretrain_auxiliary", ("auxiliary",)),
         ("pretrain_primary", ("primary",)),
         *((method, ("primary",)) for method in BASELINES),
@@ -79,7 +153,11 @@ def test_baselines_start_like_mp_and_ma_otherwise():
     seeds = [model_seed(seed, role) for seed in range(5) for role in ROLES]
     assert len(set(seeds)) == len(seeds)
     orders = [order_seed(seed, stage) for seed in range(5) for stage in (1, 2)]
-    assert len(set(orders)) == len(orders)
+    cleans = [
+        clean_seed(seed, stage, role)
+        for seed in (0, 1, 2**32 - 1) for stage in (1, 2) for role in ROLES
+    ]  # fmt: skip
+    assert len({*orders, *cleans}) == len(orders) + len(cleans)
 
 
 @pytest.mark.parametrize("method", [*PRETRAINING, *BASELINES])
@@ -87,16 +165,20 @@ def test_settings_of_a_training_follow_the_configuration(method):
     settings = parse(TrainingSettings, training_settings(CONFIG, method, seed=3))
     expected = {**METHODS, **PRETRAINING}[method].training_set
     assert (settings.training_set, settings.seed) == (expected, 3)
+    if method == "forward_finetuned":
+        return
     assert settings.learning_rate == 0.2
     decay = ("constant", 0.0) if method in PRETRAINING else ("cosine", 0.1)
     assert (settings.schedule, settings.decay_learning_rate) == decay
 
 
 def test_settings_of_calibration_and_evaluation_follow_the_configuration():
-    calibration = parse(CalibrationSettings, calibration_settings(CONFIG, seed=2))
+    calibration = parse(CalibrationSettings, calibration_settings(CONFIG, "mct", seed=2))
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
     evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
     assert evaluation.images == calibration.images
+    cleannet = parse(CleanNetSettings, cleannet_settings(CONFIG, seed=2))
+    assert (cleannet.epochs, cleannet.seed) == (40, 2)
 
 
 def test_execution_is_in_no_stages_settings():
@@ -105,4 +187,5 @@ def test_execution_is_in_no_stages_settings():
     other["execution"].update(threads_per_rank=7, device="cpu")
     for method in (*PRETRAINING, *BASELINES):
         assert training_settings(CONFIG, method, 0) == training_settings(other, method, 0)
-    assert calibration_settings(CONFIG, 0) == calibration_settings(other, 0)
+    for method in CALIBRATED:
+        assert calibration_settings(CONFIG, method, 0) == calibration_settings(other, method, 0)

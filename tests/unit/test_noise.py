@@ -10,6 +10,7 @@ from mct.noise import (
     asymmetric_matrix,
     confusion_matrix,
     corrupt_labels,
+    count_matrix,
     count_rate,
     given_rate,
     read_matrix,
@@ -77,6 +78,26 @@ def test_a_given_rate_is_that_of_every_class_and_its_own_bound():
     noise = given_rate(0.4, classes=3).to_dict()
     assert [noise[name] for name in ("rate", "lower", "upper")] == [0.4] * 3
     assert noise["class_rates"] == noise["class_lowers"] == noise["class_uppers"] == [0.4] * 3
+
+
+def test_confusion_is_counted_with_one_more_picture_spread_over_each_row():
+    observed, true = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 0, 0, 1])
+    # The picture more is (.6, .2, .2) of the first class; there is none of the third.
+    expected = [[3.6 / 5, 1.2 / 5, 0.2 / 5], [0.2 / 2, 1.6 / 2, 0.2 / 2], [0.2, 0.2, 0.6]]
+    np.testing.assert_allclose(count_matrix(observed, true, classes=3, rate=0.4), expected)
+
+
+def test_counted_confusion_comes_close_to_the_one_that_made_the_labels():
+    matrix, true = confusion_matrix(5, 0.4, seed=2), np.arange(50_000) % 5
+    observed = corrupt_labels(true, matrix, seed=1)
+    counted = count_matrix(observed, true, 5, rate=0.4)
+    np.testing.assert_allclose(counted.sum(axis=1), 1)
+    # Five standard deviations of a share of 10,000.
+    np.testing.assert_allclose(counted, matrix, atol=5 * 0.5 / 10_000**0.5)
+
+
+def test_a_single_class_is_never_confused():
+    assert count_matrix(np.zeros(3, int), np.zeros(3, int), classes=1, rate=0.4) == [[1]]
 
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.4, 0.6, 0.9])

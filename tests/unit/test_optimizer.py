@@ -83,3 +83,32 @@ def test_gradients_are_left_unchanged(nesterov):
     optimizer.step(0.1)
     for parameter, gradient in zip(parameters, before, strict=True):
         assert torch.equal(parameter.grad, gradient)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_update_in_pieces_is_that_of_the_whole(monkeypatch, layout):
+    """Pieces cut through a parameter in the order of memory, whatever its layout."""
+    updated = []
+    for piece in (7, 1 << 17):
+        monkeypatch.setattr("mct.optimizer.PIECE", piece)
+        weight = torch.arange(120.0).reshape(2, 3, 4, 5).contiguous(memory_format=layout)
+        parameter = Parameter(weight.clone())
+        optimizer = MomentumSGD([parameter], settings())
+        for step in range(2):
+            parameter.grad = torch.sin(step + weight)
+            optimizer.step(0.1)
+        updated.append(parameter.detach())
+    assert torch.equal(*updated)
+
+
+def test_copies_follow_their_parameters():
+    parameters = [Parameter(p.detach().float()) for p in make_parameters()]
+    copies = {p: Parameter(torch.zeros_like(p, dtype=torch.bfloat16)) for p in parameters[:2]}
+    optimizer = MomentumSGD(parameters, settings(), copies)
+    optimizer.refresh_copies()
+    for step in range(2):
+        for parameter, copy in copies.items():
+            assert torch.equal(copy, parameter.bfloat16())
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, step + 1)
+        optimizer.step(0.1)

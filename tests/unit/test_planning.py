@@ -29,7 +29,7 @@ def test_pretraining_ranks_follow_the_ratio_of_work():
 
 @pytest.mark.parametrize("ranks", [2, 4, 6, 8, 16])
 def test_the_two_ranks_of_a_pair_are_one_task(ranks: int):
-    demand = planner().calibrate(str(ranks), 1)
+    demand = planner().calibrate("mct_paper", str(ranks), 1)
     assert demand.ranks == ranks
     assert demand.tasks * 2 == ranks
     assert demand.cpus_per_task == 2 * demand.rank_cpus
@@ -48,7 +48,7 @@ def test_a_large_model_takes_more_core_groups():
     demand = large.train("noise_only", "2", 1)
     assert demand.rank_cpus in (2, 4)
     assert demand.mem_mb_per_cpu <= 8192
-    refused = planner(**sections).calibrate("2", 1)
+    refused = planner(**sections).calibrate("mct_paper", "2", 1)
     assert SITE.refusal({"cpus_per_task": refused.cpus_per_task, "nodes": 1}) is not None
 
 
@@ -69,14 +69,14 @@ def test_a_retry_asks_for_no_more_than_a_queue_gives(ranks: int, attempt: int):
         model={"name": "resnet50"}, images={"size": 224}, optimizer={"batch_size": 4 * ranks}
     )
     for demand in (
-        plan.calibrate(str(ranks), attempt),
+        plan.calibrate("mct_paper", str(ranks), attempt),
         plan.train("noise_only", str(ranks), attempt),
     ):
         assert SITE.refusal(vars(demand)) is None
 
 
 def test_without_queues_nothing_is_cut():
-    demand = Planner(Experiment({}), read_site(None)).calibrate("64", 1)
+    demand = Planner(Experiment({}), read_site(None)).calibrate("mct_paper", "64", 1)
     assert (demand.ranks, demand.tasks, demand.nodes) == (64, 32, 1)
 
 
@@ -119,10 +119,13 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
     (tmp_path / "partitions.yaml").write_text(example)
     site = read_site(tmp_path / "partitions.yaml")
     plan = Planner(Experiment({}), site)
-    whole = plan.calibrate("32", 1)
+    whole = plan.calibrate("mct_paper", "32", 1)
     assert (whole.gpu, whole.nodes) == (32, 8)
-    assert site.refusal(vars(plan.calibrate("64", 1))) is not None
+    assert site.refusal(vars(plan.calibrate("mct_paper", "64", 1))) is not None
     assert plan.train("noise_only", "4", 1).mem_mb_per_cpu <= 4000
-    assert (plan.calibrate("8", 1).gpu, plan.calibrate("8", 1).tasks_per_gpu) == (8, 0)
+    assert (
+        plan.calibrate("mct_paper", "8", 1).gpu,
+        plan.calibrate("mct_paper", "8", 1).tasks_per_gpu,
+    ) == (8, 0)
     assert plan.train("noise_only", "4", 1).gpu == 4
-    assert plan.evaluate("test", 1).gpu == 0
+    assert plan.predict(("test",), 1).gpu == 0

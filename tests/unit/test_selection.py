@@ -14,6 +14,7 @@ from mct.selection import (
     certain_clean_count,
     cut_batch,
     expected_clean_count,
+    measure_selection,
     rank_by_confidence,
     select_within,
     top_mask,
@@ -125,3 +126,17 @@ def test_global_per_rank_and_per_class_cuts_differ():
 
 def test_empty_batch_selects_nothing():
     assert select_within(np.zeros(0), np.zeros(0, int), [0.4], [0.4]).shape == (2, 0)
+
+
+def test_purity_and_recall_by_hand():
+    """Two epochs of four measurable samples; the last of class 1 is in the clean set."""
+    observed, true = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1])
+    measurable = np.array([True, True, True, True, False])
+    selected = np.zeros((2, 5, 2), bool)
+    selected[0, [0, 2, 4], 0] = True
+    selected[1, :, 1] = True
+    purity, recall = measure_selection(selected, observed, true, measurable, classes=2)
+    np.testing.assert_array_equal(purity[0], [[1 / 2, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(purity[1], [[np.nan, np.nan], [2 / 3, 1]])
+    np.testing.assert_array_equal(recall[0], [[1 / 2, 0], [0, 0]])
+    np.testing.assert_array_equal(recall[1], [[0, 0], [1, 1]])

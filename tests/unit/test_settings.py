@@ -104,7 +104,7 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
         ("seeds", [1, 1]),
         ("seeds", [True]),
         ("seeds", [2**64]),
-        ("methods", ["mct"]),
+        ("methods", ["mtc"]),
         ("calibration.learning_rate", float("inf")),
         ("calibration.temperature", 0),
         ("experiment", "a/b"),

@@ -19,7 +19,8 @@ from mct.tables import (
     write_table,
 )
 
-TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)"}
+TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)", "mct": "MCT"}
+BEFORE = {"mct_paper": list(PRETRAINING), "mct": list(PRETRAINING)}
 PUBLISHED = Path(__file__).parents[2] / "workflow" / "resources" / "published.tsv"
 
 
@@ -45,7 +46,7 @@ def figure(method: str, title: str, top1: str) -> dict[str, str]:
 
 def rows_of(evaluations: dict, published: list[dict] = ()) -> list[dict]:
     runs = [run._replace(method=m) for run in evaluations for m in (*TITLES, *PRETRAINING)]
-    return accuracy_rows(evaluations, records_of(*runs), TITLES, published)
+    return accuracy_rows(evaluations, records_of(*runs), TITLES, BEFORE, published)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,51 @@ def test_samples_of_a_pair_include_its_pretraining_and_those_of_a_baseline_are_i
         run._replace(role="record"): {"samples_seen": 3000},
         baseline(0)._replace(role="record"): {"samples_seen": 70},
     }
-    assert count_samples(run, records) == (3200, 6210)
-    assert count_samples(run._replace(role="auxiliary"), records) == (3010, 6210)
+    before = list(PRETRAINING)
+    assert count_samples(run, records, before) == (3200, 6210)
+    assert count_samples(run._replace(role="auxiliary"), records, before) == (3010, 6210)
     assert count_samples(baseline(0), records) == (70, 70)
+    assert count_samples(baseline(0), records, ["pretrain_primary"]) == (70, 270)
+    records[run._replace(role="record")]["samples_seen_auxiliary"] = 4000
+    assert count_samples(run._replace(role="auxiliary"), records, before) == (4010, 7210)
+
+
+def test_fine_tuning_adds_to_the_samples_of_the_model_it_goes_on_with():
+    run = Run("forward_finetuned", 0, 4, "primary")
+    records = {
+        run._replace(role="record"): {"samples_seen": 5},
+        run._replace(method="forward", role="record"): {"samples_seen": 100},
+    }
+    assert count_samples(run, records, ["forward"]) == (105, 105)
+
+
+DIFFERENCE = ("minus_mct", "minus_mct_low", "minus_mct_high")
+
+
+def test_differences_to_mct_are_paired_by_seed():
+    """12.706 is Student's t at 97.5 % and one degree of freedom: 1 +- 12.706 x 1.414 / sqrt(2)."""
+    ours = {Run("mct", seed, 4, "primary"): evaluation(0.8) for seed in (0, 1)}
+    other, mct = rows_of({**ours, baseline(0): evaluation(0.8), baseline(1): evaluation(0.82)})
+    assert [other[name] for name in DIFFERENCE] == ["+1.00", "-11.71", "+13.71"]
+    assert [mct[name] for name in DIFFERENCE] == ["", "", ""]
+
+
+def test_a_difference_needs_the_same_seed_and_ranks_and_an_interval_two_of_them():
+    runs = {
+        Run("mct", 0, 4, "primary"): evaluation(0.8),
+        Run("mct_paper", 0, 4, "auxiliary"): evaluation(0.6),
+        baseline(0, 2): evaluation(0.6),
+        baseline(0, 4): evaluation(0.7),
+        baseline(1, 4): evaluation(0.1),
+    }
+    rows = rows_of(runs)
+    found = {(row["method"], row["ranks"]): [row[name] for name in DIFFERENCE] for row in rows}
+    assert found == {
+        ("Noise only", "2"): ["", "", ""],
+        ("Noise only", "4"): ["-10.00", "", ""],
+        ("MCT (paper)", "4"): ["", "", ""],
+        ("MCT", "4"): ["", "", ""],
+    }
 
 
 def test_a_published_figure_stands_beside_the_first_row_of_its_method():

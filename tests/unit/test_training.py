@@ -1,5 +1,7 @@
 """Plans of a training, a learner on one rank, and the figures of an epoch."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,16 @@ from torch import nn
 
 from mct.compute import Compute
 from mct.learner import Learner
+from mct.losses import cross_entropy
 from mct.schedules import linear
 from mct.settings import (
+    ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
     TrainingSettings,
 )
-from mct.training import Plan, batch_loss, plan_training, summarise
+from mct.training import Plan, plan_training, summarise
 
 SIZES = {"clean": 10, "noisy": 100}
 IMAGES = ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -37,7 +41,7 @@ def make_learner(dtype: torch.dtype = torch.float64, model: nn.Module | None = N
     model = model or nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, 4))
     return Learner(
         model, compute=Compute(device=torch.device("cpu"), dtype=dtype), comm=MPI.COMM_SELF,
-        images=IMAGES, optimizer=OPTIMIZER, bucket_bytes=100,
+        images=IMAGES, optimizer=OPTIMIZER, execution=ExecutionSettings(bucket_bytes=100),
     )  # fmt: skip
 
 
@@ -106,12 +110,15 @@ def test_pictures_are_normalised_before_the_model():
     )
 
 
+def batch_loss(logits: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(logits, torch.arange(4)).mean()
+
+
 def test_differentiating_forgets_the_gradients_of_the_step_before():
     learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
-    labels = torch.arange(4)
 
     def gradients() -> list[np.ndarray]:
-        learner.differentiate(batch_loss(learner.forward(pictures(4), 0), labels, 4))
+        learner.differentiate(batch_loss(learner.forward(pictures(4), 0)))
         return [parameter.grad.numpy().copy() for parameter in learner.model.parameters()]
 
     for one, again in zip(gradients(), gradients(), strict=True):
@@ -125,13 +132,14 @@ def test_an_update_without_samples_leaves_a_model_without_momentum_as_it_is():
     assert torch.equal(before, nn.utils.parameters_to_vector(learner.model.parameters()))
 
 
-def test_a_restored_learner_goes_on_as_the_first_would_have():
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
     def steps(learner: Learner, keys: range) -> None:
         for key in keys:
             logits = learner.forward(pictures(4), key)
-            learner.update(batch_loss(logits, torch.arange(4), 4), 0.1)
+            learner.update(batch_loss(logits), 0.1)
 
-    first, second = make_learner(), make_learner()
+    first, second = make_learner(dtype), make_learner(dtype)
     steps(first, range(3))
     state = first.state()
     steps(first, range(3, 6))
@@ -141,13 +149,25 @@ def test_a_restored_learner_goes_on_as_the_first_would_have():
         assert torch.equal(one, other)
 
 
-def test_a_batch_loss_is_the_ranks_share_of_the_global_mean():
-    logits, labels = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]]), torch.tensor([0, 1, 0])
-    whole = nn.functional.cross_entropy(logits, labels)
-    shares = [
-        batch_loss(logits[part], labels[part], 3) for part in (slice(1), slice(1, 3), slice(3, 3))
-    ]
-    assert float(sum(shares)) == pytest.approx(float(whole))
+def test_weights_in_the_place_of_a_models_own_leave_it_in_training():
+    learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
+    own = learner.infer(pictures(3), {})
+    torch.testing.assert_close(own, learner.forward(pictures(3), key=0).detach())
+    others = {"1.weight": torch.zeros(4, 192).double(), "1.bias": torch.arange(4).double()}
+    assert torch.equal(learner.infer(pictures(2), others), torch.arange(4).double().expand(2, 4))
+    assert learner.infer(pictures(0), others).shape == (0, 4)
+    assert learner.model.training
+    torch.testing.assert_close(learner.infer(pictures(3), {}), own)
+
+
+def test_clean_samples_of_batches_are_among_the_samples_seen():
+    """A quarter of each step of 8 + 2 is clean: 160 of 200 samples are the set's."""
+    training = dataclasses.replace(settings({"noisy": 1}, {"noisy": 1}), clean_per_batch=2)
+    plan = plan_training(training, SIZES, set_size=80)
+    assert (plan.samples, plan.samples_seen) == (160, 200)
+    rates = [plan.rate(batch) for batch in plan.batches()]
+    assert rates[:10] == [0.4] * 10
+    assert rates[10:12] == [0.1, pytest.approx(0.09)]
 
 
 def test_figures_of_an_epoch_are_means_over_its_samples():
@@ -155,3 +175,21 @@ def test_figures_of_an_epoch_are_means_over_its_samples():
         name: np.array(value) for name, value in (("loss", 6.0), ("correct", 3), ("samples", 4))
     }
     assert summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
+
+
+def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():
+    """The samples that one pass selects say nothing about the other's."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 4))
+    learner = make_learner(model=model)
+    batches = pictures(3), pictures(6)[3:]
+    masks = torch.tensor([[1, 0, 0], [0, 1, 1]])
+    total = [torch.zeros_like(parameter) for parameter in model.parameters()]
+    for images, mask in zip(batches, masks, strict=True):
+        learner.differentiate((learner.forward(images, 0).sum(dim=1) * mask).sum())
+        for part, parameter in zip(total, model.parameters(), strict=True):
+            part += parameter.grad
+    outputs = [learner.forward(images, 0).sum(dim=1) for images in batches]
+    learner.differentiate((torch.stack(outputs) * masks).sum())
+    for part, parameter in zip(total, model.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, part, rtol=1e-12, atol=1e-12)

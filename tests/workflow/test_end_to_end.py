@@ -18,7 +18,7 @@ def test_every_stage_leaves_what_it_should(finished: Path):
     check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
     check_table(finished / "tables")
     check_noise(finished / "tables/noise.tsv")
-    for figure in ("confusion", "training_mct_paper"):
+    for figure in ("confusion", "training_mct_paper", "selection_mct_paper"):
         assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
     assert not any((finished / "checkpoints").rglob("*.safetensors"))
@@ -111,6 +111,27 @@ def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snake
         again = snakemake(*targets, "--cores", 2, "--configfile", "tiny.yaml")
         assert again.returncode == 0, again.stdout + again.stderr
     assert drop_times(Path(finished.parents[1], target).read_bytes()) == drop_times(before)
+
+
+def test_methods_that_need_more_than_their_sets_get_it(finished: Path, snakemake: Run):
+    """A confusion that Mp predicts (GLC), weights of labels (CleanNet), clean samples (MCT)."""
+    folder = "results/tiny/models/tiny"
+    methods = ("glc", "cleannet", "mct")
+    targets = [f"{folder}/{method}/seed0_ranks2/primary.safetensors" for method in methods]
+    run = snakemake(*targets, "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    models = finished / "models/tiny"
+    confusion = models / "pretrain_primary/seed0_ranks2/confusion_estimated.json"
+    matrix = np.array(json.loads(confusion.read_text())["matrix"])
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    with h5py.File(models / "cleannet/seed0_ranks2/label_weights.h5") as file:
+        assert file["weight"].shape == (SIZES["noisy"],)
+    record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
+    # Two epochs of five batches, with 16 clean samples each.
+    assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
+    for target in targets:
+        weights = load_file(finished.parents[1] / target)
+        assert all(np.isfinite(value).all() for value in weights.values())
 
 
 def write_silently(path: Path, data: bytes, times: os.stat_result) -> None:

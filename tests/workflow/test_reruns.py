@@ -12,7 +12,8 @@ from projects import Run
 INSPECTION = {"inspect_pictures", "quarantine_pictures"}
 SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
-REPORTING = {"tabulate_accuracy", "plot_confusion", "plot_training"}
+PLOTTING = {"plot_training", "plot_selection"}
+REPORTING = {"tabulate_accuracy", "plot_confusion", *PLOTTING}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_CATALOGUE = {
@@ -92,6 +93,7 @@ def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
         assert planned(snakemake) == {
             "list_classes",
             "plot_confusion",
+            "plot_selection",
             "tabulate_noise",
             "tabulate_pictures",
         }
@@ -121,13 +123,13 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
             "metrics.py",
             "TOP = 5",
             "TOP = 4",
-            {"evaluate_model", *NOISE, *REPORTING} - {"plot_training"},
+            {"evaluate_model", *NOISE, *REPORTING} - PLOTTING,
         ),
         (
             "figures.py",
             '"epoch"',
             '"epochs"',
-            {"plot_confusion", "plot_training", "tabulate_pictures"},
+            {"plot_confusion", *PLOTTING, "tabulate_pictures"},
         ),
         ("coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
         ("selection.py", '"""Return M = max', '"""Give M = max', set()),

@@ -1,8 +1,12 @@
 rule calibrate_pair:
     input:
-        shards=shard_files("noisy"),
+        shards=shard_files("noisy") + shard_files("clean"),
         noisy=index("noisy"),
+        clean=index("clean"),
         noise=result("noise/{dataset}.json"),
+        confusion=lambda wildcards: EXPERIMENT.calibration_confusion(
+            wildcards.method, run_of(wildcards)
+        ),
         auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
         primary=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
@@ -20,15 +24,20 @@ rule calibrate_pair:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
-        **ranks(lambda wildcards, attempt: PLANNER.calibrate(wildcards.ranks, attempt)),
+        **ranks(
+            lambda wildcards, attempt: PLANNER.calibrate(
+                wildcards.method, wildcards.ranks, attempt
+            )
+        ),
     params:
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.seed),
+        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.method, wildcards.seed),
     shell:
         START_RANKS
         + " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.ranks}"
         " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
-        " --noise {input.noise:q} --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
+        " --clean {input.clean:q} --noise {input.noise:q} --confusion {input.confusion:q}"
+        " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --checkpoints {params.checkpoints:q} --output $(dirname {output.record:q}) 2> {log:q}"
         f" {code('calibrate_pair.py')}"

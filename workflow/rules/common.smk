@@ -79,6 +79,11 @@ def model_file(method, run, name):
     return result(f"models/{EXPERIMENT.dataset}/{method}/{run}/{name}")
 
 
+def run_of(wildcards):
+    """Return the name of a job's run."""
+    return RUN.format(seed=wildcards.seed, ranks=wildcards.ranks)
+
+
 def evaluation(method, run, role):
     """Return the evaluation of a model of this data set."""
     split = EXPERIMENT.config["split"]
@@ -133,7 +138,8 @@ TRAIN = (
     f"{START_RANKS} workflow/scripts/train_model.py"
     " --stage {params.stage} --role {params.role} --ranks {resources.ranks}"
     " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
-    " --clean {input.clean:q} --checkpoints {params.checkpoints:q}"
+    " --clean {input.clean:q} --start {input.start:q} --evidence {input.evidence:q}"
+    " --checkpoints {params.checkpoints:q}"
     " --output $(dirname {output.record:q}) 2> {log:q}"
 )
 RUN = "seed{seed}_ranks{ranks}"
@@ -141,6 +147,7 @@ MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
 CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
+CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
 
 
 wildcard_constraints:

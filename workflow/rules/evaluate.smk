@@ -11,7 +11,7 @@ rule evaluate_model:
         "../envs/mct.yaml"
     threads: EXPERIMENT.threads_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.evaluate(wildcards.split, attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.predict((wildcards.split,), attempt)),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),

@@ -6,6 +6,8 @@ rule pretrain_auxiliary:
         shards=shard_files("clean"),
         noisy=index("noisy"),
         clean=index("clean"),
+        start=[],
+        evidence=[],
     output:
         weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
         epochs=f"{MODELS}/pretrain_auxiliary/{RUN}/epochs.tsv",
@@ -39,6 +41,8 @@ rule pretrain_primary:
         shards=shard_files("noisy"),
         noisy=index("noisy"),
         clean=index("clean"),
+        start=[],
+        evidence=[],
     output:
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
         epochs=f"{MODELS}/pretrain_primary/{RUN}/epochs.tsv",

@@ -3,6 +3,7 @@ localrules:
     tabulate_pictures,
     plot_confusion,
     plot_training,
+    plot_selection,
 
 
 rule tabulate_accuracy:
@@ -113,3 +114,25 @@ rule plot_training:
         " --primary {input.primary:q} --calibration {input.calibration:q}"
         " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"
         f" {code('plot_training.py')}"
+
+
+rule plot_selection:
+    input:
+        samples=lambda wildcards: [
+            model_file(wildcards.method, run, "samples.h5") for run in EXPERIMENT.runs()
+        ],
+        classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
+    output:
+        png=result("figures/selection_{method}.png"),
+        svg=result("figures/selection_{method}.svg"),
+    log:
+        result("logs/plot_selection_{method}.log"),
+    conda:
+        "../envs/mct.yaml"
+    resources:
+        **report(),
+    shell:
+        f"{START} workflow/scripts/plot_selection.py"
+        " --samples {input.samples:q}"
+        " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
+        f" {code('plot_selection.py')}"

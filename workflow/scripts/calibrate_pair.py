@@ -5,10 +5,11 @@ from pathlib import Path
 
 from mct import entry, methods
 from mct.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.clean_batches import open_clean_reader
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
-from mct.coupling import Coupling, pair_reader, plan_calibration, summarise
-from mct.history import write_arrays, write_epochs
+from mct.confusions import read_confusion
+from mct.coupling import Coupling, pair_reader, plan_calibration
 from mct.imagesets import indexed_files, open_set
 from mct.learner import Learner
 from mct.models import build_model, load_weights, save_weights
@@ -20,14 +21,15 @@ from mct.watch import StageLock
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, noise=Path,
-        auxiliary=Path, primary=Path, checkpoints=Path, output=Path,
+        __doc__, stage=str, ranks=int, settings=str, execution=Path, noisy=Path, clean=Path,
+        noise=Path, confusion=Path, auxiliary=Path, primary=Path, checkpoints=Path, output=Path,
     )  # fmt: skip
     world_comm = world()
     check_world_size(world_comm, arguments.ranks)
     topology = split_world(world_comm)
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
-    inputs = (arguments.noisy, arguments.noise, arguments.auxiliary, arguments.primary)
+    names = ("noisy", "clean", "noise", "confusion", *methods.ROLES)
+    inputs = [getattr(arguments, name) for name in names]
     saved = stage_folder(arguments, Path(__file__), inputs)
     execution = kept_execution(saved, entry.read_execution(arguments.execution))
     lock = StageLock(saved.parent) if world_comm.rank == 0 else None
@@ -38,36 +40,35 @@ def main() -> None:
     load_weights(model, getattr(arguments, role))
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
-        optimizer=settings.optimizer, bucket_bytes=execution.bucket_bytes,
+        optimizer=settings.optimizer, execution=execution,
         seed=(2, methods.model_seed(settings.seed, role)),
     )  # fmt: skip
-    plan = plan_calibration(settings, len(image_set))
+    plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}
+    plan = plans[role]
     reader = pair_reader(topology, image_set, settings, execution)
+    clean_reader = open_clean_reader(
+        arguments.clean, settings.images, count=plan.clean_per_batch,
+        seed=methods.clean_seed(settings.seed, 2, role), ranks=topology.pairs,
+        rank=topology.group_comm.rank, threads=execution.decoding_threads,
+    )  # fmt: skip
+    confusion = read_confusion(arguments.confusion) if settings.targets == "posterior" else None
     told = saved.parent if world_comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
-    coupling = Coupling(
-        learner, topology, image_set, settings, json.loads(arguments.noise.read_text()), progress
-    )
+    noise = json.loads(arguments.noise.read_text())
+    coupling = Coupling(learner, topology, image_set, settings, noise, confusion, progress)
     checkpoints = Checkpoints(
         saved, execution, world_comm=world_comm, model_comm=topology.group_comm, role=role
     )
-    coupling.run(reader, plan, checkpoints, execution.prefetch_batches)
-    folder = arguments.output
+    coupling.run(reader, clean_reader, plan, checkpoints, execution.prefetch_batches)
     if world_comm.rank == 0:
-        write_arrays(
-            folder / "history.h5", coupling.history.arrays(), {"axes": "step, (Ma, Mp), class"}
-        )
-        write_arrays(
-            folder / "samples.h5",
-            coupling.record.arrays(image_set),
-            {"axes": "epoch, sample, (Ma, Mp)"},
-        )
-        write_epochs(folder / "epochs.tsv", coupling.history, plan.epochs(), summarise)
-        record = training_record(settings, world_comm.size, compute, progress, plan.samples)
-        record |= {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
-        write_record(folder / "record.json", record)
+        coupling.write(arguments.output, plan)
+        seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
+        own = seen["samples_seen_primary"]
+        record = training_record(settings, world_comm.size, compute, progress, own)
+        pairs = {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
+        write_record(arguments.output / "record.json", {**record, **seen, **pairs})
     if topology.group_comm.rank == 0:
-        save_weights(learner.model, folder / f"{role}.safetensors")
+        save_weights(learner.model, arguments.output / f"{role}.safetensors")
     checkpoints.remove()
     reader.free()
     topology.free()

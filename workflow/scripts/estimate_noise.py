@@ -1,6 +1,7 @@
-"""Write the noise rate of a data set: as given, or counted on pictures whose label was verified."""
+"""Write the noise of a data set: its rate as given or counted, and the counted confusion."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from mct import entry, noise
@@ -14,16 +15,21 @@ def main() -> None:
     arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
     classes = read_index(arguments.noisy)["classes"]
     rate = json.loads(arguments.rate)
+    catalogue = read_catalogue(arguments.catalogue)
+    observed, true = catalogue.doubly_labelled()
     if rate == "counted":
-        observed, wrong = read_catalogue(arguments.catalogue).verified()
-        if not len(observed):
+        judged, wrong = catalogue.verified()
+        if not len(judged):
             raise UserError(
                 "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
                 "found none; give a number"
             )
-        estimate = noise.count_rate(observed, wrong, classes)
+        estimate = noise.count_rate(judged, wrong, classes)
     else:
         estimate = noise.given_rate(rate, classes)
+    if len(observed):
+        matrix = noise.count_matrix(observed, true, classes, estimate.rate)
+        estimate = replace(estimate, matrix=matrix.tolist())
     write_json(arguments.output, estimate.to_dict())
 
 

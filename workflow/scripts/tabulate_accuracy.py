@@ -9,9 +9,12 @@ from mct import entry, tables
 from mct.files import write_json
 
 CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard
-deviation over n seeds. `samples_seen_by_model` is what the model of the row was trained on,
-`samples_of_method` what all models of the method processed together. Published figures are those
-of the named source, with its model and recipe, and were not measured here."""
+deviation over n seeds. `minus_mct` is the mean of the differences to method `mct` seed by seed, in
+points, with its 95 % interval (Student's t). `samples_seen_by_model` is what the model of the row
+was trained on, `samples_of_method` what all models of the method learned from, those that it needs
+before included; predictions (of weight averages that teach, for CleanNet's features) are not
+counted. Published figures are those of the named source, with its model and recipe, and were not
+measured here."""
 
 
 def main() -> None:
@@ -29,7 +32,7 @@ def main() -> None:
     records = tables.read_results(arguments.records)
     published = tables.read_published(arguments.published, settings["dataset"])
     titles = tables.all_titles(settings["titles"])
-    rows = tables.accuracy_rows(evaluations, records, titles, published)
+    rows = tables.accuracy_rows(evaluations, records, titles, settings["preparations"], published)
     tables.write_table(rows, arguments.output, CAPTION)
     write_json(
         arguments.output.with_suffix(".json"),

@@ -4,58 +4,72 @@ from pathlib import Path
 
 from mct import entry, methods
 from mct.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.clean_batches import open_clean_reader
 from mct.comm import check_world_size, local_rank, world
 from mct.compute import choose_compute
 from mct.history import write_arrays, write_epochs
 from mct.imagesets import open_training_set, read_sizes
 from mct.learner import Learner
 from mct.loading import BatchReader
-from mct.models import build_model, save_weights
+from mct.models import build_model, load_weights, save_weights
+from mct.objectives import build_objective
 from mct.progress import Progress
 from mct.record import training_record, write_record
 from mct.settings import TrainingSettings
-from mct.training import Training, plan_training, summarise
+from mct.training import Training, constant_samples, plan_training, summarise
 from mct.watch import StageLock
 
 
 def main() -> None:
     arguments = entry.options(
         __doc__, stage=str, role=str, ranks=int, settings=str, execution=Path,
-        noisy=Path, clean=Path, checkpoints=Path, output=Path,
+        noisy=Path, clean=Path, start=tuple, evidence=tuple, checkpoints=Path, output=Path,
     )  # fmt: skip
     comm = world()
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     indices = {"noisy": arguments.noisy, "clean": arguments.clean}
-    saved = stage_folder(arguments, Path(__file__), indices.values())
+    inputs = (*indices.values(), *arguments.start, *arguments.evidence)
+    saved = stage_folder(arguments, Path(__file__), inputs)
     execution = kept_execution(saved, entry.read_execution(arguments.execution))
     lock = StageLock(saved.parent) if comm.rank == 0 else None
     compute = choose_compute(settings.model.precision, execution, local_rank(comm))
     image_set = open_training_set(settings.training_set, indices)
-    plan = plan_training(settings, read_sizes(indices), len(image_set))
+    sizes = read_sizes(indices)
+    plan = plan_training(settings, sizes, len(image_set))
     seed = methods.model_seed(settings.seed, arguments.role)
     model = build_model(settings.model, image_set.classes, settings.images.size, seed)
+    for weights in arguments.start:
+        load_weights(model, weights)
     learner = Learner(
         model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
-        bucket_bytes=execution.bucket_bytes, seed=(1, seed),
+        execution=execution, seed=(1, seed),
     )  # fmt: skip
-    order_seed = methods.order_seed(settings.seed, stage=1)
     reader = BatchReader(
-        image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank,
-        shuffle_window=settings.shuffle_window, threads=execution.decoding_threads,
+        image_set, settings.images, seed=methods.order_seed(settings.seed, stage=1),
+        ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
+        shuffle_window=settings.shuffle_window,
     )  # fmt: skip
+    clean_reader = open_clean_reader(
+        arguments.clean, settings.images, count=settings.clean_per_batch,
+        seed=methods.clean_seed(settings.seed, 1, arguments.role),
+        ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
+    )  # fmt: skip
+    evidence = next(iter(arguments.evidence), None)
+    before = constant_samples(settings, sizes)
+    objective = build_objective(settings, image_set, comm, evidence, before)
     told = saved.parent if comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
     checkpoints = Checkpoints(
         saved, execution, world_comm=comm, model_comm=comm, role=arguments.role
     )
-    training = Training(learner, reader, plan, progress)
+    training = Training(learner, reader, clean_reader, objective, plan, progress)
     history = training.run(checkpoints, execution.prefetch_batches)
     if comm.rank == 0:
         folder = arguments.output
         write_arrays(folder / "history.h5", history.arrays(), {"axes": "step"})
         write_epochs(folder / "epochs.tsv", history, plan.epochs(), summarise)
-        record = training_record(settings, comm.size, compute, progress, plan.samples)
+        record = training_record(settings, comm.size, compute, progress, plan.samples_seen)
         write_record(folder / "record.json", record)
         save_weights(learner.model, folder / f"{arguments.role}.safetensors")
     checkpoints.remove()

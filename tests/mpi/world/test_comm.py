@@ -36,8 +36,15 @@ def test_split_makes_two_groups_and_pairs_of_neighbours(topology):
 def test_confidences_arrive_in_the_order_of_the_global_batch(topology, batch):
     start, stop = block(batch, topology.pairs, topology.group_comm.rank)
     own = (1000 * topology.role + np.arange(start, stop)).astype(np.float32)
-    both = comm.gather_confidences(topology, own, batch)
+    request, both = comm.start_gather(topology, own, batch)
+    comm.wait_for([request])
     np.testing.assert_array_equal(both, [np.arange(batch), 1000 + np.arange(batch)])
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5, 64])
+def test_blocks_arrive_in_the_order_of_the_global_batch(world, batch):
+    own = np.arange(*block(batch, world.size, world.rank), dtype=np.float64)
+    np.testing.assert_array_equal(comm.gather_blocks(world, own, batch), np.arange(batch))
 
 
 def test_pair_shares_the_logits_of_ma(topology):
@@ -45,6 +52,13 @@ def test_pair_shares_the_logits_of_ma(topology):
     np.testing.assert_array_equal(
         comm.share_logits(topology, logits), np.full((3, 4), 10 * topology.group_comm.rank)
     )
+
+
+def test_a_pair_that_both_teach_hears_both(topology):
+    own = np.full((3, 4), 10 * topology.group_comm.rank + topology.role, np.float32)
+    both = comm.share_predictions(topology, own)
+    ten = 10 * topology.group_comm.rank
+    np.testing.assert_array_equal(both[:, 0, 0], [ten, ten + 1])
 
 
 def test_running_statistics_become_their_mean(world):

@@ -5,7 +5,8 @@ In float64 on a model without norm and dropout, where only the order of sums dif
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from mpi4py import MPI
 from torch import nn
 
 from mct.checkpoint import Checkpoints
+from mct.clean_batches import CleanReader
 from mct.comm import Topology
 from mct.compute import Compute
 from mct.coupling import Coupling, plan_calibration
@@ -23,7 +25,9 @@ from mct.gradients import GradientSum
 from mct.imagesets import ImageSet
 from mct.learner import Learner
 from mct.loading import Batch, BatchReader
+from mct.losses import cross_entropy, forward_loss
 from mct.methods import ROLES
+from mct.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
 from mct.partition import GlobalBatch, block
 from mct.progress import Progress
 from mct.schedules import linear
@@ -36,6 +40,7 @@ from mct.settings import (
     OptimizerSettings,
 )
 from mct.training import Plan, Training
+from mct.transport import choose_transport
 
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -47,6 +52,7 @@ NOISE = {
     "class_rates": [0.3] * CLASSES,
     "class_uppers": [0.35] * CLASSES,
 }
+CONFUSION = 0.1 + 0.6 * np.eye(CLASSES)
 
 
 class PixelSet(ImageSet):
@@ -63,7 +69,23 @@ def image_set() -> ImageSet:
     nowhere = np.zeros(SAMPLES, np.int64)
     return PixelSet(
         shards=[], shard=nowhere, index=nowhere, sample=np.arange(SAMPLES), label=labels[0],
-        observed=labels[0], true=labels[1], in_clean=nowhere.astype(bool), classes=CLASSES,
+        observed=labels[0], true=labels[1], in_clean=np.arange(SAMPLES) < 5, classes=CLASSES,
+    )  # fmt: skip
+
+
+def clean_set() -> ImageSet:
+    """Return eleven pictures with true labels: a pass over them ends within a step."""
+    labels, nowhere = np.arange(11) % CLASSES, np.zeros(11, np.int64)
+    return PixelSet(
+        shards=[], shard=nowhere, index=nowhere, sample=100 + np.arange(11), label=labels,
+        observed=labels, true=labels, in_clean=np.ones(11, bool), classes=CLASSES,
+    )  # fmt: skip
+
+
+def clean_reader_on(comm: MPI.Intracomm, count: int, seed: int = 9) -> CleanReader:
+    return CleanReader(
+        clean_set() if count else None, IMAGES, count=count, seed=seed, ranks=comm.size,
+        rank=comm.rank,
     )  # fmt: skip
 
 
@@ -104,7 +126,7 @@ def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
         comm=comm,
         images=IMAGES,
         optimizer=OPTIMIZER,
-        bucket_bytes=400,
+        execution=ExecutionSettings(bucket_bytes=400),
     )
 
 
@@ -123,34 +145,80 @@ def checkpoints_in(
     return Checkpoints(folder, never, world_comm=world, model_comm=model, role=role)
 
 
+def plain_objective(comm: MPI.Intracomm) -> Objective:
+    return Objective(cross_entropy, equal_weights, np.zeros(SAMPLES, bool))
+
+
+def gold_objective(comm: MPI.Intracomm) -> Objective:
+    """Return GLC's: a correction where labels are not verified."""
+    matrix = torch.full((CLASSES, CLASSES), 0.1).double() + 0.6 * torch.eye(CLASSES)
+    label_loss = partial(forward_loss, confusion=matrix)
+    return Objective(label_loss, equal_weights, np.arange(SAMPLES) % 3 == 0)
+
+
+def weighted_objective(comm: MPI.Intracomm) -> Objective:
+    """Return CleanNet's."""
+    weights = np.random.default_rng(4).random(SAMPLES).astype(np.float32)
+    return Objective(cross_entropy, GivenWeights(weights), np.zeros(SAMPLES, bool))
+
+
+def easiest_objective(comm: MPI.Intracomm) -> Objective:
+    """Return OEEM's, which selects from the second epoch on."""
+    return Objective(
+        cross_entropy, EasiestExamples(comm, 0.4, SAMPLES, SAMPLES), np.zeros(SAMPLES, bool)
+    )
+
+
 def train(
-    comm: MPI.Intracomm, image_set: ImageSet, folder: Path, stop_after: int | None = None
+    comm: MPI.Intracomm,
+    image_set: ImageSet,
+    folder: Path,
+    stop_after: int | None = None,
+    *,
+    objective: Callable[[MPI.Intracomm], Objective] = plain_objective,
+    clean: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weights and losses; the last rank gets a signal in step `stop_after`."""
     learner = make_learner(comm)
-    plan = Plan(samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear)
+    plan = Plan(
+        samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear,
+        clean_per_batch=clean,
+    )  # fmt: skip
     progress = Progress("test", total_samples=85)
     reader = reader_on(comm, image_set)
     if stop_after is not None and comm.rank == comm.size - 1:
         reader = SignallingReader(reader, stop_after)
-    training = Training(learner, reader, plan, progress)
+    clean_reader = clean_reader_on(comm, clean)
+    training = Training(learner, reader, clean_reader, objective(comm), plan, progress)
     history = training.run(checkpoints_in(folder, comm, comm, "primary"), prefetch=0)
     return parameters_of(learner), history.arrays()["loss"]
 
 
-def test_training_on_all_ranks_equals_training_on_one(world, image_set, folder):
-    weights, losses = train(world, image_set, folder / "all")
-    alone, alone_losses = train(MPI.COMM_SELF, image_set, folder / f"rank{world.rank}")
+@pytest.mark.parametrize(
+    ("objective", "clean"),
+    [(plain_objective, 0), (gold_objective, 4), (weighted_objective, 0), (easiest_objective, 0)],
+)
+def test_training_on_all_ranks_equals_training_on_one(world, image_set, folder, objective, clean):
+    options = {"objective": objective, "clean": clean}
+    weights, losses = train(world, image_set, folder / "all", **options)
+    own = folder / f"rank{world.rank}"
+    alone, alone_losses = train(MPI.COMM_SELF, image_set, own, **options)
     np.testing.assert_allclose(weights, alone, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(losses, alone_losses, rtol=1e-9)
 
 
-@pytest.mark.parametrize("step", [0, 3, 8])
-def test_interrupted_training_ends_in_the_same_bits(world, image_set, folder, step):
-    weights, losses = train(world, image_set, folder / "whole")
+@pytest.mark.parametrize(
+    ("step", "objective", "clean"),
+    [(0, plain_objective, 0), (3, gold_objective, 4), (8, easiest_objective, 0)],
+)
+def test_interrupted_training_ends_in_the_same_bits(
+    world, image_set, folder, step, objective, clean
+):
+    options = {"objective": objective, "clean": clean}
+    weights, losses = train(world, image_set, folder / "whole", **options)
     with pytest.raises(StageInterruptedError, match=f"after step {step + 1}"):
-        train(world, image_set, folder / "parts", stop_after=step)
-    resumed, resumed_losses = train(world, image_set, folder / "parts")
+        train(world, image_set, folder / "parts", stop_after=step, **options)
+    resumed, resumed_losses = train(world, image_set, folder / "parts", **options)
     np.testing.assert_array_equal(resumed, weights)
     np.testing.assert_array_equal(resumed_losses, losses)
 
@@ -182,8 +250,9 @@ def test_summed_gradients_equal_those_of_one_rank(world):
     inputs = torch.randn(count, 3, SIZE, SIZE, generator=generator, dtype=torch.float64)
     start, stop = block(count, world.size, world.rank)
     distributed, alone = plain_model().double(), plain_model().double()
-    gradients = GradientSum(distributed.parameters(), world, bucket_bytes=400)
-    gradients.zero()
+    transport = choose_transport(world, "mpi", torch.device("cpu"))
+    gradients = GradientSum(distributed.parameters(), transport, bucket_bytes=400)
+    gradients.begin()
     if stop > start:
         distributed(inputs[start:stop]).square().sum().backward()
     gradients.finish()
@@ -212,20 +281,37 @@ def calibrate(
     learner = make_learner(topology.group_comm, seed=topology.role)
     progress = Progress("test", total_samples=1)
     noise = {**NOISE, **changes.get("noise", {})}
-    coupling = Coupling(learner, topology, image_set, settings, noise, progress)
+    coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
+    count = (settings.clean_per_batch_auxiliary, settings.clean_per_batch_primary)[topology.role]
+    clean_reader = clean_reader_on(topology.group_comm, count, seed=20 + topology.role)
     reader = changes.get("reader") or reader_on(topology.group_comm, image_set)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     role = ROLES[topology.role]
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
-    plan = plan_calibration(settings, len(image_set))
-    coupling.run(reader, plan, checkpoints, changes.get("prefetch", 0))
+    plan = plan_calibration(settings, len(image_set), role)
+    coupling.run(reader, clean_reader, plan, checkpoints, changes.get("prefetch", 0))
     return coupling
 
 
-@pytest.mark.parametrize("selection", ["global", "per_class"])
-def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, selection, folder):
-    settings = calibration_settings(selection=selection)
+CLEAN = {"clean_per_batch_auxiliary": 3, "clean_per_batch_primary": 5}
+PAIR = {"teacher": "pair", "taught_models": "both", "taught_samples": "all"}
+POSTERIOR = {
+    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7, "warmup_epochs": 1.5,
+    "teacher_average_epochs": 0.5, "teacher_views": 2, "sharpening": 1.5,
+    "confidence_memory": 0.6, "strictness": 0.2,
+}  # fmt: skip
+FORMS = {
+    "paper": {},
+    "per_class": {"selection": "per_class"},
+    "all taught by the pair": {**CLEAN, **PAIR},
+    "posterior, averages, memory": POSTERIOR,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, folder):
+    settings = calibration_settings(**FORMS[form])
     coupling = calibrate(topology, image_set, settings, folder / "all")
     world = topology.world_comm
     # Every pair calibrates alone too; the first pair's result is compared with that of all.
@@ -259,8 +345,9 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
         np.testing.assert_array_equal(other, masks)
 
 
-def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, folder):
-    settings = calibration_settings()
+@pytest.mark.parametrize("form", ["paper", "posterior, averages, memory"])
+def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, form, folder):
+    settings = calibration_settings(**FORMS[form])
     whole = calibrate(topology, image_set, settings, folder / "whole")
     with pytest.raises(StageInterruptedError, match="after step 6"):
         calibrate(topology, image_set, settings, folder / "parts", stop_after=5)
@@ -284,7 +371,8 @@ def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(
         alone = make_learner(group, seed=1)
         progress = Progress("test", total_samples=1)
         plan = plan_calibration(settings, SAMPLES)
-        training = Training(alone, reader_on(group, image_set), plan, progress)
+        parts = (reader_on(group, image_set), clean_reader_on(group, 0), plain_objective(group))
+        training = Training(alone, *parts, plan, progress)
         training.run(checkpoints_in(folder / "alone", group, group, "primary"), prefetch=0)
         # B - 1 of B samples are certain for Ma, all are expected clean for Mp.
         np.testing.assert_allclose(parameters_of(coupling.learner), parameters_of(alone), rtol=1e-9)

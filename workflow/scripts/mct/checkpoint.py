@@ -34,7 +34,7 @@ from mct.watch import StallWatch, watch_for_termination
 
 KEPT = 2
 META = "execution.json"
-BITS = ("threads_per_rank", "bucket_bytes")
+BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
 """STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (SIGTERM)."""

@@ -7,7 +7,7 @@ Communicators are arguments everywhere; an entry point asks for `world()` once.
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -24,7 +24,6 @@ from mct.partition import block_lengths, form_pairs
 Comm = MPI.Intracomm
 Request = MPI.Request
 AUXILIARY, PRIMARY = 0, 1
-NO_REQUEST = MPI.REQUEST_NULL
 SHARED_MEMORY = Path("/dev/shm")
 FIRST_PAUSE, LONGEST_PAUSE = 5e-5, 2e-3
 """Seconds between two looks at the flags of shared batches."""
@@ -117,14 +116,14 @@ def split_world(world_comm: Comm) -> Topology:
         pair_comm=Comm(world_comm.Split(index, key=role)),
         roles=tuple(places[rank][0] for rank in range(world_comm.size)),
         indices=tuple(places[rank][1] for rank in range(world_comm.size)),
-        hosts=tuple(world_comm.allgather(MPI.Get_processor_name())),
+        hosts=tuple(world_comm.allgather(host_name())),
     )
 
 
-def gather_confidences(
+def start_gather(
     topology: Topology, confidence: NDArray[np.float32], batch: int
-) -> NDArray[np.float32]:
-    """Return both models' confidences of the whole global batch, shape (2, batch). Collective.
+) -> tuple[Request, NDArray[np.float32]]:
+    """Start to gather both models' confidences of the whole global batch. Collective.
 
     Parameters
     ----------
@@ -132,6 +131,10 @@ def gather_confidences(
         This rank's model's confidences in its block, contiguous float32 of shape (b,).
     batch
         Samples in the global batch; blocks are those of `partition.block`.
+
+    Returns
+    -------
+    A request, and the array of shape (2, batch) that is complete when the request is.
     """
     lengths = block_lengths(batch, topology.pairs)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
@@ -141,8 +144,17 @@ def gather_confidences(
         for role, index in zip(topology.roles, topology.indices, strict=True)
     ]
     both = np.empty((2, batch), confidence.dtype)
-    topology.world_comm.Allgatherv(confidence, [both, (counts, places)])
-    return both
+    return topology.world_comm.Iallgatherv(confidence, [both, (counts, places)]), both
+
+
+def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
+    """Return the values of all samples of a global batch, shape (batch,), from the ranks' blocks.
+
+    Collective. `values` (b,) is contiguous; blocks are those of `partition.block`.
+    """
+    everyone = np.empty(batch, values.dtype)
+    comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])
+    return everyone
 
 
 def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -156,12 +168,37 @@ def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.
     return teacher
 
 
+def share_predictions(topology: Topology, own: NDArray[Any]) -> NDArray[Any]:
+    """Return both models' predictions of the pair's block, shape (2, b, K), Ma's first.
+
+    Collective in the pair. `own` (b, K) are this rank's model's.
+    """
+    both = np.empty((2, *own.shape), own.dtype)
+    topology.pair_comm.Allgather(np.ascontiguousarray(own), both)
+    return both
+
+
 def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
     """Start to sum `buffer` over all ranks in place; wait for the request before using it.
 
     Collective: every rank starts its sums in the same order.
     """
     return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
+
+
+def are_done(requests: Sequence[Request]) -> bool:
+    """Return whether all requests are complete, without waiting; lets MPI move its messages."""
+    return MPI.Request.Testall(list(requests))
+
+
+def wait_for(requests: Sequence[Request]) -> None:
+    """Wait until all requests are complete."""
+    MPI.Request.Waitall(list(requests))
+
+
+def host_name() -> str:
+    """Return the name of this rank's node."""
+    return MPI.Get_processor_name()
 
 
 def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,8 @@
 """Device, arithmetic and threads of a process, and a record of what it ran on."""
 
 import contextlib
+import copy
+import ctypes
 import os
 import platform
 from collections.abc import Sequence
@@ -14,6 +16,11 @@ from torch import Tensor, nn
 from mct.errors import UserError
 from mct.settings import ExecutionSettings
 
+MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
+LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
+"""glibc's mallopt: parameters, and values that keep freed memory in the process."""
+AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
+"""Layers of our architectures that autocast computes in bfloat16."""
 LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
 
 
@@ -28,6 +35,23 @@ class Compute:
         """Return a model on the device: channels last, in float64 where that is the arithmetic."""
         dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
         return model.to(self.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def replicate(self, model: nn.Module) -> tuple[nn.Module, dict[nn.Parameter, nn.Parameter]]:
+        """Return the model that computes, and its parameters by those of `model` they stand for.
+
+        Under autocast convolutions and linear layers cast their weights in each forward pass; here
+        they are kept in bfloat16, as copies that `model`'s owner refreshes. All else is shared.
+        """
+        if self.dtype != torch.bfloat16:
+            return model, {parameter: parameter for parameter in model.parameters()}
+        shared: dict[int, Tensor] = {id(tensor): tensor for tensor in model.buffers()}
+        leaves = {parameter: parameter for parameter in model.parameters()}
+        for module in model.modules():
+            if isinstance(module, AUTOCAST_LAYERS):
+                for parameter in module.parameters(recurse=False):
+                    leaves[parameter] = nn.Parameter(parameter.detach().to(self.dtype))
+        shared.update((id(parameter), leaf) for parameter, leaf in leaves.items())
+        return copy.deepcopy(model, shared), leaves
 
     def autocast(self) -> AbstractContextManager:
         """Return the context of a forward pass."""
@@ -47,6 +71,7 @@ class Compute:
 def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
     """Return device and arithmetic; also sets the process's number of threads."""
     torch.set_num_threads(execution.threads_per_rank)
+    keep_freed_memory()
     available = torch.cuda.is_available()
     if execution.device == "cuda" and not available:
         raise UserError(
@@ -60,6 +85,17 @@ def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int
     )
     dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
     return Compute(device=device, dtype=dtype)
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse the memory of one step's activations in the next.
+
+    glibc gives large blocks back to the system and gets them anew, page by page, in every step.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt:
+        mallopt(MALLOC_MMAP_THRESHOLD, LARGEST_MAPPED)
+        mallopt(MALLOC_TRIM_THRESHOLD, NEVER_TRIMMED)
 
 
 def best_dtype(device: torch.device) -> torch.dtype:

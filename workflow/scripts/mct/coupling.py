@@ -4,7 +4,7 @@ METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `cal
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,26 +14,28 @@ from torch import Tensor
 
 from mct.augmentation import Viewer
 from mct.checkpoint import Checkpoints
+from mct.clean_batches import CleanBatch, CleanReader, join
 from mct.comm import (
-    AUXILIARY,
     PRIMARY,
     Topology,
     average_running_statistics,
-    gather_confidences,
     share_batches,
-    share_logits,
+    start_gather,
+    wait_for,
 )
-from mct.history import History
+from mct.decisions import Decision, SampleRecord, Selector
+from mct.history import History, write_arrays, write_epochs
 from mct.imagesets import ImageSet
 from mct.learner import Arrays, Learner
 from mct.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
-from mct.losses import confidence, cross_entropy, selected_mean, taught_loss
+from mct.losses import confidence
 from mct.methods import ROLES, order_seed
-from mct.partition import GlobalBatch, block_lengths
+from mct.partition import GlobalBatch
 from mct.progress import Progress
 from mct.schedules import SCHEDULES
-from mct.selection import select_within
 from mct.settings import CalibrationSettings, ExecutionSettings
+from mct.targets import Lesson, Targets
+from mct.teachers import Teacher
 from mct.training import Plan
 
 
@@ -50,86 +52,15 @@ def quantities(classes: int) -> dict[str, tuple[int, ...]]:
     }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What both models learn from in a global batch of B samples.
-
-    `confidence` float32 and `masks` bool have shape (2, B), rows Ma and Mp; equal on all ranks.
-    """
-
-    confidence: NDArray[np.float32]
-    masks: NDArray[np.bool_]
-
-
-class Selector:
-    """Turns both models' confidences into their masks, by the settings of a calibration."""
-
-    def __init__(
-        self, settings: CalibrationSettings, noise: Mapping[str, Any], observed: NDArray, pairs: int
-    ):
-        self._settings, self._noise = settings, noise
-        self._observed, self._pairs = observed, pairs
-
-    def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
-        """Return the decision on a global batch from confidences of shape (2, B)."""
-        rule = self._settings.selector
-        ranked = (
-            both.mean(axis=0)
-            if rule == "pair"
-            else both[AUXILIARY if rule == "auxiliary" else PRIMARY]
-        )
-        groups = self._groups(batch)
-        if self._settings.selection == "per_class":
-            rates, bounds = self._noise["class_rates"], self._noise["class_uppers"]
-        else:
-            count = int(groups.max()) + 1
-            rates, bounds = [self._noise["rate"]] * count, [self._noise["upper"]] * count
-        return Decision(confidence=both, masks=select_within(ranked, groups, rates, bounds))
-
-    def _groups(self, batch: Batch) -> NDArray[np.int64]:
-        if self._settings.selection == "per_class":
-            return self._observed[batch.positions]
-        if self._settings.selection == "per_rank":
-            return np.repeat(np.arange(self._pairs), block_lengths(batch.plan.size, self._pairs))
-        return np.zeros(batch.plan.size, np.int64)
-
-
-class SampleRecord:
-    """Confidences and selections of every sample in every epoch, kept on world rank 0.
-
-    `confidence` float32 (epochs, n, 2) and `selected` bool (epochs, n, 2); the last axis is
-    (Ma, Mp). A sample not seen in an epoch has confidence NaN.
-    """
-
-    def __init__(self, epochs: int, samples: int) -> None:
-        self.confidence = np.full((epochs, samples, 2), np.nan, np.float32)
-        self.selected = np.zeros((epochs, samples, 2), bool)
-
-    def add(self, plan: GlobalBatch, positions: NDArray[np.int64], decision: Decision) -> None:
-        """Note the decision on a global batch."""
-        self.confidence[plan.epoch, positions] = decision.confidence.T
-        self.selected[plan.epoch, positions] = decision.masks.T
-
-    def arrays(self, image_set: ImageSet) -> dict[str, NDArray]:
-        """Return the record with the samples' keys and labels, for a file."""
-        return {
-            "confidence": self.confidence,
-            "selected": self.selected,
-            "key": image_set.keys(),
-            "observed": image_set.observed,
-            "true": image_set.true,
-            "in_clean": image_set.in_clean,
-        }
-
-
-def plan_calibration(settings: CalibrationSettings, set_size: int) -> Plan:
-    """Return the plan of a calibration over the noisy set."""
+def plan_calibration(settings: CalibrationSettings, set_size: int, role: str = "primary") -> Plan:
+    """Return the plan of a calibration over the noisy set; clean samples are those of a role."""
     return Plan(
         samples=settings.epochs * set_size,
         set_size=set_size,
         batch_size=settings.optimizer.batch_size,
         learning_rate=settings.learning_rate,
         schedule=SCHEDULES[settings.schedule],
+        clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
     )
 
 
@@ -174,23 +105,43 @@ class Coupling:
         image_set: ImageSet,
         settings: CalibrationSettings,
         noise: Mapping[str, Any],
+        confusion: NDArray[np.float64] | None,
         progress: Progress,
     ) -> None:
+        """`noise` is a noise file's content; posterior targets alone need a `confusion`, (K, K)."""
         self.learner, self.topology = learner, topology
         self.history = History(quantities(image_set.classes))
         samples = len(image_set) if topology.world_comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
         self._set, self._settings, self._progress = image_set, settings, progress
         self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
+        self._teacher = Teacher(learner, topology, settings, len(image_set))
+        self._targets = Targets(
+            settings,
+            is_taught=topology.role == PRIMARY or settings.taught_models == "both",
+            confusion=None if confusion is None else learner.to_device(torch.from_numpy(confusion)),
+        )
+        self._known = np.where(image_set.in_clean, image_set.true, -1)
         self._has_skipped = False
 
-    def run(self, reader: BatchReader, plan: Plan, checkpoints: Checkpoints, prefetch: int) -> None:
+    def run(
+        self,
+        reader: BatchReader,
+        clean_reader: CleanReader,
+        plan: Plan,
+        checkpoints: Checkpoints,
+        prefetch: int,
+    ) -> None:
         """Train both models of the pair on the plan's batches, in place. Collective."""
         prefetcher = Prefetcher(prefetch, reader.cancel)
+
+        def read(step: GlobalBatch) -> tuple[Batch, CleanBatch]:
+            return reader.read(step), clean_reader.read(step.step)
+
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
-        for batch in prefetcher.map(reader.read, plan.batches(first)):
-            self.step(batch, plan.rate(batch.plan))
+        for batch, clean in prefetcher.map(read, plan.batches(first)):
+            self.step(batch, clean, plan.rate(batch.plan))
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._end_epoch(batch.plan.epoch)
@@ -198,59 +149,70 @@ class Coupling:
         average_running_statistics(self.learner.comm, self.learner.model)
 
     def model_state(self) -> tuple[Arrays, Arrays]:
-        """Return the learner's state."""
-        return self.learner.state()
+        """Return the state of the learner and of its part in teaching."""
+        (shared, own), (averages, own_averages) = self.learner.state(), self._teacher.state()
+        return {**shared, **averages}, {**own, **own_averages}
 
     def progress_state(self) -> Arrays:
-        """Return history and, on world rank 0, the record of samples. Collective."""
+        """Return history, memory and, on world rank 0, the record of samples. Collective."""
         self.history.reduce(self.topology.world_comm)
         record = {"confidence": self.record.confidence, "selected": self.record.selected}
-        return {"history": self.history.table(), **record}
+        return {"history": self.history.table(), **self._selector.memory.state(), **record}
 
     def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
         """Take up a state, in place."""
         self.learner.restore(shared, own)
+        self._teacher.restore(shared, own)
+        self._selector.memory.restore(progress)
         self.history.restore(progress["history"])
         if self.topology.world_comm.rank == 0:
             self.record.confidence[:] = progress["confidence"]
             self.record.selected[:] = progress["selected"]
 
-    def step(self, batch: Batch, rate: float) -> None:
+    def write(self, folder: Path, plan: Plan) -> None:
+        """Write history, record of samples and figures of epochs; for world rank 0."""
+        axes = {"history": "step, (Ma, Mp), class", "samples": "epoch, sample, (Ma, Mp)"}
+        arrays = {"history": self.history.arrays(), "samples": self.record.arrays(self._set)}
+        for name, text in axes.items():
+            write_arrays(folder / f"{name}.h5", arrays[name], {"axes": text})
+        write_epochs(folder / "epochs.tsv", self.history, plan.epochs(), summarise)
+
+    def step(self, batch: Batch, clean: CleanBatch, rate: float) -> None:
         """Make one step of both models on a global batch. Collective."""
-        labels = self.learner.to_device(batch.labels)
-        logits = self.learner.forward(batch.images, key=batch.plan.step)
-        own = confidence(logits, labels).cpu().numpy()
-        both = gather_confidences(self.topology, own, batch.plan.size)
+        labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
+        logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
+        noisy = slice(len(batch.labels))
+        own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
+        request, both = start_gather(self.topology, own, batch.plan.size)
+        teacher, other = self._teacher.teach(batch.images, logits[noisy])
+        wait_for([request])
         decision = self._selector.decide(both, batch)
-        teacher = self._receive_teacher(logits)
-        mask = decision.masks[self.topology.role]
-        local_mask = torch.from_numpy(mask[batch.start : batch.stop]).to(logits.device)
-        loss = selected_mean(
-            self._sample_losses(logits, teacher, labels), local_mask, int(mask.sum())
-        )
-        self._update(loss, int(mask.sum()), rate)
-        self._remember(batch, decision, logits, teacher, loss.item())
+        lesson = self._lesson(batch, clean, decision, logits, labels, teacher)
+        loss, count = self._targets.loss(lesson)
+        self._update(loss, count, rate)
+        self._teacher.follow()
+        self._remember(batch, decision, logits[noisy], other, loss.item())
 
-    def _receive_teacher(self, logits: Tensor) -> Tensor:
-        shared = share_logits(self.topology, logits.detach().cpu().numpy())
-        return torch.from_numpy(shared).to(logits.device)
-
-    def _sample_losses(self, logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of each local sample: Ma learns observed labels, Mp from Ma as well."""
-        if self.topology.role == AUXILIARY:
-            return cross_entropy(logits, labels)
-        settings = self._settings
-        return taught_loss(
-            logits,
-            teacher,
-            labels,
-            weight=settings.soft_target_weight,
-            temperature=settings.temperature,
-            targets=settings.targets,
-        )
+    def _lesson(
+        self,
+        batch: Batch,
+        clean: CleanBatch,
+        decision: Decision,
+        logits: Tensor,
+        labels: Tensor,
+        teacher: Tensor,
+    ) -> Lesson:
+        mask, block = decision.masks[self.topology.role], slice(batch.start, batch.stop)
+        seen = batch.plan.epoch + batch.plan.start / len(self._set)
+        return Lesson(
+            logits=logits, labels=labels, teacher=teacher, epochs=seen, clean=clean.count,
+            mask=torch.from_numpy(mask[block]).to(logits.device),
+            known=self.learner.to_device(torch.from_numpy(self._known[batch.positions[block]])),
+            batch=batch.plan.size, selected=int(mask.sum()),
+        )  # fmt: skip
 
     def _update(self, loss: Tensor, global_count: int, rate: float) -> None:
-        """Step unless nobody selected anything (M is 0 for small batches and much noise)."""
+        """Step unless there is nothing to learn (M is 0 for small batches and much noise)."""
         if global_count:
             self.learner.update(loss, rate)
         elif not self._has_skipped:
@@ -259,7 +221,7 @@ class Coupling:
             self._progress.note(f"{name} skips steps: no sample of the batch is certain enough")
 
     def _remember(
-        self, batch: Batch, decision: Decision, logits: Tensor, teacher: Tensor, loss: float
+        self, batch: Batch, decision: Decision, logits: Tensor, other: Tensor, loss: float
     ) -> None:
         if len(self.record.confidence):
             self.record.add(batch.plan, batch.positions, decision)
@@ -269,7 +231,7 @@ class Coupling:
         measurable = chosen[(self._set.true[chosen] >= 0) & ~self._set.in_clean[chosen]]
         observed, own = self._set.observed, np.zeros(2)
         own[role] = 1
-        agreed = int((logits.argmax(dim=1) == teacher.argmax(dim=1)).sum())
+        agreed = int((logits.argmax(dim=1) == other.argmax(dim=1)).sum())
         self.history.add(
             {
                 "loss": own * loss * int(decision.masks[role].sum()),

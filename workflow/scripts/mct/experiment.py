@@ -114,9 +114,13 @@ class Experiment:
         """Return the settings of a pretraining job or of a baseline."""
         return _json(methods.training_settings(self.config, method, int(seed)))
 
-    def calibration_settings(self, seed: str) -> str:
-        """Return the settings of calibration."""
-        return _json(methods.calibration_settings(self.config, int(seed)))
+    def calibration_settings(self, method: str, seed: str) -> str:
+        """Return the settings of a method's calibration."""
+        return _json(methods.calibration_settings(self.config, method, int(seed)))
+
+    def cleannet_settings(self, seed: str) -> str:
+        """Return the settings of CleanNet's verification."""
+        return _json(methods.cleannet_settings(self.config, int(seed)))
 
     def evaluation_settings(self) -> str:
         """Return the settings of an evaluation."""
@@ -130,8 +134,11 @@ class Experiment:
 
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
-        titles = {name: methods.METHODS[name].title for name in self.config["methods"]}
-        return json.dumps({"dataset": self.dataset, "titles": titles})  # rows in this order
+        names = self.config["methods"]
+        titles = {name: methods.METHODS[name].title for name in names}
+        before = {name: methods.preparations(self.config, name) for name in names}
+        # Rows in this order.
+        return json.dumps({"dataset": self.dataset, "titles": titles, "preparations": before})
 
     def code(self, script: str) -> str:
         """Return the digest of the code that a stage's entry point can reach."""
@@ -144,14 +151,39 @@ class Experiment:
         name = methods.METHODS[method].training_set
         return ("noisy", "clean") if name == "union" else (str(name),)
 
+    def start(self, method: str, run: str) -> list[str]:
+        """Return the weights that a baseline goes on with, none for a random start."""
+        continued = methods.METHODS[method].continues
+        return [self._model(continued, run, "primary.safetensors")] if continued else []
+
+    def evidence(self, method: str, run: str) -> list[str]:
+        """Return the file that a baseline's loss or weights need, if they need one."""
+        weighting = methods.METHODS[method].weighting
+        if weighting == "verified":
+            return [self._model(method, run, "label_weights.h5")]
+        kind = methods.confusion_kind(self.config, method)
+        return [self.confusion(kind, run)] if kind or weighting == "easiest" else []
+
+    def calibration_confusion(self, method: str, run: str) -> str:
+        """Return the file of the confusion that a calibration can use."""
+        return self.confusion(methods.confusion_kind(self.config, method), run)
+
+    def confusion(self, kind: str | None, run: str) -> str:
+        """Return the file of a kind of confusion matrix; a counted one stands with the noise rate."""
+        if kind in (None, "counted"):
+            return f"{self.folder}/noise/{self.dataset}.json"
+        return self._model("pretrain_primary", run, f"confusion_{kind}.json")
+
+    def _model(self, method: str, run: str, name: str) -> str:
+        return f"{self.folder}/models/{self.dataset}/{method}/{run}/{name}"
+
     def shard_names(self, set_name: str) -> list[str]:
         """Return the names of a set's shards."""
         return [f"{shard:04d}" for shard in range(self.config["shards"][set_name])]
 
     def trainings(self) -> list[str]:
-        """Return all methods that are trained, pretraining first."""
-        needed = methods.PRETRAINING if self.calibrated() else ()
-        return [*needed, *self.config["methods"]]
+        """Return everything that is trained for the table, pretraining first."""
+        return methods.needed_trainings(self.config)
 
     def calibrated(self) -> list[str]:
         """Return the methods that calibrate a pair."""
@@ -159,7 +191,9 @@ class Experiment:
 
     def models(self) -> list[tuple[str, str]]:
         """Return method and role of every model that is evaluated."""
-        return [(name, role) for name in self.trainings() for role in methods.roles_of(name)]
+        shown = [*methods.PRETRAINING, *self.config["methods"]]
+        trained = [name for name in self.trainings() if name in shown]
+        return [(name, role) for name in trained for role in methods.roles_of(name)]
 
     def runs(self) -> list[str]:
         """Return all repetitions: seeds x ranks."""

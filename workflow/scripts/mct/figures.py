@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mct.files import replacing
+from mct.selection import Quality
 
 mpl.use("Agg")
 # Fixed salt and no date: equal results give equal files.
@@ -103,6 +104,28 @@ def draw_training(
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
         _legend_once(axis)
+    return figure
+
+
+def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
+    """Return purity and recall of both selections over epochs, a line a class, means over seeds."""
+    figure, axes = plt.subplots(
+        2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
+    )
+    colours = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
+    for row, name in zip(axes, Quality._fields, strict=True):
+        mean = np.mean([getattr(quality, name) for quality in qualities], axis=0)
+        epochs = np.arange(1, len(mean) + 1)
+        for axis, role, values in zip(row, COLOURS, mean.transpose(1, 2, 0), strict=True):
+            for label, line, colour in zip(classes, values, colours, strict=True):
+                axis.plot(epochs, line, color=colour, label=label, linewidth=1)
+            axis.plot(epochs, values.mean(axis=0), color="black", label="mean of classes")
+            axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
+    for axis in axes[1]:
+        axis.set_xlabel("epoch of calibration")
+    if len(classes) <= LARGEST_LABELLED:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return figure
 
 

@@ -1,30 +1,28 @@
 """Sums of gradients over ranks, in buckets that travel while backward still runs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 
-from mct.comm import NO_REQUEST, Comm, Request, start_sum
+from mct.transport import Sum, Transport
 
 
 @dataclass
 class Bucket:
-    """Gradients that travel in one message.
+    """Gradients that travel together.
 
-    `gradients` is one flat tensor on the model's device of which every `parameter.grad` is a
-    view; `wire` is the same memory as an array, or a copy on the host where the device is a GPU.
+    `gradients` is one flat tensor on the model's device of which the gradient of every parameter
+    is a view. `missing` counts those that backward has not reached yet.
     """
 
     gradients: Tensor
-    wire: NDArray[np.floating]
-    parameters: int
-    arrived: int = 0
-    request: Request = field(default_factory=lambda: NO_REQUEST)
+    views: dict[Parameter, Tensor]
+    sum: Sum
+    missing: int = 0
 
 
 class GradientSum:
@@ -32,76 +30,95 @@ class GradientSum:
 
     Parameters are put into buckets in the order in which backward reaches them, last layer first.
     A bucket starts to travel when all its gradients are there and all earlier buckets have
-    started, so that every rank starts its messages in the same order.
+    started, so that every rank starts its messages in the same order. Messages go on whenever
+    backward reaches a parameter, since MPI moves them only when it is called.
 
     Parameters
     ----------
     parameters
         The model's; their `.grad` is owned by this object from now on.
-    comm
-        All ranks that hold a replica of the model.
+    transport
+        What sums a bucket over all ranks that hold a replica of the model.
     bucket_bytes
         Largest sum of gradients in one message; a larger parameter travels alone.
+    leaves
+        The tensors of the graph that stand for some parameters, perhaps of lower precision.
     """
 
-    def __init__(self, parameters: Iterable[Parameter], comm: Comm, bucket_bytes: int) -> None:
-        self._comm = comm
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        transport: Transport,
+        bucket_bytes: int,
+        leaves: Mapping[Parameter, Parameter] | None = None,
+    ) -> None:
+        self._leaves = leaves or {}
+        self._transport = transport
         self._next = 0
+        self.waited_seconds = 0.0
         self.buckets: list[Bucket] = []
         for group in group_by_bytes(list(parameters)[::-1], bucket_bytes):
             self._add_bucket(group)
+        self.begin()
 
     def _add_bucket(self, parameters: list[Parameter]) -> None:
         flat = parameters[0].new_zeros(sum(p.numel() for p in parameters))
-        offset = 0
+        views, offset = {}, 0
         for parameter in parameters:
-            # The parameter's own strides: a channels-last gradient is added without a permutation.
-            parameter.grad = torch.as_strided(flat, parameter.shape, parameter.stride(), offset)
-            parameter.register_post_accumulate_grad_hook(self._hook(len(self.buckets)))
+            # The parameter's own strides: a channels-last gradient is copied without a permutation.
+            views[parameter] = torch.as_strided(flat, parameter.shape, parameter.stride(), offset)
+            leaf = self._leaves.get(parameter, parameter)
+            leaf.register_post_accumulate_grad_hook(self._hook(len(self.buckets), parameter))
             offset += parameter.numel()
-        wire = flat.cpu().numpy() if flat.device.type != "cpu" else flat.numpy()
-        self.buckets.append(Bucket(gradients=flat, wire=wire, parameters=len(parameters)))
+        place = len(self.buckets)
+        self.buckets.append(Bucket(flat, views, self._transport.prepare(flat, place)))
 
-    def _hook(self, index: int):
-        def arrive(_: Tensor) -> None:
-            self.buckets[index].arrived += 1
+    def _hook(self, index: int, parameter: Parameter):
+        def arrive(leaf: Tensor) -> None:
+            bucket = self.buckets[index]
+            view = bucket.views[parameter]
+            view.copy_(leaf.grad)  # type: ignore[arg-type]
+            leaf.grad = None
+            parameter.grad = view
+            bucket.missing -= 1
             self._start_complete()
+            for running in self.buckets[: self._next]:
+                running.sum.progress()
 
         return arrive
 
     def _start_complete(self) -> None:
-        while self._next < len(self.buckets):
-            bucket = self.buckets[self._next]
-            if bucket.arrived < bucket.parameters:
-                return
-            self._start(bucket)
+        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+            self._start_next()
 
-    def _start(self, bucket: Bucket) -> None:
+    def _start_next(self) -> None:
+        self.buckets[self._next].sum.start()
         self._next += 1
-        if self._comm.size == 1:
-            return
-        if bucket.gradients.device.type != "cpu":
-            bucket.wire[:] = bucket.gradients.cpu().numpy()
-        bucket.request = start_sum(self._comm, bucket.wire)
 
-    def zero(self) -> None:
-        """Set all gradients to zero, before backward."""
+    def begin(self) -> None:
+        """Expect every gradient anew, before backward."""
         self._next = 0
         for bucket in self.buckets:
-            bucket.gradients.zero_()
-            bucket.arrived = 0
+            bucket.missing = len(bucket.views)
+            for parameter in bucket.views:
+                parameter.grad = None
 
     def finish(self) -> None:
-        """Wait until every gradient is the sum over all ranks. Collective.
+        """Wait until every `.grad` is the sum over all ranks. Collective.
 
-        A rank without samples calls it without a backward pass and contributes zeros.
+        What backward did not reach counts as zero, so a rank without samples calls this alone.
+        `waited_seconds` grows by the time that this takes.
         """
-        while self._next < len(self.buckets):
-            self._start(self.buckets[self._next])
+        began = perf_counter()
         for bucket in self.buckets:
-            bucket.request.Wait()
-            if self._comm.size > 1 and bucket.gradients.device.type != "cpu":
-                bucket.gradients.copy_(torch.from_numpy(bucket.wire))
+            for parameter, view in bucket.views.items():
+                if parameter.grad is None:
+                    parameter.grad = view.zero_()
+        while self._next < len(self.buckets):
+            self._start_next()
+        for bucket in self.buckets:
+            bucket.sum.finish()
+        self.waited_seconds += perf_counter() - began
 
 
 def group_by_bytes(parameters: list[Parameter], limit: int) -> list[list[Parameter]]:

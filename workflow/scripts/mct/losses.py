@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+NEGATIVE_WEIGHT, MARGIN = 5.0, 0.1
+"""Of CleanNet's verification loss."""
+
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Return -log softmax(z)_y of each sample, shape (b,); logits (b, K), labels int64 (b,)."""
@@ -31,24 +34,52 @@ def hard_target_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return cross_entropy(student, teacher.detach().argmax(dim=1))
 
 
-def taught_loss(
-    student: Tensor,
-    teacher: Tensor,
-    labels: Tensor,
-    *,
-    weight: float,
-    temperature: float,
-    targets: str,
-) -> Tensor:
-    """Return (1 - lambda) CE(observed) + lambda x teacher's loss of each sample, shape (b,).
+def forward_loss(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
+    """Return -log (p T)_observed of each sample, shape (b,).
 
-    `weight` is lambda (Mp's loss in calibration); 0 teaches nothing. `targets` is `soft` or `hard`.
+    `confusion` is T, shape (K, K), T[i, j] = P(observed j | true i), rows sum to 1 (Patrini et al.,
+    CVPR 2017, Theorem 2).
     """
-    if targets == "soft":
-        taught = soft_target_loss(student, teacher, temperature)
-    else:
-        taught = hard_target_loss(student, teacher)
-    return (1 - weight) * cross_entropy(student, labels) + weight * taught
+    return -torch.logsumexp(_log_joint(logits, labels, confusion), dim=1)
+
+
+def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
+    """Return -sum_j (T^-1)[observed, j] log p_j of each sample, shape (b,); it may be negative.
+
+    `inverse` is the inverse of T, shape (K, K). Its mean over observed labels is the cross-entropy
+    with true ones (Patrini et al., CVPR 2017, Theorem 1).
+    """
+    return -(inverse.to(logits.dtype)[labels] * functional.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
+    """Return q(y) = t(y|x) T[y, observed] / sum of it over y, shape (b, K), without gradient.
+
+    `teacher` are logits or log-probabilities of t, shape (b, K): the E-step of a noise model whose
+    evidence is the observed label and the teacher.
+    """
+    return torch.softmax(_log_joint(teacher.detach(), labels, confusion), dim=1)
+
+
+def _log_joint(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
+    """Return log p(y|x) T[y, observed], shape (b, K)."""
+    evidence = confusion.to(logits.dtype).log().T[labels]
+    return functional.log_softmax(logits, dim=1) + evidence
+
+
+def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return -sum_y q(y) log p(y) of each sample, shape (b,); targets q have shape (b, K)."""
+    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
+
+
+def verification_loss(cosine: Tensor, verified: Tensor) -> Tensor:
+    """Return v (1 - cos) + 5 (1 - v) max(0, cos - 0.1) of each pair of picture and class.
+
+    `cosine` and `verified` (v: 1 where the class is the picture's, else 0) have shape (n,)
+    (Lee et al., CVPR 2018, Eq. 4; weight and margin are theirs).
+    """
+    wrong = NEGATIVE_WEIGHT * functional.relu(cosine - MARGIN)
+    return torch.where(verified > 0, 1 - cosine, wrong)
 
 
 def confidence(logits: Tensor, labels: Tensor) -> Tensor:
@@ -56,10 +87,11 @@ def confidence(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.softmax(logits.detach(), dim=1).gather(1, labels[:, None])[:, 0]
 
 
-def selected_mean(loss: Tensor, mask: Tensor, global_count: int) -> Tensor:
+def selected_mean(loss: Tensor, mask: Tensor, global_count: float) -> Tensor:
     """Return this rank's share of the mean loss over the selected samples of all ranks, scalar.
 
-    `loss` and `mask` (0 or 1) have shape (b,). Summed over ranks, shares and their gradients are
-    the mean of the `global_count` selected samples. Zero samples give a zero with a gradient.
+    `loss` and `mask` (0 or 1, or weights) have shape (b,). Summed over ranks, shares and their
+    gradients are the mean of the `global_count` selected samples (weights: their sum). Zero samples
+    give a zero with a gradient.
     """
-    return (loss * mask.to(loss.dtype)).sum() / max(global_count, 1)
+    return (loss * mask.to(loss.dtype)).sum() / (global_count or 1)

@@ -16,7 +16,8 @@ class NoiseRate:
     """P, the share of wrong labels in the noisy set, overall and per observed class.
 
     `lower` and `upper` are Wilson's 95 % interval; Ma's cut M uses `upper`. Both equal `rate` where
-    P was given and not counted.
+    P was given and not counted. `matrix` is `count_matrix`'s T where both labels of some pictures
+    are known, else None.
     """
 
     method: str
@@ -28,6 +29,7 @@ class NoiseRate:
     class_uppers: list[float]
     samples: int
     class_samples: list[int]
+    matrix: list[list[float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -88,6 +90,19 @@ def count_rate(observed: NDArray[np.integer], wrong: NDArray[np.bool_], classes:
 def _share(wrong: int, samples: int) -> tuple[float, float, float]:
     """Return a share and its interval; 0 without samples."""
     return (wrong / samples if samples else 0.0, *wilson_interval(wrong, samples))
+
+
+def count_matrix(
+    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int, rate: float
+) -> NDArray[np.float64]:
+    """Count T[i, j] = P(observed j | true i), shape (K, K), on pictures with both labels, (n,).
+
+    One more picture is spread over each row as symmetric noise of `rate` would: a class of which
+    there is no picture gets that alone, and no label is impossible.
+    """
+    counts = np.bincount(true * classes + observed, minlength=classes**2).reshape(classes, classes)
+    smoothed = counts + (symmetric_matrix(classes, rate) if classes > 1 else np.ones((1, 1)))
+    return smoothed / smoothed.sum(axis=1, keepdims=True)
 
 
 def confusion_matrix(classes: int, rate: float, seed: int) -> NDArray[np.float64]:

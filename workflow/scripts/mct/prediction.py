@@ -15,6 +15,7 @@ from mct.models import build_model, load_weights
 from mct.settings import EvaluationSettings, ExecutionSettings, ImageSettings
 
 BATCH_SIZE = 256
+"""Pictures that are predicted at a time."""
 
 
 class Predictor:
@@ -45,6 +46,21 @@ class Predictor:
             prefetch=self._execution.prefetch_batches,
         )
         return predict(self._model, batches, self._compute, self._images)
+
+    def features(self, image_set: ImageSet) -> NDArray[np.float32]:
+        """Return the inputs of the model's last linear layer for a whole set, shape (n, d)."""
+        kept: list[NDArray[np.float32]] = []
+        classifier = [module for module in self._model.modules() if isinstance(module, nn.Linear)][
+            -1
+        ]
+        hook = classifier.register_forward_pre_hook(
+            lambda _, inputs: kept.append(inputs[0].float().cpu().numpy())
+        )
+        try:
+            self.predict(image_set)
+        finally:
+            hook.remove()
+        return np.concatenate(kept)
 
 
 @torch.inference_mode()

@@ -98,6 +98,8 @@ class OptimizerSettings:
     nesterov: bool
     weight_decay: float
     batch_size: int
+    gradient_wire: str = "float32"
+    norm_statistics: str = "block"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,25 +107,32 @@ class TrainingSettings:
     """One model trained alone: a pretraining job or a baseline.
 
     Samples seen are sums over sets of epochs x size of the set, so that methods with different
-    training sets see equally many.
+    training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
+    labels nobody verified, `weighting` how much each counts (see `mct.objectives`).
     """
 
     images: ImageSettings
     model: ModelSettings
     optimizer: OptimizerSettings
     training_set: str
-    constant_epochs: dict[str, int]
-    decay_epochs: dict[str, int]
+    constant_epochs: dict[str, float]
+    decay_epochs: dict[str, float]
     learning_rate: float
     decay_learning_rate: float
     schedule: str
     seed: int
     shuffle_window: int = 0
+    loss: str = "cross_entropy"
+    weighting: str = "equal"
+    clean_per_batch: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """The pair's mutual calibration; see the schema's section `calibration`."""
+    """The pair's mutual calibration; see the schema's section `calibration`.
+
+    The defaults are the paper's form.
+    """
 
     images: ImageSettings
     model: ModelSettings
@@ -138,6 +147,30 @@ class CalibrationSettings:
     selector: str
     seed: int
     shuffle_window: int = 0
+    warmup_epochs: float = 0.0
+    confidence_memory: float = 0.0
+    strictness: float = 0.0
+    taught_samples: str = "selected"
+    taught_models: str = "primary"
+    teacher: str = "auxiliary"
+    teacher_average_epochs: float = 0.0
+    teacher_views: int = 1
+    sharpening: float = 1.0
+    clean_per_batch_auxiliary: int = 0
+    clean_per_batch_primary: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CleanNetSettings:
+    """Training of CleanNet's verification on features of a model."""
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    epochs: int
+    learning_rate: float
+    width: int
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,6 +199,7 @@ class ExecutionSettings:
     loader_threads: int = 0
     share_batches: bool = True
     bucket_bytes: int = 4 << 20
+    allreduce: str = "auto"
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int = 0
     gigaflops_per_thread: float = 20.0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mct.errors import UserError
 from mct.files import write_text
-from mct.methods import CALIBRATED, PRETRAINING
+from mct.methods import PRETRAINING, REFERENCE, lineage, roles_of
 
 MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
@@ -52,13 +52,15 @@ def accuracy_rows(
     evaluations: Mapping[Run, Mapping[str, Any]],
     records: Mapping[Run, Mapping[str, Any]],
     titles: Mapping[str, str],
+    preparations: Mapping[str, Sequence[str]],
     published: Sequence[Row],
 ) -> list[Row]:
     """Return the rows of the accuracy table, methods in the order of `titles`.
 
-    Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
-    published figure of a method stands in its first row for the deployed model; methods that only
-    others measured get rows of their own.
+    Accuracies are percent of the test split, mean and sample standard deviation over seeds.
+    `preparations` are the trainings that each method needs beside its own. A published figure of
+    a method stands in its first row for the deployed model; methods that only others measured get
+    rows of their own.
     """
     rows = []
     for method, title in titles.items():
@@ -69,26 +71,27 @@ def accuracy_rows(
                     run for run in evaluations if (run.method, run.ranks, run.role) == key
                 )
                 if runs:
-                    rows.append(_measured_row(title, runs, evaluations, records))
+                    counts = count_samples(runs[0], records, preparations.get(method, ()))
+                    rows.append(_measured_row(title, runs, evaluations, counts))
     return _with_published(rows, titles, published)
 
 
 def _measured_row(
-    title: str, runs: list[Run], evaluations: Mapping[Run, Any], records: Mapping[Run, Any]
+    title: str, runs: list[Run], evaluations: Mapping[Run, Any], counts: tuple[int, int]
 ) -> Row:
     top1, top5 = ([100 * evaluations[run][name] for run in runs] for name in ("top1", "top5"))
-    own, whole = count_samples(runs[0], records)
     return {
         "method": title,
         "model": MODEL_NAMES[runs[0].role],
         "top1_percent": f"{statistics.mean(top1):.2f}",
         "top1_sd": spread(top1),
+        **_compared_with_reference(runs, evaluations),
         "top5_percent": f"{statistics.mean(top5):.2f}",
         "n": str(len(runs)),
         "seeds": " ".join(str(run.seed) for run in runs),
         "ranks": str(runs[0].ranks),
-        "samples_seen_by_model": str(own),
-        "samples_of_method": str(whole),
+        "samples_seen_by_model": str(counts[0]),
+        "samples_of_method": str(counts[1]),
         "split": evaluations[runs[0]]["split"],
         "kind": "measured",
         "published_top1_percent": "",
@@ -96,19 +99,56 @@ def _measured_row(
     }
 
 
-def count_samples(run: Run, records: Mapping[Run, Mapping[str, Any]]) -> tuple[int, int]:
+def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
+    """Return how far a deployed model is above that of method `mct`, seed by seed, in points.
+
+    Both ends of the 95 % interval are empty for fewer than two seeds, all for `mct` itself.
+    """
+    pairs = [(run, run._replace(method=REFERENCE)) for run in runs if run.role == "primary"]
+    differences = [
+        100 * (evaluations[own]["top1"] - evaluations[other]["top1"])
+        for own, other in pairs
+        if other in evaluations and own != other
+    ]
+    texts = [f"{value:+.2f}" for value in paired_difference(differences)]
+    names = ("minus_mct", "minus_mct_low", "minus_mct_high")
+    return dict(zip(names, [*texts, "", "", ""], strict=False))
+
+
+def paired_difference(differences: Sequence[float]) -> list[float]:
+    """Return the mean of paired differences and the ends of its 95 % interval (Student's t).
+
+    The mean alone for one difference, nothing for none.
+    """
+    if not differences:
+        return []
+    mean = statistics.mean(differences)
+    if len(differences) == 1:
+        return [mean]
+    from scipy.stats import t  # slow to import
+
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    reach = float(t.ppf(0.975, len(differences) - 1)) * error
+    return [mean, mean - reach, mean + reach]
+
+
+def count_samples(
+    run: Run, records: Mapping[Run, Mapping[str, Any]], preparations: Sequence[str] = ()
+) -> tuple[int, int]:
     """Return the samples that a run's model was trained on, and those all models processed.
 
-    A calibrated pair's include its pretraining.
+    The former add up over the trainings that the model went through, the latter over all that the
+    method needs, `preparations` included.
     """
-    seen = records[run._replace(role="record")]["samples_seen"]
-    if run.method not in CALIBRATED:
-        return seen, seen
-    before = {
-        role: records[run._replace(method=f"pretrain_{role}", role="record")]["samples_seen"]
-        for role in MODEL_NAMES
-    }
-    return before[run.role] + seen, sum(before.values()) + len(before) * seen
+
+    def seen(training: str, role: str) -> int:
+        record = records[run._replace(method=training, role="record")]
+        return record.get(f"samples_seen_{role}", record["samples_seen"])
+
+    own = sum(seen(training, run.role) for training in lineage(run.method, run.role))
+    trainings = [*preparations, run.method]
+    whole = sum(seen(training, role) for training in trainings for role in roles_of(training))
+    return own, whole
 
 
 def _with_published(

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mct.checkpoint import Checkpoints
+from mct.clean_batches import CleanBatch, CleanReader, join
 from mct.comm import average_running_statistics
 from mct.history import History
 from mct.learner import Arrays, Learner
 from mct.loading import Batch, BatchReader, Prefetcher
-from mct.losses import cross_entropy, selected_mean
 from mct.methods import samples_of
-from mct.partition import GlobalBatch, plan_batches
+from mct.objectives import Objective
+from mct.partition import GlobalBatch, count_steps, plan_batches
 from mct.progress import Progress
 from mct.schedules import SCHEDULES, Schedule, constant_then
 from mct.settings import TrainingSettings
@@ -25,13 +26,23 @@ QUANTITIES: dict[str, tuple[int, ...]] = {"loss": (), "correct": (), "samples": 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How many samples of a set are seen, in which batches, at which learning rates."""
+    """How many samples of a set are seen, in which batches, at which learning rates.
+
+    `clean_per_batch` clean samples join each batch; they are not among `samples`.
+    """
 
     samples: int
     set_size: int
     batch_size: int
     learning_rate: float
     schedule: Schedule
+    clean_per_batch: int = 0
+
+    @property
+    def samples_seen(self) -> int:
+        """Return how many samples the model learns from, clean ones that join included."""
+        steps = count_steps(self.samples, self.set_size, self.batch_size) if self.samples else 0
+        return self.samples + steps * self.clean_per_batch
 
     def batches(self, first_step: int = 0) -> Iterator[GlobalBatch]:
         """Yield the global batches from `first_step` on."""
@@ -56,10 +67,21 @@ class Plan:
         return batch.stop == self.set_size or seen == self.samples
 
 
+def constant_samples(settings: TrainingSettings, set_sizes: Mapping[str, int]) -> int:
+    """Return how many samples of its set a training sees at the constant rate."""
+    return round(samples_of(settings.constant_epochs, set_sizes) / _samples_per_own(settings))
+
+
+def _samples_per_own(settings: TrainingSettings) -> float:
+    """Return how many samples a step has for each of its training set."""
+    return 1 + settings.clean_per_batch / settings.optimizer.batch_size
+
+
 def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_size: int) -> Plan:
     """Return the plan of a pretraining job or a baseline over a training set of `set_size`."""
-    constant = samples_of(settings.constant_epochs, set_sizes)
-    total = constant + samples_of(settings.decay_epochs, set_sizes)
+    constant = constant_samples(settings, set_sizes)
+    decaying = samples_of(settings.decay_epochs, set_sizes) / _samples_per_own(settings)
+    total = constant + round(decaying)
     decay = SCHEDULES[settings.schedule]
     ratio = settings.decay_learning_rate / settings.learning_rate
     return Plan(
@@ -68,6 +90,7 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
         batch_size=settings.optimizer.batch_size,
         learning_rate=settings.learning_rate,
         schedule=constant_then(decay, constant / total, ratio) if total else decay,
+        clean_per_batch=settings.clean_per_batch,
     )
 
 
@@ -75,13 +98,20 @@ class Training:
     """One rank's part in training one model alone; can be stopped and taken up after any step."""
 
     def __init__(
-        self, learner: Learner, reader: BatchReader, plan: Plan, progress: Progress
+        self,
+        learner: Learner,
+        reader: BatchReader,
+        clean_reader: CleanReader,
+        objective: Objective,
+        plan: Plan,
+        progress: Progress,
     ) -> None:
         self.learner, self.history = learner, History(QUANTITIES)
-        self._reader, self._plan, self._progress = reader, plan, progress
+        self._reader, self._clean_reader = reader, clean_reader
+        self._objective, self._plan, self._progress = objective, plan, progress
 
     def run(self, checkpoints: Checkpoints, prefetch: int) -> History:
-        """Train the model by cross-entropy with the labels of its set, in place. Collective.
+        """Train the model on the plan's batches, in place. Collective.
 
         Returns
         -------
@@ -90,8 +120,8 @@ class Training:
         plan, prefetcher = self._plan, Prefetcher(prefetch, self._reader.cancel)
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
-        for batch in prefetcher.map(self._reader.read, plan.batches(first)):
-            self.history.add(train_step(self.learner, batch, plan.rate(batch.plan)))
+        for batch, clean in prefetcher.map(self._read, plan.batches(first)):
+            self.history.add(self._step(batch, clean, plan.rate(batch.plan)))
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._progress.report(
@@ -100,6 +130,19 @@ class Training:
             checkpoints.after_step(batch.plan.step, self)
         average_running_statistics(self.learner.comm, self.learner.model)
         return self.history
+
+    def _read(self, plan: GlobalBatch) -> tuple[Batch, CleanBatch]:
+        return self._reader.read(plan), self._clean_reader.read(plan.step)
+
+    def _step(self, batch: Batch, clean: CleanBatch, rate: float) -> dict[str, float]:
+        """Make one step on a global batch; return this rank's part of the history. Collective."""
+        labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
+        logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
+        loss = self._objective(logits, labels, batch, clean)
+        self.learner.update(loss, rate)
+        correct = int((logits.argmax(dim=1) == labels).sum())
+        count = batch.plan.size + clean.count
+        return {"loss": loss.item() * count, "correct": correct, "samples": len(labels)}
 
     def model_state(self) -> tuple[Arrays, Arrays]:
         """Return the learner's state."""
@@ -114,22 +157,6 @@ class Training:
         """Take up a state, in place."""
         self.learner.restore(shared, own)
         self.history.restore(progress["history"])
-
-
-def train_step(learner: Learner, batch: Batch, rate: float) -> dict[str, float]:
-    """Make one step on a global batch; return this rank's part of the history. Collective."""
-    labels = learner.to_device(batch.labels)
-    logits = learner.forward(batch.images, key=batch.plan.step)
-    loss = batch_loss(logits, labels, batch.plan.size)
-    learner.update(loss, rate)
-    correct = int((logits.argmax(dim=1) == labels).sum())
-    return {"loss": loss.item() * batch.plan.size, "correct": correct, "samples": len(labels)}
-
-
-def batch_loss(logits: Tensor, labels: Tensor, global_count: int) -> Tensor:
-    """Return this rank's share of the mean cross-entropy of a global batch, scalar."""
-    loss = cross_entropy(logits, labels)
-    return selected_mean(loss, loss.new_ones(len(labels)), global_count)
 
 
 def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

@@ -4,6 +4,7 @@ Functions of the sizes of the data, the settings and the number of the attempt, 
 site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mct import methods
@@ -70,17 +71,18 @@ class Planner:
         seconds = self._compute_seconds(self._experiment.samples(method), own, training=True)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
-    def calibrate(self, ranks: str, attempt: int) -> Demand:
-        """Return what the calibration of a pair on `ranks` ranks asks for."""
+    def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
+        """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
-        seconds = self._compute_seconds(epochs * noisy, pairs, training=True)
+        samples = epochs * noisy * methods.calibration_cost(self._config, method)
+        seconds = self._compute_seconds(samples, pairs, training=True)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
-    def evaluate(self, split: str, attempt: int) -> Demand:
-        """Return what the evaluation of a model asks for."""
-        return self._predict(self._experiment.sizes[split], attempt)
+    def predict(self, set_names: Collection[str], attempt: int) -> Demand:
+        """Return what the predictions of a model for whole sets ask for, on one rank."""
+        return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""

@@ -1,0 +1,65 @@
+"""Data of the step benchmarks: a folder of synthetic JPEGs, and the same pictures as our shards."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mct.catalogue import build_catalogue, write_catalogue
+from mct.inspection import inspect_part, write_findings
+from mct.layouts import open_layout
+from mct.pictures import MOST_PIXELS
+from mct.settings import DatasetSettings, ShardSettings
+from mct.sharding import ShardPlan, choose_members, write_shard
+
+QUALITY, GRAIN = 90, 12.0
+
+
+def make_picture(number: int, size: int) -> Image.Image:
+    """Return a smooth random picture with grain, so that its JPEG is of a photograph's size."""
+    generator = np.random.default_rng(number)
+    coarse = generator.integers(0, 256, (8, 8, 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC))
+    grain = generator.normal(0, GRAIN, (size, size, 1))
+    return Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
+
+
+def make_folder(root: Path, count: int, size: int, classes: int) -> None:
+    """Write `train/<class>/<number>.jpg`, and a small `validation/` like it."""
+    for name, pictures in (("train", count), ("validation", 2 * classes)):
+        for label in range(classes):
+            (root / name / f"{label:03d}").mkdir(parents=True, exist_ok=True)
+        for number in range(pictures):
+            path = root / name / f"{number % classes:03d}" / f"{number:06d}.jpg"
+            make_picture(number, size).save(path, quality=QUALITY)
+
+
+def make_shards(root: Path, folder: Path, size: int) -> list[Path]:
+    """Write the training pictures of a folder as shards of a noisy set and return their paths."""
+    layout = open_layout(
+        DatasetSettings(
+            layout="image_folder", root=str(root), measuring_labels=None, seed=0,
+            synthetic_noise_rate=0.0, synthetic_clean_fraction=0.5, clean_fraction=0.5,
+        )
+    )  # fmt: skip
+    settings = ShardSettings(
+        layout="image_folder", root=str(root), seed=0, size=size, encoding="auto", shards=2,
+        short_side=None, quality=QUALITY,
+    )  # fmt: skip
+    folder.mkdir()
+    catalogue, inspection = folder / "catalogue.tsv", folder / "inspection.tsv"
+    write_catalogue(build_catalogue(layout), catalogue)
+    write_findings(inspect_part(catalogue, layout, 0, 1, MOST_PIXELS, threads=2), inspection)
+    paths, classes = [], len(layout.class_names())
+    for shard in range(settings.shards):
+        plan = ShardPlan(set_name="noisy", shard=shard, classes=classes, source="benchmark")
+        members = choose_members(catalogue, [inspection], (), settings, plan)
+        paths.append(folder / f"{shard:04d}.h5")
+        write_shard(members, layout, settings, plan, paths[-1], threads=2)
+    return paths
+
+
+def write_seconds(path: Path, seconds: list[float], **facts: object) -> None:
+    """Write the seconds of the measured steps and facts about them."""
+    path.write_text(json.dumps({"seconds": seconds, **facts}))

@@ -1,0 +1,86 @@
+"""Batch norm over all ranks equals one rank's batch norm of the whole batch."""
+
+import numpy as np
+import pytest
+import torch
+from mpi4py import MPI
+from torch import nn
+
+from mct.compute import Compute
+from mct.learner import Learner
+from mct.models import small_cnn
+from mct.norms import share_statistics
+from mct.partition import block
+from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+
+CPU = torch.device("cpu")
+
+
+def make_norm() -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(3).double()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in norm.parameters():
+        parameter.data = torch.randn(3, generator=generator, dtype=torch.float64)
+    return norm
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 13])  # some ranks have no sample
+def test_statistics_and_gradients_of_the_whole_batch(world, count):
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randn(count, 3, 4, 5, generator=generator, dtype=torch.float64) * 3 + 7
+    weight = torch.randn(batch.shape, generator=generator, dtype=torch.float64)
+    start, stop = block(count, world.size, world.rank)
+    shared, alone = make_norm(), make_norm()
+    share_statistics(shared, world)
+    own, whole = batch[start:stop].clone().requires_grad_(), batch.clone().requires_grad_()
+    output, reference = shared(own), alone(whole)
+    (output.sin() * weight[start:stop]).sum().backward()
+    (reference.sin() * weight).sum().backward()
+    close = {"rtol": 1e-9, "atol": 1e-11}
+    torch.testing.assert_close(output, reference[start:stop], **close)
+    torch.testing.assert_close(own.grad, whole.grad[start:stop], **close)
+    for name, buffer in alone.named_buffers():
+        torch.testing.assert_close(getattr(shared, name), buffer, **close)
+    for parameter, other in zip(shared.parameters(), alone.parameters(), strict=True):
+        total = world.allreduce(parameter.grad)
+        torch.testing.assert_close(total, other.grad, **close)
+
+
+def test_in_evaluation_running_statistics_serve(world):
+    shared, alone = make_norm().eval(), make_norm().eval()
+    share_statistics(shared, world)
+    inputs = torch.full((1 + world.rank, 3, 2, 2), 2.0, dtype=torch.float64)
+    assert torch.equal(shared(inputs), alone(inputs))
+
+
+def train(comm: MPI.Intracomm, dtype: torch.dtype, count: int) -> np.ndarray:
+    """Return the weights after three steps on a batch of `count` samples."""
+    torch.manual_seed(0)
+    learner = Learner(
+        small_cnn(4), compute=Compute(device=CPU, dtype=dtype), comm=comm,
+        images=ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3),
+        optimizer=OptimizerSettings(
+            momentum=0.9, nesterov=True, weight_decay=0.0, batch_size=count, norm_statistics="batch"
+        ),
+        execution=ExecutionSettings(bucket_bytes=4000),
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(2)
+    images = torch.randint(0, 256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    start, stop = block(count, comm.size, comm.rank)
+    for step in range(3):
+        logits = learner.forward(images[start:stop], step)
+        learner.update((logits.square().sum(dim=1) / count).sum(), 0.01)
+    return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_training_on_all_ranks_equals_training_on_one(world, count):
+    weights = train(world, torch.float64, count)
+    alone = train(MPI.COMM_SELF, torch.float64, count)
+    np.testing.assert_allclose(weights, alone, rtol=1e-7, atol=1e-10)
+
+
+def test_bfloat16_is_near_float64(world):
+    weights = train(world, torch.bfloat16, 8)
+    exact = train(MPI.COMM_SELF, torch.float64, 8)
+    assert np.abs(weights - exact).max() < 0.02

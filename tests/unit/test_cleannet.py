@@ -1,0 +1,63 @@
+"""CleanNet on features whose right labels are known."""
+
+import numpy as np
+import torch
+
+from mct.cleannet import CENTRES, CleanNet, draw_others, find_references, score_labels
+from mct.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
+
+CLASSES, FEATURES = 3, 8
+SETTINGS = CleanNetSettings(
+    images=ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3),
+    model=ModelSettings(name="small_cnn", initial_weights=None, precision="float32"),
+    optimizer=OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=16),
+    epochs=10, learning_rate=0.1, width=16, seed=0,
+)  # fmt: skip
+
+
+def clusters(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return features around a centre of each class."""
+    centres = 4 * np.eye(CLASSES, FEATURES)
+    noise = np.random.default_rng(seed).normal(0, 1, (len(labels), FEATURES))
+    return (centres[labels] + noise).astype(np.float32)
+
+
+def test_right_labels_get_more_weight_than_wrong_ones():
+    generator = np.random.default_rng(0)
+    true = np.arange(300) % CLASSES
+    is_wrong = generator.random(300) < 0.4
+    observed = np.where(is_wrong, (true + generator.integers(1, CLASSES, 300)) % CLASSES, true)
+    noisy, clean = (clusters(true, 1), observed), (clusters(true[:60], 2), true[:60], observed[:60])
+    weights = score_labels(noisy, clean, CLASSES, SETTINGS)
+    assert weights.shape == (300,)
+    assert (weights >= 0).all()
+    assert (weights <= 1 + 1e-6).all()
+    assert weights[~is_wrong].mean() > 0.8
+    assert weights[is_wrong].mean() < 0.2
+    np.testing.assert_array_equal(weights, score_labels(noisy, clean, CLASSES, SETTINGS))
+
+
+def test_references_are_centres_or_the_pictures_themselves():
+    observed = np.array([0] * 100 + [1] * 3)
+    features = clusters(observed, 0)
+    references = find_references(features, observed, CLASSES, seed=0)
+    assert references.shape == (CLASSES, CENTRES, FEATURES)
+    spread = np.abs(references[0].mean(axis=0) - features[:100].mean(axis=0)).max()
+    assert spread < 1  # centres stay among the pictures
+    assert {tuple(row) for row in references[1]} == {tuple(row) for row in features[100:]}
+    assert not references[2].any()
+
+
+def test_other_classes_are_observed_ones_where_those_are_wrong():
+    true, observed = np.array([0, 1, 2, 0] * 50), np.array([2, 1, -1, 0] * 50)
+    others = draw_others(true, observed, CLASSES, np.random.default_rng(0))
+    assert (others != true).all()
+    assert (others[::4] == 2).all()
+    assert {int(other) for other in others[1::4]} == {0, 2}
+
+
+def test_the_order_of_references_does_not_matter():
+    torch.manual_seed(0)
+    net, references = CleanNet(FEATURES, 16), torch.randn(CLASSES, CENTRES, FEATURES)
+    shuffled = references[:, torch.randperm(CENTRES)]
+    torch.testing.assert_close(net.embed_classes(references), net.embed_classes(shuffled))

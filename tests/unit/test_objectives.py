@@ -1,0 +1,102 @@
+"""What a model alone minimises: weights and verified labels, on one rank."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mpi4py import MPI
+from samples import pixel_set
+
+from mct.clean_batches import CleanBatch
+from mct.history import write_arrays
+from mct.loading import Batch
+from mct.losses import cross_entropy, forward_loss
+from mct.objectives import (
+    EasiestExamples,
+    GivenWeights,
+    Objective,
+    equal_weights,
+    read_label_weights,
+)
+from mct.partition import GlobalBatch
+
+POSITIONS = np.array([4, 0, 3, 1])
+LABELS = torch.tensor([0, 1, 1, 2, 0, 2])
+LOGITS = 2 * torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+"""Of a batch of four and two clean samples."""
+NOBODY = np.zeros(5, bool)
+CLEAN = CleanBatch(images=torch.zeros(2, 3, 8, 8), labels=LABELS[4:], count=2)
+
+
+def batch(epoch: int = 0, start: int = 0, stop: int = 4) -> Batch:
+    """Return the part `start` to `stop` of a global batch of four."""
+    return Batch(
+        plan=GlobalBatch(step=0, epoch=epoch, start=0, stop=4), positions=POSITIONS,
+        start=start, stop=stop, images=torch.zeros(0), labels=LABELS[start:stop],
+    )  # fmt: skip
+
+
+def test_equal_weights_are_the_mean_over_noisy_and_clean_samples():
+    objective = Objective(cross_entropy, equal_weights, NOBODY)
+    expected = cross_entropy(LOGITS, LABELS).mean()
+    torch.testing.assert_close(objective(LOGITS, LABELS, batch(), CLEAN), expected)
+
+
+def test_verified_labels_have_cross_entropy_and_the_others_the_correction():
+    confusion = torch.full((3, 3), 0.25, dtype=torch.float64) + torch.eye(3) / 4
+
+    def correct(logits, labels):
+        return forward_loss(logits, labels, confusion)
+
+    trusted = np.array([True, False, False, False, False])  # at place 1 of the batch
+    own = correct(LOGITS, LABELS)
+    plain = cross_entropy(LOGITS, LABELS)
+    expected = torch.cat([own[:1], plain[1:2], own[2:4], plain[4:]]).mean()
+    loss = Objective(correct, equal_weights, trusted)(LOGITS, LABELS, batch(), CLEAN)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_given_weights_are_looked_up_by_position_and_divided_by_their_sum():
+    weights = np.array([0.5, 0.25, 9, 0, 1], np.float32)
+    objective = Objective(cross_entropy, GivenWeights(weights), NOBODY)
+    own = torch.tensor([1, 0.5, 0, 0.25, 1, 1], dtype=torch.float64)
+    expected = (own * cross_entropy(LOGITS, LABELS)).sum() / 3.75
+    torch.testing.assert_close(objective(LOGITS, LABELS, batch(), CLEAN), expected)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4])
+def test_shares_of_blocks_add_up(cut):
+    weights = GivenWeights(np.array([0.5, 0.25, 9, 0, 1], np.float32))
+    objective = Objective(cross_entropy, weights, NOBODY)
+    none = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=2)
+    last = torch.cat([torch.arange(cut, 4), torch.tensor([4, 5])])
+    shares = objective(LOGITS[:cut], LABELS[:cut], batch(stop=cut), none)
+    shares = shares + objective(LOGITS[last], LABELS[last], batch(start=cut), CLEAN)
+    torch.testing.assert_close(shares, objective(LOGITS, LABELS, batch(), CLEAN))
+
+
+def test_a_batch_without_weight_gives_a_zero():
+    objective = Objective(cross_entropy, GivenWeights(np.zeros(5, np.float32)), NOBODY)
+    none = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=0)
+    assert objective(LOGITS[:4], LABELS[:4], batch(), none) == 0
+
+
+def test_easiest_examples_are_the_most_confident_ones_after_the_constant_rate():
+    """N of four samples at P = .5 is two; the set has five, of which six were seen in epoch 1."""
+    easiest = EasiestExamples(MPI.COMM_SELF, 0.5, set_size=5, samples_before=5)
+    logits, labels = LOGITS[:4], LABELS[:4]
+    assert easiest(logits, labels, batch(epoch=0))[0].tolist() == [1, 1, 1, 1]
+    mask, count = easiest(logits, labels, batch(epoch=1))
+    own = torch.softmax(logits, dim=1)[torch.arange(4), labels]
+    assert count == mask.sum() == 2
+    assert own[mask > 0].min() > own[mask == 0].max()
+
+
+def test_weights_of_labels_are_found_by_sample_and_are_one_where_verified(tmp_path: Path):
+    image_set = pixel_set(4)  # samples 1, 4, 7, 10
+    image_set.in_clean[2] = True
+    arrays = {"sample": np.array([1, 4, 10, 12]), "weight": np.array([0.1, 0.2, 0.3, 0.4])}
+    write_arrays(tmp_path / "weights.h5", arrays, {})
+    weights = read_label_weights(tmp_path / "weights.h5", image_set)
+    np.testing.assert_array_equal(weights, [0.1, 0.2, 1, 0.3])

@@ -1,0 +1,63 @@
+"""The model of messages against sums by hand, its fit, and the paper's figures of efficiency."""
+
+import csv
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from projects import PROJECT
+
+from mct.scaling import (
+    Link,
+    Task,
+    allgather_terms,
+    allreduce_terms,
+    efficiencies,
+    fit_link,
+    project_step,
+    seconds_of,
+)
+
+
+def test_messages_by_hand():
+    assert allreduce_terms(4, 100.0) == (6, 150.0)
+    assert allreduce_terms(1, 100.0) == (0, 0)
+    assert allgather_terms(8, 512) == (7, 3584)
+    assert seconds_of((6, 150.0), Link(latency=1e-3, seconds_per_byte=1e-2)) == pytest.approx(1.506)
+
+
+@given(st.floats(1e-7, 1e-3), st.floats(1e-11, 1e-7))
+def test_fit_finds_the_link_that_made_the_times(latency, seconds_per_byte):
+    link = Link(latency=latency, seconds_per_byte=seconds_per_byte)
+    sums = [
+        (ranks, count, seconds_of(allreduce_terms(ranks, count), link))
+        for ranks in (2, 4, 8)
+        for count in (1e3, 1e6, 1e8)
+    ]
+    found = fit_link(sums)
+    for ranks, count, seconds in sums:
+        assert seconds_of(allreduce_terms(ranks, count), found) == pytest.approx(seconds, rel=1e-3)
+
+
+def test_steps_of_a_training():
+    """A million pictures, 128 a rank, both ranks of a pair on the same ones."""
+    task = Task(pictures=1_000_000, epochs=90, samples_per_rank=128)
+    assert task.steps(2) == 90 * 7813
+    assert task.steps(512) == 90 * 31
+    assert task.hours(2, 3.6) == pytest.approx(90 * 7813 / 1000)
+
+
+def test_a_projected_step_is_compute_and_messages():
+    link = Link(latency=1e-3, seconds_per_byte=1e-9)
+    assert project_step(2.0, 2, 10**6, 100, link) == pytest.approx(2.0 + 1e-3 + 400e-9)
+    expected = 2.0 + 2 * 1e-3 + 4e6 * 1e-9 + 3 * (1e-3 + 400e-9)
+    assert project_step(2.0, 4, 10**6, 100, link) == pytest.approx(expected)
+
+
+def test_efficiency_of_the_published_rows():
+    """The paper: 63.5 % from 32 to 512 core groups."""
+    with (PROJECT / "workflow/resources/published_scaling.tsv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if "Sunway" in row["system"]]
+    found = efficiencies({int(row["ranks"]): float(row["hours"]) for row in rows})
+    assert found[32] == 1
+    assert found[512] == pytest.approx(0.635, abs=5e-4)

@@ -1,0 +1,35 @@
+"""Estimate the confusion of labels from what a model trained on observed labels predicts."""
+
+from pathlib import Path
+
+from scipy.special import softmax
+
+from mct import confusions, entry
+from mct.compute import choose_compute
+from mct.files import write_json
+from mct.imagesets import indexed_files, open_set
+from mct.prediction import Predictor
+from mct.settings import EvaluationSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, kind=str, settings=str, execution=Path, index=Path, weights=Path, output=Path
+    )
+    settings = entry.read_settings(EvaluationSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
+    set_name = "noisy" if arguments.kind == "anchors" else "clean"
+    image_set = open_set(set_name, indexed_files(arguments.index))
+    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
+    logits, labels = predictor.predict(image_set)
+    probabilities = softmax(logits, axis=1)
+    if arguments.kind == "anchors":
+        matrix = confusions.anchor_predictions(probabilities)
+    else:
+        matrix = confusions.mean_predictions(probabilities, labels)
+    write_json(arguments.output, {"method": arguments.kind, "matrix": matrix.tolist()})
+
+
+if __name__ == "__main__":
+    entry.run(main)

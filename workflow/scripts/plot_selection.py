@@ -1,0 +1,27 @@
+"""Draw how pure and how complete the selections of calibration were, class by class."""
+
+from pathlib import Path
+
+import h5py
+
+from mct import entry, figures
+from mct.selection import Quality, measure_selection
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, samples=list, classes=Path, output=Path)
+    classes = arguments.classes.read_text().splitlines()
+    qualities = [read_quality(path, len(classes)) for path in arguments.samples]
+    figures.save_figure(figures.draw_selection(qualities, classes), arguments.output)
+
+
+def read_quality(path: Path, classes: int) -> Quality:
+    """Return the quality of the selections in a record of samples."""
+    with h5py.File(path) as file:
+        selected, observed, true = (file[name][()] for name in ("selected", "observed", "true"))
+        measurable = (true >= 0) & ~file["in_clean"][()]
+    return measure_selection(selected, observed, true, measurable, classes)
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,36 @@
+"""Weigh observed labels with CleanNet, on features of a model trained on observed labels."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.cleannet import score_labels
+from mct.compute import choose_compute
+from mct.history import write_arrays
+from mct.imagesets import indexed_files, open_set
+from mct.prediction import Predictor
+from mct.settings import CleanNetSettings, EvaluationSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, settings=str, execution=Path, noisy=Path, clean=Path, weights=Path, output=Path
+    )
+    settings = entry.read_settings(CleanNetSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
+    noisy = open_set("noisy", indexed_files(arguments.noisy))
+    clean = open_set("clean", indexed_files(arguments.clean))
+    shared = EvaluationSettings(images=settings.images, model=settings.model)
+    predictor = Predictor(arguments.weights, shared, noisy.classes, compute, execution)
+    noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
+    weights = score_labels(
+        (noisy_features, noisy.observed),
+        (clean_features, clean.label, clean.observed),
+        noisy.classes,
+        settings,
+    )
+    write_arrays(arguments.output, {"sample": noisy.sample, "weight": weights}, {"axes": "sample"})
+
+
+if __name__ == "__main__":
+    entry.run(main)
