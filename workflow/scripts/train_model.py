@@ -46,9 +46,8 @@ def main() -> None:
         execution=execution, seed=(1, seed),
     )  # fmt: skip
     reader = BatchReader(
-        image_set, settings.images, seed=methods.order_seed(settings.seed, stage=1),
-        ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
-        shuffle_window=settings.shuffle_window,
+        image_set, settings.images, ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
+        seed=methods.order_seed(settings.seed, stage=1), shuffle_window=settings.shuffle_window,
     )  # fmt: skip
     clean_reader = open_clean_reader(
         arguments.clean, settings.images, count=settings.clean_per_batch,
