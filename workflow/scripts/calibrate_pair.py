@@ -63,8 +63,7 @@ def main() -> None:
     if world_comm.rank == 0:
         coupling.write(arguments.output, plan)
         seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
-        own = seen["samples_seen_primary"]
-        record = training_record(settings, world_comm.size, compute, progress, own)
+        record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
         pairs = {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
         write_record(arguments.output / "record.json", {**record, **seen, **pairs})
     if topology.group_comm.rank == 0:

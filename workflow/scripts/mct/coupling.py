@@ -113,7 +113,7 @@ class Coupling:
         self.history = History(quantities(image_set.classes))
         samples = len(image_set) if topology.world_comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
-        self._set, self._settings, self._progress = image_set, settings, progress
+        self._set, self._progress = image_set, progress
         self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
         self._teacher = Teacher(learner, topology, settings, len(image_set))
         self._targets = Targets(
