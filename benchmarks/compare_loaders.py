@@ -101,7 +101,7 @@ def noise_picture(number: int, side: int) -> np.ndarray:
         noise = generator.normal(0, 1, (cells, cells, 3)).astype(np.float32)
         for channel in range(3):
             layer = Image.fromarray(noise[..., channel]).resize((side, side), Image.BICUBIC)
-            picture[..., channel] += np.asarray(layer) * 50 * (2 / cells) ** 0.6
+            picture[..., channel] += np.asarray(layer) * 50 * (2 / cells) ** 0.45
         cells *= 2
     return np.clip(picture + 128, 0, 255).astype(np.uint8)
 
