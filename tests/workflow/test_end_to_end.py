@@ -146,3 +146,18 @@ def check_preparations(models: Path) -> None:
     record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
     # Two epochs of five batches, with 16 clean samples each.
     assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
+
+
+def test_performance_is_measured_and_drawn(finished, snakemake):
+    scaling = "{ranks: [2], model: small_cnn, size: 16, samples_per_rank: 4, fixed_batch: 4, "
+    scaling += "repeats: 2, averaged_models: [small_cnn], projected_ranks: [32]}"
+    run = snakemake(
+        "performance", "--cores", 2, "--configfile", "tiny.yaml", "--config", f"scaling={scaling}"
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    for kind in ("prefetch", "communication", "scaling"):
+        with (finished / f"tables/{kind}.tsv").open(newline="") as file:
+            kinds = {row["kind"] for row in csv.DictReader(file, delimiter="\t")}
+        expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
+        assert kinds == expected
+        assert (finished / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")

@@ -213,6 +213,17 @@ def highest(comm: Comm, value: int) -> int:
     return comm.allreduce(value, op=MPI.MAX)
 
 
+def slowest(comm: Comm, seconds: float) -> float:
+    """Return the longest of all ranks' times. Collective."""
+    return comm.allreduce(seconds, op=MPI.MAX)
+
+
+def count_cores(comm: Comm) -> int:
+    """Return how many cores all ranks may use, each counted once. Collective."""
+    cores = [(host_name(), core) for core in os.sched_getaffinity(0)]
+    return len({core for part in comm.allgather(cores) for core in part})
+
+
 def gather_arrays(comm: Comm, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return on rank 0 each array of all ranks with a leading axis of ranks, elsewhere nothing.
 

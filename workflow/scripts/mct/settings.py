@@ -190,6 +190,21 @@ class EstimationSettings(EvaluationSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ScalingSettings:
+    """What is rehearsed on several numbers of ranks; see the schema's section `scaling`."""
+
+    model: str
+    size: int
+    classes: int
+    precision: str
+    samples_per_rank: int
+    fixed_batch: int
+    repeats: int
+    averaged_models: tuple[str, ...]
+    gathered_samples: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """How a stage runs; nothing here changes what it computes beyond rounding."""
 
