@@ -57,7 +57,7 @@ class Viewer:
 
     size: int
     kind: str
-    reduced_decoding: bool = True
+    reduced_decoding: bool = False
 
     @classmethod
     def of(cls, settings: ImageSettings) -> "Viewer":

@@ -78,7 +78,7 @@ class ImageSettings:
     augmentation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    reduced_decoding: bool = True
+    reduced_decoding: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
