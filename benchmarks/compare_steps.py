@@ -163,7 +163,8 @@ def write(rows: list[dict], options: argparse.Namespace) -> None:
         "step and rank, loading included, which other work on the machine disturbs less (our waiting",
         "inside MPI counts, the peer's sleeps do not). `waited_seconds` is our waiting for pictures",
         "in a step. `gigaflops` are those of convolutions and matrix products of a whole step (backward",
-        "of all samples) a processor second of a rank; `matrix_gigaflops` is its best rate in products",
+        "of all samples, also where ours leaves some out, which can pass 100 %) a processor second of",
+        "a rank; `matrix_gigaflops` is its best rate in products",
         "of square matrices in the same precision, all ranks at once.",
     ]  # fmt: skip
     options.output.with_suffix(".md").write_text("\n".join(page) + "\n")

@@ -3,26 +3,30 @@
 OMP_NUM_THREADS=1 PYTHONPATH=workflow/scripts mpiexec -n 2 python -m mpi4py \
     benchmarks/measure_averaging.py --output benchmarks/averaging_epyc
 
-`alone` sums all gradients of a model without computing; `exposed` is the time a step waits after
-its backward pass. Every round measures all variants once, in turn.
+`alone` sums all gradients of a model without computing, all variants in turn; `exposed` is the time
+a step waits after its backward pass, one variant after the other for the sake of memory.
 """
 
 import argparse
+import gc
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import numpy as np
 import torch
 
 from mct.comm import Comm, sum_array, world
 from mct.compute import choose_compute, hardware, versions
-from mct.learner import Learner
+from mct.gradients import group_by_bytes
+from mct.learner import WIRES, Learner
 from mct.losses import cross_entropy
 from mct.models import build_architecture
 from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.transport import Sum, choose_transport
 
 MIB, SIZE, CLASSES = 1 << 20, 224, 14
 IMAGES = ImageSettings(size=SIZE, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -32,81 +36,95 @@ FIELDS = ("model", "allreduce", "wire", "bucket_mib", "alone_seconds", "alone_ra
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to average; `steps` are measured too where `in_step`."""
+    """One way to average the gradients of a model."""
 
     model: str
     allreduce: str
     wire: str
     bucket_mib: int
-    in_step: bool
 
 
-def variants(models: list[str]) -> list[Variant]:
+def variants(model: str) -> list[Variant]:
     """Return algorithms and widths at the default bucket, then other buckets for MPI's sum."""
     ways = [("mpi", "float32"), *itertools.product(
         ("ring", "reduce_scatter_allgather", "recursive"), ("float32", "bfloat16")
     ), ("gloo", "float32")]  # fmt: skip
-    found = []
-    for model in models:
-        found += [Variant(model, *way, 4, True) for way in ways]
-        found += [Variant(model, "mpi", "float32", bucket, True) for bucket in (1, 16, 64)]
-    return found
+    found = [Variant(model, *way, 4) for way in ways]
+    return found + [Variant(model, "mpi", "float32", bucket) for bucket in (1, 16, 64)]
 
 
-class Measurement:
-    """A learner averaged in one way, and the seconds of its rounds."""
+@dataclass
+class Measured:
+    """The seconds of a variant's rounds."""
 
-    def __init__(self, variant: Variant, comm: Comm, batch: int) -> None:
-        self.variant, self._comm = variant, comm
-        execution = ExecutionSettings(
-            bucket_bytes=variant.bucket_mib * MIB, allreduce=variant.allreduce
-        )
-        optimizer = OptimizerSettings(
-            momentum=0.9, nesterov=True, weight_decay=0.0, batch_size=batch * comm.size,
-            gradient_wire=variant.wire,
-        )  # fmt: skip
-        self.learner = Learner(
-            build_architecture(variant.model, CLASSES),
-            compute=choose_compute("auto", execution), comm=comm, images=IMAGES,
-            optimizer=optimizer, execution=execution,
-        )  # fmt: skip
-        self._images = torch.randint(0, 256, (batch, 3, SIZE, SIZE), dtype=torch.uint8).to(
-            memory_format=torch.channels_last
-        )
-        self.alone: list[float] = []
-        self.steps: list[float] = []
-        self.exposed: list[float] = []
+    alone: list[float] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
+    exposed: list[float] = field(default_factory=list)
 
-    def average(self) -> None:
-        """Average once without a backward pass."""
-        self.learner.gradients.begin()
-        self._comm.Barrier()
-        began = perf_counter()
-        self.learner.gradients.finish()
-        self.alone.append(perf_counter() - began)
-
-    def step(self, key: int) -> None:
-        """Make one step."""
-        labels = torch.zeros(len(self._images), dtype=torch.int64)
-        waited = self.learner.gradients.waited_seconds
-        self._comm.Barrier()
-        began = perf_counter()
-        logits = self.learner.forward(self._images, key)
-        loss = cross_entropy(logits, labels).sum() / (len(labels) * self._comm.size)
-        self.learner.update(loss, 0.01)
-        self.steps.append(perf_counter() - began)
-        self.exposed.append(self.learner.gradients.waited_seconds - waited)
-
-    def row(self) -> dict[str, object]:
-        """Return medians over the rounds; waiting is the mean over ranks. Collective."""
-        exposed = torch.tensor([median(self.exposed)]).double().numpy()
-        waited = float(sum_array(self._comm, exposed)[0]) / self._comm.size
-        variant, step = self.variant, median(self.steps)
+    def row(self, variant: Variant, comm: Comm) -> dict[str, object]:
+        """Return medians without the warm-up; waiting is the mean over ranks. Collective."""
+        alone, step = self.alone[1:], median(self.steps[1:])
+        exposed = np.array([median(self.exposed[1:])])
+        waited = float(sum_array(comm, exposed)[0]) / comm.size
         return dict(zip(FIELDS, (
             variant.model, variant.allreduce, variant.wire, variant.bucket_mib,
-            f"{median(self.alone):.4f}", f"{min(self.alone):.4f} to {max(self.alone):.4f}",
+            f"{median(alone):.4f}", f"{min(alone):.4f} to {max(alone):.4f}",
             f"{step:.3f}", f"{waited:.4f}", f"{100 * waited / step:.1f}",
         ), strict=True))  # fmt: skip
+
+
+def sums_of(variant: Variant, comm: Comm, lengths: list[int], memory: torch.Tensor) -> list[Sum]:
+    """Return sums of buckets of so many values, all in the same memory. Collective."""
+    transport = choose_transport(comm, variant.allreduce, torch.device("cpu"), WIRES[variant.wire])
+    return [transport.prepare(part, n) for n, part in enumerate(memory.split(lengths))]
+
+
+def time_alone(found: list[Variant], comm: Comm, rounds: int) -> list[Measured]:
+    """Time sums of all gradients of a model, without computing. Collective."""
+    parameters = list(build_architecture(found[0].model, CLASSES).parameters())[::-1]
+    memory = torch.zeros(sum(p.numel() for p in parameters))
+    sums, measured = [], [Measured() for _ in found]
+    for variant in found:
+        groups = group_by_bytes(parameters, variant.bucket_mib * MIB)
+        lengths = [sum(p.numel() for p in group) for group in groups]
+        sums.append(sums_of(variant, comm, lengths, memory))
+    for _, (ours, record) in itertools.product(
+        range(rounds + 1), list(zip(sums, measured, strict=True))
+    ):
+        comm.Barrier()
+        began = perf_counter()
+        for part in ours:
+            part.start()
+        for part in ours:
+            part.finish()
+        record.alone.append(perf_counter() - began)
+    return measured
+
+
+def time_steps(variant: Variant, comm: Comm, batch: int, steps: int, record: Measured) -> None:
+    """Time steps of a learner that averages in one way. Collective."""
+    execution = ExecutionSettings(
+        bucket_bytes=variant.bucket_mib * MIB, allreduce=variant.allreduce
+    )
+    optimizer = OptimizerSettings(
+        momentum=0.9, nesterov=True, weight_decay=0.0, batch_size=batch * comm.size,
+        gradient_wire=variant.wire,
+    )  # fmt: skip
+    learner = Learner(
+        build_architecture(variant.model, CLASSES), compute=choose_compute("auto", execution),
+        comm=comm, images=IMAGES, optimizer=optimizer, execution=execution,
+    )  # fmt: skip
+    images = torch.randint(0, 256, (batch, 3, SIZE, SIZE), dtype=torch.uint8)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(batch, dtype=torch.int64)
+    for number in range(steps + 1):
+        waited = learner.gradients.waited_seconds
+        comm.Barrier()
+        began = perf_counter()
+        loss = cross_entropy(learner.forward(images, number), labels)
+        learner.update(loss.sum() / (batch * comm.size), 0.01)
+        record.steps.append(perf_counter() - began)
+        record.exposed.append(learner.gradients.waited_seconds - waited)
 
 
 def main() -> None:
@@ -118,20 +136,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     comm = world()
+    choose_compute("auto", ExecutionSettings())
     rows = []
     for model in options.models:
-        measured = [Measurement(v, comm, options.batch) for v in variants([model])]
-        for _ in range(options.rounds + 1):
-            for measurement in measured:
-                measurement.average()
-        for number, measurement in itertools.product(range(options.steps + 1), measured):
-            measurement.step(number)
-        for measurement in measured:
-            for series in (measurement.alone, measurement.steps, measurement.exposed):
-                del series[0]
-            rows.append(measurement.row())
-    if comm.rank == 0:
-        write(rows, options, comm.size)
+        found = variants(model)
+        for variant, record in zip(found, time_alone(found, comm, options.rounds), strict=True):
+            time_steps(variant, comm, options.batch, options.steps, record)
+            gc.collect()  # a learner and its hooks hold each other
+            rows.append(record.row(variant, comm))
+            if comm.rank == 0:
+                write(rows, options, comm.size)
 
 
 def write(rows: list[dict[str, object]], options: argparse.Namespace, ranks: int) -> None:
@@ -146,7 +160,7 @@ def write(rows: list[dict[str, object]], options: argparse.Namespace, ranks: int
         f"`mpiexec -n {ranks} python -m mpi4py {' '.join(sys.argv)}`", "", *table, "",
         f"{ranks} ranks of one thread on {machine['cores']} cores ({machine['processor']}), "
         f"{machine['precision']}, {options.batch} samples of {SIZE} pixels a rank; "
-        f"medians of {options.rounds} sums alone and {options.steps} steps, all variants in turn; "
+        f"medians of {options.rounds} sums alone (all variants in turn) and {options.steps} steps; "
         + ", ".join(f"{name} {number}" for name, number in versions().items()) + ".", "",
         "`exposed_seconds` is the wait after the backward pass, the mean over ranks; it includes",
         "waiting for the slower rank.",

@@ -18,7 +18,7 @@ from mct.checkpoint import Checkpoints
 from mct.clean_batches import CleanReader
 from mct.comm import Comm, split_world, world
 from mct.compute import Compute, choose_compute
-from mct.coupling import Coupling
+from mct.coupling import Coupling, pair_reader
 from mct.imagesets import ImageSet, open_set
 from mct.learner import Learner
 from mct.loading import BatchReader
@@ -163,9 +163,7 @@ def calibrate(
         temperature=2.0, targets="soft", selection="global", selector="pair", seed=0,
     )  # fmt: skip
     clock = StepClock()
-    reader = BatchReader(
-        image_set, images_of(options), seed=0, ranks=topology.pairs, rank=group.rank
-    )
+    reader = pair_reader(topology, image_set, settings, execution)
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=group, role=ROLES[topology.role]
@@ -174,6 +172,7 @@ def calibrate(
         coupling.run(
             reader, no_clean(options, group), plan, checkpoints, execution.prefetch_batches
         )
+    reader.free()
     topology.free()
     return clock
 
