@@ -19,6 +19,7 @@ include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/performance.smk"
 
 
 rule all:

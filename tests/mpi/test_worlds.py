@@ -24,3 +24,26 @@ def test_world(ranks: int) -> None:
     )
     assert job.returncode == 0, job.stdout + job.stderr
     assert " passed" in job.stdout
+
+
+LOWER_LEVEL = """
+import mpi4py
+mpi4py.rc.thread_level = "serialized"
+from mct.comm import share_batches, split_world, world
+topology = split_world(world())
+assert share_batches(topology, batches=2, batch_bytes=100, threaded=True) is None
+share_batches(topology, batches=2, batch_bytes=100, threaded=False).free()
+topology.free()
+"""
+
+
+def test_pairs_read_apart_where_mpi_admits_no_calls_of_a_thread() -> None:
+    job = subprocess.run(
+        ["mpiexec", "-n", "2", sys.executable, "-c", LOWER_LEVEL],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert job.returncode == 0, job.stdout + job.stderr

@@ -9,18 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import picture_of
 
-from mct.images import (
+from mct.augmentation import (
     AUGMENTATION_STREAM,
     DRAWS,
-    EVALUATION_RATIO,
     ORDER_STREAM,
     augment,
     draw_parameters,
-    fit,
     keyed_generator,
     padded_crop,
-    resized_crop,
 )
+from mct.images import EVALUATION_RATIO, fit
 
 LAST_DRAW = np.float32(1 - 2**-24)
 """The largest float32 that a generator draws."""
@@ -83,12 +81,12 @@ def test_crop_is_that_of_a_picture_padded_by_an_eighth(size, draws):
     padded = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)))
     top, left = (int(float(draw) * (2 * margin + 1)) for draw in draws[:2])
     expected = padded[top : top + size, left : left + size]
-    np.testing.assert_array_equal(padded_crop(picture, size, draws), expected)
+    np.testing.assert_array_equal(padded_crop(picture, draws), expected)
 
 
 def test_crops_reach_both_borders_of_the_padding():
     picture = picture_of(1)
-    first, last = (padded_crop(picture, 8, row(down=d, right=d)) for d in (0, LAST_DRAW))
+    first, last = (padded_crop(picture, row(down=d, right=d)) for d in (0, LAST_DRAW))
     np.testing.assert_array_equal(first, np.pad(picture, ((1, 0), (1, 0), (0, 0)))[:8, :8])
     np.testing.assert_array_equal(last, np.pad(picture, ((0, 1), (0, 1), (0, 0)))[1:, 1:])
 
@@ -133,7 +131,7 @@ def test_a_resized_crop_of_the_whole_picture_is_the_picture():
     picture = picture_of(5, 16, 16)
     # The largest area; an aspect of 1 is the middle of its logarithm.
     whole = row(area=1, aspect=0.5)
-    np.testing.assert_array_equal(resized_crop(picture, 16, whole), picture)
+    np.testing.assert_array_equal(augment(picture, 16, "resized_crop", whole), picture)
 
 
 @given(DRAWN, DRAWN)
@@ -142,7 +140,7 @@ def test_a_resized_crop_takes_the_drawn_place(down, right):
     """The smallest area of 40 x 40 pixels is a square of 11: nothing is resized for size 11."""
     picture = picture_of(5, 40, 40)
     top, left = int(float(down) * 30), int(float(right) * 30)
-    view = resized_crop(picture, 11, row(area=0, down=down, right=right))
+    view = augment(picture, 11, "resized_crop", row(area=0, down=down, right=right))
     np.testing.assert_array_equal(view, picture[top : top + 11, left : left + 11])
 
 

@@ -9,16 +9,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import picture_of, pixel_set
+from samples import picture_of, pixel_set, shard_settings, write_set
 
-from mct.images import augment, draw_parameters
+from mct.augmentation import augment, draw_parameters
+from mct.imagesets import open_set
 from mct.loading import (
     Batch,
     BatchReader,
     Prefetcher,
     epoch_order,
     read_for_evaluation,
-    stack,
+    to_tensor,
+    windowed_order,
 )
 from mct.partition import plan_batches
 from mct.settings import ImageSettings
@@ -52,6 +54,52 @@ def test_an_epoch_has_every_position_once_in_an_order_of_its_own(seed, epoch, sa
 def test_orders_differ_between_seeds_and_epochs():
     orders = {epoch_order(seed, epoch, 100).tobytes() for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
+
+
+@given(
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.lists(st.integers(0, 6), min_size=1, max_size=80),
+    st.integers(1, 8),
+)
+def test_a_windowed_order_has_every_position_once_and_few_shards_at_a_time(
+    seed, epoch, shards, window
+):
+    shard = np.array(shards)
+    order = windowed_order(seed, epoch, shard, window)
+    assert sorted(order) == list(range(len(shard)))
+    np.testing.assert_array_equal(order, windowed_order(seed, epoch, shard, window))
+    first = {number: np.flatnonzero(shard[order] == number)[0] for number in set(shards)}
+    last = {number: np.flatnonzero(shard[order] == number)[-1] for number in set(shards)}
+    for place in range(len(shard)):
+        assert sum(first[n] <= place <= last[n] for n in set(shards)) <= window
+
+
+def test_a_window_over_all_shards_is_the_full_shuffle():
+    shard = np.arange(50) % 5
+    np.testing.assert_array_equal(windowed_order(2, 3, shard, 5), epoch_order(2, 3, 50))
+
+
+def test_windows_differ_between_seeds_and_epochs_and_are_shuffled():
+    shard = np.repeat(np.arange(10), 20)
+    orders = [windowed_order(seed, epoch, shard, 2) for seed in range(3) for epoch in range(3)]
+    assert len({order.tobytes() for order in orders}) == 9
+    assert len({frozenset(shard[order[:40]]) for order in orders}) > 1
+    assert (np.diff(orders[0][:40]) < 0).any()
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_a_windowed_epoch_is_read_once_by_any_number_of_ranks(tmp_path, ranks):
+    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(4)))
+    readers = [
+        BatchReader(image_set, SETTINGS, seed=3, ranks=ranks, rank=rank, shuffle_window=2)
+        for rank in range(ranks)
+    ]
+    seen: list[int] = []
+    for plan in plan_batches(len(image_set), len(image_set), 4):
+        parts = [reader.read(plan) for reader in readers]
+        seen += np.concatenate([part.positions[part.start : part.stop] for part in parts]).tolist()
+    np.testing.assert_array_equal(seen, windowed_order(3, 0, image_set.shard, 2))
 
 
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 12))
@@ -96,20 +144,19 @@ def test_a_reader_that_starts_in_the_middle_reads_the_same():
     assert torch.equal(reader.read(reference[4].plan).images, reference[4].images)
 
 
-def test_stacked_pictures_are_channels_first_in_order_and_may_be_none():
-    pictures = [picture_of(number) for number in range(3)]
-    images = stack(pictures, 8)
-    np.testing.assert_array_equal(images.permute(0, 2, 3, 1), np.stack(pictures))
+def test_tensors_are_channels_first_in_order_and_may_be_empty():
+    pictures = np.stack([picture_of(number) for number in range(3)])
+    images = to_tensor(pictures)
+    np.testing.assert_array_equal(images.permute(0, 2, 3, 1), pictures)
     assert images.is_contiguous(memory_format=torch.channels_last)
-    assert stack([], 8).shape == (0, 3, 8, 8)
+    assert to_tensor(pictures[:0]).shape == (0, 3, 8, 8)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 10, 99])
 def test_evaluation_reads_the_whole_set_in_its_order(batch_size):
     image_set = pixel_set(10)
-    images, labels = map(
-        torch.cat, zip(*read_for_evaluation(image_set, 8, batch_size), strict=True)
-    )
+    batches = read_for_evaluation(image_set, SETTINGS, batch_size, threads=2, prefetch=1)
+    images, labels = map(torch.cat, zip(*batches, strict=True))
     np.testing.assert_array_equal(labels, image_set.label)
     expected = np.stack([image_set.read(position) for position in range(10)])
     np.testing.assert_array_equal(images.permute(0, 2, 3, 1), expected)

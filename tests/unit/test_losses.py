@@ -109,6 +109,16 @@ def test_backward_correction_by_hand(label, row):
     assert loss.tolist() == pytest.approx([row[0] * log(4) + row[1] * log(4 / 3)])
 
 
+def test_backward_correction_has_a_floor():
+    """Without one the second class's probability would go to zero, since its entry is negative."""
+    inverse, label = torch.linalg.inv(CONFUSION), torch.tensor([0])
+    logits = torch.tensor([[1000.0, 0]], dtype=torch.float64).requires_grad_()
+    loss = backward_loss(logits, label, inverse)
+    assert loss.tolist() == pytest.approx([log(1e-7)])
+    loss.sum().backward()
+    assert not logits.grad.any()
+
+
 @given(st.integers(0, 99))
 def test_backward_correction_is_unbiased(seed):
     """Its mean over labels observed for a class is cross-entropy with that class."""

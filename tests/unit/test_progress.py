@@ -24,7 +24,7 @@ def test_state_is_written_and_described(tmp_path: Path, capsys: pytest.CaptureFi
     assert err.startswith(
         "mct_paper: goes on after step 2 (40 samples)\nmct_paper: epoch 2, 60 of 100"
     )
-    assert err.endswith("left; loss 0.250\n")
+    assert err.endswith("left; loss 0.250, waited 500 ms a step for batches\n")
     assert out.startswith("mct_paper: epoch 2, 60 of 100 samples, ")
     assert stage.summary()["waited_seconds"] == 0.5
 
@@ -48,3 +48,19 @@ def test_other_ranks_are_silent(capsys: pytest.CaptureFixture[str]):
 
 def test_no_time_left_is_known_before_the_first_sample():
     assert Progress("noise_only", total_samples=100).seconds_left() is None
+
+
+def test_seconds_and_waiting_are_summed_by_epoch():
+    stage = Progress("noise_only", total_samples=100)
+    for step, waited in enumerate((0.5, 0.5, 1.5, 2.0, 4.0)):
+        stage.count(GlobalBatch(step=step, epoch=step // 3, start=0, stop=20), waited)
+        if step in (2, 4):
+            stage.report(step // 3, {})
+    summary = stage.summary()
+    epochs = summary["epochs"]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2]
+    assert [epoch["steps"] for epoch in epochs] == [3, 2]
+    assert [epoch["waited_seconds"] for epoch in epochs] == [1.5, 2.5]
+    assert summary["waited_seconds"] == 4
+    assert summary["waited_seconds_per_step"] == 0.8
+    assert sum(epoch["seconds"] for epoch in epochs) <= summary["training_seconds"]

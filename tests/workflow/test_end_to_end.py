@@ -113,27 +113,6 @@ def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snake
     assert drop_times(Path(finished.parents[1], target).read_bytes()) == drop_times(before)
 
 
-def test_methods_that_need_more_than_their_sets_get_it(finished: Path, snakemake: Run):
-    """A confusion that Mp predicts (GLC), weights of labels (CleanNet), clean samples (MCT)."""
-    folder = "results/tiny/models/tiny"
-    methods = ("glc", "cleannet", "mct")
-    targets = [f"{folder}/{method}/seed0_ranks2/primary.safetensors" for method in methods]
-    run = snakemake(*targets, "--cores", 2, "--configfile", "tiny.yaml")
-    assert run.returncode == 0, run.stdout + run.stderr
-    models = finished / "models/tiny"
-    confusion = models / "pretrain_primary/seed0_ranks2/confusion_estimated.json"
-    matrix = np.array(json.loads(confusion.read_text())["matrix"])
-    np.testing.assert_allclose(matrix.sum(axis=1), 1)
-    with h5py.File(models / "cleannet/seed0_ranks2/label_weights.h5") as file:
-        assert file["weight"].shape == (SIZES["noisy"],)
-    record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
-    # Two epochs of five batches, with 16 clean samples each.
-    assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
-    for target in targets:
-        weights = load_file(finished.parents[1] / target)
-        assert all(np.isfinite(value).all() for value in weights.values())
-
-
 def write_silently(path: Path, data: bytes, times: os.stat_result) -> None:
     """Change a file as a failing disk does, without a new time."""
     path.write_bytes(data)
@@ -154,3 +133,31 @@ def test_every_method_goes_through(finished, snakemake):
         "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT",
     }  # fmt: skip
     assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows)
+    check_preparations(finished / "models/tiny")
+
+
+def check_preparations(models: Path) -> None:
+    """Check the confusion that Mp predicts (GLC), weights of labels (CleanNet), clean samples (MCT)."""
+    confusion = models / "pretrain_primary/seed0_ranks2/confusion_estimated.json"
+    matrix = np.array(json.loads(confusion.read_text())["matrix"])
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    with h5py.File(models / "cleannet/seed0_ranks2/label_weights.h5") as file:
+        assert file["weight"].shape == (SIZES["noisy"],)
+    record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
+    # Two epochs of five batches, with 16 clean samples each.
+    assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
+
+
+def test_performance_is_measured_and_drawn(finished, snakemake):
+    scaling = "{ranks: [2], model: small_cnn, size: 16, samples_per_rank: 4, fixed_batch: 4, "
+    scaling += "repeats: 2, averaged_models: [small_cnn], projected_ranks: [32]}"
+    run = snakemake(
+        "performance", "--cores", 2, "--configfile", "tiny.yaml", "--config", f"scaling={scaling}"
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    for kind in ("prefetch", "communication", "scaling"):
+        with (finished / f"tables/{kind}.tsv").open(newline="") as file:
+            kinds = {row["kind"] for row in csv.DictReader(file, delimiter="\t")}
+        expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
+        assert kinds == expected
+        assert (finished / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")

@@ -69,6 +69,13 @@ def inspection():
     return [result(f"{folder}/{part:04d}.tsv") for part in EXPERIMENT.inspection_parts()]
 
 
+def measurements(kind):
+    """Return the measurements that a table of performance is made of."""
+    folder = "prefetch" if kind == "prefetch" else "scaling"
+    numbers = EXPERIMENT.config["scaling"]["ranks"]
+    return [result(f"performance/{folder}/ranks{number}.json") for number in numbers]
+
+
 def index(set_name):
     """Return the index of a set's shards."""
     return shard_files(set_name)[-1]

@@ -9,10 +9,9 @@ from mct.clean_batches import open_clean_reader
 from mct.comm import check_world_size, local_rank, split_world, world
 from mct.compute import choose_compute
 from mct.confusions import read_confusion
-from mct.coupling import Coupling, plan_calibration
+from mct.coupling import Coupling, pair_reader, plan_calibration
 from mct.imagesets import indexed_files, open_set
 from mct.learner import Learner
-from mct.loading import BatchReader
 from mct.models import build_model, load_weights, save_weights
 from mct.progress import Progress
 from mct.record import training_record, write_record
@@ -46,12 +45,11 @@ def main() -> None:
     )  # fmt: skip
     plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}
     plan = plans[role]
-    place = {"ranks": topology.pairs, "rank": topology.group_comm.rank}
-    order_seed = methods.order_seed(settings.seed, stage=2)
-    reader = BatchReader(image_set, settings.images, seed=order_seed, **place)
+    reader = pair_reader(topology, image_set, settings, execution)
     clean_reader = open_clean_reader(
         arguments.clean, settings.images, count=plan.clean_per_batch,
-        seed=methods.clean_seed(settings.seed, 2, role), **place,
+        seed=methods.clean_seed(settings.seed, 2, role), ranks=topology.pairs,
+        rank=topology.group_comm.rank, threads=execution.decoding_threads,
     )  # fmt: skip
     confusion = read_confusion(arguments.confusion) if settings.targets == "posterior" else None
     told = saved.parent if world_comm.rank == 0 else None
@@ -66,11 +64,13 @@ def main() -> None:
         coupling.write(arguments.output, plan)
         seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
         record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
-        facts = {**record, **seen, **learner.summary(), "pair_hosts": topology.pair_hosts}
+        pairs = {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
+        facts = {**record, **seen, **learner.summary(), **pairs}
         write_record(arguments.output / "record.json", facts)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, arguments.output / f"{role}.safetensors")
     checkpoints.remove()
+    reader.free()
     topology.free()
     del lock
 

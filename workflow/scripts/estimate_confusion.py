@@ -17,10 +17,11 @@ def main() -> None:
         __doc__, kind=str, settings=str, execution=Path, index=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
-    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
     set_name = "noisy" if arguments.kind == "anchors" else "clean"
     image_set = open_set(set_name, indexed_files(arguments.index))
-    predictor = Predictor(arguments.weights, settings, image_set.classes, compute)
+    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
     logits, labels = predictor.predict(image_set)
     probabilities = softmax(logits, axis=1)
     if arguments.kind == "anchors":

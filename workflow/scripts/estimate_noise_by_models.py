@@ -21,10 +21,11 @@ def main() -> None:
         output=Path,
     )  # fmt: skip
     settings = entry.read_settings(EstimationSettings, arguments.settings)
-    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
     noisy = open_set("noisy", indexed_files(arguments.noisy))
     validation = open_set("validation", indexed_files(arguments.validation))
-    predictor = Predictor(arguments.weights, settings, noisy.classes, compute)
+    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
     positions = unseen_sample(noisy.in_clean, settings.samples, settings.seed)
     logits, observed = predictor.predict(noisy.take(positions))
     held_out, true = predictor.predict(validation)

@@ -17,9 +17,10 @@ def main() -> None:
         __doc__, settings=str, execution=Path, split=str, index=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
-    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
     image_set = open_set(arguments.split, indexed_files(arguments.index))
-    predictor = Predictor(arguments.weights, settings, image_set.classes, compute)
+    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
     logits, labels = predictor.predict(image_set)
     write_record(
         arguments.output,

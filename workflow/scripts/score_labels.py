@@ -16,11 +16,12 @@ def main() -> None:
         __doc__, settings=str, execution=Path, noisy=Path, clean=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
-    compute = choose_compute(settings.model.precision, entry.read_execution(arguments.execution))
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution)
     noisy = open_set("noisy", indexed_files(arguments.noisy))
     clean = open_set("clean", indexed_files(arguments.clean))
     shared = EvaluationSettings(images=settings.images, model=settings.model)
-    predictor = Predictor(arguments.weights, shared, noisy.classes, compute)
+    predictor = Predictor(arguments.weights, shared, noisy.classes, compute, execution)
     noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
     weights = score_labels(
         (noisy_features, noisy.observed),

@@ -45,14 +45,14 @@ def main() -> None:
         model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
         execution=execution, seed=(1, seed),
     )  # fmt: skip
-    order_seed = methods.order_seed(settings.seed, stage=1)
     reader = BatchReader(
-        image_set, settings.images, seed=order_seed, ranks=comm.size, rank=comm.rank
-    )
-    clean_seed = methods.clean_seed(settings.seed, 1, arguments.role)
+        image_set, settings.images, ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
+        seed=methods.order_seed(settings.seed, stage=1), shuffle_window=settings.shuffle_window,
+    )  # fmt: skip
     clean_reader = open_clean_reader(
-        arguments.clean, settings.images, count=settings.clean_per_batch, seed=clean_seed,
-        ranks=comm.size, rank=comm.rank,
+        arguments.clean, settings.images, count=settings.clean_per_batch,
+        seed=methods.clean_seed(settings.seed, 1, arguments.role),
+        ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
     )  # fmt: skip
     evidence = next(iter(arguments.evidence), None)
     before = constant_samples(settings, sizes)

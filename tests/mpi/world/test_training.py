@@ -3,6 +3,7 @@
 In float64 on a model without norm and dropout, where only the order of sums differs.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -102,8 +103,11 @@ class SignallingReader(BatchReader):
 
     def read(self, plan: GlobalBatch) -> Batch:
         if plan.step == self._step:
-            signal.raise_signal(signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGUSR1)  # it may be another thread that reads
         return self._reader.read(plan)
+
+    def cancel(self) -> None:
+        self._reader.cancel()
 
 
 @pytest.fixture
@@ -280,13 +284,13 @@ def calibrate(
     coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
     count = (settings.clean_per_batch_auxiliary, settings.clean_per_batch_primary)[topology.role]
     clean_reader = clean_reader_on(topology.group_comm, count, seed=20 + topology.role)
-    reader = reader_on(topology.group_comm, image_set)
+    reader = changes.get("reader") or reader_on(topology.group_comm, image_set)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     role = ROLES[topology.role]
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
-    plan = plan_calibration(settings, SAMPLES, role)
-    coupling.run(reader, clean_reader, plan, checkpoints, prefetch=0)
+    plan = plan_calibration(settings, len(image_set), role)
+    coupling.run(reader, clean_reader, plan, checkpoints, changes.get("prefetch", 0))
     return coupling
 
 

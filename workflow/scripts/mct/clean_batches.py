@@ -44,10 +44,13 @@ class CleanReader:
         seed: int,
         ranks: int,
         rank: int,
+        threads: int = 1,
     ) -> None:
         self._size, self._count = settings.size, count if image_set else 0
         if image_set:
-            self._reader = BatchReader(image_set, settings, seed=seed, ranks=ranks, rank=rank)
+            self._reader = BatchReader(
+                image_set, settings, seed=seed, ranks=ranks, rank=rank, threads=threads
+            )
             self._samples = len(image_set)
 
     def read(self, step: int) -> CleanBatch:
@@ -64,7 +67,14 @@ class CleanReader:
 
 
 def open_clean_reader(
-    index: Path, settings: ImageSettings, *, count: int, seed: int, ranks: int, rank: int
+    index: Path,
+    settings: ImageSettings,
+    *,
+    count: int,
+    seed: int,
+    ranks: int,
+    rank: int,
+    threads: int,
 ) -> CleanReader:
     """Return a reader of the clean set that an index describes, which is not opened for none.
 
@@ -76,7 +86,9 @@ def open_clean_reader(
     image_set = open_set("clean", indexed_files(index)) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
-    return CleanReader(image_set, settings, count=count, seed=seed, ranks=ranks, rank=rank)
+    return CleanReader(
+        image_set, settings, count=count, seed=seed, ranks=ranks, rank=rank, threads=threads
+    )
 
 
 def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:

@@ -21,7 +21,7 @@ LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
 """glibc's mallopt: parameters, and values that keep freed memory in the process."""
 AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
 """Layers of our architectures that autocast computes in bfloat16."""
-LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "snakemake")
+LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
 
 
 @dataclass(frozen=True, kw_only=True)

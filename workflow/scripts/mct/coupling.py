@@ -12,20 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.augmentation import Viewer
 from mct.checkpoint import Checkpoints
 from mct.clean_batches import CleanBatch, CleanReader, join
-from mct.comm import PRIMARY, Topology, average_running_statistics, start_gather, wait_for
+from mct.comm import (
+    PRIMARY,
+    Topology,
+    average_running_statistics,
+    share_batches,
+    start_gather,
+    wait_for,
+)
 from mct.decisions import Decision, SampleRecord, Selector
 from mct.history import History, write_arrays, write_epochs
 from mct.imagesets import ImageSet
 from mct.learner import Arrays, Learner
-from mct.loading import Batch, BatchReader, Prefetcher
+from mct.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
 from mct.losses import confidence
-from mct.methods import ROLES
+from mct.methods import ROLES, order_seed
 from mct.partition import GlobalBatch
 from mct.progress import Progress
 from mct.schedules import SCHEDULES
-from mct.settings import CalibrationSettings
+from mct.settings import CalibrationSettings, ExecutionSettings
 from mct.targets import Lesson, Targets
 from mct.teachers import Teacher
 from mct.training import Plan
@@ -53,6 +61,37 @@ def plan_calibration(settings: CalibrationSettings, set_size: int, role: str = "
         learning_rate=settings.learning_rate,
         schedule=SCHEDULES[settings.schedule],
         clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
+    )
+
+
+def pair_reader(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    execution: ExecutionSettings,
+) -> BatchReader:
+    """Return the reader of a pair's batches, of which each rank decodes half where it can.
+
+    Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
+    """
+    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    buffers = None
+    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+        buffers = share_batches(
+            topology,
+            batches=execution.prefetch_batches + BATCHES_IN_USE,
+            batch_bytes=samples * 3 * size * size,
+            threaded=execution.prefetch_batches > 0,
+        )
+    return BatchReader(
+        image_set,
+        settings.images,
+        seed=order_seed(settings.seed, stage=2),
+        ranks=topology.pairs,
+        rank=topology.group_comm.rank,
+        shuffle_window=settings.shuffle_window,
+        threads=execution.decoding_threads,
+        buffers=buffers,
     )
 
 
@@ -94,7 +133,7 @@ class Coupling:
         prefetch: int,
     ) -> None:
         """Train both models of the pair on the plan's batches, in place. Collective."""
-        prefetcher = Prefetcher(prefetch)
+        prefetcher = Prefetcher(prefetch, reader.cancel)
 
         def read(step: GlobalBatch) -> tuple[Batch, CleanBatch]:
             return reader.read(step), clean_reader.read(step.step)

@@ -25,7 +25,7 @@ from mct.errors import UserError
 from mct.files import write_text
 from mct.layouts import open_layout, used_settings
 from mct.partition import divide_ranks
-from mct.settings import DatasetSettings, ShardSettings, parse, pick, resolve
+from mct.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
 
 SCRIPTS = Path(__file__).parents[1]
 SECONDS_TO_CANCEL = 90.0
@@ -131,6 +131,16 @@ class Experiment:
         dataset = self.config["dataset"]
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
         return _json({**methods.evaluation_settings(self.config), **own})
+
+    def scaling_settings(self) -> str:
+        """Return the settings of what is rehearsed on several numbers of ranks."""
+        precision = {"precision": self.config["model"]["precision"]}
+        return _json(pick({**self.config["scaling"], **precision}, ScalingSettings))
+
+    def projection_settings(self) -> str:
+        """Return what the table of scaling asks of the measurements."""
+        section = self.config["scaling"]
+        return _json({name: section[name] for name in ("pictures", "epochs", "projected_ranks")})
 
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""

@@ -1,115 +1,162 @@
-"""Fitting and augmenting pictures.
+"""Decoding and fitting the plain pictures of shards.
 
-A decoded picture is a uint8 array of shape (height, width, 3). Augmentation is drawn from a
-counter-based generator, so that a sample's parameters depend on (seed, epoch, sample) alone.
-Cropping and flipping are slices of arrays; whatever resamples is torchvision's functional
-transform, imported when it is needed because that import takes seconds.
+A decoded picture is a uint8 array of shape (height, width, 3). JPEGs are decoded by libjpeg-turbo
+without Python's lock, all else by Pillow, which gives the same pixels of JPEGs too.
 """
 
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
+import simplejpeg
 
-from mct.pictures import Picture
+from mct.pictures import Picture, decode
 
-DRAWS = 5
-"""Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
-ORDER_STREAM, AUGMENTATION_STREAM = 0, 1
-AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
+if TYPE_CHECKING:
+    from torch import Tensor
+
 EVALUATION_RATIO = 256 / 224
 """Short side before the centre crop, relative to the crop, where pictures are not tiny."""
 TINY = 64
+JPEG_START = b"\xff\xd8\xff"
+JPEG_COLOURS = ("YCbCr", "Gray")
+REDUCTIONS = (8, 4, 2)
+"""Divisors of a JPEG's size that libjpeg-turbo decodes at directly, largest first."""
+SERIAL_ELEMENTS = 1 << 15
+"""From so many on torch divides the elements of a tensor among threads."""
 
 
-def keyed_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
-    """Return the generator of one purpose in one epoch: Philox keyed by (seed, epoch)."""
-    return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, stream]))
+class Box(NamedTuple):
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, picture: Picture) -> Picture:
+        """Return this part of a picture."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def draw_parameters(seed: int, epoch: int, samples: int) -> NDArray[np.float32]:
-    """Return uniform numbers in [0, 1) of shape (samples, DRAWS); row i is that of sample i.
+def decode_plain(data: bytes, name: str, reduction: int = 1) -> Picture:
+    """Return a shard's encoded picture as RGB, uint8 (height, width, 3).
 
-    The generator is counter-based and rows follow each other, so row i does not depend on how
-    many samples there are.
+    `reduction` (1 or one of `REDUCTIONS`) divides height and width, rounded up, of a whole JPEG;
+    other pictures keep their size.
+
+    Raises
+    ------
+    BrokenPictureError
+        The data are no picture, or a part of one.
     """
-    generator = keyed_generator(seed, epoch, AUGMENTATION_STREAM)
-    return generator.random((samples, DRAWS), dtype=np.float32)
+    shape = jpeg_shape(data)
+    if shape is not None:
+        least = [-(-side // reduction) for side in shape]
+        with suppress(ValueError):  # libjpeg-turbo warns; Pillow knows whether that is serious
+            return simplejpeg.decode_jpeg(data, "RGB", min_height=least[0], min_width=least[1])
+    return decode(data, name)
 
 
-def fit(picture: Picture, size: int) -> Picture:
-    """Return a picture as (size, size, 3): short side resized, centre cropped.
+def jpeg_shape(data: bytes) -> tuple[int, int] | None:
+    """Return height and width of a JPEG in colour or grey, None of anything else."""
+    if not data.startswith(JPEG_START):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return (height, width) if colours in JPEG_COLOURS else None
+
+
+def reduction_for(box: Box, shape: tuple[int, int]) -> int:
+    """Return the largest divisor of a JPEG's size that leaves a box at least as large as `shape`."""
+    fits = (d for d in REDUCTIONS if box.height >= d * shape[0] and box.width >= d * shape[1])
+    return next(fits, 1)
+
+
+def reduce_box(box: Box, reduction: int, picture: Picture) -> Box:
+    """Return a box in pixels of the picture that was decoded at a part of its size.
+
+    Pixel i of it shows pixels from i * reduction on, so its last ones may show nothing more.
+    """
+    height, width = picture.shape[:2]
+    top, left = round(box.top / reduction), round(box.left / reduction)
+    bottom = min(round((box.top + box.height) / reduction), height)
+    right = min(round((box.left + box.width) / reduction), width)
+    return Box(top, left, bottom - top, right - left)
+
+
+def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
+    """Return height and width of a picture that is resized to be cropped to `size` at its centre.
 
     Larger inputs keep a margin around the crop, as is usual in evaluation at 224 pixels.
     """
-    height, width = picture.shape[:2]
     if (height, width) == (size, size):
-        return picture
+        return size, size
     short = size if size <= TINY else round(size * EVALUATION_RATIO)
     scale = short / min(height, width)
-    shape = max(short, round(height * scale)), max(short, round(width * scale))
-    resized = _resample(picture, (0, 0, height, width), shape)
-    top, left = (shape[0] - size) // 2, (shape[1] - size) // 2
-    return resized[top : top + size, left : left + size]
+    return max(short, round(height * scale)), max(short, round(width * scale))
 
 
-def augment(picture: Picture, size: int, kind: str, draws: NDArray[np.float32]) -> Picture:
-    """Return a training view, uint8 (size, size, 3), of a picture.
+def fit(picture: Picture, size: int) -> Picture:
+    """Return a picture as (size, size, 3): short side resized, centre cropped."""
+    height, width = picture.shape[:2]
+    return centre(resample(picture, fitted_shape(height, width, size)), size)
+
+
+def centre(picture: Picture, size: int) -> Picture:
+    """Return the square of `size` pixels in the middle of a picture."""
+    top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
+    return picture[top : top + size, left : left + size]
+
+
+def resample(
+    picture: Picture,
+    shape: tuple[int, int],
+    *,
+    mirrored: bool = False,
+    out: Picture | None = None,
+) -> Picture:
+    """Return a picture resized to `shape` by bilinear interpolation with antialiasing.
 
     Parameters
     ----------
-    kind
-        `none`, `crop`, `crop_flip` or `resized_crop`; see the schema.
-    draws
-        The sample's row of `draw_parameters`, shape (DRAWS,).
+    mirrored
+        Whether left and right change places.
+    out
+        Contiguous array that is written to, (*shape, 3); new memory costs as much as resizing.
     """
-    if kind == "none":
-        return fit(picture, size)
-    view = (
-        resized_crop(picture, size, draws)
-        if kind == "resized_crop"
-        else padded_crop(picture, size, draws)
-    )
-    return view[:, ::-1] if kind != "crop" and draws[2] < 0.5 else view
+    import torch  # takes seconds
+
+    out = np.empty((*shape, 3), np.uint8) if out is None else out
+    if picture.shape[:2] == shape:
+        out[:] = mirror(picture) if mirrored else picture
+        return out
+    if mirrored or not picture.flags.writeable:
+        picture = mirror(picture) if mirrored else picture.copy()
+    # interpolate(..., mode="bilinear", antialias=True) has no `out`; this operator uses one thread
+    torch.ops.aten._upsample_bilinear2d_aa.out(to_image(picture), shape, False, out=to_image(out))
+    return out
 
 
-def padded_crop(picture: Picture, size: int, draws: NDArray[np.float32]) -> Picture:
-    """Return a random crop after padding with black by an eighth on every side."""
-    margin = size // 8
-    picture = fit(picture, size)
-    down, right = (int(draw * (2 * margin + 1)) - margin for draw in draws[:2])
-    view = np.zeros_like(picture)
-    source, target = _overlap(down, size), _overlap(-down, size)
-    view[target, _overlap(-right, size)] = picture[source, _overlap(right, size)]
-    return view
+def mirror(picture: Picture) -> Picture:
+    """Return a copy of rows of pixels, (rows, width, 3), with left and right exchanged.
 
-
-def _overlap(shift: int, size: int) -> slice:
-    return slice(max(shift, 0), size + min(shift, 0))
-
-
-def resized_crop(picture: Picture, size: int, draws: NDArray[np.float32]) -> Picture:
-    """Return a crop of random area and aspect ratio, resized (Szegedy et al., CVPR 2015).
-
-    One draw for area and one for aspect; where they do not fit into the picture the crop is cut
-    to its borders, so that the number of random numbers is fixed.
+    A dozen times faster than a reversed slice of an array. So few rows at a time that torch does
+    not start threads for each of the loader's.
     """
-    height, width = picture.shape[:2]
-    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * float(draws[3]))
-    aspect = float(np.exp(np.log(ASPECT[0]) + np.log(ASPECT[1] / ASPECT[0]) * float(draws[4])))
-    crop_width = max(1, min(width, round((area * aspect) ** 0.5)))
-    crop_height = max(1, min(height, round((area / aspect) ** 0.5)))
-    top = int(draws[0] * (height - crop_height + 1))
-    left = int(draws[1] * (width - crop_width + 1))
-    return _resample(picture, (top, left, crop_height, crop_width), (size, size))
+    source = picture if picture.flags.writeable else picture.copy()
+    mirrored = np.empty(picture.shape, np.uint8)
+    rows = max(1, (SERIAL_ELEMENTS - 1) // max(1, mirrored[:1].size))
+    for start in range(0, len(picture), rows):
+        part = slice(start, start + rows)
+        to_image(mirrored[part]).copy_(to_image(source[part]).flip(-1))
+    return mirrored
 
 
-def _resample(picture: Picture, box: tuple[int, int, int, int], shape: tuple[int, int]) -> Picture:
-    """Return the box (top, left, height, width) of a picture, resized to `shape` with antialiasing."""
+def to_image(picture: Picture) -> "Tensor":
+    """Return a picture as a tensor (1, 3, height, width) of the same memory."""
     import torch
-    from torchvision.transforms.v2 import InterpolationMode, functional
 
-    writable = picture if picture.flags.writeable else picture.copy()
-    tensor = torch.from_numpy(writable).permute(2, 0, 1)
-    view = functional.resized_crop(
-        tensor, *box, list(shape), InterpolationMode.BILINEAR, antialias=True
-    )
-    return view.permute(1, 2, 0).numpy()
+    return torch.from_numpy(picture).permute(2, 0, 1)[None]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from mct.errors import UserError
 from mct.files import file_digest
-from mct.pictures import Picture, decode
+from mct.images import decode_plain
+from mct.pictures import Picture
 from mct.shards import Shard, open_shard
 
 
@@ -36,13 +38,46 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.sample)
 
+    @cached_property
+    def pixel_size(self) -> int | None:
+        """The height and width at which shards keep pictures decoded; None where they are encoded."""
+        sizes = {shard.attributes["size"] for shard in self.shards if shard.pixels is not None}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    @cached_property
+    def is_encoded(self) -> bool:
+        """Whether shards keep pictures as encoded files."""
+        return any(shard.pixels is None for shard in self.shards)
+
     def read(self, position: int) -> Picture:
         """Return the picture at `position`, decoded, uint8 (height, width, 3); may be read-only."""
+        if self.is_encoded:
+            return decode_plain(*self.read_encoded(position))
+        return self.shards[self.shard[position]].read(int(self.index[position]))
+
+    def read_encoded(self, position: int) -> tuple[bytes, str]:
+        """Return the encoded picture at `position`, and what to call it in an error."""
         shard, index = self.shards[self.shard[position]], int(self.index[position])
-        stored = shard.read(index)
-        if shard.attributes["encoding"] == "pixels":
-            return stored
-        return decode(stored.tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}")
+        return shard.read(index).tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}"
+
+    def read_many(self, positions: NDArray[np.int64]) -> Picture:
+        """Return pictures that are kept as pixels, uint8 (b, size, size, 3); a copy."""
+        numbers, size = self.shard[positions], self.pixel_size or 0
+        pictures = np.empty((len(positions), size, size, 3), np.uint8)
+        for number in np.unique(numbers):
+            chosen = np.flatnonzero(numbers == number)
+            pictures[chosen] = self.shards[number].read_many(self.index[positions[chosen]])
+        return pictures
+
+    def expect(self, positions: NDArray[np.int64]) -> None:
+        """Ask the system to fetch pictures that will be read soon."""
+        numbers = self.shard[positions]
+        for number in np.unique(numbers) if self.shards else ():
+            self.shards[number].expect(self.index[positions[numbers == number]])
+
+    def in_storage_order(self, positions: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the order of positions in which their pictures lie in the shards, shape (b,)."""
+        return np.lexsort((self.index[positions], self.shard[positions]))
 
     def take(self, positions: NDArray[np.integer]) -> "ImageSet":
         """Return the pictures at these positions alone, in this order; integers of shape (m,)."""

@@ -5,12 +5,16 @@ count. A rank may hold any number of selected samples, none included, so means o
 averaged.
 """
 
+from math import log
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 NEGATIVE_WEIGHT, MARGIN = 5.0, 0.1
 """Of CleanNet's verification loss."""
+LEAST_LOG = log(1e-7)
+"""Of a probability in backward correction."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -47,9 +51,11 @@ def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
     """Return -sum_j (T^-1)[observed, j] log p_j of each sample, shape (b,); it may be negative.
 
     `inverse` is the inverse of T, shape (K, K). Its mean over observed labels is the cross-entropy
-    with true ones (Patrini et al., CVPR 2017, Theorem 1).
+    with true ones (Patrini et al., CVPR 2017, Theorem 1). It falls without end as p of a class with a
+    negative entry falls, so p counts as 1e-7 at least, as in the authors' program.
     """
-    return -(inverse.to(logits.dtype)[labels] * functional.log_softmax(logits, dim=1)).sum(dim=1)
+    likelihood = functional.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)
+    return -(inverse.to(logits.dtype)[labels] * likelihood).sum(dim=1)
 
 
 def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:

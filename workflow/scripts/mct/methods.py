@@ -210,6 +210,7 @@ def training_settings(config: Mapping[str, Any], method: str, seed: int) -> dict
         "weighting": row.weighting,
         "clean_per_batch": own.get("clean_per_batch", 0),
         "seed": seed,
+        "shuffle_window": config["shards"]["shuffle_window"],
     }
 
 
@@ -228,7 +229,8 @@ def calibration_section(config: Mapping[str, Any], method: str) -> dict[str, Any
 def calibration_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
     """Return the `CalibrationSettings` of a method, as plain data."""
     section = pick(calibration_section(config, method), CalibrationSettings)
-    return {**_shared_sections(config), **section, "seed": seed}
+    window = config["shards"]["shuffle_window"]
+    return {**_shared_sections(config), **section, "seed": seed, "shuffle_window": window}
 
 
 def cleannet_settings(config: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mct.compute import Compute
 from mct.imagesets import ImageSet
 from mct.loading import read_for_evaluation
 from mct.models import build_model, load_weights
-from mct.settings import EvaluationSettings, ImageSettings
+from mct.settings import EvaluationSettings, ExecutionSettings, ImageSettings
 
 BATCH_SIZE = 256
 """Pictures that are predicted at a time."""
@@ -22,18 +22,29 @@ class Predictor:
     """A trained model and the form in which it sees pictures."""
 
     def __init__(
-        self, weights: Path, settings: EvaluationSettings, classes: int, compute: Compute
+        self,
+        weights: Path,
+        settings: EvaluationSettings,
+        classes: int,
+        compute: Compute,
+        execution: ExecutionSettings,
     ) -> None:
         model = build_model(settings.model, classes, settings.images.size, seed=0)
         load_weights(model, weights)
         self._model, self._compute, self._images = compute.place(model), compute, settings.images
-        self._classes = classes
+        self._classes, self._execution = classes, execution
 
     def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
         if not len(image_set):
             return np.empty((0, self._classes), np.float32), np.empty(0, np.int64)
-        batches = read_for_evaluation(image_set, self._images.size, BATCH_SIZE)
+        batches = read_for_evaluation(
+            image_set,
+            self._images,
+            BATCH_SIZE,
+            threads=self._execution.decoding_threads,
+            prefetch=self._execution.prefetch_batches,
+        )
         return predict(self._model, batches, self._compute, self._images)
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:

@@ -27,7 +27,8 @@ class Progress:
         self._stage, self._total, self._folder = stage, total_samples, folder
         self._seen = self._first = self._epoch = 0
         self._began = perf_counter()
-        self._waited_seconds = 0.0
+        self._steps, self._waited_seconds = 0, 0.0
+        self._epochs: list[dict[str, float]] = []
         self._written = self._printed = -SECONDS_BETWEEN_LINES
 
     def resume(self, step: int, samples: int) -> None:
@@ -39,7 +40,7 @@ class Progress:
     def count(self, batch: GlobalBatch, waited_seconds: float) -> None:
         """Note a global batch and the seconds that were waited for batches since the start."""
         self._seen, self._epoch = self._seen + batch.size, batch.epoch
-        self._waited_seconds = waited_seconds
+        self._steps, self._waited_seconds = self._steps + 1, waited_seconds
         now = perf_counter()
         if self._folder and now - self._written >= SECONDS_BETWEEN_FILES:
             self._written = now
@@ -58,15 +59,35 @@ class Progress:
         }
 
     def report(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Print how far the stage is and the figures of the epoch that ends."""
+        """Print how far the stage is, the figures of the epoch that ends and what it waited."""
+        waited = self._end_epoch(epoch)
         named = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         line = describe(self._state() | {"epoch": epoch + 1})
         if self._folder:
+            named += f"{', ' if named else ''}waited {1e3 * waited:.3g} ms a step for batches"
             print(f"{line}; {named}", file=sys.stderr, flush=True)
         now = perf_counter()
         if self._folder and now - self._printed >= SECONDS_BETWEEN_LINES:
             self._printed = now
             print(line, flush=True)
+
+    def _end_epoch(self, epoch: int) -> float:
+        """Note the epoch's steps and times; return the seconds waited for batches, a step."""
+        before = {
+            name: sum(past[name] for past in self._epochs)
+            for name in ("steps", "seconds", "waited_seconds")
+        }
+        steps = self._steps - before["steps"]
+        waited = self._waited_seconds - before["waited_seconds"]
+        self._epochs.append(
+            {
+                "epoch": epoch + 1,
+                "steps": steps,
+                "seconds": perf_counter() - self._began - before["seconds"],
+                "waited_seconds": waited,
+            }
+        )
+        return waited / max(steps, 1)
 
     def note(self, message: str) -> None:
         """Print one line about the stage to the log."""
@@ -82,12 +103,14 @@ class Progress:
         rate = self.samples_per_second()
         return (self._total - self._seen) / rate if rate else None
 
-    def summary(self) -> dict[str, float]:
-        """Return seconds, speed and waiting, for the record beside the result."""
+    def summary(self) -> dict[str, object]:
+        """Return seconds, speed and waiting since the (last) start, for the record of the result."""
         return {
             "training_seconds": perf_counter() - self._began,
             "samples_per_second": self.samples_per_second(),
             "waited_seconds": self._waited_seconds,
+            "waited_seconds_per_step": self._waited_seconds / max(self._steps, 1),
+            "epochs": self._epochs,
         }
 
 

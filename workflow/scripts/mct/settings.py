@@ -78,6 +78,7 @@ class ImageSettings:
     augmentation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    reduced_decoding: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,7 @@ class TrainingSettings:
     decay_learning_rate: float
     schedule: str
     seed: int
+    shuffle_window: int = 0
     loss: str = "cross_entropy"
     weighting: str = "equal"
     clean_per_batch: int = 0
@@ -144,6 +146,7 @@ class CalibrationSettings:
     selection: str
     selector: str
     seed: int
+    shuffle_window: int = 0
     warmup_epochs: float = 0.0
     confidence_memory: float = 0.0
     strictness: float = 0.0
@@ -187,12 +190,29 @@ class EstimationSettings(EvaluationSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ScalingSettings:
+    """What is rehearsed on several numbers of ranks; see the schema's section `scaling`."""
+
+    model: str
+    size: int
+    classes: int
+    precision: str
+    samples_per_rank: int
+    fixed_batch: int
+    repeats: int
+    averaged_models: tuple[str, ...]
+    gathered_samples: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionSettings:
     """How a stage runs; nothing here changes what it computes beyond rounding."""
 
     device: str = "auto"
     threads_per_rank: int = 1
     prefetch_batches: int = 2
+    loader_threads: int = 0
+    share_batches: bool = True
     bucket_bytes: int = 4 << 20
     allreduce: str = "auto"
     checkpoint_minutes: float = 10.0
@@ -200,6 +220,11 @@ class ExecutionSettings:
     gigaflops_per_thread: float = 20.0
     stall_minutes: float = 20.0
     picture_threads: int = 2
+
+    @property
+    def decoding_threads(self) -> int:
+        """The threads of each rank that decode pictures."""
+        return self.loader_threads or self.threads_per_rank
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:

@@ -10,6 +10,8 @@ on a damaged structure.
 
 import hashlib
 import json
+import os
+import weakref
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,32 +95,72 @@ def _check_seal(path: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """An open, verified shard of n pictures; arrays of length n as in `FIELDS`."""
+    """An open, verified shard of n pictures; arrays of length n as in `FIELDS`.
+
+    `file` is the descriptor that the payload is read from; where pictures are kept as pixels,
+    `pixels` maps them, uint8 (n, size, size, 3). Encoded ones are read by position: mapped pages
+    would count as memory of the process. Several threads may read at the same time.
+    """
 
     path: Path
     attributes: dict[str, Any]
     fields: dict[str, NDArray[Any]]
-    payload: NDArray[np.uint8]
+    file: int
+    payload_start: int
+    pixels: NDArray[np.uint8] | None
 
     def __len__(self) -> int:
         return len(self.fields["sample"])
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); a read-only view.
+        """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
 
         Raises
         ------
         UserError
-            The bytes are not those that were written.
+            The bytes are not those that were written, or cannot be read.
         """
-        picture = self.payload[index]
-        if self.attributes["encoding"] == "encoded":
-            start, stop = self.fields["offset"][index : index + 2]
-            picture = self.payload[start:stop]
+        picture: Any = self._read_encoded(index) if self.pixels is None else self.pixels[index]
         if zlib.crc32(picture) != self.fields["crc32"][index]:
-            key = self.fields["key"][index].decode()
-            raise UserError(f"{self.path}: picture {key}: wrong checksum; {REMEDY}")
+            raise self._damaged(index)
         return picture
+
+    def _read_encoded(self, index: int) -> NDArray[np.uint8]:
+        start, stop = self.fields["offset"][index : index + 2].tolist()
+        try:
+            data = os.pread(self.file, stop - start, self.payload_start + start)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read: {error.strerror}; rerun") from error
+        return np.frombuffer(data, np.uint8)
+
+    def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
+
+        Raises
+        ------
+        UserError
+            The bytes of one are not those that were written.
+        """
+        assert self.pixels is not None
+        pictures = self.pixels[indices]
+        checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))
+        wrong = np.flatnonzero(checksums != self.fields["crc32"][indices])
+        if len(wrong):
+            raise self._damaged(int(indices[wrong[0]]))
+        return pictures
+
+    def _damaged(self, index: int) -> UserError:
+        key = self.fields["key"][index].decode()
+        return UserError(f"{self.path}: picture {key}: wrong checksum; {REMEDY}")
+
+    def expect(self, indices: NDArray[np.int64]) -> None:
+        """Ask the system to fetch encoded pictures, which will be read soon."""
+        if self.pixels is not None or not hasattr(os, "posix_fadvise"):
+            return
+        starts = self.fields["offset"][indices] + self.payload_start
+        counts = self.fields["offset"][indices + 1] - self.fields["offset"][indices]
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            os.posix_fadvise(self.file, start, count, os.POSIX_FADV_WILLNEED)
 
     def verify(self) -> None:
         """Read every picture; UserError at the first that is not as it was written."""
@@ -143,13 +185,23 @@ def open_shard(path: Path) -> Shard:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_version(path, attributes)
             fields = {name: file[name][()] for name in FIELDS}
-            payload = _map_payload(path, file["payload"])
-            _check_payload(path, attributes, fields, payload)
+            shape, place = file["payload"].shape, payload_place(file["payload"])
+            _check_payload(path, attributes, fields, shape)
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
-    return Shard(path=path, attributes=attributes, fields=fields, payload=payload)
+    is_encoded = attributes["encoding"] == "encoded"
+    shard = Shard(
+        path=path,
+        attributes=attributes,
+        fields=fields,
+        file=os.open(path, os.O_RDONLY),
+        payload_start=place[0],
+        pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
+    )
+    weakref.finalize(shard, os.close, shard.file)
+    return shard
 
 
 def _plain(value: Any) -> Any:
@@ -165,18 +217,18 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
 
 
 def _check_payload(
-    path: Path, attributes: dict[str, Any], fields: dict[str, Any], payload: NDArray[np.uint8]
+    path: Path, attributes: dict[str, Any], fields: dict[str, NDArray[Any]], shape: tuple[int, ...]
 ) -> None:
     encoded = attributes["encoding"] == "encoded"
     expected = int(fields["offset"][-1]) if encoded else len(fields["sample"])
-    if len(payload) != expected:
+    if shape[0] != expected:
         raise UserError(
-            f"{path}: expected a payload of length {expected}, got {len(payload)}; {REMEDY}"
+            f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
         )
 
 
-def _map_payload(path: Path, payload: h5py.Dataset) -> NDArray[np.uint8]:
-    """Map the payload into memory: threads then read it without HDF5's lock."""
-    if payload.size == 0:
-        return np.zeros(payload.shape, np.uint8)
-    return np.memmap(path, np.uint8, mode="r", offset=payload.id.get_offset(), shape=payload.shape)
+def _map_pixels(path: Path, shape: tuple[int, ...], start: int) -> NDArray[np.uint8]:
+    """Map pictures into memory: threads then read them without HDF5's lock."""
+    if not all(shape):
+        return np.zeros(shape, np.uint8)
+    return np.memmap(path, np.uint8, mode="r", offset=start, shape=shape)

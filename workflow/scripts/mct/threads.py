@@ -1,4 +1,4 @@
-"""Work on many items in threads, results in order, memory bounded."""
+"""Work on many items in threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -36,3 +36,27 @@ def map_in_threads(function: Callable[[S], T], items: Iterable[S], threads: int)
 def _pieces(items: Iterator[S]) -> Iterator[list[S]]:
     while piece := list(islice(items, ITEMS_PER_TASK)):
         yield piece
+
+
+class Workers:
+    """Threads that share out work; the caller's is one of them."""
+
+    def __init__(self, threads: int) -> None:
+        self._others = threads - 1
+        self._pool = ThreadPoolExecutor(self._others, "loader") if self._others else None
+
+    def each(self, function: Callable[[S], None], items: Iterable[S]) -> None:
+        """Apply a function to every item, each thread taking the next one; raise its error."""
+        shared = iter(list(items))  # whose `next` is atomic
+
+        def work() -> None:
+            for item in shared:
+                function(item)
+
+        parts = [self._pool.submit(work) for _ in range(self._others)] if self._pool else []
+        try:
+            work()
+        finally:
+            errors = [part.exception() for part in parts]
+        for error in filter(None, errors):
+            raise error

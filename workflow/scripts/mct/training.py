@@ -117,7 +117,7 @@ class Training:
         -------
         Per step, summed over samples: loss, correct predictions, samples.
         """
-        plan, prefetcher = self._plan, Prefetcher(prefetch)
+        plan, prefetcher = self._plan, Prefetcher(prefetch, self._reader.cancel)
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
         for batch, clean in prefetcher.map(self._read, plan.batches(first)):

@@ -94,6 +94,17 @@ class Planner:
         memory = self._model_megabytes(1)
         return self._serial(seconds, memory, attempt, self._experiment.threads_per_rank)
 
+    def rehearse(self, ranks: str, attempt: int) -> Demand:
+        """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
+        section, count = self._config["scaling"], int(ranks)
+        cost = demands.model_cost(section["model"], section["size"])
+        execution = self._config["execution"]
+        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
+        samples = 3 * (section["repeats"] + 1) * section["samples_per_rank"]
+        seconds = 4 * demands.compute_seconds(cost, samples, rate, training=True)
+        memory = demands.model_megabytes(cost, section["samples_per_rank"], section["size"], 2)
+        return self._ranks(count, 2, seconds, memory, attempt)
+
     def catalogue(self, attempt: int) -> Demand:
         """Return what reading the lists asks for, and the pictures where noise depends on them."""
         rows = sum(self._experiment.sizes.values())

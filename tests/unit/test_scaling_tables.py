@@ -1,0 +1,122 @@
+"""Tables of scaling, communication and prefetch from made measurements, checked by hand."""
+
+import pytest
+from projects import PROJECT
+
+from mct.performance_figures import DRAWINGS
+from mct.scaling import Link, Task, allreduce_terms, seconds_of
+from mct.scaling_tables import (
+    communication_rows,
+    link_of,
+    prefetch_rows,
+    read_published_scaling,
+    scaling_rows,
+)
+
+LINK = Link(latency=1e-4, seconds_per_byte=1e-9)
+TASK = Task(pictures=1000, epochs=9, samples_per_rank=10)
+PUBLISHED = PROJECT / "workflow/resources/published_scaling.tsv"
+
+
+def found(ranks: int, step: float, *, cores: int = 4) -> dict:
+    """Return measurements of a machine whose messages are `LINK`'s."""
+    averaging = seconds_of(allreduce_terms(ranks, 4e6), LINK)
+    small = seconds_of(allreduce_terms(ranks, 4e3), LINK)
+    return {
+        "ranks": ranks,
+        "cores": cores,
+        "parameters": 1000,
+        "batches": {"weak": 10 * ranks // 2, "strong": 10},
+        "steps": {"weak": [step, step * 0.9, step * 1.5], "strong": [step / 2]},
+        "averages": {
+            "large": {"parameters": 10**6, "seconds": [averaging]},
+            "small": {"parameters": 1000, "seconds": [small]},
+        },
+        "gatherings": {"128": [1e-4, 3e-4, 2e-4]},
+    }
+
+
+MEASURED = {2: found(2, 3.6), 4: found(4, 3.7), 8: found(8, 9.0)}
+
+
+def test_the_link_is_fitted_where_ranks_have_their_own_cores():
+    oversubscribed = {
+        8: {**found(8, 9.0), "averages": {"large": {"parameters": 9, "seconds": [9]}}}
+    }
+    link = link_of({**MEASURED, **oversubscribed})
+    assert link.latency == pytest.approx(LINK.latency, rel=1e-3)
+    assert link.seconds_per_byte == pytest.approx(LINK.seconds_per_byte, rel=1e-3)
+
+
+def test_measured_hours_are_steps_times_seconds():
+    """1,000 pictures in batches of 10: 9 x 100 steps of 3.6 s are 0.9 h."""
+    rows = scaling_rows(MEASURED, TASK, [], [])
+    weak = {row["ranks"]: row for row in rows if row["scaling"] == "weak"}
+    assert (weak["2"]["hours"], weak["2"]["step_seconds"]) == ("0.9", "3.6")
+    assert (weak["2"]["lowest"], weak["2"]["highest"]) == ("3.24", "5.4")
+    assert weak["4"]["hours"] == f"{9 * 50 * 3.7 / 3600:.4g}"
+    assert weak["4"]["efficiency_percent"] == "97.3"
+    assert [weak[n]["oversubscribed"] for n in "248"] == ["no", "no", "yes"]
+    strong = next(row for row in rows if row["scaling"] == "strong")
+    assert strong["hours"] == f"{9 * 100 * 1.8 / 3600:.4g}"
+
+
+def test_projections_go_on_from_the_fewest_ranks_and_say_so():
+    rows = scaling_rows(MEASURED, TASK, [512, 32], [])
+    projected = [row for row in rows if row["kind"] == "projected"]
+    assert [row["ranks"] for row in projected] == ["32", "512"]
+    assert {row["kind"] for row in rows} == {"measured", "projected"}
+    averaging = seconds_of(allreduce_terms(16, 4000), LINK)
+    gathering = (31 - 1) * (LINK.latency + 40 * LINK.seconds_per_byte)  # beyond that of two ranks
+    expected = 3.6 + averaging + gathering
+    assert float(projected[0]["step_seconds"]) == pytest.approx(expected, rel=1e-3)
+    assert float(projected[1]["efficiency_percent"]) < float(projected[0]["efficiency_percent"])
+
+
+def test_published_rows_keep_their_source_and_have_their_own_efficiency():
+    rows = scaling_rows(MEASURED, TASK, [], read_published_scaling(PUBLISHED))
+    published = [row for row in rows if row["kind"] == "published"]
+    assert all(row["source"] and not row["step_seconds"] for row in published)
+    sunway = {row["ranks"]: row for row in published if "Sunway" in row["system"]}
+    assert sunway["512"]["efficiency_percent"] == "63.5"
+    gpu = next(row for row in published if "Titan" in row["system"])
+    assert (gpu["hours"], gpu["efficiency_percent"]) == ("150", "100.0")
+
+
+def test_messages_are_sorted_and_have_their_spread():
+    rows = communication_rows(MEASURED)
+    assert [row["ranks"] for row in rows if row["message"] == "averaging large"] == ["2", "4", "8"]
+    gathering = next(row for row in rows if row["message"].startswith("allgather"))
+    assert gathering["seconds"] == "0.0002"
+    assert (gathering["lowest"], gathering["highest"]) == ("0.0001", "0.0003")
+    assert gathering["bytes_of_a_rank"] == "512"
+
+
+PREFETCH = {
+    2: {
+        "ranks": 2,
+        "cores": 1,
+        "batch_size": 64,
+        "depths": {
+            "0": {"step": [1.5, 1.4, 1.6], "reading": [0.5, 0.5, 0.5], "exposed": [0.5, 0.5, 0.5]},
+            "2": {"step": [1.1, 1.0, 1.2], "reading": [0.6, 0.5, 0.7], "exposed": [0.1, 0.1, 0.0]},
+        },
+    }
+}
+
+
+def test_parts_of_a_mini_batch():
+    plain, ahead = prefetch_rows(PREFETCH)
+    assert (plain["compute_seconds"], plain["hidden_io_seconds"]) == ("1", "0")
+    assert (ahead["exposed_io_seconds"], ahead["hidden_io_seconds"]) == ("0.1", "0.5")
+    assert ahead["oversubscribed"] == "yes"
+
+
+def test_every_table_has_its_figure():
+    rows = {
+        "prefetch": prefetch_rows(PREFETCH),
+        "communication": communication_rows(MEASURED),
+        "scaling": scaling_rows(MEASURED, TASK, [32, 512], read_published_scaling(PUBLISHED)),
+    }
+    lines = {kind: len(DRAWINGS[kind](part).axes) for kind, part in rows.items()}
+    assert lines == {"prefetch": 1, "communication": 2, "scaling": 2}

@@ -1,0 +1,48 @@
+"""Time mini-batches of a training with and without prefetch, on some MPI ranks."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.comm import check_world_size, count_cores, local_rank, world
+from mct.compute import choose_compute, hardware, versions
+from mct.imagesets import indexed_files, open_set
+from mct.learner import Learner
+from mct.loading import BatchReader
+from mct.models import build_model
+from mct.prefetch_timing import time_depths
+from mct.record import write_record
+from mct.settings import TrainingSettings
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, ranks=int, settings=str, execution=Path, noisy=Path, steps=int, output=Path
+    )
+    comm = world()
+    check_world_size(comm, arguments.ranks)
+    settings = entry.read_settings(TrainingSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
+    image_set = open_set("noisy", indexed_files(arguments.noisy))
+    model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
+    learner = Learner(
+        model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
+        execution=execution,
+    )  # fmt: skip
+    reader = BatchReader(
+        image_set, settings.images, seed=settings.seed, ranks=comm.size, rank=comm.rank,
+        shuffle_window=settings.shuffle_window, threads=execution.decoding_threads,
+    )  # fmt: skip
+    batch_size = min(settings.optimizer.batch_size, len(image_set))
+    depths = (0, max(1, execution.prefetch_batches))
+    times = time_depths(comm, learner, reader, len(image_set), batch_size, depths, arguments.steps)
+    cores = count_cores(comm)
+    if comm.rank == 0:
+        facts = {"ranks": comm.size, "cores": cores, "depths": times}
+        facts |= {"batch_size": batch_size, "samples": len(image_set), "settings": settings}
+        facts |= {"hardware": hardware(compute), "versions": versions()}
+        write_record(arguments.output, facts)
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,50 @@
+"""Time steps of calibration, sums of gradients and gatherings of confidences on some MPI ranks."""
+
+from pathlib import Path
+
+from mct import entry
+from mct.comm import check_world_size, count_cores, split_world, world
+from mct.compute import choose_compute, hardware, versions
+from mct.record import write_record
+from mct.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
+from mct.settings import ScalingSettings
+
+
+def main() -> None:
+    arguments = entry.options(__doc__, ranks=int, settings=str, execution=Path, output=Path)
+    comm = world()
+    check_world_size(comm, arguments.ranks)
+    topology = split_world(comm)
+    settings = entry.read_settings(ScalingSettings, arguments.settings)
+    execution = entry.read_execution(arguments.execution)
+    batches = {
+        "weak": settings.samples_per_rank * topology.pairs,
+        "strong": max(settings.fixed_batch, topology.pairs),
+    }
+    facts = {
+        "ranks": comm.size,
+        "cores": count_cores(comm),
+        "settings": settings,
+        "batches": batches,
+        "steps": {
+            name: time_steps(topology, settings, execution, size) for name, size in batches.items()
+        },
+        "parameters": count_parameters(settings.model, settings.classes),
+        "averages": {
+            name: time_averages(comm, name, settings, execution)
+            for name in settings.averaged_models
+        },
+        "gatherings": {
+            str(samples): time_gatherings(topology, samples, 20 * settings.repeats)
+            for samples in settings.gathered_samples
+        },
+        "hardware": hardware(choose_compute(settings.precision, execution)),
+        "versions": versions(),
+    }
+    if comm.rank == 0:
+        write_record(arguments.output, facts)
+    topology.free()
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,63 @@
+"""Write the table, the figure and the sidecar of prefetch, communication or scaling."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from mct import entry, scaling_tables
+from mct.figures import save_figure
+from mct.files import write_json
+from mct.performance_figures import DRAWINGS
+from mct.scaling import Task
+from mct.tables import Row, write_table
+
+MEASURED = "Measured on {processor}, {cores} cores in all, {precision}; medians, lowest, highest. "
+CAPTIONS = {
+    "prefetch": "Exposed: what a step waits for its batch; hidden: reading beyond that.",
+    "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
+fitted to the averages that were measured with no more ranks than cores.""",
+    "scaling": """Weak: a rank keeps its batch, and steps get fewer; strong: the global batch stays.
+Projected: the step of the fewest measured ranks, with the messages of more ranks over links like those
+measured here, nothing hidden. Published: times of the named source on its machine. Steps are those of a
+calibrated pair on random pictures, reading not included.""",
+}
+
+
+def main() -> None:
+    arguments = entry.options(
+        __doc__, kind=str, config=Path, measurements=list, published=Path, output=Path
+    )
+    config = yaml.safe_load(arguments.config.read_text())
+    found = [json.loads(path.read_text()) for path in arguments.measurements]
+    measured = {part["ranks"]: part for part in found}
+    rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)
+    hardware = {**found[0]["hardware"], "cores": found[0]["cores"]}
+    caption = MEASURED.format(**hardware) + CAPTIONS[arguments.kind]
+    write_table(rows, arguments.output, caption)
+    write_json(
+        arguments.output.with_suffix(".json"), {"configuration": config, "measurements": found}
+    )
+    figure = arguments.output.parents[1] / "figures" / f"{arguments.kind}.png"
+    save_figure(DRAWINGS[arguments.kind](rows), figure)
+
+
+def table_rows(
+    kind: str, measured: scaling_tables.Measurements, settings: dict, published: Path
+) -> list[Row]:
+    """Return the rows of a table."""
+    if kind == "prefetch":
+        return scaling_tables.prefetch_rows(measured)
+    if kind == "communication":
+        return scaling_tables.communication_rows(measured)
+    task = Task(
+        pictures=settings["pictures"],
+        epochs=settings["epochs"],
+        samples_per_rank=settings["samples_per_rank"],
+    )
+    others = scaling_tables.read_published_scaling(published)
+    return scaling_tables.scaling_rows(measured, task, settings["projected_ranks"], others)
+
+
+if __name__ == "__main__":
+    entry.run(main)
