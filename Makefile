@@ -15,7 +15,7 @@ run: $(STAMP)
 	@cat results/digits/tables/accuracy.md
 
 test: $(STAMP)
-	$(ACTIVATE) && pytest -q --durations=10
+	$(ACTIVATE) && pytest -q --durations=25
 
 lint: $(STAMP)
 	$(ACTIVATE) && ruff check . && ruff format --check .

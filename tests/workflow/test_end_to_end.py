@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import h5py
 import numpy as np
-from projects import Run
+import pytest
+from projects import Run, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
 
@@ -123,17 +125,24 @@ def drop_times(text: bytes) -> dict:
     return {k: v for k, v in json.loads(text).items() if k not in ("seconds", "started")}
 
 
-def test_every_method_goes_through(finished, snakemake):
-    others = "[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
-    run = snakemake("--cores", 2, "--configfile", "tiny.yaml", "--config", f"methods={others}")
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project with its results, which a test may add to."""
+    return shutil.copytree(finished.parents[1], tmp_path / "project", symlinks=True)
+
+
+def test_every_method_goes_through(copied: Path):
+    others = "methods=[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
+    run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", others)
     assert run.returncode == 0, run.stdout + run.stderr
-    with (finished / "tables/accuracy.tsv").open(newline="") as file:
+    results = copied / "results/tiny"
+    with (results / "tables/accuracy.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["model"] == "Mp"]
     assert {row["method"] for row in rows} >= {
         "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT",
     }  # fmt: skip
     assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows)
-    check_preparations(finished / "models/tiny")
+    check_preparations(results / "models/tiny")
 
 
 def check_preparations(models: Path) -> None:
@@ -148,16 +157,16 @@ def check_preparations(models: Path) -> None:
     assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
 
 
-def test_performance_is_measured_and_drawn(finished, snakemake):
+def test_performance_is_measured_and_drawn(copied: Path):
     scaling = "{ranks: [2], model: small_cnn, size: 16, samples_per_rank: 4, fixed_batch: 4, "
     scaling += "repeats: 2, averaged_models: [small_cnn], projected_ranks: [32]}"
-    run = snakemake(
-        "performance", "--cores", 2, "--configfile", "tiny.yaml", "--config", f"scaling={scaling}"
-    )
+    options = ("--cores", 2, "--configfile", "tiny.yaml", "--config", f"scaling={scaling}")
+    run = run_snakemake(copied, "performance", *options)
     assert run.returncode == 0, run.stdout + run.stderr
+    results = copied / "results/tiny"
     for kind in ("prefetch", "communication", "scaling"):
-        with (finished / f"tables/{kind}.tsv").open(newline="") as file:
+        with (results / f"tables/{kind}.tsv").open(newline="") as file:
             kinds = {row["kind"] for row in csv.DictReader(file, delimiter="\t")}
         expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
         assert kinds == expected
-        assert (finished / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")
+        assert (results / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")
