@@ -14,30 +14,25 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-import torch
 
-from mct.clean_batches import CleanReader
 from mct.comm import Topology, split_world, start_gather, wait_for, world
 from mct.compute import choose_compute, hardware, versions
-from mct.coupling import Coupling
 from mct.decisions import Selector
 from mct.imagesets import ImageSet
-from mct.learner import Learner
 from mct.loading import Batch
-from mct.losses import cross_entropy, selected_mean
-from mct.models import build_architecture
-from mct.partition import GlobalBatch, block
-from mct.progress import Progress
-from mct.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
+from mct.rehearsal import (
+    NOISE,
+    learn_all,
+    paper_settings,
+    random_batch,
+    random_learner,
+    random_set,
+    rehearsed_step,
+    time_once,
 )
+from mct.settings import CalibrationSettings, ExecutionSettings, ScalingSettings
 
 CLASSES = 14
-NOISE = {"rate": 0.4, "upper": 0.4}
 FIELDS = ("ranks", "model", "samples_per_rank", "uncoupled_seconds", "coupled_seconds",
           "ratio", "ratio_range", "selection_seconds", "selection_range", "selection_percent")  # fmt: skip
 
@@ -53,55 +48,23 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     topology = split_world(world())
-    settings = make_settings(options, topology.pairs)
-    batch, image_set = make_batch(options, topology), make_set(options, topology)
+    rehearsed = ScalingSettings(
+        model=options.model, size=options.size, classes=CLASSES, precision="auto",
+        samples_per_rank=options.batch, fixed_batch=options.batch, repeats=options.repetitions,
+        averaged_models=(), gathered_samples=(),
+    )  # fmt: skip
+    samples = options.batch * topology.pairs
+    settings, image_set = paper_settings(rehearsed, samples), random_set(samples, CLASSES)
+    batch = random_batch(image_set, options.size, topology.pairs, topology.group_comm.rank)
     selections = time_selections(topology, settings, image_set, batch, options.selections)
     pairs = (
         [(options.selection_only,) * 2]
         if options.selection_only
-        else time_steps(topology, settings, image_set, batch, options)
+        else time_steps(topology, settings, image_set, batch, options.repetitions)
     )
     if topology.world_comm.rank == 0:
         write(pairs, selections, options, topology.world_comm.size)
     topology.free()
-
-
-def make_settings(options: argparse.Namespace, pairs: int) -> CalibrationSettings:
-    """Return a calibration of the paper's form."""
-    return CalibrationSettings(
-        images=ImageSettings(
-            size=options.size, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3
-        ),
-        model=ModelSettings(name=options.model, initial_weights=None, precision="auto"),
-        optimizer=OptimizerSettings(
-            momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=options.batch * pairs
-        ),
-        epochs=1, learning_rate=0.01, schedule="linear", soft_target_weight=0.5,
-        temperature=2.0, targets="soft", selection="global", selector="pair", seed=0,
-    )  # fmt: skip
-
-
-def make_set(options: argparse.Namespace, topology: Topology) -> ImageSet:
-    """Return the labels of a set; its pictures are never read."""
-    samples = options.batch * topology.pairs
-    nothing, labels = np.zeros(samples, np.int64), np.arange(samples) % CLASSES
-    return ImageSet(
-        shards=[], shard=nothing, index=nothing, sample=np.arange(samples), label=labels,
-        observed=labels, true=labels, in_clean=nothing.astype(bool), classes=CLASSES,
-    )  # fmt: skip
-
-
-def make_batch(options: argparse.Namespace, topology: Topology) -> Batch:
-    """Return this rank's block of random pictures."""
-    samples = options.batch * topology.pairs
-    start, stop = block(samples, topology.pairs, topology.group_comm.rank)
-    images = torch.randint(
-        0, 256, (stop - start, 3, options.size, options.size), dtype=torch.uint8
-    ).contiguous(memory_format=torch.channels_last)
-    return Batch(
-        plan=GlobalBatch(step=0, epoch=0, start=0, stop=samples), positions=np.arange(samples),
-        start=start, stop=stop, images=images, labels=torch.arange(start, stop) % CLASSES,
-    )  # fmt: skip
 
 
 def time_selections(
@@ -124,42 +87,17 @@ def time_selections(
 
 def time_steps(
     topology: Topology, settings: CalibrationSettings, image_set: ImageSet, batch: Batch,
-    options: argparse.Namespace,
+    repetitions: int,
 ) -> list[tuple[float, float]]:  # fmt: skip
     """Return seconds of (the slower model's own step, the coupled step) of each repetition."""
-    execution = ExecutionSettings()
-    learner = Learner(
-        build_architecture(options.model, CLASSES), compute=choose_compute("auto", execution),
-        comm=topology.group_comm, images=settings.images, optimizer=settings.optimizer,
-        execution=execution, seed=(0, topology.role),
-    )  # fmt: skip
-    progress = Progress("benchmark", total_samples=1)
-    coupling = Coupling(learner, topology, image_set, settings, NOISE, None, progress)
-    nothing = CleanReader(None, settings.images, count=0, seed=0, ranks=1, rank=0).read(0)
-    steps = (
-        lambda: train_alone(learner, batch),
-        lambda: coupling.step(batch, nothing, 1e-4),
-    )
-    seconds = []
-    for _ in range(options.repetitions + 1):
-        pair = []
-        for step in steps:
-            topology.world_comm.Barrier()
-            began = perf_counter()
-            step()
-            pair.append(max(topology.world_comm.allgather(perf_counter() - began)))
-        seconds.append((pair[0], pair[1]))
-    return seconds[1:]
-
-
-def train_alone(learner: Learner, batch: Batch) -> None:
-    """Make the step of a model that learns from every sample of a batch."""
-    logits = learner.forward(batch.images, 0)
-    losses = cross_entropy(logits, batch.labels)
-    loss = selected_mean(losses, torch.ones_like(losses), batch.plan.size)
-    learner.update(loss, 1e-4)
-    int((logits.argmax(dim=1) == batch.labels).sum())
-    loss.item()
+    execution, comm = ExecutionSettings(), topology.world_comm
+    learner = random_learner(topology.group_comm, settings.model.name, CLASSES, settings, execution)
+    coupled_step = rehearsed_step(topology, learner, image_set, settings, batch)
+    pairs = []
+    for _ in range(repetitions + 1):
+        alone = time_once(comm, lambda: learn_all(learner, batch))
+        pairs.append((alone, time_once(comm, coupled_step)))
+    return pairs[1:]
 
 
 def write(

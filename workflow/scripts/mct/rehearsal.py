@@ -36,13 +36,15 @@ PUBLISHED_CLASSES = 1000
 
 def timed(comm: Comm, action: Callable[[], object], repeats: int) -> list[float]:
     """Return the seconds of the slowest rank in each repetition, after one of warm-up. Collective."""
-    seconds = []
-    for _ in range(repeats + 1):
-        comm.Barrier()
-        began = perf_counter()
-        action()
-        seconds.append(slowest(comm, perf_counter() - began))
-    return seconds[1:]
+    return [time_once(comm, action) for _ in range(repeats + 1)][1:]
+
+
+def time_once(comm: Comm, action: Callable[[], object]) -> float:
+    """Return the seconds of the slowest rank, all starting together. Collective."""
+    comm.Barrier()
+    began = perf_counter()
+    action()
+    return slowest(comm, perf_counter() - began)
 
 
 def time_steps(
@@ -59,18 +61,23 @@ def time_steps(
     image_set = random_set(batch_size, settings.classes)
     group = topology.group_comm
     learner = random_learner(group, settings.model, settings.classes, calibration, execution)
-    coupling = Coupling(
-        learner,
-        topology,
-        image_set,
-        calibration,
-        NOISE,
-        None,
-        Progress("rehearsal", total_samples=1),
-    )
     batch = random_batch(image_set, settings.size, topology.pairs, group.rank)
+    step = rehearsed_step(topology, learner, image_set, calibration, batch)
+    return timed(topology.world_comm, step, settings.repeats)
+
+
+def rehearsed_step(
+    topology: Topology,
+    learner: Learner,
+    image_set: ImageSet,
+    calibration: CalibrationSettings,
+    batch: Batch,
+) -> Callable[[], None]:
+    """Return what makes a step of calibration on the same batch again and again. Collective."""
+    progress = Progress("rehearsal", total_samples=1)
+    coupling = Coupling(learner, topology, image_set, calibration, NOISE, None, progress)
     nothing = CleanReader(None, calibration.images, count=0, seed=0, ranks=1, rank=0).read(0)
-    return timed(topology.world_comm, lambda: coupling.step(batch, nothing, RATE), settings.repeats)
+    return lambda: coupling.step(batch, nothing, RATE)
 
 
 def time_averages(
