@@ -31,7 +31,7 @@ def prepared(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = new_project(
         tmp_path_factory.mktemp("prepared") / "project",
         methods=["mct_paper"],
-        calibration={"epochs": 300},
+        calibration={"epochs": 150},
         execution={"checkpoint_steps": 50},
     )
     run = run_snakemake(project, TARGET, "--cores", 2, "--configfile", "tiny.yaml")

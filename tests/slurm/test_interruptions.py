@@ -9,7 +9,7 @@ import pytest
 from projects import run_snakemake
 from workflows import MODEL, SECONDS, Workflow, kill_rank, node_of, slurm, wait_for
 
-LONG_EPOCHS = int(os.environ.get("MCT_LONG_EPOCHS", "1500"))
+LONG_EPOCHS = int(os.environ.get("MCT_LONG_EPOCHS", "1000"))
 """Of calibration, such that it needs several times the limit of q_test_short."""
 
 

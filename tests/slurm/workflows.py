@@ -26,7 +26,7 @@ def new_project(folder: Path, **sections: object) -> Path:
     path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
     profile = project / "profiles/slurm/config.yaml"
-    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 3"))
+    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 5"))
     return project
 
 
