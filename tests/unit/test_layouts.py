@@ -54,6 +54,24 @@ def test_every_layout_makes_a_catalogue_of_its_tree(tmp_path, name):
         assert decode(open_layout(settings).read(path), path).shape[2] == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("webvision", {}, "0.1 of WebVision's validation pictures"),
+        ("webvision", {"clean_root": "."}, "., not WebVision's own"),
+        ("animal10n", {"clean_fraction": 0.3}, "0.3 of the test pictures"),
+        ("image_folder", {}, "the folder clean/"),
+        ("table", {"clean_fraction": 0.5}, "0.5 of the training pictures"),
+        ("cifar_n", {}, "0.1 of the training pictures"),
+        ("clothing1m", {}, "own verified pictures"),
+    ],
+)
+def test_tables_can_say_where_the_clean_set_is_from(tmp_path, name, changes, words):
+    root = TREES[name](tmp_path)
+    layout = open_layout(dataset_settings(layout=name, root=str(root), **changes))
+    assert words in layout.clean_source()
+
+
 def noisy_layout(name, root, tmp_path, rate: float, **changes: object):
     """Return a layout of a tree with noise by pictures; a file has the truth that the tree lacks."""
     if name == "food101n":

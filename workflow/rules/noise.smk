@@ -69,8 +69,9 @@ rule tabulate_noise:
         **report(),
     params:
         execution=EXECUTION,
+        clean=EXPERIMENT.clean_source,
     shell:
         f"{START} workflow/scripts/tabulate_noise.py"
-        " --config {params.execution:q} --configured {input.configured:q}"
+        " --clean {params.clean:q} --config {params.execution:q} --configured {input.configured:q}"
         " --models {input.models:q} --classes {input.classes:q} --output {output.tsv:q} 2> {log:q}"
         f" {code('tabulate_noise.py')}"

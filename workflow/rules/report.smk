@@ -60,9 +60,10 @@ rule tabulate_pictures:
         **report(),
     params:
         dataset=EXPERIMENT.dataset,
+        clean=EXPERIMENT.clean_source,
     shell:
         f"{START} workflow/scripts/tabulate_pictures.py"
-        " --dataset {params.dataset:q}"
+        " --dataset {params.dataset:q} --clean {params.clean:q}"
         " --census {input.census:q} --names {input.names:q} --pictures {output.pictures:q}"
         " --classes {output.classes:q} --figure {output.png:q} 2> {log:q}"
         f" {code('tabulate_pictures.py')}"

@@ -33,7 +33,9 @@ def main() -> None:
     published = tables.read_published(arguments.published, settings["dataset"])
     titles = tables.all_titles(settings["titles"])
     rows = tables.accuracy_rows(evaluations, records, titles, settings["preparations"], published)
-    tables.write_table(rows, arguments.output, CAPTION)
+    tables.write_table(
+        rows, arguments.output, tables.name_clean_set(CAPTION, settings["clean_set"])
+    )
     write_json(
         arguments.output.with_suffix(".json"),
         {

@@ -8,7 +8,7 @@ import yaml
 from mct import entry
 from mct.files import write_json
 from mct.noise_table import noise_rows
-from mct.tables import write_table
+from mct.tables import name_clean_set, write_table
 
 CAPTION = """Percent of labels in the noisy set that are wrong, of all and of those observed as a class. The
 first row feeds M and N. Intervals are Wilson's at 95 %, of counts. The other two estimators look at
@@ -20,13 +20,14 @@ judge them and nothing else."""
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, config=Path, configured=Path, models=Path, classes=Path, output=Path
+        __doc__, clean=str, config=Path, configured=Path, models=Path, classes=Path, output=Path
     )
     configured, models = (
         json.loads(path.read_text()) for path in (arguments.configured, arguments.models)
     )
     classes = arguments.classes.read_text("utf-8").splitlines()
-    write_table(noise_rows(configured, models, classes), arguments.output, CAPTION)
+    caption = name_clean_set(CAPTION, arguments.clean)
+    write_table(noise_rows(configured, models, classes), arguments.output, caption)
     write_json(
         arguments.output.with_suffix(".json"),
         {

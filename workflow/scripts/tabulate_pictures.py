@@ -7,18 +7,26 @@ from mct import entry
 from mct.catalogue import SETS
 from mct.census import SIDE_EDGES, class_rows, picture_rows
 from mct.figures import draw_pictures, save_figure
-from mct.tables import write_table
+from mct.tables import name_clean_set, write_table
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, census=Path, names=Path, pictures=Path, classes=Path, figure=Path
+        __doc__,
+        dataset=str,
+        clean=str,
+        census=Path,
+        names=Path,
+        pictures=Path,
+        classes=Path,
+        figure=Path,
     )
     counted = json.loads(arguments.census.read_text())
     census = {name: counted[name] for name in SETS}
     names = arguments.names.read_text("utf-8").splitlines()
     where = f"Data set {arguments.dataset}, measured on its files"
-    write_table(picture_rows(census), arguments.pictures, f"{where}; see docs/pictures.md.")
+    caption = name_clean_set(f"{where}; see docs/pictures.md.", arguments.clean)
+    write_table(picture_rows(census), arguments.pictures, caption)
     classes = class_rows(census, names)
     write_table(classes, arguments.classes, f"{where}: observed labels in noisy, else true ones.")
     save_figure(draw_pictures(census, names, SIDE_EDGES), arguments.figure)

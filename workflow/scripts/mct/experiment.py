@@ -91,6 +91,11 @@ class Experiment:
         """The digest of the lists that the catalogue is made from."""
         return source_digest(self._layout)
 
+    @property
+    def clean_source(self) -> str:
+        """Where the clean set comes from, for the captions of tables."""
+        return self._layout.clean_source()
+
     @cached_property
     def class_names(self) -> str:
         """The class names, as JSON."""
@@ -147,8 +152,8 @@ class Experiment:
         names = self.config["methods"]
         titles = {name: methods.METHODS[name].title for name in names}
         before = {name: methods.preparations(self.config, name) for name in names}
-        # Rows in this order.
-        return json.dumps({"dataset": self.dataset, "titles": titles, "preparations": before})
+        facts = {"dataset": self.dataset, "clean_set": self.clean_source}
+        return json.dumps({**facts, "titles": titles, "preparations": before})  # rows in this order
 
     def code(self, script: str) -> str:
         """Return the digest of the code that a stage's entry point can reach."""

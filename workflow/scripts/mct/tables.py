@@ -182,6 +182,11 @@ def all_titles(titles: Mapping[str, str]) -> dict[str, str]:
     return {**{name: method.title for name, method in PRETRAINING.items()}, **titles}
 
 
+def name_clean_set(caption: str, source: str) -> str:
+    """Return a caption that says where the clean set comes from."""
+    return f"{caption} Clean set: {source}."
+
+
 def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
     """Write rows as TSV to `path` and as Markdown with a caption beside it."""
     header = list(rows[0])

@@ -47,6 +47,10 @@ class Animal10N(StoredLayout):
         """Return the ten animals."""
         return list(NAMES)
 
+    def clean_source(self) -> str:
+        """Return that the clean set is held out, since no training label is verified."""
+        return f"{self._fraction:g} of the test pictures, drawn by seed and tested on no more"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes from counting files."""
         held_out = held_out_sizes(len(self._pictures[TESTING]), self._fraction)

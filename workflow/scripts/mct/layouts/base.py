@@ -49,6 +49,9 @@ class Layout(Protocol):
     def class_names(self) -> list[str]:
         """Return the classes' names, in the order of their numbers."""
 
+    def clean_source(self) -> str:
+        """Return where the clean set comes from, for the captions of tables."""
+
     def sizes(self) -> dict[str, int]:
         """Return about how many pictures each set has, from counting lines."""
 
@@ -85,6 +88,10 @@ class StoredLayout:
     def listed_names(self) -> list[str]:
         """Return no names: the lists are files."""
         return []
+
+    def clean_source(self) -> str:
+        """Return that the data set brings its clean set."""
+        return "the data set's own verified pictures"
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the listed pictures that are not there."""

@@ -85,6 +85,10 @@ class CifarN(StoredLayout):
         names = _entry(read_pickle(path), self._release.names, path)
         return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
+    def clean_source(self) -> str:
+        """Return that the clean set is drawn from training."""
+        return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes, from counting labels."""
         training = self._training_count()

@@ -44,6 +44,11 @@ class Digits:
         """Return the ten digits."""
         return [str(digit) for digit in range(10)]
 
+    def clean_source(self) -> str:
+        """Return that the clean set is drawn from training."""
+        share = self._settings.synthetic_clean_fraction
+        return f"{share:g} of the training pictures, drawn by seed, with their true labels"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes of the sets."""
         training = DIGITS - TEST - VALIDATION

@@ -100,6 +100,13 @@ class ImageFolder(StoredLayout):
         chosen = choose(pool, fraction, self._settings.seed, CLEAN_STREAM)
         return {path: pool[path] for path in sorted(chosen)}
 
+    def clean_source(self) -> str:
+        """Return the folder, or what was drawn in its place."""
+        fraction = self._settings.clean_fraction
+        if fraction is None:
+            return f"the folder {CLEAN}/"
+        return f"{fraction:g} of the held-out pictures, drawn by seed"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes from counting files."""
         drawn = {name: len(labels) for name, labels in self._drawn.items()}

@@ -83,6 +83,11 @@ class Table(StoredLayout):
         names = {number: name for name, number in self._classes.items()}
         return [names.get(number, str(number)) for number in range(max(names, default=-1) + 1)]
 
+    def clean_source(self) -> str:
+        """Return which of the verified training pictures are clean."""
+        fraction = self._settings.clean_fraction or CLEAN_FRACTION
+        return f"{fraction:g} of the training pictures with a true label, drawn by seed"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes from counting rows."""
         splits = [entry.split for entry in self._entries]

@@ -81,6 +81,12 @@ class WebVision(StoredLayout):
             for name in picture_names(self._clean_root / synset)
         }
 
+    def clean_source(self) -> str:
+        """Return the second source, since WebVision verified no training label."""
+        if self._clean_root:
+            return f"{self._clean_root}, not WebVision's own"
+        return f"{self._fraction:g} of WebVision's validation pictures, drawn by seed"
+
     def sizes(self) -> dict[str, int]:
         """Return the sizes from the lists' lines."""
         noisy = sum(len(self._select(path)) for path in self._training_lists)
