@@ -55,7 +55,7 @@ def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
     negative entry falls, so p counts as 1e-7 at least, as in the authors' program.
     """
     likelihood = functional.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)
-    return -(inverse.to(logits.dtype)[labels] * likelihood).sum(dim=1)
+    return -(inverse.to(logits)[labels] * likelihood).sum(dim=1)
 
 
 def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
 
 def _log_joint(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
     """Return log p(y|x) T[y, observed], shape (b, K)."""
-    evidence = confusion.to(logits.dtype).log().T[labels]
+    evidence = confusion.to(logits).log().T[labels]
     return functional.log_softmax(logits, dim=1) + evidence
 
 
