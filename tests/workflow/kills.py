@@ -56,8 +56,9 @@ def finish_through_kills(
             command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         kill = interrupt(run, chance, longest)
-        unlock = snakemake_command(config, "--unlock")
-        subprocess.run(unlock, cwd=project, capture_output=True, check=True)
+        if any((project / ".snakemake/locks").glob("*")):  # Snakemake itself was killed
+            unlock = snakemake_command(config, "--unlock")
+            subprocess.run(unlock, cwd=project, capture_output=True, check=True)
         if kill is None:
             subprocess.run(
                 [*command, "--delete-all-output"], cwd=project, capture_output=True, check=True
