@@ -94,11 +94,13 @@ def test_an_empty_clean_set_is_refused(tree, tmp_path):
 @pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])
 def test_a_world_of_another_size_is_refused(name, tmp_path):
     common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--noisy", "x"]
-    common += ["--checkpoints", tmp_path]
+    common += ["--clean", "x", "--checkpoints", tmp_path]
     own = {
-        "train_model.py": ["--role", "primary", "--clean", "x"],
-        "calibrate_pair.py": ["--noise", "x", "--auxiliary", "x", "--primary", "x"],
-    }
+        "train_model.py": ["--role", "primary", "--start", "--evidence"],
+        "calibrate_pair.py": [
+            "--noise", "x", "--confusion", "x", "--auxiliary", "x", "--primary", "x",
+        ],
+    }  # fmt: skip
     options = [*common, *own[name], "--output", tmp_path]
     run = script(name, *options, launcher=("mpiexec", "-n", "2"))
     assert_refused(run, "expected 4 MPI ranks, got 2")
