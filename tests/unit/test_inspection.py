@@ -180,3 +180,16 @@ def test_tables_have_a_column_for_each_set(tmp_path):
     classes = class_rows(census, ["a", "b", "c"])
     assert [row["name"] for row in classes] == ["a", "b", "c"]
     assert sum(int(row["noisy"]) for row in classes) == 6
+
+
+@pytest.mark.parametrize("text", ["", "key\tdigest\nkey-0\tabc\n", "key\n" + "x\t" * 10 + "\n"])
+def test_damaged_results_end_in_a_line(tmp_path, text):
+    catalogue, parts = inspected(tmp_path, PictureLayout())
+    whole = parts[0].read_text()
+    parts[0].write_text(text)
+    with pytest.raises(UserError, match=r"0000\.tsv: cannot be read as an inspection.*rerun"):
+        list(inspected_rows(catalogue, parts))
+    parts[0].write_text(whole)
+    catalogue.write_text(text)
+    with pytest.raises(UserError, match=r"catalogue\.tsv: cannot be read as a catalogue.*rerun"):
+        list(inspected_rows(catalogue, parts))

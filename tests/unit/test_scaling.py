@@ -29,14 +29,11 @@ def test_messages_by_hand():
 @given(st.floats(1e-7, 1e-3), st.floats(1e-11, 1e-7))
 def test_fit_finds_the_link_that_made_the_times(latency, seconds_per_byte):
     link = Link(latency=latency, seconds_per_byte=seconds_per_byte)
-    sums = [
-        (ranks, count, seconds_of(allreduce_terms(ranks, count), link))
-        for ranks in (2, 4, 8)
-        for count in (1e3, 1e6, 1e8)
-    ]
-    found = fit_link(sums)
-    for ranks, count, seconds in sums:
-        assert seconds_of(allreduce_terms(ranks, count), found) == pytest.approx(seconds, rel=1e-3)
+    terms = [allreduce_terms(ranks, n) for ranks in (2, 4, 8) for n in (1e3, 1e6, 1e8)]
+    terms += [allgather_terms(ranks, 512) for ranks in (2, 4, 8)]
+    found = fit_link([(part, seconds_of(part, link)) for part in terms])
+    for part in terms:
+        assert seconds_of(part, found) == pytest.approx(seconds_of(part, link), rel=1e-3)
 
 
 def test_steps_of_a_training():

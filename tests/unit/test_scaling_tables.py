@@ -4,7 +4,7 @@ import pytest
 from projects import PROJECT
 
 from mct.performance_figures import DRAWINGS
-from mct.scaling import Link, Task, allreduce_terms, seconds_of
+from mct.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
 from mct.scaling_tables import (
     communication_rows,
     link_of,
@@ -22,6 +22,7 @@ def found(ranks: int, step: float, *, cores: int = 4) -> dict:
     """Return measurements of a machine whose messages are `LINK`'s."""
     averaging = seconds_of(allreduce_terms(ranks, 4e6), LINK)
     small = seconds_of(allreduce_terms(ranks, 4e3), LINK)
+    gathering = seconds_of(allgather_terms(ranks, 512), LINK)
     return {
         "ranks": ranks,
         "cores": cores,
@@ -32,7 +33,7 @@ def found(ranks: int, step: float, *, cores: int = 4) -> dict:
             "large": {"parameters": 10**6, "seconds": [averaging]},
             "small": {"parameters": 1000, "seconds": [small]},
         },
-        "gatherings": {"128": [1e-4, 3e-4, 2e-4]},
+        "gatherings": {"128": [gathering / 2, gathering * 3, gathering]},
     }
 
 
@@ -87,8 +88,13 @@ def test_messages_are_sorted_and_have_their_spread():
     rows = communication_rows(MEASURED)
     assert [row["ranks"] for row in rows if row["message"] == "averaging large"] == ["2", "4", "8"]
     gathering = next(row for row in rows if row["message"].startswith("allgather"))
-    assert gathering["seconds"] == "0.0002"
-    assert (gathering["lowest"], gathering["highest"]) == ("0.0001", "0.0003")
+    seconds = LINK.latency + 512 * LINK.seconds_per_byte  # of two ranks
+    assert gathering["seconds"] == f"{seconds:.4g}"
+    assert (gathering["lowest"], gathering["highest"]) == (
+        f"{seconds / 2:.4g}",
+        f"{seconds * 3:.4g}",
+    )
+    assert float(gathering["model_seconds"]) == pytest.approx(seconds, rel=5e-3)
     assert gathering["bytes_of_a_rank"] == "512"
 
 

@@ -16,7 +16,7 @@ MEASURED = "Measured on {processor}, {cores} cores in all, {precision}; medians,
 CAPTIONS = {
     "prefetch": "Exposed: what a step waits for its batch; hidden: reading beyond that.",
     "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
-fitted to the averages that were measured with no more ranks than cores.""",
+fitted to the rows that were measured with no more ranks than cores.""",
     "scaling": """Weak: a rank keeps its batch, and steps get fewer; strong: the global batch stays.
 Projected: the step of the fewest measured ranks, with the messages of more ranks over links like those
 measured here, nothing hidden. Published: times of the named source on its machine. Steps are those of a

@@ -82,13 +82,18 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 
 
 def read_findings(paths: Sequence[Path]) -> Iterator[Finding]:
-    """Yield the findings of all parts, in the order of the catalogue."""
+    """Yield the findings of all parts, in the order of the catalogue; UserError if one is damaged."""
     for path in paths:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t")
-            next(reader)
-            for row in reader:
-                yield _parse(row)
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.reader(file, delimiter="\t")
+                next(reader)
+                for row in reader:
+                    yield _parse(row)
+        except (OSError, ValueError, StopIteration, csv.Error) as error:
+            raise UserError(
+                f"{path}: cannot be read as an inspection ({error}); delete it and rerun"
+            ) from error
 
 
 def _parse(row: list[str]) -> Finding:

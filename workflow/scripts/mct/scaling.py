@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-BYTES_PER_GRADIENT = 4
+BYTES_PER_GRADIENT = BYTES_PER_CONFIDENCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +39,19 @@ def seconds_of(terms: tuple[float, float], link: Link) -> float:
     return terms[0] * link.latency + terms[1] * link.seconds_per_byte
 
 
-def fit_link(sums: Sequence[tuple[int, float, float]]) -> Link:
-    """Return the link that explains measured sums best, relative errors weighed alike.
+def fit_link(measured: Sequence[tuple[tuple[float, float], float]]) -> Link:
+    """Return the link that explains measured times best, relative errors weighed alike.
 
     Parameters
     ----------
-    sums
-        Ranks (2 or more), bytes and seconds of each measured allreduce.
+    measured
+        Messages and bytes (see `allreduce_terms`), and seconds of each measurement; small and large
+        ones, or one of the two unknowns stays open.
     """
-    terms = np.array([allreduce_terms(ranks, count) for ranks, count, _ in sums])
-    seconds = np.array([value for _, _, value in sums])
+    seconds = np.array([value for _, value in measured])
+    terms = np.array([part for part, _ in measured]) / seconds[:, None]
     scale = np.array([1.0, 1e9])  # both unknowns of like size
-    solution, _ = nnls(terms / scale / seconds[:, None], np.ones(len(seconds)))
+    solution, _ = nnls(terms / scale, np.ones(len(seconds)))
     return Link(latency=float(solution[0]), seconds_per_byte=float(solution[1] / scale[1]))
 
 
@@ -81,7 +82,7 @@ def project_step(
     """
     pairs = ranks // 2
     averaging = seconds_of(allreduce_terms(pairs, BYTES_PER_GRADIENT * parameters), link)
-    gathering = seconds_of(allgather_terms(ranks, 4 * samples_per_rank), link)
+    gathering = seconds_of(allgather_terms(ranks, BYTES_PER_CONFIDENCE * samples_per_rank), link)
     return compute_seconds + (averaging if pairs > 1 else 0.0) + gathering
 
 

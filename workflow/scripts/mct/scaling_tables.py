@@ -5,12 +5,13 @@ whether more ranks than cores took part.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from mct.scaling import (
+    BYTES_PER_CONFIDENCE,
     BYTES_PER_GRADIENT,
     Link,
     Task,
@@ -40,31 +41,38 @@ def trusted(measured: Measurements) -> Measurements:
 
 
 def link_of(measured: Measurements) -> Link:
-    """Return the link between ranks that the measured sums of gradients are explained by."""
+    """Return the link between ranks that sums of gradients and gatherings are explained by."""
     return fit_link(
         [
-            (ranks, BYTES_PER_GRADIENT * average["parameters"], median(average["seconds"]))
-            for ranks, found in trusted(measured).items()
-            for average in found["averages"].values()
+            (terms, median(seconds))
+            for found in trusted(measured).values()
+            for _, _, terms, seconds in messages_of(found)
         ]
     )
 
 
+def messages_of(
+    found: Mapping[str, Any],
+) -> Iterator[tuple[str, int, tuple[float, float], list[float]]]:
+    """Yield title, bytes of a rank, terms of the model and seconds of each kind of message."""
+    ranks = found["ranks"]
+    for name, average in found["averages"].items():
+        count = BYTES_PER_GRADIENT * average["parameters"]
+        yield f"averaging {name}", count, allreduce_terms(ranks, count), average["seconds"]
+    for samples, seconds in found["gatherings"].items():
+        count = BYTES_PER_CONFIDENCE * int(samples)
+        title = f"allgather, {samples} samples a rank"
+        yield title, count, allgather_terms(ranks, count), seconds
+
+
 def communication_rows(measured: Measurements) -> list[Row]:
     """Return what sums of gradients and gatherings of confidences take, over ranks (Figure 4)."""
-    link, rows = link_of(measured), []
-    for ranks, found in sorted(measured.items()):
-        for name, average in found["averages"].items():
-            count = BYTES_PER_GRADIENT * average["parameters"]
-            terms = allreduce_terms(ranks, count)
-            rows.append(
-                _message_row(f"averaging {name}", found, count, average["seconds"], terms, link)
-            )
-        for samples, seconds in found["gatherings"].items():
-            count = 4 * int(samples)
-            terms = allgather_terms(ranks, count)
-            title = f"allgather, {samples} samples a rank"
-            rows.append(_message_row(title, found, count, seconds, terms, link))
+    link = link_of(measured)
+    rows = [
+        _message_row(title, found, count, seconds, terms, link)
+        for found in measured.values()
+        for title, count, terms, seconds in messages_of(found)
+    ]
     return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
 
 
