@@ -223,3 +223,8 @@ def test_parse_takes_defaults_of_the_dataclass():
 
 def test_execution_defaults_are_those_of_the_schema():
     assert parse(ExecutionSettings, DEFAULTS["execution"]) == ExecutionSettings()
+
+
+@pytest.mark.parametrize(("text", "value"), [("256", 256), ("null", None), (256, 256)])
+def test_numbers_that_may_be_null_are_converted_from_text(text, value):
+    assert resolve({"shards": {"short_side": text}})["shards"]["short_side"] == value

@@ -278,7 +278,8 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
 
     Whole numbers written with a point become integers where those must stand.
     """
-    kinds = {str(part.get("type")) for part in (schema, *schema.get("anyOf", ()))}
+    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
+    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
     if not kinds & {"number", "integer"}:
         return value
     if isinstance(value, str):
