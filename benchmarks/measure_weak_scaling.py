@@ -1,0 +1,110 @@
+"""Two ranks beside one: pretraining steps of the same batch a rank, one core each, in turn.
+
+OMP_NUM_THREADS=1 PYTHONPATH=workflow/scripts mpiexec -n 2 python -m mpi4py \
+    benchmarks/measure_weak_scaling.py --output benchmarks/weak_scaling
+
+In each round rank 0 first steps alone while the other ranks sleep, and then all ranks step
+together. `speed_up` is the samples a second of all ranks over those of one.
+"""
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter, sleep
+
+import numpy as np
+
+from mct.comm import Comm, sum_array, world
+from mct.compute import choose_compute, hardware, versions
+from mct.learner import Learner
+from mct.models import build_architecture
+from mct.rehearsal import learn_all, random_batch, random_set, time_once
+from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.tables import write_table
+
+CLASSES = 14
+CASES = {"cifar_resnet18": (32, 128), "alexnet": (224, 64), "resnet50": (224, 16)}
+"""Pixels, and samples a rank."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])
+    parser.add_argument("--rounds", type=int, default=7, help="after one of warm-up")
+    parser.add_argument("--output", type=Path, required=True, help="results, without ending")
+    options = parser.parse_args()
+    comm, rows = world(), []
+    for model in options.models:
+        for precision in options.precisions:
+            rows.append(measure(comm, model, precision, options.rounds))
+            gc.collect()  # a learner and its hooks hold each other
+    if comm.rank == 0:
+        write_table(rows, options.output.with_suffix(".tsv"), caption(comm, options.rounds))
+
+
+def measure(comm: Comm, model: str, precision: str, rounds: int) -> dict[str, str]:
+    """Return the row of a model. Collective."""
+    size, samples = CASES[model]
+    single = make_learner(comm.Split(comm.rank), model, precision)
+    shared = make_learner(comm, model, precision)
+    small = random_batch(random_set(samples, CLASSES), size, 1, 0)
+    large = random_batch(random_set(samples * comm.size, CLASSES), size, comm.size, comm.rank)
+    alone, together, waits = [], [], []
+    for _ in range(rounds + 1):
+        began = perf_counter()
+        if comm.rank == 0:
+            learn_all(single, small)
+        alone.append(perf_counter() - began)
+        wait_asleep(comm)
+        waited = shared.gradients.waited_seconds
+        together.append(time_once(comm, lambda: learn_all(shared, large)))
+        waits.append(shared.gradients.waited_seconds - waited)
+    alone, together = alone[1:], together[1:]
+    ups = [comm.size * one / all_ranks for one, all_ranks in zip(alone, together, strict=True)]
+    exposed = float(sum_array(comm, np.array([median(waits[1:])]))[0]) / comm.size
+    return {
+        "model": model, "precision": precision, "ranks": str(comm.size),
+        "samples_per_rank": str(samples), "one_rank_seconds": f"{median(alone):.3f}",
+        "all_ranks_seconds": f"{median(together):.3f}", "speed_up": f"{median(ups):.3f}",
+        "speed_up_range": f"{min(ups):.3f} to {max(ups):.3f}",
+        "exposed_averaging_percent": f"{100 * exposed / median(together):.1f}",
+    }  # fmt: skip
+
+
+def make_learner(comm: Comm, model: str, precision: str) -> Learner:
+    """Return a model on the ranks of `comm`. Collective."""
+    execution = ExecutionSettings()
+    optimizer = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=1)
+    images = ImageSettings(
+        size=CASES[model][0], augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3
+    )
+    return Learner(
+        build_architecture(model, CLASSES), compute=choose_compute(precision, execution),
+        comm=comm, images=images, optimizer=optimizer, execution=execution,
+    )  # fmt: skip
+
+
+def wait_asleep(comm: Comm) -> None:
+    """Wait for all ranks without keeping a core busy. Collective."""
+    request = comm.Ibarrier()
+    while not request.Test():
+        sleep(0.001)
+
+
+def caption(comm: Comm, rounds: int) -> str:
+    """Return the conditions."""
+    machine = hardware(choose_compute("auto", ExecutionSettings()))
+    return (
+        f"{comm.size} ranks of one thread on {machine['cores']} cores ({machine['processor']}); "
+        f"medians of {rounds} rounds, in each one rank alone and then all. Exposed averaging is the "
+        "wait after the backward pass, mean over ranks; it includes waiting for the slower rank. "
+        + ", ".join(f"{name} {number}" for name, number in versions().items())
+        + f". `mpiexec -n {comm.size} python -m mpi4py {' '.join(sys.argv)}`"
+    )
+
+
+if __name__ == "__main__":
+    main()
