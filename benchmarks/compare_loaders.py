@@ -35,7 +35,7 @@ import numpy as np
 from loader_peers import CLASSES, LOADERS, Task
 from PIL import Image
 
-from mct.tables import write_table
+from mct.results.tables import write_table
 
 DISTINCT = 200
 TASKS = {

@@ -21,15 +21,15 @@ from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.imagesets import ImageSet, open_set
-from mct.inspection import find
-from mct.layouts import Row
-from mct.loading import BatchReader, read_for_evaluation
-from mct.models import build_model
-from mct.partition import plan_batches
-from mct.settings import ImageSettings, ModelSettings, ShardSettings
-from mct.sharding import Member, ShardPlan, write_shard
-from mct.tables import write_table
+from mct.base.partition import plan_batches
+from mct.base.settings import ImageSettings, ModelSettings, ShardSettings
+from mct.data.imagesets import ImageSet, open_set
+from mct.data.inspection import find
+from mct.data.layouts.base import Row
+from mct.data.loading import BatchReader, read_for_evaluation
+from mct.data.sharding import Member, ShardPlan, write_shard
+from mct.learning.models import build_model
+from mct.results.tables import write_table
 
 SIDE, SIZE, BATCH_SIZE, TEST_PICTURES = 128, 16, 64, 400
 

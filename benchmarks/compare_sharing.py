@@ -22,20 +22,20 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.comm import Topology, split_world, world
-from mct.coupling import pair_reader
-from mct.imagesets import ImageSet, open_set
-from mct.loading import Prefetcher
-from mct.models import build_model
-from mct.partition import plan_batches
-from mct.settings import (
+from mct.base.partition import plan_batches
+from mct.base.settings import (
     CalibrationSettings,
     ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
-from mct.tables import write_table
+from mct.calibration.coupling import pair_reader
+from mct.data.imagesets import ImageSet, open_set
+from mct.data.loading import Prefetcher
+from mct.learning.models import build_model
+from mct.parallel.comm import Topology, split_world, world
+from mct.results.tables import write_table
 
 IMAGES = ImageSettings(size=224, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)
 

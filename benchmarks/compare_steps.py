@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from step_data import make_folder, make_shards
 
-from mct.compute import Compute, hardware, versions
+from mct.stage.compute import Compute, hardware, versions
 
 HERE = Path(__file__).parent
 CLASSES, MARGIN = 14, 8 / 7

@@ -16,13 +16,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.imagesets import open_set
-from mct.inspection import find
-from mct.layouts import Row
-from mct.loading import BatchReader, Prefetcher
-from mct.partition import plan_batches
-from mct.settings import ImageSettings, ShardSettings
-from mct.sharding import Member, ShardPlan, deal, write_shard
+from mct.base.partition import plan_batches
+from mct.base.settings import ImageSettings, ShardSettings
+from mct.data.imagesets import open_set
+from mct.data.inspection import find
+from mct.data.layouts.base import Row
+from mct.data.loading import BatchReader, Prefetcher
+from mct.data.sharding import Member, ShardPlan, deal, write_shard
 
 CLASSES, SHARDS, MEGABYTE = 10, 4, 1 << 20
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]

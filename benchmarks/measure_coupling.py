@@ -15,12 +15,12 @@ from time import perf_counter
 
 import numpy as np
 
-from mct.comm import Topology, split_world, start_gather, wait_for, world
-from mct.compute import choose_compute, hardware, versions
-from mct.decisions import Selector
-from mct.imagesets import ImageSet
-from mct.loading import Batch
-from mct.rehearsal import (
+from mct.base.settings import CalibrationSettings, ExecutionSettings, ScalingSettings
+from mct.calibration.decisions import Selector
+from mct.data.imagesets import ImageSet
+from mct.data.loading import Batch
+from mct.parallel.comm import Topology, split_world, start_gather, wait_for, world
+from mct.results.rehearsal import (
     NOISE,
     learn_all,
     paper_settings,
@@ -30,7 +30,7 @@ from mct.rehearsal import (
     rehearsed_step,
     time_once,
 )
-from mct.settings import CalibrationSettings, ExecutionSettings, ScalingSettings
+from mct.stage.compute import choose_compute, hardware, versions
 
 CLASSES = 14
 FIELDS = ("ranks", "model", "samples_per_rank", "uncoupled_seconds", "coupled_seconds",

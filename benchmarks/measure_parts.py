@@ -20,11 +20,11 @@ from PIL import Image
 from torch.nn import functional
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from mct import optimizer
-from mct.compute import choose_compute, hardware
-from mct.images import decode_plain, mirror, resample, to_image
-from mct.settings import ExecutionSettings, OptimizerSettings
-from mct.tables import write_table
+from mct.base.settings import ExecutionSettings, OptimizerSettings
+from mct.data.images import decode_plain, mirror, resample, to_image
+from mct.learning import optimizer
+from mct.results.tables import write_table
+from mct.stage.compute import choose_compute, hardware
 
 SIZE, PARAMETERS = 224, 20_000_000
 Ways = dict[str, Callable[[], object]]

@@ -25,8 +25,8 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.catalogue import read_rows
-from mct.tables import write_table
+from mct.data.catalogue import read_rows
+from mct.results.tables import write_table
 
 LIBRARY = Path(__file__).parents[1] / "workflow/scripts"
 DISTINCT, CLASSES, PER_FOLDER = 500, 14, 1000

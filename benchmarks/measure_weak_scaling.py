@@ -16,13 +16,13 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from mct.comm import Comm, sum_array, world
-from mct.compute import choose_compute, hardware, versions
-from mct.learner import Learner
-from mct.models import build_architecture
-from mct.rehearsal import learn_all, random_batch, random_set, time_once
-from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
-from mct.tables import write_table
+from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.learning.learner import Learner
+from mct.learning.models import build_architecture
+from mct.parallel.comm import Comm, sum_array, world
+from mct.results.rehearsal import learn_all, random_batch, random_set, time_once
+from mct.results.tables import write_table
+from mct.stage.compute import choose_compute, hardware, versions
 
 CLASSES = 14
 CASES = {"cifar_resnet18": (32, 128), "alexnet": (224, 64), "resnet50": (224, 16)}

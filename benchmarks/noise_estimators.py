@@ -11,9 +11,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.estimators import confident_joint, solve_joint
-from mct.metrics import confusion
-from mct.noise import confusion_matrix, corrupt_labels
+from mct.labels.estimators import confident_joint, solve_joint
+from mct.labels.metrics import confusion
+from mct.labels.noise import confusion_matrix, corrupt_labels
 
 RATE, SEEDS = 0.4, 5
 CASES = [

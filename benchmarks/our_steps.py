@@ -14,29 +14,29 @@ import torch
 from step_data import processor_seconds, write_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from mct.checkpoint import Checkpoints
-from mct.clean_batches import CleanReader
-from mct.comm import Comm, split_world, world
-from mct.compute import Compute, choose_compute
-from mct.coupling import Coupling, pair_reader
-from mct.imagesets import ImageSet, open_set
-from mct.learner import Learner
-from mct.loading import BatchReader
-from mct.losses import cross_entropy
-from mct.methods import ROLES
-from mct.models import build_model
-from mct.objectives import Objective, equal_weights
-from mct.partition import GlobalBatch
-from mct.progress import Progress
-from mct.schedules import linear
-from mct.settings import (
+from mct.base.methods import ROLES
+from mct.base.partition import GlobalBatch
+from mct.base.settings import (
     CalibrationSettings,
     ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
-from mct.training import Plan, Training
+from mct.calibration.coupling import Coupling, pair_reader
+from mct.data.clean_batches import CleanReader
+from mct.data.imagesets import ImageSet, open_set
+from mct.data.loading import BatchReader
+from mct.learning.learner import Learner
+from mct.learning.losses import cross_entropy
+from mct.learning.models import build_model
+from mct.learning.objectives import Objective, equal_weights
+from mct.learning.schedules import linear
+from mct.learning.training import Plan, Training
+from mct.parallel.comm import Comm, split_world, world
+from mct.stage.checkpoint import Checkpoints
+from mct.stage.compute import Compute, choose_compute
+from mct.stage.progress import Progress
 
 NOISE = {"rate": 0.4, "upper": 0.4}
 MATRIX, MATRIX_SECONDS = 2048, 1.0

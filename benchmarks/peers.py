@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from mct.pictures import decode
+from mct.data.pictures import decode
 
 
 def parse_options(description: str | None) -> argparse.Namespace:

@@ -29,7 +29,7 @@ def test_world(ranks: int) -> None:
 LOWER_LEVEL = """
 import mpi4py
 mpi4py.rc.thread_level = "serialized"
-from mct.comm import share_batches, split_world, world
+from mct.parallel.comm import share_batches, split_world, world
 topology = split_world(world())
 assert share_batches(topology, batches=2, batch_bytes=100, threaded=True) is None
 share_batches(topology, batches=2, batch_bytes=100, threaded=False).free()

@@ -12,8 +12,8 @@ import time
 import numpy as np
 from PIL import Image
 
-from mct.errors import BrokenPictureError
-from mct.pictures import decode, inspect
+from mct.base.errors import BrokenPictureError
+from mct.data.pictures import decode, inspect
 
 MEMORY = 2 << 30
 LONGEST_SECONDS = 10.0

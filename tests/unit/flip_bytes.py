@@ -12,8 +12,8 @@ from pathlib import Path
 
 import h5py
 
-from mct.errors import UserError
-from mct.shards import open_shard
+from mct.base.errors import UserError
+from mct.data.shards import open_shard
 
 SECONDS = 5
 """A hanging process is killed by its alarm."""

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.catalogue import Catalogue
-from mct.imagesets import ImageSet
-from mct.inspection import find
-from mct.layouts import Row
-from mct.settings import DatasetSettings, ShardSettings
-from mct.sharding import Member, ShardPlan, deal, write_shard
+from mct.base.settings import DatasetSettings, ShardSettings
+from mct.data.catalogue import Catalogue
+from mct.data.imagesets import ImageSet
+from mct.data.inspection import find
+from mct.data.layouts.base import Row
+from mct.data.sharding import Member, ShardPlan, deal, write_shard
 
 CLASSES = 3
 

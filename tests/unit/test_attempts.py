@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mct.attempts import Attempts
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.stage.attempts import Attempts
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mct.averages import WeightAverage
+from mct.calibration.averages import WeightAverage
 
 
 def model_of(weight: float) -> nn.Module:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import dataset_settings, small_catalogue, write_clothing
 
-from mct.catalogue import (
+from mct.base.errors import UserError
+from mct.data.catalogue import (
     SETS,
     Catalogue,
     build_catalogue,
@@ -18,8 +19,8 @@ from mct.catalogue import (
     source_digest,
     write_catalogue,
 )
-from mct.errors import UserError
-from mct.layouts import Row, open_layout
+from mct.data.layouts.base import Row
+from mct.data.layouts.registry import open_layout
 
 ROWS = [
     Row("a", "a.png", observed=0, noisy=True),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import pixel_set
 
-from mct.clean_batches import CleanBatch, CleanReader, clean_pieces, join
-from mct.settings import ImageSettings
+from mct.base.settings import ImageSettings
+from mct.data.clean_batches import CleanBatch, CleanReader, clean_pieces, join
 
 IMAGES = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 SAMPLES = 7

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from mct.cleannet import CENTRES, CleanNet, draw_others, find_references, score_labels
-from mct.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
+from mct.base.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
+from mct.learning.cleannet import CENTRES, CleanNet, draw_others, find_references, score_labels
 
 CLASSES, FEATURES = 3, 8
 SETTINGS = CleanNetSettings(

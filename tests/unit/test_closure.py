@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mct.closure import LIBRARY, code_digest, import_closure, module_files, normalised
+from mct.stage.closure import LIBRARY, code_digest, import_closure, module_files, normalised
 
 SCRIPTS = LIBRARY.parent
 SOURCE = '''"""What this does."""
 
-from mct import partition
+from mct.base import partition
 
 LIMIT = 3
 """What the limit means."""
@@ -62,7 +62,7 @@ def test_a_lost_docstring_keeps_the_digest_of_a_function_that_has_code(tmp_path)
         ("count // 2", "count // 3"),
         ("def cut", "def halve"),
         ("LIMIT = 3", "LIMIT = '3'"),
-        ("from mct import partition", "from mct import schedules"),
+        ("from mct.base import partition", "from mct.learning import schedules"),
         ("return count // 2", "'no docstring'\n    return count // 2 + 0"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_change_of_an_imported_module_changes_the_digest(tmp_path, monkeypatch
         (library / "first.py").write_text("from mct.second import one\n")
         (library / "second.py").write_text(f"def one():\n    {body}\n")
         (library.parent / "stage.py").write_text("import mct.first\n")
-        monkeypatch.setattr("mct.closure.LIBRARY", library)
+        monkeypatch.setattr("mct.stage.closure.LIBRARY", library)
         digests.append(code_digest(library.parent / "stage.py"))
     assert digests[0] == digests[1] != digests[2]
 
@@ -93,9 +93,15 @@ def test_normalised_code_has_no_positions(tmp_path):
 
 
 def test_a_dotted_name_brings_the_packages_above_it():
-    base = module_files("mct.layouts.base")
+    base = module_files("mct.data.layouts.base")
     assert base == [
-        LIBRARY / name for name in ("__init__.py", "layouts/__init__.py", "layouts/base.py")
+        LIBRARY / name
+        for name in (
+            "__init__.py",
+            "data/__init__.py",
+            "data/layouts/__init__.py",
+            "data/layouts/base.py",
+        )
     ]
     assert module_files("mct.partition.block") == [LIBRARY / "__init__.py"]
     assert module_files("numpy.random") == []
@@ -121,10 +127,10 @@ def test_training_depends_on_what_it_computes_with():
     assert not names & {"tables", "figures", "coupling"}
 
 
-def loaded_by(module: str) -> dict[str, str]:
-    """Return the files of all modules that importing one loads in a fresh process, by name."""
+def loaded_by(modules: str) -> dict[str, str]:
+    """Return the files of all modules that an import loads in a fresh process, by name."""
     program = f"""
-import json, sys, {module}
+import json, sys, {modules}
 print(json.dumps({{n: m.__file__ for n, m in sys.modules.items() if getattr(m, "__file__", None)}}))
 """
     job = subprocess.run(
@@ -141,4 +147,5 @@ def test_closure_holds_every_library_file_that_a_script_loads(script):
 
 
 def test_planning_a_workflow_loads_neither_torch_nor_mpi():
-    assert not {"torch", "mpi4py", "sklearn"} & loaded_by("mct.experiment").keys()
+    modules = "mct.workflow.planning, mct.workflow.accounting"
+    assert not {"torch", "mpi4py", "sklearn"} & loaded_by(modules).keys()

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from mct.compute import Compute, choose_compute
-from mct.errors import UserError
-from mct.models import small_cnn
-from mct.settings import ExecutionSettings
+from mct.base.errors import UserError
+from mct.base.settings import ExecutionSettings
+from mct.learning.models import small_cnn
+from mct.stage.compute import Compute, choose_compute
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
 EXECUTION = ExecutionSettings(device="cpu", threads_per_rank=1)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mct.confusions import anchor_predictions, invert, mean_predictions, read_confusion
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.labels.confusions import anchor_predictions, invert, mean_predictions, read_confusion
 
 
 def test_rows_are_mean_predictions_for_the_pictures_of_a_class():

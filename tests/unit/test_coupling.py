@@ -5,17 +5,17 @@ import pytest
 import torch
 from samples import pixel_set
 
-from mct.coupling import plan_calibration, summarise
-from mct.decisions import Decision, Memory, SampleRecord, Selector
-from mct.loading import Batch
-from mct.partition import GlobalBatch
-from mct.selection import select_within
-from mct.settings import (
+from mct.base.partition import GlobalBatch
+from mct.base.settings import (
     CalibrationSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
+from mct.calibration.coupling import plan_calibration, summarise
+from mct.calibration.decisions import Decision, Memory, SampleRecord, Selector
+from mct.data.loading import Batch
+from mct.labels.selection import select_within
 
 SAMPLES, PAIRS = 12, 2
 OBSERVED = np.array([0, 1, 2] * 4)

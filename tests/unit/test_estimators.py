@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct import estimators
-from mct.errors import UserError
-from mct.estimators import (
+from mct.base.errors import UserError
+from mct.labels import estimators
+from mct.labels.estimators import (
     confident_joint,
     estimate_by_models,
     read_joint,
@@ -15,7 +15,7 @@ from mct.estimators import (
     true_rate,
     unseen_sample,
 )
-from mct.noise import confusion_matrix, corrupt_labels
+from mct.labels.noise import confusion_matrix, corrupt_labels
 
 HELD_OUT = np.array([[6, 2, 2], [1, 8, 1], [0, 5, 5]])
 JOINT = np.array([[0.2, 0.1, 0.0], [0.1, 0.3, 0.0], [0.1, 0.0, 0.2]])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mct.errors import UserError, preview
-from mct.files import file_digest, replacing, write_json, write_text
+from mct.base.errors import UserError, preview
+from mct.base.files import file_digest, replacing, write_json, write_text
 
 
 @pytest.mark.parametrize(

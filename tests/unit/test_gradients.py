@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import Parameter
 
-from mct.gradients import GradientSum, group_by_bytes
-from mct.transport import Alone
+from mct.parallel.gradients import GradientSum, group_by_bytes
+from mct.parallel.transport import Alone
 
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 PARAMETERS = st.lists(

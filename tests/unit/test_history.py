@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from mct.history import History, write_arrays, write_epochs
+from mct.learning.history import History, write_arrays, write_epochs
 
 SHAPES = {"loss": (), "selected": (2, 3), "pure": (2,)}
 EPOCHS = np.array([0, 0, 0, 1, 1])

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import picture_of
 
-from mct.augmentation import (
+from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     DRAWS,
     ORDER_STREAM,
@@ -18,7 +18,7 @@ from mct.augmentation import (
     keyed_generator,
     padded_crop,
 )
-from mct.images import EVALUATION_RATIO, fit
+from mct.data.images import EVALUATION_RATIO, fit
 
 LAST_DRAW = np.float32(1 - 2**-24)
 """The largest float32 that a generator draws."""

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from samples import CLASSES, picture_of, shard_settings, small_catalogue, write_set
 
-from mct.errors import UserError
-from mct.files import file_digest, write_json
-from mct.imagesets import (
+from mct.base.errors import UserError
+from mct.base.files import file_digest, write_json
+from mct.data.imagesets import (
     index_shards,
     indexed_files,
     open_set,

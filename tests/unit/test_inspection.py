@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from samples import CLASSES, PictureLayout, encode, picture_of, shard_settings, small_catalogue
 
-from mct.catalogue import write_catalogue
-from mct.census import class_rows, count_copies, picture_rows, take_census
-from mct.errors import UserError
-from mct.inspection import inspect_part, inspected_rows, read_findings, write_findings
-from mct.quarantine import (
+from mct.base.errors import UserError
+from mct.data.catalogue import write_catalogue
+from mct.data.inspection import inspect_part, inspected_rows, read_findings, write_findings
+from mct.data.quarantine import (
     LeftOut,
     check_share,
     find_copies,
@@ -19,7 +18,8 @@ from mct.quarantine import (
     read_keys,
     write_lines,
 )
-from mct.sharding import ShardPlan, choose_members, deal
+from mct.data.sharding import ShardPlan, choose_members, deal
+from mct.results.census import class_rows, count_copies, picture_rows, take_census
 
 MOST_PIXELS = 10_000
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from samples import dataset_settings, encode, picture_of
 
-from mct.errors import UserError
-from mct.instance_noise import (
+from mct.base.errors import UserError
+from mct.base.settings import NoiseSettings
+from mct.data.layouts.base import Row
+from mct.data.layouts.synthetic import corrupt_rows
+from mct.labels.instance_noise import (
     FLIP_SPREAD,
     flip_rates,
     instance_labels,
     label_probabilities,
     picture_features,
 )
-from mct.layouts.base import Row
-from mct.layouts.synthetic import corrupt_rows
-from mct.settings import NoiseSettings
 
 SAMPLES, CLASSES = 4000, 5
 FEATURES = np.random.default_rng(0).standard_normal((SAMPLES, 12))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mct.attempts import Attempts
-from mct.cluster import jobs
-from mct.cluster.jobs import SlurmJob, Start
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.stage.attempts import Attempts
+from mct.workflow import jobs
+from mct.workflow.jobs import SlurmJob, Start
 
 LOG = """SLURM run ID: 0b4c-11
     output: results/tiny/models/a.safetensors

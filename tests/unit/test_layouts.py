@@ -7,13 +7,13 @@ import pytest
 from samples import dataset_settings, encode, picture_of, write_clothing
 from trees import TREES
 
-from mct.catalogue import build_catalogue, source_digest
-from mct.errors import UserError
-from mct.layouts import LAYOUTS, open_layout, used_settings
-from mct.layouts.clothing1m import Clothing1M
-from mct.layouts.digits import Digits
-from mct.pictures import decode
-from mct.settings import DatasetSettings, NoiseSettings, load_schema, parse, resolve
+from mct.base.errors import UserError
+from mct.base.settings import DatasetSettings, NoiseSettings, load_schema, parse, resolve
+from mct.data.catalogue import build_catalogue, source_digest
+from mct.data.layouts.clothing1m import Clothing1M
+from mct.data.layouts.digits import Digits
+from mct.data.layouts.registry import LAYOUTS, open_layout, used_settings
+from mct.data.pictures import decode
 
 
 def digits(**changes: object) -> Digits:

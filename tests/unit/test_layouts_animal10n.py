@@ -4,9 +4,9 @@ import pytest
 from samples import dataset_settings
 from trees import write_animal10n
 
-from mct.catalogue import build_catalogue, source_digest
-from mct.errors import UserError
-from mct.layouts.animal10n import Animal10N
+from mct.base.errors import UserError
+from mct.data.catalogue import build_catalogue, source_digest
+from mct.data.layouts.animal10n import Animal10N
 
 
 def animals(root, **changes: object) -> Animal10N:

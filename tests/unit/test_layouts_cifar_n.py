@@ -8,11 +8,11 @@ import pytest
 from samples import dataset_settings
 from trees import write_cifar
 
-from mct.catalogue import build_catalogue
-from mct.errors import UserError
-from mct.layouts.cifar_n import CifarN
-from mct.pictures import decode
-from mct.settings import NoiseSettings
+from mct.base.errors import UserError
+from mct.base.settings import NoiseSettings
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.cifar_n import CifarN
+from mct.data.pictures import decode
 
 
 def cifar(root, **changes: object) -> CifarN:

@@ -6,10 +6,10 @@ import pytest
 from samples import dataset_settings
 from trees import write_food101n
 
-from mct.catalogue import build_catalogue
-from mct.errors import UserError
-from mct.layouts.food101n import Food101N
-from mct.noise import count_rate
+from mct.base.errors import UserError
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.food101n import Food101N
+from mct.labels.noise import count_rate
 
 
 def food(root, **changes: object) -> Food101N:

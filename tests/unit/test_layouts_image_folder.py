@@ -5,10 +5,10 @@ import pytest
 from samples import dataset_settings
 from trees import write_image_folder
 
-from mct.catalogue import build_catalogue, source_digest
-from mct.errors import UserError
-from mct.layouts.image_folder import ImageFolder
-from mct.settings import NoiseSettings
+from mct.base.errors import UserError
+from mct.base.settings import NoiseSettings
+from mct.data.catalogue import build_catalogue, source_digest
+from mct.data.layouts.image_folder import ImageFolder
 
 
 def folders(root, **changes: object) -> ImageFolder:

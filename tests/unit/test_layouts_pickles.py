@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.errors import UserError
-from mct.layouts.pickles import TORCH_MAGIC, read_pickle
+from mct.base.errors import UserError
+from mct.data.layouts.pickles import TORCH_MAGIC, read_pickle
 
 ARRAYS = {
     "int64": np.arange(6).reshape(2, 3),
@@ -179,7 +179,7 @@ def test_flipped_bytes_give_a_dictionary_or_a_users_error(tmp_path_factory, flip
 
 def test_a_saved_array_names_only_globals_that_are_admitted():
     """What a change of NumPy's pickles would break, seen from its side."""
-    from mct.layouts.pickles import ADMITTED
+    from mct.data.layouts.pickles import ADMITTED
 
     for protocol in range(6):
         code = pickle.dumps(np.arange(3), protocol=protocol)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import dataset_settings, encode, picture_of, write_clothing
 
-from mct.catalogue import build_catalogue
-from mct.errors import BrokenPictureError, UserError
-from mct.layouts.archives import is_inside
-from mct.layouts.clothing1m import Clothing1M
-from mct.layouts.storage import Storage
-from mct.threads import map_in_threads
+from mct.base.errors import BrokenPictureError, UserError
+from mct.base.threads import map_in_threads
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.archives import is_inside
+from mct.data.layouts.clothing1m import Clothing1M
+from mct.data.layouts.storage import Storage
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_plain_files_are_read_and_missed(root):
 
 
 def test_each_folder_is_listed_once(root, monkeypatch):
-    from mct.layouts import storage as module
+    from mct.data.layouts import storage as module
 
     listed = []
     scandir = module.os.scandir
@@ -246,7 +246,7 @@ def test_keys_of_clothing_that_leave_the_root_are_refused_with_their_list(tmp_pa
 
 @pytest.mark.parametrize("kind", ["file", *WRITERS])
 def test_a_file_too_large_for_a_picture_is_refused_before_it_is_read(root, kind, monkeypatch):
-    monkeypatch.setattr("mct.layouts.archives.MOST_BYTES", 5)
+    monkeypatch.setattr("mct.data.layouts.archives.MOST_BYTES", 5)
     if kind != "file":
         WRITERS[kind](root / f"a.{kind}", {"b.jpg": b"inside"})
     with pytest.raises(BrokenPictureError, match=r"b\.jpg: expected at most 5 bytes, got 6"):

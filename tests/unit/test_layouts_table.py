@@ -4,10 +4,10 @@ import pytest
 from samples import dataset_settings
 from trees import write_table
 
-from mct.catalogue import build_catalogue
-from mct.errors import UserError
-from mct.layouts.table import Table
-from mct.settings import NoiseSettings
+from mct.base.errors import UserError
+from mct.base.settings import NoiseSettings
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.table import Table
 
 
 def table(root, **changes: object) -> Table:

@@ -4,9 +4,9 @@ import pytest
 from samples import dataset_settings
 from trees import write_pictures, write_webvision
 
-from mct.catalogue import build_catalogue, source_digest
-from mct.errors import UserError
-from mct.layouts.webvision import WebVision
+from mct.base.errors import UserError
+from mct.data.catalogue import build_catalogue, source_digest
+from mct.data.layouts.webvision import WebVision
 
 
 def webvision(root, **changes: object) -> WebVision:

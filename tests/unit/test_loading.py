@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import picture_of, pixel_set, shard_settings, write_set
 
-from mct.augmentation import augment, draw_parameters
-from mct.imagesets import open_set
-from mct.loading import (
+from mct.base.partition import plan_batches
+from mct.base.settings import ImageSettings
+from mct.data.augmentation import augment, draw_parameters
+from mct.data.imagesets import open_set
+from mct.data.loading import (
     Batch,
     BatchReader,
     Prefetcher,
@@ -22,8 +24,6 @@ from mct.loading import (
     to_tensor,
     windowed_order,
 )
-from mct.partition import plan_batches
-from mct.settings import ImageSettings
 
 SETTINGS = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 

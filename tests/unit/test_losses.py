@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mct.losses import (
+from mct.learning.losses import (
     backward_loss,
     confidence,
     cross_entropy,

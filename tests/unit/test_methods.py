@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from mct.methods import (
+from mct.base.methods import (
     BASELINES,
     CALIBRATED,
     METHODS,
@@ -27,7 +27,7 @@ from mct.methods import (
     stage_epochs,
     training_settings,
 )
-from mct.settings import (
+from mct.base.settings import (
     CalibrationSettings,
     CleanNetSettings,
     EvaluationSettings,

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
-from mct.compute import Compute
-from mct.metrics import confusion, evaluate_predictions, top_correct
-from mct.prediction import predict
-from mct.settings import ImageSettings
+from mct.base.settings import ImageSettings
+from mct.labels.metrics import confusion, evaluate_predictions, top_correct
+from mct.learning.prediction import predict
+from mct.stage.compute import Compute
 
 CPU = Compute(device=torch.device("cpu"), dtype=torch.float32)
 IMAGES = ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from mct.errors import UserError
-from mct.files import file_digest
-from mct.models import (
+from mct.base.errors import UserError
+from mct.base.files import file_digest
+from mct.base.settings import ModelSettings, describe_keys, load_schema
+from mct.learning.models import (
     SMALLEST_INPUT,
     build_model,
     load_initial_weights,
     load_weights,
     save_weights,
 )
-from mct.settings import ModelSettings, describe_keys, load_schema
 
 CLASSES = 3
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.errors import UserError
-from mct.noise import (
+from mct.base.errors import UserError
+from mct.base.settings import NoiseSettings
+from mct.labels.noise import (
     asymmetric_matrix,
     confusion_matrix,
     corrupt_labels,
@@ -19,7 +20,6 @@ from mct.noise import (
     synthetic_matrix,
     wilson_interval,
 )
-from mct.settings import NoiseSettings
 
 Z = 1.959963984540054
 """97.5 % of a standard normal variable lie below it."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mct.noise import count_rate, given_rate
-from mct.noise_table import noise_rows
+from mct.labels.noise import count_rate, given_rate
+from mct.results.noise_table import noise_rows
 
 CLASSES = ["cat", "dog"]
 COUNTED = count_rate(np.array([0, 0, 0, 0]), np.array([True, False, False, False]), 2).to_dict()

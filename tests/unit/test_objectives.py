@@ -8,18 +8,18 @@ import torch
 from mpi4py import MPI
 from samples import pixel_set
 
-from mct.clean_batches import CleanBatch
-from mct.history import write_arrays
-from mct.loading import Batch
-from mct.losses import cross_entropy, forward_loss
-from mct.objectives import (
+from mct.base.partition import GlobalBatch
+from mct.data.clean_batches import CleanBatch
+from mct.data.loading import Batch
+from mct.learning.history import write_arrays
+from mct.learning.losses import cross_entropy, forward_loss
+from mct.learning.objectives import (
     EasiestExamples,
     GivenWeights,
     Objective,
     equal_weights,
     read_label_weights,
 )
-from mct.partition import GlobalBatch
 
 POSITIONS = np.array([4, 0, 3, 1])
 LABELS = torch.tensor([0, 1, 1, 2, 0, 2])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from mct.optimizer import MomentumSGD
-from mct.settings import OptimizerSettings
+from mct.base.settings import OptimizerSettings
+from mct.learning.optimizer import MomentumSGD
 
 RATES = (0.1, 0.1, 0.05, 0.2, 0.0)
 
@@ -90,7 +90,7 @@ def test_an_update_in_pieces_is_that_of_the_whole(monkeypatch, layout):
     """Pieces cut through a parameter in the order of memory, whatever its layout."""
     updated = []
     for piece in (7, 1 << 17):
-        monkeypatch.setattr("mct.optimizer.PIECE", piece)
+        monkeypatch.setattr("mct.learning.optimizer.PIECE", piece)
         weight = torch.arange(120.0).reshape(2, 3, 4, 5).contiguous(memory_format=layout)
         parameter = Parameter(weight.clone())
         optimizer = MomentumSGD([parameter], settings())

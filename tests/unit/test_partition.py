@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.errors import UserError
-from mct.partition import (
+from mct.base.errors import UserError
+from mct.base.partition import (
     block,
     block_lengths,
     count_steps,

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from samples import encode, picture_of
 
-from mct import pictures
-from mct.errors import BrokenPictureError
-from mct.pictures import decode, inspect, to_jpeg
+from mct.base.errors import BrokenPictureError
+from mct.data import pictures
+from mct.data.pictures import decode, inspect, to_jpeg
 
 HEIGHT, WIDTH = 24, 40
 
@@ -211,7 +211,7 @@ def test_ten_thousand_damaged_files_end_in_no_crash_hang_or_growth():
     script = Path(__file__).with_name("damage_pictures.py")
     job = subprocess.run(
         [sys.executable, script, "10000"],
-        env={**os.environ, "PYTHONPATH": str(Path(pictures.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(pictures.__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=240,

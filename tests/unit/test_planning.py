@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mct.cluster.demands import MODELS, model_cost
-from mct.cluster.planning import Planner
-from mct.cluster.site import read_site
-from mct.experiment import Experiment
+from mct.workflow.demands import MODELS, model_cost
+from mct.workflow.experiment import Experiment
+from mct.workflow.planning import Planner
+from mct.workflow.site import read_site
 
 PROJECT = Path(__file__).parents[2]
 SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mct import progress
-from mct.partition import GlobalBatch
-from mct.progress import Progress
+from mct.base.partition import GlobalBatch
+from mct.stage import progress
+from mct.stage.progress import Progress
 
 BATCH = GlobalBatch(step=3, epoch=1, start=0, stop=20)
 

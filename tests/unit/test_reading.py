@@ -16,10 +16,13 @@ from PIL import Image
 from samples import encode, picture_of, shard_settings, write_set
 from torchvision.transforms.v2 import functional
 
-from mct.augmentation import DRAWS, Viewer, draw_parameters
-from mct.buffers import OwnBuffers
-from mct.errors import UserError
-from mct.images import (
+from mct.base.errors import UserError
+from mct.base.partition import plan_batches
+from mct.base.settings import ImageSettings
+from mct.base.threads import Workers
+from mct.data.augmentation import DRAWS, Viewer, draw_parameters
+from mct.data.buffers import OwnBuffers
+from mct.data.images import (
     REDUCTIONS,
     Box,
     decode_plain,
@@ -31,12 +34,9 @@ from mct.images import (
     resample,
     to_image,
 )
-from mct.imagesets import open_set
-from mct.loading import BatchReader, PictureReader, Prefetcher, only_copies
-from mct.partition import plan_batches
-from mct.settings import ImageSettings
-from mct.shards import open_shard
-from mct.threads import Workers
+from mct.data.imagesets import open_set
+from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
+from mct.data.shards import open_shard
 
 COPYING = ("none", "crop", "crop_flip")
 DRAWN = st.integers(0, 2**24 - 1).map(lambda n: n / 2**24)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mct.models import build_architecture, small_cnn
-from mct.rows import CONVOLUTION, SelectedRows, keeps_samples_apart
+from mct.learning.models import build_architecture, small_cnn
+from mct.learning.rows import CONVOLUTION, SelectedRows, keeps_samples_apart
 
 BATCH = 5
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import PROJECT
 
-from mct.scaling import (
+from mct.results.scaling import (
     Link,
     Task,
     allgather_terms,

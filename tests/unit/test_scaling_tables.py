@@ -3,9 +3,9 @@
 import pytest
 from projects import PROJECT
 
-from mct.performance_figures import DRAWINGS
-from mct.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
-from mct.scaling_tables import (
+from mct.results.performance_figures import DRAWINGS
+from mct.results.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
+from mct.results.scaling_tables import (
     communication_rows,
     link_of,
     prefetch_rows,

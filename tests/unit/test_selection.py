@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from mct.selection import (
+from mct.labels.selection import (
     LEVEL,
     certain_clean_count,
     cut_batch,

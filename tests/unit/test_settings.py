@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mct.errors import UserError
-from mct.settings import (
+from mct.base.errors import UserError
+from mct.base.settings import (
     DatasetSettings,
     ExecutionSettings,
     ImageSettings,

@@ -26,12 +26,12 @@ from samples import (
     write_set,
 )
 
-from mct import sharding, shards
-from mct.errors import UserError
-from mct.images import fit
-from mct.pictures import decode
-from mct.sharding import ShardPlan, choose_encoding, deal, write_shard
-from mct.shards import FIELDS, open_shard
+from mct.base.errors import UserError
+from mct.data import sharding, shards
+from mct.data.images import fit
+from mct.data.pictures import decode
+from mct.data.sharding import ShardPlan, choose_encoding, deal, write_shard
+from mct.data.shards import FIELDS, open_shard
 
 ENCODINGS = ("pixels", "encoded")
 CLEAN = range(7, 12)
@@ -270,7 +270,7 @@ def test_a_flipped_byte_of_the_structure_ends_in_no_hang_crash_or_traceback(tmp_
     script = Path(__file__).with_name("flip_bytes.py")
     job = subprocess.run(
         [sys.executable, script, write_clean(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(Path(shards.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(shards.__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=60,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mct.cluster.site import Site, read_site
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.workflow.site import Site, read_site
 
 PROFILE = Path(__file__).parents[2] / "profiles/slurm/partitions.yaml"
 

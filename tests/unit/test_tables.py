@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mct.errors import UserError
-from mct.methods import METHODS, PRETRAINING
-from mct.tables import (
+from mct.base.errors import UserError
+from mct.base.methods import METHODS, PRETRAINING
+from mct.results.tables import (
     Run,
     accuracy_rows,
     all_titles,

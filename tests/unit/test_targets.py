@@ -4,7 +4,9 @@ import pytest
 import torch
 from test_coupling import settings
 
-from mct.losses import (
+from mct.calibration.targets import Lesson, Targets
+from mct.calibration.teachers import log_mean
+from mct.learning.losses import (
     cross_entropy,
     hard_target_loss,
     posterior,
@@ -12,8 +14,6 @@ from mct.losses import (
     soft_target_loss,
     target_loss,
 )
-from mct.targets import Lesson, Targets
-from mct.teachers import log_mean
 
 BLOCK, CLEAN, CLASSES = 5, 2, 3
 GENERATOR = torch.Generator().manual_seed(0)

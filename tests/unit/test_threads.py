@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mct.threads import ITEMS_PER_TASK, TASKS_PER_THREAD, map_in_threads
+from mct.base.threads import ITEMS_PER_TASK, TASKS_PER_THREAD, map_in_threads
 
 
 @pytest.mark.parametrize("count", [0, 1, ITEMS_PER_TASK, 100])

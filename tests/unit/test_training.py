@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from mpi4py import MPI
 from torch import nn
 
-from mct.compute import Compute
-from mct.learner import Learner
-from mct.losses import cross_entropy
-from mct.schedules import linear
-from mct.settings import (
+from mct.base.settings import (
     ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
     TrainingSettings,
 )
-from mct.training import Plan, plan_training, summarise
+from mct.learning.learner import Learner
+from mct.learning.losses import cross_entropy
+from mct.learning.schedules import linear
+from mct.learning.training import Plan, plan_training, summarise
+from mct.stage.compute import Compute
 
 SIZES = {"clean": 10, "noisy": 100}
 IMAGES = ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)

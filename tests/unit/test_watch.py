@@ -9,14 +9,14 @@ SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 HOLD = """
 import sys, time
 from pathlib import Path
-from mct.watch import StageLock
+from mct.stage.watch import StageLock
 lock = StageLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60 if len(sys.argv) < 3 else 0)
 """
 STALL = """
 import time
-from mct.watch import StallWatch
+from mct.stage.watch import StallWatch
 watch = StallWatch(0.5)
 for _ in range(4):
     time.sleep(0.3)

@@ -118,21 +118,21 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
+        ("calibration/coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
         (
-            "metrics.py",
+            "labels/metrics.py",
             "TOP = 5",
             "TOP = 4",
             {"evaluate_model", *NOISE, *REPORTING} - PLOTTING,
         ),
         (
-            "figures.py",
+            "results/figures.py",
             '"epoch"',
             '"epochs"',
             {"plot_confusion", *PLOTTING, "tabulate_pictures"},
         ),
-        ("coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
-        ("selection.py", '"""Return M = max', '"""Give M = max', set()),
+        ("calibration/coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
+        ("labels/selection.py", '"""Return M = max', '"""Give M = max', set()),
     ],
     ids=["calibration", "metrics", "figures", "comment", "docstring"],
 )
@@ -144,7 +144,7 @@ def test_changed_code_reruns_the_stages_that_can_reach_it(
 
 
 def test_an_update_of_the_code_can_be_kept_from_rerunning(finished, snakemake, project):
-    with edited(project / LIBRARY / "catalogue.py", '"key", "path"', '"path", "key"'):
+    with edited(project / LIBRARY / "data/catalogue.py", '"key", "path"', '"path", "key"'):
         assert planned(snakemake, "--rerun-triggers", "params", "input", "mtime") == set()
         assert planned(snakemake) == AFTER_CATALOGUE
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mct.errors import UserError
-from mct.experiment import Experiment
-from mct.methods import BASELINES, CALIBRATED, PRETRAINING
-from mct.cluster.planning import Planner
-from mct.cluster.site import queues_file, read_site
+from mct.base.errors import UserError
+from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
+from mct.workflow.experiment import Experiment
+from mct.workflow.planning import Planner
+from mct.workflow.site import queues_file, read_site
 
 try:
     EXPERIMENT = Experiment(config)

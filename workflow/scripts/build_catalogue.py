@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.catalogue import build_catalogue, write_catalogue
-from mct.layouts import open_layout
-from mct.settings import DatasetSettings
+from mct.base.settings import DatasetSettings
+from mct.data.catalogue import build_catalogue, write_catalogue
+from mct.data.layouts.registry import open_layout
+from mct.stage import entry
 
 
 def main() -> None:

@@ -3,20 +3,21 @@
 import json
 from pathlib import Path
 
-from mct import entry, methods
-from mct.checkpoint import Checkpoints, kept_execution, stage_folder
-from mct.clean_batches import open_clean_reader
-from mct.comm import check_world_size, local_rank, split_world, world
-from mct.compute import choose_compute
-from mct.confusions import read_confusion
-from mct.coupling import Coupling, pair_reader, plan_calibration
-from mct.imagesets import indexed_files, open_set
-from mct.learner import Learner
-from mct.models import build_model, load_weights, save_weights
-from mct.progress import Progress
-from mct.record import training_record, write_record
-from mct.settings import CalibrationSettings
-from mct.watch import StageLock
+from mct.base import methods
+from mct.base.settings import CalibrationSettings
+from mct.calibration.coupling import Coupling, pair_reader, plan_calibration
+from mct.data.clean_batches import open_clean_reader
+from mct.data.imagesets import indexed_files, open_set
+from mct.labels.confusions import read_confusion
+from mct.learning.learner import Learner
+from mct.learning.models import build_model, load_weights, save_weights
+from mct.parallel.comm import check_world_size, local_rank, split_world, world
+from mct.stage import entry
+from mct.stage.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.stage.compute import choose_compute
+from mct.stage.progress import Progress
+from mct.stage.record import training_record, write_record
+from mct.stage.watch import StageLock
 
 
 def main() -> None:

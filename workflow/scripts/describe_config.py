@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mct import entry
-from mct.files import write_text
-from mct.settings import describe_keys, load_schema
+from mct.base.files import write_text
+from mct.base.settings import describe_keys, load_schema
+from mct.stage import entry
 
 HEADER = """# Configuration
 

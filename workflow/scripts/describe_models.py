@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mct import entry
-from mct.files import write_text
-from mct.models import SMALLEST_INPUT, build_architecture
+from mct.base.files import write_text
+from mct.learning.models import SMALLEST_INPUT, build_architecture
+from mct.stage import entry
 
 HEADER = (
     "# Per picture of size x size; for 1,000 classes. Made by"

@@ -4,8 +4,9 @@ import re
 import sys
 from pathlib import Path
 
-from mct import entry, figures
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.results import figures
+from mct.stage import entry
 
 
 def main() -> None:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from scipy.special import softmax
 
-from mct import confusions, entry
-from mct.compute import choose_compute
-from mct.files import write_json
-from mct.imagesets import indexed_files, open_set
-from mct.prediction import Predictor
-from mct.settings import EvaluationSettings
+from mct.base.files import write_json
+from mct.base.settings import EvaluationSettings
+from mct.data.imagesets import indexed_files, open_set
+from mct.labels import confusions
+from mct.learning.prediction import Predictor
+from mct.stage import entry
+from mct.stage.compute import choose_compute
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from mct import entry, noise
-from mct.catalogue import read_catalogue
-from mct.errors import UserError
-from mct.files import write_json
-from mct.imagesets import read_index
+from mct.base.errors import UserError
+from mct.base.files import write_json
+from mct.data.catalogue import read_catalogue
+from mct.data.imagesets import read_index
+from mct.labels import noise
+from mct.stage import entry
 
 
 def main() -> None:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mct import entry
-from mct.compute import choose_compute, hardware, versions
-from mct.estimators import estimate_by_models, true_rate, unseen_sample
-from mct.files import file_digest
-from mct.imagesets import indexed_files, open_set
-from mct.metrics import confusion
-from mct.prediction import Predictor
-from mct.record import write_record
-from mct.settings import EstimationSettings
+from mct.base.files import file_digest
+from mct.base.settings import EstimationSettings
+from mct.data.imagesets import indexed_files, open_set
+from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
+from mct.labels.metrics import confusion
+from mct.learning.prediction import Predictor
+from mct.stage import entry
+from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.record import write_record
 
 
 def main() -> None:

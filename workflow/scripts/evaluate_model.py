@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.compute import choose_compute, hardware, versions
-from mct.files import file_digest
-from mct.imagesets import indexed_files, open_set
-from mct.metrics import evaluate_predictions
-from mct.prediction import Predictor
-from mct.record import write_record
-from mct.settings import EvaluationSettings
+from mct.base.files import file_digest
+from mct.base.settings import EvaluationSettings
+from mct.data.imagesets import indexed_files, open_set
+from mct.labels.metrics import evaluate_predictions
+from mct.learning.prediction import Predictor
+from mct.stage import entry
+from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.record import write_record
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.files import write_json
-from mct.imagesets import index_shards
+from mct.base.files import write_json
+from mct.data.imagesets import index_shards
+from mct.stage import entry
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from mct import attempts, entry
-from mct.cluster import jobs
-from mct.errors import UserError
+from mct.base.errors import UserError
+from mct.stage import attempts, entry
+from mct.workflow import jobs
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

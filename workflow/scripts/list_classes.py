@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.files import write_text
-from mct.layouts import open_layout
-from mct.settings import DatasetSettings
+from mct.base.files import write_text
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.registry import open_layout
+from mct.stage import entry
 
 
 def main() -> None:

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.comm import check_world_size, count_cores, local_rank, world
-from mct.compute import choose_compute, hardware, versions
-from mct.imagesets import indexed_files, open_set
-from mct.learner import Learner
-from mct.loading import BatchReader
-from mct.models import build_model
-from mct.prefetch_timing import time_depths
-from mct.record import write_record
-from mct.settings import TrainingSettings
+from mct.base.settings import TrainingSettings
+from mct.data.imagesets import indexed_files, open_set
+from mct.data.loading import BatchReader
+from mct.learning.learner import Learner
+from mct.learning.models import build_model
+from mct.parallel.comm import check_world_size, count_cores, local_rank, world
+from mct.results.prefetch_timing import time_depths
+from mct.stage import entry
+from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.record import write_record
 
 
 def main() -> None:

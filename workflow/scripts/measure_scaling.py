@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.comm import check_world_size, count_cores, split_world, world
-from mct.compute import choose_compute, hardware, versions
-from mct.record import write_record
-from mct.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
-from mct.settings import ScalingSettings
+from mct.base.settings import ScalingSettings
+from mct.parallel.comm import check_world_size, count_cores, split_world, world
+from mct.results.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
+from mct.stage import entry
+from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.record import write_record
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mct import entry, figures, tables
-from mct.methods import METHODS
+from mct.base.methods import METHODS
+from mct.results import figures, tables
+from mct.stage import entry
 
 
 def main() -> None:

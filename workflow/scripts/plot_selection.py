@@ -4,8 +4,9 @@ from pathlib import Path
 
 import h5py
 
-from mct import entry, figures
-from mct.selection import Quality, measure_selection
+from mct.labels.selection import Quality, measure_selection
+from mct.results import figures
+from mct.stage import entry
 
 
 def main() -> None:

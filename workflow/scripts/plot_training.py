@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from mct import entry, figures
+from mct.results import figures
+from mct.stage import entry
 
 
 def main() -> None:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.census import count_copies, take_census
-from mct.files import write_json
-from mct.layouts import open_layout
-from mct.quarantine import (
+from mct.base.files import write_json
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.registry import open_layout
+from mct.data.quarantine import (
     Copy,
     LeftOut,
     check_share,
@@ -15,7 +14,8 @@ from mct.quarantine import (
     left_out,
     write_lines,
 )
-from mct.settings import DatasetSettings
+from mct.results.census import count_copies, take_census
+from mct.stage import entry
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ import io
 import sys
 from pathlib import Path
 
-from mct import entry
-from mct.cluster import accounting, jobs
-from mct.files import write_text
+from mct.base.files import write_text
+from mct.stage import entry
+from mct.workflow import accounting, jobs
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.cleannet import score_labels
-from mct.compute import choose_compute
-from mct.history import write_arrays
-from mct.imagesets import indexed_files, open_set
-from mct.prediction import Predictor
-from mct.settings import CleanNetSettings, EvaluationSettings
+from mct.base.settings import CleanNetSettings, EvaluationSettings
+from mct.data.imagesets import indexed_files, open_set
+from mct.learning.cleannet import score_labels
+from mct.learning.history import write_arrays
+from mct.learning.prediction import Predictor
+from mct.stage import entry
+from mct.stage.compute import choose_compute
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mct import entry
-from mct.progress import FILE, describe
+from mct.stage import entry
+from mct.stage.progress import FILE, describe
 
 SECONDS_OF_SILENCE = 60
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from mct import entry, tables
-from mct.files import write_json
+from mct.base.files import write_json
+from mct.results import tables
+from mct.stage import entry
 
 CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard
 deviation over n seeds. `minus_mct` is the mean of the differences to method `mct` seed by seed, in

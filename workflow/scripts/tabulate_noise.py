@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from mct import entry
-from mct.files import write_json
-from mct.noise_table import noise_rows
-from mct.tables import name_clean_set, write_table
+from mct.base.files import write_json
+from mct.results.noise_table import noise_rows
+from mct.results.tables import name_clean_set, write_table
+from mct.stage import entry
 
 CAPTION = """Percent of labels in the noisy set that are wrong, of all and of those observed as a class. The
 first row feeds M and N. Intervals are Wilson's at 95 %, of counts. The other two estimators look at

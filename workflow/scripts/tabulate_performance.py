@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from mct import entry, scaling_tables
-from mct.figures import save_figure
-from mct.files import write_json
-from mct.performance_figures import DRAWINGS
-from mct.scaling import Task
-from mct.tables import Row, write_table
+from mct.base.files import write_json
+from mct.results import scaling_tables
+from mct.results.figures import save_figure
+from mct.results.performance_figures import DRAWINGS
+from mct.results.scaling import Task
+from mct.results.tables import Row, write_table
+from mct.stage import entry
 
 MEASURED = "Measured on {processor}, {cores} cores in all, {precision}; medians, lowest, highest. "
 CAPTIONS = {

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from mct import entry
-from mct.catalogue import SETS
-from mct.census import SIDE_EDGES, class_rows, picture_rows
-from mct.figures import draw_pictures, save_figure
-from mct.tables import name_clean_set, write_table
+from mct.data.catalogue import SETS
+from mct.results.census import SIDE_EDGES, class_rows, picture_rows
+from mct.results.figures import draw_pictures, save_figure
+from mct.results.tables import name_clean_set, write_table
+from mct.stage import entry
 
 
 def main() -> None:

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
-from mct import entry, methods
-from mct.checkpoint import Checkpoints, kept_execution, stage_folder
-from mct.clean_batches import open_clean_reader
-from mct.comm import check_world_size, local_rank, world
-from mct.compute import choose_compute
-from mct.history import write_arrays, write_epochs
-from mct.imagesets import open_training_set, read_sizes
-from mct.learner import Learner
-from mct.loading import BatchReader
-from mct.models import build_model, load_weights, save_weights
-from mct.objectives import build_objective
-from mct.progress import Progress
-from mct.record import training_record, write_record
-from mct.settings import TrainingSettings
-from mct.training import Training, constant_samples, plan_training, summarise
-from mct.watch import StageLock
+from mct.base import methods
+from mct.base.settings import TrainingSettings
+from mct.data.clean_batches import open_clean_reader
+from mct.data.imagesets import open_training_set, read_sizes
+from mct.data.loading import BatchReader
+from mct.learning.history import write_arrays, write_epochs
+from mct.learning.learner import Learner
+from mct.learning.models import build_model, load_weights, save_weights
+from mct.learning.objectives import build_objective
+from mct.learning.training import Training, constant_samples, plan_training, summarise
+from mct.parallel.comm import check_world_size, local_rank, world
+from mct.stage import entry
+from mct.stage.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.stage.compute import choose_compute
+from mct.stage.progress import Progress
+from mct.stage.record import training_record, write_record
+from mct.stage.watch import StageLock
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Compare every shard with its index and say which one differs."""
 
-from mct import entry
-from mct.imagesets import verify_index
+from mct.data.imagesets import verify_index
+from mct.stage import entry
 
 
 def main() -> None:

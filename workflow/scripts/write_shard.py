@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mct import entry
-from mct.files import file_digest
-from mct.layouts import open_layout
-from mct.quarantine import read_keys
-from mct.settings import DatasetSettings, ShardSettings
-from mct.sharding import ShardPlan, choose_members, write_shard
+from mct.base.files import file_digest
+from mct.base.settings import DatasetSettings, ShardSettings
+from mct.data.layouts.registry import open_layout
+from mct.data.quarantine import read_keys
+from mct.data.sharding import ShardPlan, choose_members, write_shard
+from mct.stage import entry
 
 
 def main() -> None:

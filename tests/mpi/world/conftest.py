@@ -6,7 +6,7 @@ import pytest
 import torch
 from mpi4py import MPI
 
-from mct.comm import Topology, split_world
+from mct.parallel.comm import Topology, split_world
 
 
 @pytest.hookimpl(hookwrapper=True)

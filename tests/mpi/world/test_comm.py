@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from mct import comm
-from mct.errors import UserError
-from mct.partition import block
+from mct.base.errors import UserError
+from mct.base.partition import block
+from mct.parallel import comm
 
 
 def test_world_of_another_size_is_refused(world):

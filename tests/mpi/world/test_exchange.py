@@ -4,9 +4,9 @@ import pytest
 import torch
 from mpi4py import MPI
 
-from mct.errors import UserError
-from mct.exchange import ALGORITHMS
-from mct.transport import DeviceTransport, HostTransport, Transport, choose_transport
+from mct.base.errors import UserError
+from mct.parallel.exchange import ALGORITHMS
+from mct.parallel.transport import DeviceTransport, HostTransport, Transport, choose_transport
 
 CPU = torch.device("cpu")
 LENGTHS = [0, 1, 5, 64, 1001]

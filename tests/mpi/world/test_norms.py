@@ -6,12 +6,12 @@ import torch
 from mpi4py import MPI
 from torch import nn
 
-from mct.compute import Compute
-from mct.learner import Learner
-from mct.models import small_cnn
-from mct.norms import share_statistics
-from mct.partition import block
-from mct.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.base.partition import block
+from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.learning.learner import Learner
+from mct.learning.models import small_cnn
+from mct.learning.norms import share_statistics
+from mct.stage.compute import Compute
 
 CPU = torch.device("cpu")
 

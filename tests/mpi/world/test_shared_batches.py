@@ -8,13 +8,18 @@ import pytest
 import torch
 from test_training import calibrate, calibration_settings, parameters_of
 
-from mct.comm import Topology, share_batches
-from mct.coupling import pair_reader
-from mct.errors import StageInterruptedError
-from mct.imagesets import ImageSet
-from mct.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
-from mct.partition import plan_batches
-from mct.settings import CalibrationSettings, ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.base.errors import StageInterruptedError
+from mct.base.partition import plan_batches
+from mct.base.settings import (
+    CalibrationSettings,
+    ExecutionSettings,
+    ImageSettings,
+    OptimizerSettings,
+)
+from mct.calibration.coupling import pair_reader
+from mct.data.imagesets import ImageSet
+from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
+from mct.parallel.comm import Topology, share_batches
 
 CLASSES, SIZE, SAMPLES = 4, 8, 41
 IMAGES = ImageSettings(size=SIZE, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -15,32 +15,32 @@ import torch
 from mpi4py import MPI
 from torch import nn
 
-from mct.checkpoint import Checkpoints
-from mct.clean_batches import CleanReader
-from mct.comm import Topology
-from mct.compute import Compute
-from mct.coupling import Coupling, plan_calibration
-from mct.errors import StageInterruptedError
-from mct.gradients import GradientSum
-from mct.imagesets import ImageSet
-from mct.learner import Learner
-from mct.loading import Batch, BatchReader
-from mct.losses import cross_entropy, forward_loss
-from mct.methods import ROLES
-from mct.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
-from mct.partition import GlobalBatch, block
-from mct.progress import Progress
-from mct.schedules import linear
-from mct.selection import select_within
-from mct.settings import (
+from mct.base.errors import StageInterruptedError
+from mct.base.methods import ROLES
+from mct.base.partition import GlobalBatch, block
+from mct.base.settings import (
     CalibrationSettings,
     ExecutionSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
-from mct.training import Plan, Training
-from mct.transport import choose_transport
+from mct.calibration.coupling import Coupling, plan_calibration
+from mct.data.clean_batches import CleanReader
+from mct.data.imagesets import ImageSet
+from mct.data.loading import Batch, BatchReader
+from mct.labels.selection import select_within
+from mct.learning.learner import Learner
+from mct.learning.losses import cross_entropy, forward_loss
+from mct.learning.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
+from mct.learning.schedules import linear
+from mct.learning.training import Plan, Training
+from mct.parallel.comm import Topology
+from mct.parallel.gradients import GradientSum
+from mct.parallel.transport import choose_transport
+from mct.stage.checkpoint import Checkpoints
+from mct.stage.compute import Compute
+from mct.stage.progress import Progress
 
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -1,0 +1,366 @@
+"""The configuration: checked against one schema, resolved to frozen dataclasses.
+
+`resolve` turns what a user wrote into a complete configuration or refuses it in one line. Each
+stage gets the part of it that it uses as JSON, and `parse` makes a dataclass of that.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_origin, get_type_hints
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from mct.base.errors import UserError
+
+SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NoiseSettings:
+    """Wrong labels made from true ones: by a rate or by a matrix."""
+
+    kind: str = "none"
+    rate: float | None = None
+    matrix: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
+    """What the catalogue is made from; see the schema for each key.
+
+    Keys with a default concern some layouts only.
+    """
+
+    layout: str
+    root: str | None
+    measuring_labels: str | None
+    synthetic_noise_rate: float
+    synthetic_clean_fraction: float
+    seed: int
+    archives: bool = False
+    clean_fraction: float | None = None
+    validation_fraction: float = 0.1
+    clean_root: str | None = None
+    test_root: str | None = None
+    subset: str = "all"
+    label_set: str = "worse_label"
+    table: str = "table.csv"
+    synthetic_noise: NoiseSettings = NoiseSettings()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShardSettings:
+    """How one set is cut into shards."""
+
+    layout: str
+    root: str | None
+    seed: int
+    size: int
+    encoding: str
+    shards: int
+    short_side: int | None
+    quality: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """What happens to a decoded picture on its way to a model."""
+
+    size: int
+    augmentation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    reduced_decoding: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """Architecture, start and arithmetic of a model."""
+
+    name: str
+    initial_weights: str | None
+    precision: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """Stochastic gradient descent over a global batch of `batch_size` samples."""
+
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    batch_size: int
+    gradient_wire: str = "float32"
+    norm_statistics: str = "block"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """One model trained alone: a pretraining job or a baseline.
+
+    Samples seen are sums over sets of epochs x size of the set, so that methods with different
+    training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
+    labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`).
+    """
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    training_set: str
+    constant_epochs: dict[str, float]
+    decay_epochs: dict[str, float]
+    learning_rate: float
+    decay_learning_rate: float
+    schedule: str
+    seed: int
+    shuffle_window: int = 0
+    loss: str = "cross_entropy"
+    weighting: str = "equal"
+    clean_per_batch: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CalibrationSettings:
+    """The pair's mutual calibration; see the schema's section `calibration`.
+
+    The defaults are the paper's form.
+    """
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    epochs: int
+    learning_rate: float
+    schedule: str
+    soft_target_weight: float
+    temperature: float
+    targets: str
+    selection: str
+    selector: str
+    seed: int
+    shuffle_window: int = 0
+    warmup_epochs: float = 0.0
+    confidence_memory: float = 0.0
+    strictness: float = 0.0
+    taught_samples: str = "selected"
+    taught_models: str = "primary"
+    teacher: str = "auxiliary"
+    teacher_average_epochs: float = 0.0
+    teacher_views: int = 1
+    sharpening: float = 1.0
+    clean_per_batch_auxiliary: int = 0
+    clean_per_batch_primary: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CleanNetSettings:
+    """Training of CleanNet's verification on features of a model."""
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    epochs: int
+    learning_rate: float
+    width: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What turns weights and test shards into predictions."""
+
+    images: ImageSettings
+    model: ModelSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EstimationSettings(EvaluationSettings):
+    """How a model estimates the noise rate: on at most `samples` noisy pictures, drawn by seed."""
+
+    samples: int
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScalingSettings:
+    """What is rehearsed on several numbers of ranks; see the schema's section `scaling`."""
+
+    model: str
+    size: int
+    classes: int
+    precision: str
+    samples_per_rank: int
+    fixed_batch: int
+    repeats: int
+    averaged_models: tuple[str, ...]
+    gathered_samples: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExecutionSettings:
+    """How a stage runs; nothing here changes what it computes beyond rounding."""
+
+    device: str = "auto"
+    threads_per_rank: int = 1
+    prefetch_batches: int = 2
+    loader_threads: int = 0
+    share_batches: bool = True
+    bucket_bytes: int = 4 << 20
+    allreduce: str = "auto"
+    checkpoint_minutes: float = 10.0
+    checkpoint_steps: int = 0
+    gigaflops_per_thread: float = 20.0
+    stall_minutes: float = 20.0
+    picture_threads: int = 2
+
+    @property
+    def decoding_threads(self) -> int:
+        """The threads of each rank that decode pictures."""
+        return self.loader_threads or self.threads_per_rank
+
+
+def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
+    """Return the schema of the configuration."""
+    return yaml.safe_load(path.read_text())
+
+
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the complete configuration: defaults filled in, numbers given as text converted.
+
+    Raises
+    ------
+    UserError
+        An unknown key (with the nearest known one) or a value the schema does not admit.
+    """
+    schema = load_schema() if schema is None else schema
+    filled = _fill(config, schema)
+    _refuse_infinite(filled, "")
+    errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
+    if errors:
+        raise UserError(_explain(errors[0]))
+    return filled
+
+
+def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value` with defaults filled in and text converted where a number must stand."""
+    if isinstance(value, Mapping) and "properties" in schema:
+        known = schema["properties"]
+        defaults = {key: part["default"] for key, part in known.items() if "default" in part}
+        merged = {**defaults, **{str(key): part for key, part in value.items()}}
+        return {key: _fill(part, known.get(key, {})) for key, part in merged.items()}
+    if isinstance(value, list) and "items" in schema:
+        return [_fill(item, schema["items"]) for item in value]
+    return _convert(value, schema)
+
+
+def _refuse_infinite(value: Any, key: str) -> None:
+    """Raise UserError for a number that is not finite, which no bound of a schema refuses."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_infinite(part, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            _refuse_infinite(part, f"{key}.{place}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"configuration: `{key}`: expected a finite number, got {value}")
+
+
+def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
+
+    Whole numbers written with a point become integers where those must stand.
+    """
+    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
+    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
+    if not kinds & {"number", "integer"}:
+        return value
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    whole = "number" not in kinds and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one line that says which key is wrong, what was expected and what was got."""
+    path = [str(part) for part in error.absolute_path]
+    schema: Any = error.schema
+    instance: Any = error.instance
+    if error.validator == "additionalProperties":
+        known = list(schema["properties"])
+        unknown = next(str(key) for key in instance if key not in known)
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+        return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
+    meaning = str(schema.get("description", "")).strip()
+    key = ".".join(path) or "top level"
+    return (
+        f"configuration: `{key}`: expected {_expected(schema)}, got {instance!r}. {meaning}".strip()
+    )
+
+
+def _expected(schema: Mapping[str, Any]) -> str:
+    """Return in words what a part of the schema admits."""
+    if "anyOf" in schema:
+        return " or ".join(_expected(part) for part in schema["anyOf"])
+    names: tuple[str, ...] = (
+        "type",
+        "const",
+        "enum",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+    )
+    names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
+    words = [f"{name} {schema[name]}" for name in names if name in schema]
+    return ", ".join(words).removeprefix("type ")
+
+
+def parse(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Return a settings dataclass from parsed JSON; unknown and missing keys are refused."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    wrong = sorted((set(data) - set(fields)) | (required - set(data)))
+    if wrong:
+        raise UserError(f"{cls.__name__}: unknown or missing keys: {', '.join(wrong)}")
+    hints = get_type_hints(cls)
+    return cls(**{name: _parse_value(hints[name], value) for name, value in data.items()})
+
+
+def _parse_value(hint: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return parse(hint, value)
+    if get_origin(hint) in (Union, types.UnionType) and value is None:
+        return None
+    if get_origin(hint) is tuple:
+        return tuple(value)
+    if hint is float and isinstance(value, int):
+        return float(value)
+    return value
+
+
+def pick(section: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """Return the keys of `section` that `cls` has as fields."""
+    return {
+        field.name: section[field.name]
+        for field in dataclasses.fields(cls)
+        if field.name in section
+    }
+
+
+def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Yield every key of the schema with its part, depth first; for documentation and tests."""
+    for key, part in schema.get("properties", {}).items():
+        yield prefix + key, part
+        yield from describe_keys(part, f"{prefix}{key}.")

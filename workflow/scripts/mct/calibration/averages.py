@@ -1,0 +1,49 @@
+"""Moving averages of a model's weights."""
+
+import torch
+from torch import Tensor, nn
+
+from mct.learning.learner import Arrays, to_array
+
+PREFIX = "average."
+
+
+class WeightAverage:
+    """An exponential moving average of parameters and running statistics, on the model's device.
+
+    After each step a <- d a + (1 - d) w with d = 1 - 1 / `steps`; it starts at the model.
+    """
+
+    def __init__(self, model: nn.Module, steps: float) -> None:
+        self._model = model
+        self._rate = 1 / max(steps, 1.0)
+        self.tensors = {name: value.detach().clone() for name, value in named_tensors(model)}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the model's weights, in place. Counters of steps are copied."""
+        for name, value in named_tensors(self._model):
+            if value.is_floating_point():
+                self.tensors[name].lerp_(value, self._rate)
+            else:
+                self.tensors[name].copy_(value)
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return averages of parameters, equal on all ranks, and of running statistics, each rank's."""
+        buffers = dict(self._model.named_buffers())
+        shared: Arrays = {}
+        own: Arrays = {}
+        for name, value in self.tensors.items():
+            (own if name in buffers else shared)[PREFIX + name] = to_array(value)
+        return shared, own
+
+    def restore(self, shared: Arrays, own: Arrays) -> None:
+        """Take up a state that `state` returned, in place; others' entries are left alone."""
+        for name, value in {**shared, **own}.items():
+            if name.startswith(PREFIX):
+                self.tensors[name.removeprefix(PREFIX)].copy_(torch.from_numpy(value))
+
+
+def named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Return a model's parameters and buffers by name."""
+    return [*model.named_parameters(), *model.named_buffers()]

@@ -1,0 +1,261 @@
+"""Mutual calibration of the pair: Ma and Mp decide together what each learns from.
+
+METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `calibration_step`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mct.base.methods import ROLES, order_seed
+from mct.base.partition import GlobalBatch
+from mct.base.settings import CalibrationSettings, ExecutionSettings
+from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.targets import Lesson, Targets
+from mct.calibration.teachers import Teacher
+from mct.data.augmentation import Viewer
+from mct.data.clean_batches import CleanBatch, CleanReader, join
+from mct.data.imagesets import ImageSet
+from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
+from mct.learning.history import History, write_arrays, write_epochs
+from mct.learning.learner import Arrays, Learner
+from mct.learning.losses import confidence
+from mct.learning.schedules import SCHEDULES
+from mct.learning.training import Plan
+from mct.parallel.comm import (
+    PRIMARY,
+    Topology,
+    average_running_statistics,
+    share_batches,
+    start_gather,
+    wait_for,
+)
+from mct.stage.checkpoint import Checkpoints
+from mct.stage.progress import Progress
+
+
+def quantities(classes: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a step's history; an axis of 2 is (Ma, Mp).
+
+    loss: summed over the selected samples. selected: samples learned from, per observed class.
+    measurable: selected ones whose truth is known and was not trained on; pure: those of them
+    whose observed label is true. agreed: samples for which both models predict the same class.
+    """
+    return {
+        "loss": (2,), "selected": (2, classes), "measurable": (2,), "pure": (2,),
+        "agreed": (), "samples": (),
+    }  # fmt: skip
+
+
+def plan_calibration(settings: CalibrationSettings, set_size: int, role: str = "primary") -> Plan:
+    """Return the plan of a calibration over the noisy set; clean samples are those of a role."""
+    return Plan(
+        samples=settings.epochs * set_size,
+        set_size=set_size,
+        batch_size=settings.optimizer.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule=SCHEDULES[settings.schedule],
+        clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
+    )
+
+
+def pair_reader(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    execution: ExecutionSettings,
+) -> BatchReader:
+    """Return the reader of a pair's batches, of which each rank decodes half where it can.
+
+    Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
+    """
+    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    buffers = None
+    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+        buffers = share_batches(
+            topology,
+            batches=execution.prefetch_batches + BATCHES_IN_USE,
+            batch_bytes=samples * 3 * size * size,
+            threaded=execution.prefetch_batches > 0,
+        )
+    return BatchReader(
+        image_set,
+        settings.images,
+        seed=order_seed(settings.seed, stage=2),
+        ranks=topology.pairs,
+        rank=topology.group_comm.rank,
+        shuffle_window=settings.shuffle_window,
+        threads=execution.decoding_threads,
+        buffers=buffers,
+    )
+
+
+class Coupling:
+    """One rank's half of a pair in calibration. All ranks of the world call the same methods."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        topology: Topology,
+        image_set: ImageSet,
+        settings: CalibrationSettings,
+        noise: Mapping[str, Any],
+        confusion: NDArray[np.float64] | None,
+        progress: Progress,
+    ) -> None:
+        """`noise` is a noise file's content; posterior targets alone need a `confusion`, (K, K)."""
+        self.learner, self.topology = learner, topology
+        self.history = History(quantities(image_set.classes))
+        samples = len(image_set) if topology.world_comm.rank == 0 else 0
+        self.record = SampleRecord(settings.epochs if samples else 0, samples)
+        self._set, self._progress = image_set, progress
+        self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
+        self._teacher = Teacher(learner, topology, settings, len(image_set))
+        self._targets = Targets(
+            settings,
+            is_taught=topology.role == PRIMARY or settings.taught_models == "both",
+            confusion=None if confusion is None else learner.to_device(torch.from_numpy(confusion)),
+        )
+        self._known = np.where(image_set.in_clean, image_set.true, -1)
+        self._has_skipped = False
+
+    def run(
+        self,
+        reader: BatchReader,
+        clean_reader: CleanReader,
+        plan: Plan,
+        checkpoints: Checkpoints,
+        prefetch: int,
+    ) -> None:
+        """Train both models of the pair on the plan's batches, in place. Collective."""
+        prefetcher = Prefetcher(prefetch, reader.cancel)
+
+        def read(step: GlobalBatch) -> tuple[Batch, CleanBatch]:
+            return reader.read(step), clean_reader.read(step.step)
+
+        first = checkpoints.resume(self)
+        self._progress.resume(first, plan.samples_before(first))
+        for batch, clean in prefetcher.map(read, plan.batches(first)):
+            self.step(batch, clean, plan.rate(batch.plan))
+            self._progress.count(batch.plan, prefetcher.waited_seconds)
+            if plan.ends_epoch(batch.plan):
+                self._end_epoch(batch.plan.epoch)
+            checkpoints.after_step(batch.plan.step, self)
+        average_running_statistics(self.learner.comm, self.learner.model)
+
+    def model_state(self) -> tuple[Arrays, Arrays]:
+        """Return the state of the learner and of its part in teaching."""
+        (shared, own), (averages, own_averages) = self.learner.state(), self._teacher.state()
+        return {**shared, **averages}, {**own, **own_averages}
+
+    def progress_state(self) -> Arrays:
+        """Return history, memory and, on world rank 0, the record of samples. Collective."""
+        self.history.reduce(self.topology.world_comm)
+        record = {"confidence": self.record.confidence, "selected": self.record.selected}
+        return {"history": self.history.table(), **self._selector.memory.state(), **record}
+
+    def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
+        """Take up a state, in place."""
+        self.learner.restore(shared, own)
+        self._teacher.restore(shared, own)
+        self._selector.memory.restore(progress)
+        self.history.restore(progress["history"])
+        if self.topology.world_comm.rank == 0:
+            self.record.confidence[:] = progress["confidence"]
+            self.record.selected[:] = progress["selected"]
+
+    def write(self, folder: Path, plan: Plan) -> None:
+        """Write history, record of samples and figures of epochs; for world rank 0."""
+        axes = {"history": "step, (Ma, Mp), class", "samples": "epoch, sample, (Ma, Mp)"}
+        arrays = {"history": self.history.arrays(), "samples": self.record.arrays(self._set)}
+        for name, text in axes.items():
+            write_arrays(folder / f"{name}.h5", arrays[name], {"axes": text})
+        write_epochs(folder / "epochs.tsv", self.history, plan.epochs(), summarise)
+
+    def step(self, batch: Batch, clean: CleanBatch, rate: float) -> None:
+        """Make one step of both models on a global batch. Collective."""
+        labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
+        logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
+        noisy = slice(len(batch.labels))
+        own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
+        request, both = start_gather(self.topology, own, batch.plan.size)
+        teacher, other = self._teacher.teach(batch.images, logits[noisy])
+        wait_for([request])
+        decision = self._selector.decide(both, batch)
+        lesson = self._lesson(batch, clean, decision, logits, labels, teacher)
+        loss, count = self._targets.loss(lesson)
+        self._update(loss, count, rate)
+        self._teacher.follow()
+        self._remember(batch, decision, logits[noisy], other, loss.item())
+
+    def _lesson(
+        self,
+        batch: Batch,
+        clean: CleanBatch,
+        decision: Decision,
+        logits: Tensor,
+        labels: Tensor,
+        teacher: Tensor,
+    ) -> Lesson:
+        mask, block = decision.masks[self.topology.role], slice(batch.start, batch.stop)
+        seen = batch.plan.epoch + batch.plan.start / len(self._set)
+        return Lesson(
+            logits=logits, labels=labels, teacher=teacher, epochs=seen, clean=clean.count,
+            mask=torch.from_numpy(mask[block]).to(logits.device),
+            known=self.learner.to_device(torch.from_numpy(self._known[batch.positions[block]])),
+            batch=batch.plan.size, selected=int(mask.sum()),
+        )  # fmt: skip
+
+    def _update(self, loss: Tensor, global_count: int, rate: float) -> None:
+        """Step unless there is nothing to learn (M is 0 for small batches and much noise)."""
+        if global_count:
+            self.learner.update(loss, rate)
+        elif not self._has_skipped:
+            self._has_skipped = True
+            name = ("Ma", "Mp")[self.topology.role]
+            self._progress.note(f"{name} skips steps: no sample of the batch is certain enough")
+
+    def _remember(
+        self, batch: Batch, decision: Decision, logits: Tensor, other: Tensor, loss: float
+    ) -> None:
+        if len(self.record.confidence):
+            self.record.add(batch.plan, batch.positions, decision)
+        role = self.topology.role
+        local = batch.positions[batch.start : batch.stop]
+        chosen = local[decision.masks[role][batch.start : batch.stop]]
+        measurable = chosen[(self._set.true[chosen] >= 0) & ~self._set.in_clean[chosen]]
+        observed, own = self._set.observed, np.zeros(2)
+        own[role] = 1
+        agreed = int((logits.argmax(dim=1) == other.argmax(dim=1)).sum())
+        self.history.add(
+            {
+                "loss": own * loss * int(decision.masks[role].sum()),
+                "selected": own[:, None]
+                * np.bincount(observed[chosen], minlength=self._set.classes),
+                "measurable": own * len(measurable),
+                "pure": own * (observed[measurable] == self._set.true[measurable]).sum(),
+                "agreed": agreed if role == PRIMARY else 0,
+                "samples": len(local) if role == PRIMARY else 0,
+            }
+        )
+
+    def _end_epoch(self, epoch: int) -> None:
+        self._progress.report(epoch, summarise(self.history.reduce(self.topology.world_comm)))
+
+
+def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return the figures of an epoch from its sums; purity is NaN where nothing is measurable."""
+    figures = {"agreement": float(sums["agreed"] / sums["samples"])}
+    for role, name in enumerate(ROLES):
+        selected, measurable = sums["selected"][role].sum(), sums["measurable"][role]
+        figures[f"loss_{name}"] = float(sums["loss"][role] / max(selected, 1))
+        figures[f"selected_{name}"] = float(selected / sums["samples"])
+        figures[f"purity_{name}"] = (
+            float(sums["pure"][role] / measurable) if measurable else float("nan")
+        )
+    return figures

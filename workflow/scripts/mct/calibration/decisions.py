@@ -1,0 +1,130 @@
+"""The pair's decisions: whose samples each model learns from, and the record of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.base.partition import GlobalBatch, block_lengths
+from mct.base.settings import CalibrationSettings
+from mct.data.imagesets import ImageSet
+from mct.data.loading import Batch
+from mct.labels.selection import select_within
+from mct.learning.learner import Arrays
+from mct.parallel.comm import AUXILIARY, PRIMARY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What both models learn from in a global batch of B samples.
+
+    `confidence` float32 and `masks` bool have shape (2, B), rows Ma and Mp; equal on all ranks.
+    """
+
+    confidence: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+
+
+class Memory:
+    """Moving averages over epochs of both models' confidences, shape (2, n), equal on all ranks."""
+
+    def __init__(self, weight: float, samples: int) -> None:
+        """`weight` is that of the past; 0 remembers nothing."""
+        self._weight = weight
+        self._averages = np.full((2, samples if weight else 0), np.nan, np.float32)
+
+    def recall(
+        self, both: NDArray[np.float32], positions: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Take in the confidences (2, B) of samples; return their averages with the past."""
+        if not self._weight:
+            return both
+        past = self._averages[:, positions]
+        mixed = np.float32(self._weight) * past + np.float32(1 - self._weight) * both
+        mixed = np.where(np.isnan(past), both, mixed).astype(np.float32)
+        self._averages[:, positions] = mixed
+        return mixed
+
+    def state(self) -> Arrays:
+        """Return the averages, for a checkpoint."""
+        return {"remembered": self._averages}
+
+    def restore(self, progress: Arrays) -> None:
+        """Take up a state, in place."""
+        self._averages[:] = progress["remembered"]
+
+
+class Selector:
+    """Turns both models' confidences into their masks, by the settings of a calibration."""
+
+    def __init__(
+        self, settings: CalibrationSettings, noise: Mapping[str, Any], observed: NDArray, pairs: int
+    ):
+        self._settings, self._noise = settings, noise
+        self._observed, self._pairs = observed, pairs
+        self.memory = Memory(settings.confidence_memory, len(observed))
+
+    def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
+        """Return the decision on a global batch from confidences of shape (2, B)."""
+        rule = self._settings.selector
+        remembered = self.memory.recall(both, batch.positions)
+        ranked = (
+            remembered.mean(axis=0)
+            if rule == "pair"
+            else remembered[AUXILIARY if rule == "auxiliary" else PRIMARY]
+        )
+        groups = self._groups(batch)
+        if self._settings.selection == "per_class":
+            rates, bounds = self._noise["class_rates"], self._noise["class_uppers"]
+        else:
+            count = int(groups.max()) + 1
+            rates, bounds = [self._noise["rate"]] * count, [self._noise["upper"]] * count
+        extra = self._extra_noise(batch.plan.epoch)
+        masks = select_within(ranked, groups, raised(rates, extra), raised(bounds, extra))
+        return Decision(confidence=both, masks=masks)
+
+    def _extra_noise(self, epoch: int) -> float:
+        """Return what is added to P in an epoch: `strictness` at first, 0 in the last."""
+        return self._settings.strictness * (1 - epoch / max(self._settings.epochs - 1, 1))
+
+    def _groups(self, batch: Batch) -> NDArray[np.int64]:
+        if self._settings.selection == "per_class":
+            return self._observed[batch.positions]
+        if self._settings.selection == "per_rank":
+            return np.repeat(np.arange(self._pairs), block_lengths(batch.plan.size, self._pairs))
+        return np.zeros(batch.plan.size, np.int64)
+
+
+def raised(rates: list[float], extra: float) -> list[float]:
+    """Return noise rates with `extra` added to each, at most 1."""
+    return [min(rate + extra, 1.0) for rate in rates] if extra else rates
+
+
+class SampleRecord:
+    """Confidences and selections of every sample in every epoch, kept on world rank 0.
+
+    `confidence` float32 (epochs, n, 2) and `selected` bool (epochs, n, 2); the last axis is
+    (Ma, Mp). A sample not seen in an epoch has confidence NaN.
+    """
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        self.confidence = np.full((epochs, samples, 2), np.nan, np.float32)
+        self.selected = np.zeros((epochs, samples, 2), bool)
+
+    def add(self, plan: GlobalBatch, positions: NDArray[np.int64], decision: Decision) -> None:
+        """Note the decision on a global batch."""
+        self.confidence[plan.epoch, positions] = decision.confidence.T
+        self.selected[plan.epoch, positions] = decision.masks.T
+
+    def arrays(self, image_set: ImageSet) -> dict[str, NDArray]:
+        """Return the record with the samples' keys and labels, for a file."""
+        return {
+            "confidence": self.confidence,
+            "selected": self.selected,
+            "key": image_set.keys(),
+            "observed": image_set.observed,
+            "true": image_set.true,
+            "in_clean": image_set.in_clean,
+        }

@@ -1,0 +1,95 @@
+"""What each model of the pair learns from its samples: labels, a teacher's targets, clean samples."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mct.base.settings import CalibrationSettings
+from mct.learning.losses import (
+    cross_entropy,
+    hard_target_loss,
+    posterior,
+    selected_mean,
+    soft_target_loss,
+    target_loss,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A rank's samples of a step: b of the noisy batch, then c clean ones.
+
+    `logits` (b + c, K) and `labels` (b + c,) are of both; `teacher` (logits, (b, K)), `mask` (bool,
+    (b,), what the model selected) and `known` (int64, (b,), the true label where it may be used,
+    else -1) of the noisy ones. `batch`, `selected` and `clean` are their numbers on all ranks of the
+    model together; `epochs` is how far calibration is.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    teacher: Tensor
+    mask: Tensor
+    known: Tensor
+    batch: int
+    selected: int
+    clean: int
+    epochs: float
+
+
+class Targets:
+    """The loss of one model of the pair, by the settings of a calibration."""
+
+    def __init__(
+        self, settings: CalibrationSettings, *, is_taught: bool, confusion: Tensor | None
+    ) -> None:
+        """`confusion` T, shape (K, K), is needed for posterior targets alone."""
+        self._settings, self._is_taught, self._confusion = settings, is_taught, confusion
+
+    def loss(self, lesson: Lesson) -> tuple[Tensor, int]:
+        """Return this rank's share of a step's loss, scalar, and the samples it is the mean over.
+
+        (1 - lambda) x mean of the labels' losses over selected and clean samples + lambda x mean of
+        the teacher's over the taught and clean ones; clean ones have cross-entropy in both. Without
+        samples the model has nothing to learn.
+        """
+        plain = cross_entropy(lesson.logits, lesson.labels)
+        clean = plain[len(lesson.mask) :]
+        chosen = torch.cat([lesson.mask, torch.ones_like(clean, dtype=torch.bool)])
+        selected = lesson.selected + lesson.clean
+        if not self._is_taught:
+            return selected_mean(plain, chosen, selected), selected
+        weight = self.weight(lesson.epochs)
+        taught = torch.cat([self._teach(lesson), clean])
+        if self._settings.taught_samples == "selected":
+            mixed = (1 - weight) * plain + weight * taught
+            return selected_mean(mixed, chosen, selected), selected
+        count = lesson.batch + lesson.clean
+        labelled = selected_mean(plain, chosen, selected)
+        everyone = selected_mean(taught, torch.ones_like(chosen), count)
+        return (1 - weight) * labelled + weight * everyone, count
+
+    def weight(self, epochs: float) -> float:
+        """Return lambda after so many epochs: it grows to its value over the warm-up."""
+        warmup = self._settings.warmup_epochs
+        grown = min(epochs / warmup, 1.0) if warmup else 1.0
+        return self._settings.soft_target_weight * grown
+
+    def _teach(self, lesson: Lesson) -> Tensor:
+        """Return the loss against the teacher's targets of each noisy sample, shape (b,)."""
+        student, kind = lesson.logits[: len(lesson.mask)], self._settings.targets
+        if kind == "soft":
+            return soft_target_loss(student, lesson.teacher, self._settings.temperature)
+        if kind == "hard":
+            return hard_target_loss(student, lesson.teacher)
+        assert self._confusion is not None, "posterior targets need a confusion"
+        labels = lesson.labels[: len(lesson.mask)]
+        return target_loss(student, self._posterior(lesson, labels))
+
+    def _posterior(self, lesson: Lesson, labels: Tensor) -> Tensor:
+        """Return the posterior of each noisy sample's class, (b, K), certain where it is known."""
+        assert self._confusion is not None
+        inferred = posterior(lesson.teacher, labels, self._confusion)
+        certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1])
+        return torch.where(lesson.known[:, None] >= 0, certain.to(inferred), inferred)

@@ -1,0 +1,82 @@
+"""Who teaches in calibration: Ma, or the mean of the pair; themselves, or averages of their weights."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from mct.base.settings import CalibrationSettings
+from mct.calibration.averages import WeightAverage
+from mct.learning.learner import Arrays, Learner
+from mct.parallel.comm import AUXILIARY, PRIMARY, Topology, share_logits, share_predictions
+
+
+class Teacher:
+    """A rank's part of the teacher of a pair; both ranks of the pair call the same methods."""
+
+    def __init__(
+        self, learner: Learner, topology: Topology, settings: CalibrationSettings, set_size: int
+    ) -> None:
+        self._learner, self._topology, self._settings = learner, topology, settings
+        steps = settings.teacher_average_epochs * math.ceil(
+            set_size / settings.optimizer.batch_size
+        )
+        self._average = WeightAverage(learner.model, steps) if steps else None
+
+    def teach(self, images: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the teacher and what the other model say of the pair's pictures.
+
+        Collective in the pair.
+
+        Parameters
+        ----------
+        images
+            The pair's noisy pictures, uint8 of shape (b, 3, size, size).
+        logits
+            This rank's model's, of the forward pass that it learns from, shape (b, K).
+
+        Returns
+        -------
+        The teacher's logits and what the other model's decision can be read from, (b, K) each;
+        Ma's rank of a pair that Ma teaches gets its own twice.
+        """
+        own = self._predict(images, logits)
+        if self._settings.teacher == "auxiliary":
+            shared = share_logits(self._topology, own.cpu().numpy())
+            teacher = other = torch.from_numpy(shared).to(logits.device)
+        else:
+            probabilities = torch.softmax(own, dim=1).cpu().numpy()
+            both = torch.from_numpy(share_predictions(self._topology, probabilities))
+            teacher = log_mean(both).to(logits.device)
+            partner = PRIMARY if self._topology.role == AUXILIARY else AUXILIARY
+            other = both[partner].to(logits.device)
+        return teacher * self._settings.sharpening, other
+
+    def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
+        """Return this rank's model's prediction as logits, shape (b, K), without gradient."""
+        views = [images, images.flip(3)][: self._settings.teacher_views]
+        if self._average is None and len(views) == 1:
+            return logits.detach()
+        weights = {} if self._average is None else self._average.tensors
+        predictions = [torch.softmax(self._learner.infer(view, weights), dim=1) for view in views]
+        return log_mean(torch.stack(predictions))
+
+    def follow(self) -> None:
+        """Take in the model's weights after a step."""
+        if self._average is not None:
+            self._average.update()
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return what is equal on all ranks of a model, and what is each rank's own."""
+        return self._average.state() if self._average is not None else ({}, {})
+
+    def restore(self, shared: Arrays, own: Arrays) -> None:
+        """Take up a state, in place."""
+        if self._average is not None:
+            self._average.restore(shared, own)
+
+
+def log_mean(probabilities: Tensor) -> Tensor:
+    """Return the logarithm of the mean over the first axis of (m, b, K); zeros stay finite."""
+    mean = probabilities.mean(dim=0)
+    return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()

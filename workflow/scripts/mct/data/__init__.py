@@ -1,0 +1,4 @@
+"""From image lists to batches: layouts, catalogue, inspection, shards and their readers.
+
+May import `base` and `labels`.
+"""

@@ -1,0 +1,188 @@
+"""Training views of pictures.
+
+Random numbers are drawn from a counter-based generator, so that a sample's parameters depend on
+(seed, epoch, sample) alone. Pictures that are stored at the size of the view are cropped and
+mirrored a batch at a time, with the same result.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from mct.base.settings import ImageSettings
+from mct.data.images import (
+    Box,
+    centre,
+    decode_plain,
+    fitted_shape,
+    jpeg_shape,
+    mirror,
+    reduce_box,
+    reduction_for,
+    resample,
+)
+from mct.data.pictures import Picture
+
+DRAWS = 5
+"""Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
+ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM = 0, 1, 2
+AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
+Draws = NDArray[np.float32]
+
+
+def keyed_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
+    """Return the generator of one purpose in one epoch: Philox keyed by (seed, epoch)."""
+    return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, stream]))
+
+
+def draw_parameters(seed: int, epoch: int, samples: int) -> Draws:
+    """Return uniform numbers in [0, 1) of shape (samples, DRAWS); row i is that of sample i.
+
+    The generator is counter-based and rows follow each other, so row i does not depend on how
+    many samples there are.
+    """
+    generator = keyed_generator(seed, epoch, AUGMENTATION_STREAM)
+    return generator.random((samples, DRAWS), dtype=np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Turns pictures into training views, uint8 (size, size, 3).
+
+    `kind` is `none`, `crop`, `crop_flip` or `resized_crop`; see the schema. Each sample has its row
+    of `draw_parameters`, shape (DRAWS,).
+    """
+
+    size: int
+    kind: str
+    reduced_decoding: bool = False
+
+    @classmethod
+    def of(cls, settings: ImageSettings) -> "Viewer":
+        """Return the viewer of a training's settings."""
+        return cls(
+            size=settings.size,
+            kind=settings.augmentation,
+            reduced_decoding=settings.reduced_decoding,
+        )
+
+    @property
+    def resamples(self) -> bool:
+        """Whether pictures of the view's size are resampled all the same."""
+        return self.kind == "resized_crop"
+
+    def view(self, picture: Picture, draws: Draws) -> Picture:
+        """Return the view of a decoded picture."""
+        view = np.empty((self.size, self.size, 3), np.uint8)
+        self.write(picture, draws, view)
+        return view
+
+    def write(self, picture: Picture, draws: Draws, view: Picture) -> None:
+        """Write the view of a decoded picture to `view`, contiguous, (size, size, 3)."""
+        height, width = picture.shape[:2]
+        box, shape = self._region(height, width, draws)
+        self._write(box.of(picture), shape, draws, view)
+
+    def write_encoded(self, data: bytes, name: str, draws: Draws, view: Picture) -> None:
+        """Write the view of an encoded picture; BrokenPictureError if it is broken.
+
+        A JPEG from which much more would be decoded than the view can show is decoded at a half,
+        quarter or eighth of its size, where the settings say so.
+        """
+        full = jpeg_shape(data) if self.reduced_decoding else None
+        if full is None:
+            self.write(decode_plain(data, name), draws, view)
+            return
+        box, shape = self._region(*full, draws)
+        reduction = reduction_for(box, shape)
+        picture = decode_plain(data, name, reduction)
+        if picture.shape[:2] != full:
+            box = reduce_box(box, reduction, picture)
+        self._write(box.of(picture), shape, draws, view)
+
+    def _region(self, height: int, width: int, draws: Draws) -> tuple[Box, tuple[int, int]]:
+        """Return what is shown of a picture, and the size that it is resized to."""
+        if self.resamples:
+            return drawn_box(height, width, draws), (self.size, self.size)
+        return Box(0, 0, height, width), fitted_shape(height, width, self.size)
+
+    def _write(self, picture: Picture, shape: tuple[int, int], draws: Draws, view: Picture) -> None:
+        """Write what is shown of a picture, resized to `shape`, at its drawn place."""
+        mirrored = self.kind in ("crop_flip", "resized_crop") and bool(draws[2] < 0.5)
+        if self.resamples:
+            resample(picture, shape, mirrored=mirrored, out=view)
+            return
+        fitted = centre(resample(picture, shape), self.size)
+        if self.kind != "none":
+            fitted = padded_crop(fitted, draws)
+        resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)
+
+    def view_many(self, pictures: Picture, draws: Draws, views: Picture) -> None:
+        """Write the views of pictures of the right size; for kinds that do not resample.
+
+        `pictures` and `views` have shape (b, size, size, 3), `draws` (b, DRAWS).
+        """
+        if self.kind == "none":
+            views[:] = pictures
+            return
+        views[:] = padded_crops(pictures, draws)
+        if self.kind == "crop_flip":
+            mirrored = np.flatnonzero(draws[:, 2] < 0.5)
+            size = views.shape[1:]
+            views[mirrored] = mirror(views[mirrored].reshape(-1, *size[1:])).reshape(-1, *size)
+
+
+def augment(picture: Picture, size: int, kind: str, draws: Draws) -> Picture:
+    """Return a training view, uint8 (size, size, 3), of a decoded picture; see `Viewer`."""
+    return Viewer(size=size, kind=kind).view(picture, draws)
+
+
+def padded_crop(picture: Picture, draws: Draws) -> Picture:
+    """Return a random crop of a square after padding with black by an eighth on every side."""
+    size = len(picture)
+    down, right = crop_shifts(size, draws[None])[0]
+    view = np.zeros_like(picture)
+    source, target = _overlap(down, size), _overlap(-down, size)
+    view[target, _overlap(-right, size)] = picture[source, _overlap(right, size)]
+    return view
+
+
+def crop_shifts(size: int, draws: Draws) -> NDArray[np.int64]:
+    """Return how far crops lie down and right of the picture, shape (b, 2), at most an eighth."""
+    margin = size // 8
+    return (draws[:, :2] * (2 * margin + 1)).astype(np.int64) - margin
+
+
+def _overlap(shift: int, size: int) -> slice:
+    return slice(max(shift, 0), size + min(shift, 0))
+
+
+def padded_crops(pictures: Picture, draws: Draws) -> Picture:
+    """Return `padded_crop` of each picture, shape (b, size, size, 3)."""
+    count, size = pictures.shape[:2]
+    margin = size // 8
+    padded = np.zeros((count, size + 2 * margin, size + 2 * margin, 3), np.uint8)
+    padded[:, margin : margin + size, margin : margin + size] = pictures
+    image, row, column, _ = padded.strides
+    places = 2 * margin + 1
+    shape = (count, places, places, size, 3 * size)
+    windows = as_strided(padded, shape, (image, row, column, row, 1), writeable=False)
+    down, right = crop_shifts(size, draws).T + margin
+    return windows[np.arange(count), down, right].reshape(pictures.shape)
+
+
+def drawn_box(height: int, width: int, draws: Draws) -> Box:
+    """Return a box of random area and aspect ratio (Szegedy et al., CVPR 2015).
+
+    One draw for area and one for aspect; where they do not fit into the picture the crop is cut
+    to its borders, so that the number of random numbers is fixed.
+    """
+    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * float(draws[3]))
+    aspect = float(np.exp(np.log(ASPECT[0]) + np.log(ASPECT[1] / ASPECT[0]) * float(draws[4])))
+    crop_width = max(1, min(width, round((area * aspect) ** 0.5)))
+    crop_height = max(1, min(height, round((area / aspect) ** 0.5)))
+    top = int(draws[0] * (height - crop_height + 1))
+    left = int(draws[1] * (width - crop_width + 1))
+    return Box(top, left, crop_height, crop_width)

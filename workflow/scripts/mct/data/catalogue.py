@@ -1,0 +1,164 @@
+"""The catalogue: one row per picture, whatever arrangement the data set came in.
+
+Columns of the TSV file: key, path, observed label, true label (-1 = unknown), 0 or 1 for membership
+in the sets noisy, clean, validation and test, and whether somebody verified the observed label as
+right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.base.errors import UserError, preview
+from mct.base.files import replacing
+from mct.data.layouts.base import Layout, Row
+
+SETS = ("noisy", "clean", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """All pictures in columns of length n; labels and `right` int64, membership bool."""
+
+    keys: list[str]
+    paths: list[str]
+    observed: NDArray[np.int64]
+    true: NDArray[np.int64]
+    right: NDArray[np.int64]
+    members: dict[str, NDArray[np.bool_]]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def doubly_labelled(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return observed and true labels of the clean and validation pictures that have both."""
+        known = (self.members["clean"] | self.members["validation"]) & (self.observed >= 0)
+        return self.observed[known], self.true[known]
+
+    def verified(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return observed labels that somebody verified, and whether they are wrong, shape (n,).
+
+        A label is verified by a person's verdict, or by the true label of a clean or validation
+        picture; verdicts come first.
+        """
+        judged = self.right >= 0
+        if judged.any():
+            return self.observed[judged], self.right[judged] == 0
+        observed, true = self.doubly_labelled()
+        return observed, observed != true
+
+
+def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
+    """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
+
+    Raises
+    ------
+    UserError
+        A listed picture that is not there, a key in the test set and in training, a key listed
+        twice, an empty set.
+    """
+    catalogue = from_rows(layout.rows(threads))
+    check_catalogue(catalogue)
+    missing = layout.missing(catalogue.paths)
+    if missing:
+        raise UserError(
+            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: {preview(missing)}"
+        )
+    return catalogue
+
+
+def from_rows(rows: Iterable[Row]) -> Catalogue:
+    """Return a catalogue of rows."""
+    rows = list(rows)
+    return Catalogue(
+        keys=[row.key for row in rows],
+        paths=[row.path for row in rows],
+        observed=np.array([row.observed for row in rows], np.int64),
+        true=np.array([row.true for row in rows], np.int64),
+        right=np.array([row.right for row in rows], np.int64),
+        members={name: np.array([getattr(row, name) for row in rows], bool) for name in SETS},
+    )
+
+
+def check_catalogue(catalogue: Catalogue) -> None:
+    """Raise UserError if a key stands twice, test and training overlap or a set is empty."""
+    twice = [key for key, count in Counter(catalogue.keys).items() if count > 1]
+    if twice:
+        raise UserError(f"dataset: {len(twice)} keys are listed twice: {preview(twice)}")
+    training = catalogue.members["noisy"] | catalogue.members["clean"]
+    _check_labels(catalogue)
+    both = [catalogue.keys[i] for i in np.flatnonzero(training & catalogue.members["test"])]
+    if both:
+        raise UserError(f"dataset: {len(both)} keys are in test and in training: {preview(both)}")
+    held_out = catalogue.members["validation"] & catalogue.members["test"]
+    both = [catalogue.keys[i] for i in np.flatnonzero(held_out)]
+    if both:
+        raise UserError(f"dataset: {len(both)} keys are in test and in validation: {preview(both)}")
+    for name, members in catalogue.members.items():
+        if not members.any():
+            raise UserError(f"dataset: the {name} set is empty; expected at least one picture")
+
+
+def _check_labels(catalogue: Catalogue) -> None:
+    for name, members in catalogue.members.items():
+        labels = catalogue.observed if name == "noisy" else catalogue.true
+        lacking = [catalogue.keys[i] for i in np.flatnonzero(members & (labels < 0))]
+        if lacking:
+            kind = "observed" if name == "noisy" else "true"
+            raise UserError(
+                f"dataset: {len(lacking)} {name} pictures have no {kind} label: {preview(lacking)}"
+            )
+
+
+def write_catalogue(catalogue: Catalogue, path: Path) -> None:
+    """Write a catalogue as a TSV file."""
+    flags = [catalogue.members[name].astype(np.uint8).tolist() for name in SETS]
+    columns = [
+        catalogue.keys,
+        catalogue.paths,
+        catalogue.observed.tolist(),
+        catalogue.true.tolist(),
+    ]
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("key", "path", "observed", "true", *SETS, "right"))
+        writer.writerows(zip(*columns, *flags, catalogue.right.tolist(), strict=True))
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a TSV file that `write_catalogue` made; UserError if it is damaged."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, delimiter="\t")
+            next(reader)
+            for key, name, observed, true, *flags, right in reader:
+                row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+                yield row._replace(right=int(right))
+    except (OSError, ValueError, TypeError, StopIteration, csv.Error) as error:
+        raise UserError(
+            f"{path}: cannot be read as a catalogue ({error}); delete it and rerun"
+        ) from error
+
+
+def read_catalogue(path: Path) -> Catalogue:
+    """Return the catalogue of a TSV file that `write_catalogue` made."""
+    return from_rows(read_rows(path))
+
+
+def source_digest(layout: Layout) -> str:
+    """Return the SHA-256 of everything the rows come from: lists, listings, the number of classes."""
+    digest = hashlib.sha256(str(len(layout.class_names())).encode())
+    for path in layout.source_files():
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    for name in layout.listed_names():
+        digest.update(f"{name}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

@@ -1,0 +1,106 @@
+"""Clean samples that join the noisy ones of a step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mct.base.errors import UserError
+from mct.base.partition import GlobalBatch
+from mct.base.settings import ImageSettings
+from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.data.loading import BatchReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanBatch:
+    """A rank's part of the clean samples of a step, which may be empty.
+
+    `images` (uint8, shape (b, 3, size, size)) and `labels` (int64, shape (b,)) are the rank's;
+    `count` is the number of all ranks of its model together.
+    """
+
+    images: Tensor
+    labels: Tensor
+    count: int
+
+
+class CleanReader:
+    """Reads `count` clean samples for each step, whatever the number of ranks.
+
+    Step t has the samples t x count to (t + 1) x count of an endless row of passes over the set,
+    each in an order of its own; so any step can be read without those before. None are read
+    without a set.
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet | None,
+        settings: ImageSettings,
+        *,
+        count: int,
+        seed: int,
+        ranks: int,
+        rank: int,
+        threads: int = 1,
+    ) -> None:
+        self._size, self._count = settings.size, count if image_set else 0
+        if image_set:
+            self._reader = BatchReader(
+                image_set, settings, seed=seed, ranks=ranks, rank=rank, threads=threads
+            )
+            self._samples = len(image_set)
+
+    def read(self, step: int) -> CleanBatch:
+        """Return this rank's part of a step's clean samples."""
+        if not self._count:
+            images = torch.empty(0, 3, self._size, self._size, dtype=torch.uint8)
+            return CleanBatch(images=images, labels=torch.empty(0, dtype=torch.int64), count=0)
+        parts = [self._reader.read(plan) for plan in clean_pieces(step, self._count, self._samples)]
+        return CleanBatch(
+            images=torch.cat([part.images for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+            count=self._count,
+        )
+
+
+def open_clean_reader(
+    index: Path,
+    settings: ImageSettings,
+    *,
+    count: int,
+    seed: int,
+    ranks: int,
+    rank: int,
+    threads: int,
+) -> CleanReader:
+    """Return a reader of the clean set that an index describes, which is not opened for none.
+
+    Raises
+    ------
+    UserError
+        The set has no pictures.
+    """
+    image_set = open_set("clean", indexed_files(index)) if count else None
+    if image_set is not None and not len(image_set):
+        raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
+    return CleanReader(
+        image_set, settings, count=count, seed=seed, ranks=ranks, rank=rank, threads=threads
+    )
+
+
+def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:
+    """Yield a step's `count` samples of passes over `samples`, cut where a pass ends."""
+    first, last = step * count, (step + 1) * count
+    while first < last:
+        epoch, start = divmod(first, samples)
+        size = min(samples - start, last - first)
+        yield GlobalBatch(step=step, epoch=epoch, start=start, stop=start + size)
+        first += size
+
+
+def join(images: Tensor, clean: CleanBatch) -> Tensor:
+    """Return noisy pictures (b, ...) with the clean ones after them."""
+    return torch.cat([images, clean.images]) if len(clean.images) else images

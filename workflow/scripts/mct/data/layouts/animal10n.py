@@ -1,0 +1,86 @@
+"""ANIMAL-10N (Song et al., ICML 2019): two folders of files `<label>_<anything>.jpg`.
+
+No training label is verified, so the clean set is a part of the test pictures. What remains of
+those is halved for validation and test.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from mct.base.errors import UserError
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import Row, StoredLayout, picture_names
+from mct.data.layouts.draws import divide_held_out, held_out_sizes
+from mct.data.layouts.measuring import finished, refuse_builtin
+
+NAMES = (
+    "cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster",
+    "guinea pig",
+)  # fmt: skip
+TRAINING, TESTING = "training", "testing"
+CLEAN_FRACTION = 0.1
+
+
+class Animal10N(StoredLayout):
+    """A data set laid out like ANIMAL-10N."""
+
+    keys = ("clean_fraction",)
+
+    def __init__(self, settings: DatasetSettings) -> None:
+        super().__init__(settings)
+        self._fraction = settings.clean_fraction or CLEAN_FRACTION
+        refuse_builtin(settings)
+
+    @cached_property
+    def _pictures(self) -> dict[str, list[str]]:
+        """The paths of both folders' pictures."""
+        return {
+            folder: [f"{folder}/{name}" for name in picture_names(self._root / folder)]
+            for folder in (TRAINING, TESTING)
+        }
+
+    def listed_names(self) -> list[str]:
+        """Return the paths of all pictures: labels are in their names."""
+        return self._pictures[TRAINING] + self._pictures[TESTING]
+
+    def class_names(self) -> list[str]:
+        """Return the ten animals."""
+        return list(NAMES)
+
+    def clean_source(self) -> str:
+        """Return that the clean set is held out, since no training label is verified."""
+        return f"{self._fraction:g} of the test pictures, drawn by seed and tested on no more"
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes from counting files."""
+        held_out = held_out_sizes(len(self._pictures[TESTING]), self._fraction)
+        return {"noisy": len(self._pictures[TRAINING]), **held_out}
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield the training pictures, then the held-out ones."""
+        return finished(self._rows(), self._settings, len(NAMES), self.read, threads)
+
+    def _rows(self) -> Iterator[Row]:
+        for path in self._pictures[TRAINING]:
+            yield Row(path, path, observed=self._label(path), noisy=True)
+        held_out = self._pictures[TESTING]
+        clean, validation, test = divide_held_out(held_out, self._fraction, self._settings.seed)
+        for path in held_out:
+            yield Row(
+                key=path,
+                path=path,
+                true=self._label(path),
+                clean=path in clean,
+                validation=path in validation,
+                test=path in test,
+            )
+
+    def _label(self, path: str) -> int:
+        label, underscore, _ = path.rpartition("/")[2].partition("_")
+        if (
+            not underscore
+            or not (label.isascii() and label.isdecimal())
+            or int(label) >= len(NAMES)
+        ):
+            raise UserError(f"{self._root / path}: expected a name `<label 0 to 9>_...`")
+        return int(label)

@@ -1,0 +1,156 @@
+"""What every layout offers, and what those that consist of files share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from mct.base.errors import UserError
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.storage import Storage
+
+UNKNOWN = -1
+"""The label of a picture whose label is not known."""
+BUILTIN = "builtin"
+"""The measuring labels that a data set brings itself."""
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
+"""How names of pictures end, in small letters."""
+
+
+class Row(NamedTuple):
+    """One picture of the catalogue; labels are class numbers or `UNKNOWN`.
+
+    `right` is somebody's verdict on the observed label: 1 (right), 0 (wrong) or `UNKNOWN`.
+    """
+
+    key: str
+    path: str
+    observed: int = UNKNOWN
+    true: int = UNKNOWN
+    noisy: bool = False
+    clean: bool = False
+    validation: bool = False
+    test: bool = False
+    right: int = UNKNOWN
+
+
+class Layout(Protocol):
+    """A data set in somebody's arrangement."""
+
+    keys: tuple[str, ...]
+    """Those keys of the section `dataset` that some layouts use, and this one does."""
+
+    def source_files(self) -> list[Path]:
+        """Return the lists that the rows come from (not names that only tables show)."""
+
+    def listed_names(self) -> list[str]:
+        """Return the names of files in folders that are themselves the list, sorted."""
+
+    def class_names(self) -> list[str]:
+        """Return the classes' names, in the order of their numbers."""
+
+    def clean_source(self) -> str:
+        """Return where the clean set comes from, for the captions of tables."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return about how many pictures each set has, from counting lines."""
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per picture, each key once; `threads` read pictures where noise needs them."""
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return those of `paths` that cannot be read."""
+
+    def read(self, path: str) -> bytes:
+        """Return the encoded picture at a row's path."""
+
+
+class StoredLayout:
+    """What layouts of files share: the root, reading from it, and files that settings name."""
+
+    keys: tuple[str, ...] = ()
+
+    def __init__(self, settings: DatasetSettings, **others: Path) -> None:
+        self._settings = settings
+        self._root = existing_folder(settings.root, settings.layout)
+        self._storage = Storage(self._root, settings.archives, **others)
+
+    def _lists(self) -> list[Path]:
+        return []
+
+    def source_files(self) -> list[Path]:
+        """Return the lists that the rows come from, and the files that settings name."""
+        settings = self._settings
+        given = [] if settings.measuring_labels == BUILTIN else [settings.measuring_labels]
+        given.append(settings.synthetic_noise.matrix)
+        return self._lists() + [Path(file) for file in given if file]
+
+    def listed_names(self) -> list[str]:
+        """Return no names: the lists are files."""
+        return []
+
+    def clean_source(self) -> str:
+        """Return that the data set brings its clean set."""
+        return "the data set's own verified pictures"
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return the listed pictures that are not there."""
+        return self._storage.missing(paths)
+
+    def read(self, path: str) -> bytes:
+        """Return a picture's file."""
+        return self._storage.read(path)
+
+
+def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
+    """Return the folder that a key of a data set names or refuse it."""
+    if folder is None:
+        raise UserError(
+            f"dataset.{key}: layout {layout} needs the folder of the data set, got null"
+        )
+    if not Path(folder).is_dir():
+        raise UserError(f"dataset.{key}: no such folder: {folder}")
+    return Path(folder)
+
+
+def picture_names(folder: Path) -> list[str]:
+    """Return the names of the pictures in a folder, sorted; UserError if it cannot be listed."""
+    return sorted(name for name in names_in(folder) if name.lower().endswith(PICTURES))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, without hidden ones, sorted."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file without blank ones; UserError if it cannot be read."""
+    try:
+        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a list: {error}") from error
+
+
+def read_labels(path: Path, classes: int, spell: Callable[[str], str] = str) -> dict[str, int]:
+    """Return the labels of a file of lines `key label`; `spell` gives a key its one spelling.
+
+    Raises
+    ------
+    UserError
+        A line of another form, a label outside the classes, a key with two labels.
+    """
+    labels: dict[str, int] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        key, _, text = line.rpartition(" ")
+        if not key or not text.isdecimal():
+            raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")
+        key, label = spell(key), int(text)
+        if label >= classes:
+            raise UserError(f"{path}: key {key}: label {label} is outside 0 to {classes - 1}")
+        if labels.setdefault(key, label) != label:
+            raise UserError(f"{path}: key {key} has two labels, {labels[key]} and {label}")
+    return labels

@@ -1,0 +1,205 @@
+"""CIFAR-10N and CIFAR-100N (Wei et al., ICLR 2022): CIFAR's batches with labels by people.
+
+A part of training is clean and stays noisy as well; the truth of the rest serves to measure at most.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mct.base.errors import UserError
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
+from mct.data.layouts.measuring import finished
+from mct.data.layouts.pickles import read_pickle
+
+SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
+CLEAN_FRACTION = 0.1
+TRUTH = "clean_label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """Names of one of the two data sets' files and of what is in them."""
+
+    folder: str
+    training: tuple[str, ...]
+    test: str
+    meta: str
+    names: str
+    labels: str
+    human: str
+
+
+CIFAR10 = Release(
+    folder="cifar-10-batches-py",
+    training=tuple(f"data_batch_{number}" for number in range(1, 6)),
+    test="test_batch",
+    meta="batches.meta",
+    names="label_names",
+    labels="labels",
+    human="CIFAR-10_human.pt",
+)
+CIFAR100 = Release(
+    folder="cifar-100-python",
+    training=("train",),
+    test="test",
+    meta="meta",
+    names="fine_label_names",
+    labels="fine_labels",
+    human="CIFAR-100_human.pt",
+)
+
+
+class CifarN(StoredLayout):
+    """CIFAR-10 or, where the label set is `noisy_label`, CIFAR-100 with human labels."""
+
+    keys = ("clean_fraction", "validation_fraction", "label_set")
+
+    def __init__(self, settings: DatasetSettings) -> None:
+        super().__init__(settings)
+        self._release = CIFAR100 if settings.label_set == "noisy_label" else CIFAR10
+        self._folder = self._root / self._release.folder
+        self._human = self._root / self._release.human
+        self._batches: dict[str, dict[str, Any]] = {}
+
+    @property
+    def _is_synthetic(self) -> bool:
+        return self._settings.synthetic_noise.kind != "none"
+
+    def _lists(self) -> list[Path]:
+        files = [self._folder / self._release.test, self._folder / self._release.meta]
+        # Training batches are pictures: too large to be read whenever the workflow is parsed.
+        return files if self._is_synthetic else [self._human, *files]
+
+    def class_names(self) -> list[str]:
+        """Return the names that CIFAR brings."""
+        path = self._folder / self._release.meta
+        names = _entry(read_pickle(path), self._release.names, path)
+        return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+    def clean_source(self) -> str:
+        """Return that the clean set is drawn from training."""
+        return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes, from counting labels."""
+        training = self._training_count()
+        validation = round(training * self._settings.validation_fraction)
+        noisy = training - validation
+        return {
+            "noisy": noisy,
+            "clean": round(noisy * self._clean_fraction),
+            "validation": validation,
+            "test": len(self._labels((self._release.test,))),
+        }
+
+    def _training_count(self) -> int:
+        if not self._is_synthetic:
+            return len(_entry(read_pickle(self._human), TRUTH, self._human))
+        return len(self._labels(self._release.training))
+
+    @property
+    def _clean_fraction(self) -> float:
+        return self._settings.clean_fraction or CLEAN_FRACTION
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield training rows, in the order of the batches, then test rows."""
+        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
+
+    def _rows(self) -> Iterator[Row]:
+        truth = self._labels(self._release.training)
+        observed = self._observed(np.array(list(truth.values())))
+        seed = self._settings.seed
+        held_out = choose(truth, self._settings.validation_fraction, seed, VALIDATION_STREAM)
+        clean = choose(truth.keys() - held_out, self._clean_fraction, seed, CLEAN_STREAM)
+        for (key, label), given in zip(truth.items(), observed.tolist(), strict=True):
+            is_held_out = key in held_out
+            yield Row(
+                key=key,
+                path=key,
+                observed=UNKNOWN if is_held_out else given,
+                true=label,
+                noisy=not is_held_out,
+                clean=key in clean,
+                validation=is_held_out,
+            )
+        for key, label in self._labels((self._release.test,)).items():
+            yield Row(key, key, true=label, test=True)
+
+    def _labels(self, batches: tuple[str, ...]) -> dict[str, int]:
+        """Return the true labels of batches by key, in their order."""
+        return {
+            f"{name}/{place:05d}.png": int(label)
+            for name in batches
+            for place, label in enumerate(self._batch(name)[self._release.labels])
+        }
+
+    def _observed(self, truth: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return people's labels of training, int64 (n,); unknown where noise is synthetic."""
+        settings, classes = self._settings, len(self.class_names())
+        if self._is_synthetic:
+            return np.full(len(truth), UNKNOWN)
+        human = read_pickle(self._human)
+        truth_here = _integers(human, TRUTH, self._human, len(truth))
+        if (truth_here != truth).any():
+            raise UserError(
+                f"{self._human}: {TRUTH} differs from the labels in {self._folder} at "
+                f"{(truth_here != truth).sum()} pictures; expected the same order"
+            )
+        observed = _integers(human, settings.label_set, self._human, len(truth))
+        if observed.min(initial=0) < 0 or observed.max(initial=0) >= classes:
+            raise UserError(
+                f"{self._human}: {settings.label_set}: expected labels 0 to {classes - 1}"
+            )
+        return observed
+
+    def _batch(self, name: str) -> dict[str, Any]:
+        """Return a batch whose pixels are uint8 (n, 3, 32, 32) and that has n labels."""
+        if name not in self._batches:
+            path = self._folder / name
+            batch = read_pickle(path)
+            pixels = _entry(batch, "data", path)
+            labels = _entry(batch, self._release.labels, path)
+            shape = (len(labels), PIXEL_BYTES)
+            if getattr(pixels, "dtype", None) != np.uint8 or pixels.shape != shape:
+                got = getattr(pixels, "shape", type(pixels).__name__)
+                raise UserError(f"{path}: data: expected bytes of shape {shape}, got {got}")
+            pixels = pixels.reshape(-1, 3, SIDE, SIDE)
+            self._batches[name] = {"data": pixels, self._release.labels: labels}
+        return self._batches[name]
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return nothing: rows are made of the batches that have the pictures."""
+        return []
+
+    def read(self, path: str) -> bytes:
+        """Return a picture as a PNG file."""
+        name, _, place = path.removesuffix(".png").partition("/")
+        pixels = self._batch(name)["data"][int(place)].transpose(1, 2, 0)
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
+        return buffer.getvalue()
+
+
+def _entry(found: dict[str, Any], name: str, path: Path) -> Any:
+    if name not in found:
+        raise UserError(f"{path}: no {name} in it; it has {', '.join(sorted(found))}")
+    return found[name]
+
+
+def _integers(found: dict[str, Any], name: str, path: Path, count: int) -> NDArray[np.int64]:
+    """Return an entry as int64 (count,); UserError if it is something else."""
+    values = np.asarray(_entry(found, name, path))
+    if values.dtype.kind not in "iu" or values.shape != (count,):
+        raise UserError(
+            f"{path}: {name}: expected {count} integers, got {values.dtype} of shape {values.shape}"
+        )
+    return values.astype(np.int64)

@@ -1,0 +1,93 @@
+"""Clothing1M's arrangement (Xiao et al., CVPR 2015): key lists and `key label` files.
+
+The lists lie in the root or in `annotations/`; keys may or may not begin with `images/`.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from mct.base.errors import UserError, preview
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines
+from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.storage import refuse_outside
+
+LISTS = {
+    "noisy": "noisy_train_key_list.txt",
+    "clean": "clean_train_key_list.txt",
+    "validation": "clean_val_key_list.txt",
+    "test": "clean_test_key_list.txt",
+}
+OBSERVED, TRUE = "noisy_label_kv.txt", "clean_label_kv.txt"
+NAMES = "category_names_*.txt"
+
+
+class Clothing1M(StoredLayout):
+    """A data set laid out, file for file, like Clothing1M."""
+
+    keys = ("archives",)
+
+    def __init__(self, settings: DatasetSettings) -> None:
+        super().__init__(settings)
+        refuse_builtin(settings)
+        annotations = self._root / "annotations"
+        self._folder = annotations if annotations.is_dir() else self._root
+
+    def _lists(self) -> list[Path]:
+        return [self._folder / name for name in (*LISTS.values(), OBSERVED, TRUE)]
+
+    def class_names(self) -> list[str]:
+        """Return the names of the English file, or of the only one there is."""
+        files = sorted(
+            self._folder.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
+        )
+        if not files:
+            raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
+        return read_lines(files[0])
+
+    def sizes(self) -> dict[str, int]:
+        """Return the lengths of the sets' lists."""
+        return {name: len(read_lines(self._folder / LISTS[name])) for name in LISTS}
+
+    @cached_property
+    def _members(self) -> dict[str, set[str]]:
+        return {name: self._read_keys(self._folder / file) for name, file in LISTS.items()}
+
+    def _read_keys(self, path: Path) -> set[str]:
+        keys = read_lines(path)
+        refuse_outside(keys, path)
+        return {spell_key(key) for key in keys}
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per listed key; every member of a set must have that set's kind of label."""
+        classes = len(self.class_names())
+        return finished(self._rows(classes), self._settings, classes, self.read, threads, spell_key)
+
+    def _rows(self, classes: int) -> Iterator[Row]:
+        observed = read_labels(self._folder / OBSERVED, classes, spell_key)
+        true = read_labels(self._folder / TRUE, classes, spell_key)
+        self._check_labelled(observed, true)
+        for key in sorted(set().union(*self._members.values())):
+            yield Row(
+                key=key,
+                path=key,
+                observed=observed.get(key, UNKNOWN),
+                true=true.get(key, UNKNOWN),
+                **{name: key in members for name, members in self._members.items()},
+            )
+
+    def _check_labelled(self, observed: dict[str, int], true: dict[str, int]) -> None:
+        for name, members in self._members.items():
+            labels, file = (observed, OBSERVED) if name == "noisy" else (true, TRUE)
+            lacking = sorted(members - labels.keys())
+            if lacking:
+                raise UserError(
+                    f"{self._folder / file}: {len(lacking)} keys of {LISTS[name]} have no label: "
+                    f"{preview(lacking)}"
+                )
+
+
+def spell_key(key: str) -> str:
+    """Return a key as the path of its picture, whether or not a list writes the folder."""
+    return key if key.startswith("images/") else f"images/{key}"

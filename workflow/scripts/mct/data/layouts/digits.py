@@ -1,0 +1,96 @@
+"""Scikit-learn's 1,797 handwritten digits, real pictures of 8 x 8, with labels made wrong by seed."""
+
+import io
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import Row
+from mct.data.layouts.synthetic import corrupt_rows
+from mct.labels import noise
+
+DIGITS, VALIDATION, TEST = 1797, 180, 500
+FULL_SCALE = 16
+
+
+class Digits:
+    """The quick start's data set; it needs no files."""
+
+    keys: tuple[str, ...] = ()
+
+    def __init__(self, settings: DatasetSettings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _digits(self) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.datasets import load_digits  # slow to import, and not needed for a plan
+
+        bunch = load_digits()
+        return bunch.images, bunch.target
+
+    def source_files(self) -> list[Path]:
+        """Return no files: the pictures ship with scikit-learn."""
+        return []
+
+    def listed_names(self) -> list[str]:
+        """Return no names: there are no files."""
+        return []
+
+    def class_names(self) -> list[str]:
+        """Return the ten digits."""
+        return [str(digit) for digit in range(10)]
+
+    def clean_source(self) -> str:
+        """Return that the clean set is drawn from training."""
+        share = self._settings.synthetic_clean_fraction
+        return f"{share:g} of the training pictures, drawn by seed, with their true labels"
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes of the sets."""
+        training = DIGITS - TEST - VALIDATION
+        return {
+            "noisy": training,
+            "clean": round(training * self._settings.synthetic_clean_fraction),
+            "validation": VALIDATION,
+            "test": TEST,
+        }
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield test, validation and training rows; a share of the latter is clean as well."""
+        return corrupt_rows(
+            self._rows(), self._settings, len(self.class_names()), self.read, threads
+        )
+
+    def _rows(self) -> Iterator[Row]:
+        settings, true = self._settings, self._digits[1]
+        matrix = noise.confusion_matrix(10, settings.synthetic_noise_rate, settings.seed)
+        observed = noise.corrupt_labels(true, matrix, settings.seed)
+        order = np.random.default_rng(settings.seed).permutation(len(true))
+        clean_count = self.sizes()["clean"]
+        for place, digit in enumerate(order):
+            test, held_out = place < TEST, place < TEST + VALIDATION
+            yield Row(
+                key=f"{digit:04d}",
+                path=f"{digit:04d}.png",
+                observed=-1 if held_out else int(observed[digit]),
+                true=int(true[digit]),
+                noisy=not held_out,
+                clean=TEST + VALIDATION <= place < TEST + VALIDATION + clean_count,
+                validation=held_out and not test,
+                test=test,
+            )
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return nothing: every digit is there."""
+        return []
+
+    def read(self, path: str) -> bytes:
+        """Return a digit as a PNG file."""
+        pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels.round().astype(np.uint8)).save(buffer, format="PNG")
+        return buffer.getvalue()

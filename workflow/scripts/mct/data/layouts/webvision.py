@@ -1,0 +1,142 @@
+"""WebVision 1.0 (Li et al., arXiv 1708.02862): web pictures by query, a validation set by hand.
+
+No training label is verified, so the clean set comes from a second source: a folder like ILSVRC's,
+or a part of the validation set. What remains of that is halved for validation and test.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import (
+    Row,
+    StoredLayout,
+    existing_folder,
+    picture_names,
+    read_labels,
+    read_lines,
+)
+from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
+from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.storage import refuse_outside
+
+MINI_CLASSES = 50
+SOURCES = {"all": ("google", "flickr"), "mini": ("google",)}
+VALIDATION_FOLDER = "val_images_256"
+CLEAN_FRACTION = 0.1
+
+
+class WebVision(StoredLayout):
+    """A data set laid out like WebVision 1.0, all classes or the first 50."""
+
+    keys = ("archives", "clean_fraction", "clean_root", "subset")
+
+    def __init__(self, settings: DatasetSettings) -> None:
+        others = {}
+        if settings.clean_root is not None:
+            others["clean"] = existing_folder(settings.clean_root, settings.layout, "clean_root")
+        super().__init__(settings, **others)
+        self._clean_root = others.get("clean")
+        self._info = self._root / "info"
+        self._fraction = settings.clean_fraction or CLEAN_FRACTION
+        refuse_builtin(settings)
+
+    @property
+    def _training_lists(self) -> list[Path]:
+        sources = SOURCES[self._settings.subset]
+        return [self._info / f"train_filelist_{source}.txt" for source in sources]
+
+    def _lists(self) -> list[Path]:
+        lists = [*self._training_lists, self._info / "val_filelist.txt"]
+        return lists + ([self._info / "synsets.txt"] if self._clean_root else [])
+
+    def listed_names(self) -> list[str]:
+        """Return the pictures of the clean folder, if there is one."""
+        return list(self._clean_folder)
+
+    @cached_property
+    def _all_synsets(self) -> list[tuple[str, str]]:
+        lines = read_lines(self._info / "synsets.txt")
+        return [(line.split()[0], _first_term(line)) for line in lines]
+
+    @property
+    def _synsets(self) -> list[tuple[str, str]]:
+        """The synsets and names of the subset's classes."""
+        count = MINI_CLASSES if self._settings.subset == "mini" else len(self._all_synsets)
+        return self._all_synsets[:count]
+
+    def class_names(self) -> list[str]:
+        """Return the first term of each synset."""
+        return [name for _, name in self._synsets]
+
+    @cached_property
+    def _clean_folder(self) -> dict[str, int]:
+        """The labels of the clean folder's pictures by path, empty where there is no folder."""
+        if self._clean_root is None:
+            return {}
+        return {
+            f"clean:{synset}/{name}": label
+            for label, (synset, _) in enumerate(self._synsets)
+            for name in picture_names(self._clean_root / synset)
+        }
+
+    def clean_source(self) -> str:
+        """Return the second source, since WebVision verified no training label."""
+        if self._clean_root:
+            return f"{self._clean_root}, not WebVision's own"
+        return f"{self._fraction:g} of WebVision's validation pictures, drawn by seed"
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes from the lists' lines."""
+        noisy = sum(len(self._select(path)) for path in self._training_lists)
+        held_out = len(self._select(self._info / "val_filelist.txt"))
+        if self._clean_root:
+            return {"noisy": noisy, "clean": len(self._clean_folder), **halved_sizes(held_out)}
+        return {"noisy": noisy, **held_out_sizes(held_out, self._fraction)}
+
+    def _select(self, path: Path) -> list[str]:
+        """Return a list's lines, unchecked, of the subset's classes where that is a part."""
+        lines = read_lines(path)
+        if self._settings.subset == "all":
+            return lines
+        kept = {str(label) for label in range(MINI_CLASSES)}
+        return [line for line in lines if line.rpartition(" ")[2] in kept]
+
+    def _labels(self, path: Path) -> dict[str, int]:
+        """Return the labels of a list's pictures that belong to the subset."""
+        labels = read_labels(path, len(self._all_synsets))
+        refuse_outside(labels, path)
+        classes = len(self._synsets)
+        return {key: label for key, label in labels.items() if label < classes}
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield noisy pictures, then the clean and the held-out ones."""
+        return finished(self._rows(), self._settings, len(self._synsets), self.read, threads)
+
+    def _rows(self) -> Iterator[Row]:
+        for path in self._training_lists:
+            for key, label in sorted(self._labels(path).items()):
+                yield Row(key, key, observed=label, noisy=True)
+        for key, label in self._clean_folder.items():
+            yield Row(key, key, true=label, clean=True)
+        yield from self._held_out_rows()
+
+    def _held_out_rows(self) -> Iterator[Row]:
+        labels = self._labels(self._info / "val_filelist.txt")
+        seed = self._settings.seed
+        if self._clean_root:
+            validation, _ = halve(labels, seed)
+            clean: set[str] = set()
+        else:
+            clean, validation, _ = divide_held_out(labels, self._fraction, seed)
+        for name, label in sorted(labels.items()):
+            sets = {"clean": name in clean, "validation": name in validation}
+            path = f"{VALIDATION_FOLDER}/{name}"
+            yield Row(path, path, true=label, test=not any(sets.values()), **sets)
+
+
+def _first_term(line: str) -> str:
+    """Return the name in a line like `n01440764 tench, Tinca tinca`."""
+    synset, _, names = line.partition(" ")
+    return names.split(",")[0].strip() or synset

@@ -1,0 +1,277 @@
+"""The order of samples, and batches prepared ahead of time.
+
+The order is a function of (seed, epoch); global batch t is a block of it, and ranks take blocks of
+the batch. So the samples of a step are the same for every number of ranks.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mct.base.partition import GlobalBatch, block
+from mct.base.settings import ImageSettings
+from mct.base.threads import Workers
+from mct.data.augmentation import (
+    DRAWS,
+    ORDER_STREAM,
+    WINDOW_STREAM,
+    Draws,
+    Viewer,
+    draw_parameters,
+    keyed_generator,
+)
+from mct.data.buffers import Buffers, OwnBuffers
+from mct.data.imagesets import ImageSet
+from mct.data.pictures import Picture
+
+S = TypeVar("S")
+T = TypeVar("T")
+BATCHES_IN_USE = 3
+"""Besides those that a prefetcher holds ready: in training, just trained on, and being read."""
+
+
+def epoch_order(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
+    """Return the positions of a set in the order of one epoch, shape (samples,)."""
+    return keyed_generator(seed, epoch, ORDER_STREAM).permutation(samples)
+
+
+def windowed_order(
+    seed: int, epoch: int, shard: NDArray[np.int64], window: int
+) -> NDArray[np.int64]:
+    """Return an order of one epoch that reads few shards at a time, shape (n,).
+
+    The shards, in an order of the epoch's own, are cut into windows of so many; all samples of a
+    window, shuffled, come before those of the next. `shard` is that of each position, shape (n,).
+    """
+    order = epoch_order(seed, epoch, len(shard))
+    places = keyed_generator(seed, epoch, WINDOW_STREAM).permutation(int(shard.max()) + 1)
+    return order[np.argsort((places // window)[shard[order]], kind="stable")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A rank's block of a global batch.
+
+    `positions` (int64 array, shape (B,)) are the whole global batch's positions in the set;
+    `images` (uint8 tensor, shape (b, 3, size, size)) and `labels` (int64 tensor, shape (b,)) are
+    those of the block `start` to `stop` alone, and may be empty. The memory of the images is used
+    for a later batch when nothing refers to it any more.
+    """
+
+    plan: GlobalBatch
+    positions: NDArray[np.int64]
+    start: int
+    stop: int
+    images: Tensor
+    labels: Tensor
+
+
+def only_copies(image_set: ImageSet, viewer: Viewer) -> bool:
+    """Return whether views are crops of stored pixels: nothing is decoded or resampled."""
+    return image_set.pixel_size == viewer.size and not viewer.resamples
+
+
+class PictureReader:
+    """Reads, decodes and augments pictures of a set, in `threads` threads."""
+
+    def __init__(self, image_set: ImageSet, viewer: Viewer, threads: int) -> None:
+        self._set, self._viewer, self._workers = image_set, viewer, Workers(threads)
+        self._copies = only_copies(image_set, viewer)
+
+    def fill(self, positions: NDArray[np.int64], draws: Draws, views: Picture) -> None:
+        """Write the views of pictures; the first axis of all arrays is the same.
+
+        Parameters
+        ----------
+        draws
+            Random numbers of each sample, shape (b, DRAWS).
+        views
+            Result, uint8 (b, size, size, 3).
+        """
+        if self._copies:
+            self._viewer.view_many(self._set.read_many(positions), draws, views)
+            return
+
+        def write(place: int) -> None:
+            self._write(int(positions[place]), draws[place], views[place])
+
+        self._workers.each(write, self._set.in_storage_order(positions).tolist())
+
+    def _write(self, position: int, draws: Draws, view: Picture) -> None:
+        if self._set.is_encoded:
+            self._viewer.write_encoded(*self._set.read_encoded(position), draws, view)
+        else:
+            self._viewer.write(self._set.read(position), draws, view)
+
+
+class BatchReader:
+    """Reads and augments one rank's blocks of global batches.
+
+    With `buffers` that several ranks fill together, each reads its part of the block, and all of
+    them must read the same plans.
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet,
+        settings: ImageSettings,
+        *,
+        seed: int,
+        ranks: int,
+        rank: int,
+        shuffle_window: int = 0,
+        threads: int = 1,
+        buffers: Buffers | None = None,
+    ):
+        self._set, self._size, self._seed = image_set, settings.size, seed
+        self._ranks, self._rank, self._window = ranks, rank, shuffle_window
+        self._pictures = PictureReader(image_set, Viewer.of(settings), threads)
+        self._buffers: Buffers = buffers or OwnBuffers()
+        self._epoch = -1
+
+    def read(self, plan: GlobalBatch) -> Batch:
+        """Return this rank's block of a global batch; plans come in the order of epochs."""
+        if plan.epoch != self._epoch:
+            self._begin_epoch(plan.epoch)
+        positions = self._order[plan.start : plan.stop]
+        start, stop = block(plan.size, self._ranks, self._rank)
+        views = self._buffers.take(stop - start, self._size)
+        self._set.expect(self._order[plan.stop :][: plan.size][self._own(plan.size)])
+        own = self._own(plan.size)
+        mine = positions[own]
+        draws = self._draws[self._set.sample[mine]]
+        self._pictures.fill(mine, draws, views[own.start - start : own.stop - start])
+        self._buffers.complete()
+        return Batch(
+            plan=plan,
+            positions=positions,
+            start=start,
+            stop=stop,
+            images=to_tensor(views),
+            labels=torch.from_numpy(self._set.label[positions[start:stop]]),
+        )
+
+    def cancel(self) -> None:
+        """End a `read` that waits for other ranks, with an error; from any thread, for good."""
+        self._buffers.cancel()
+
+    @property
+    def shares(self) -> bool:
+        """Whether other ranks read a part of each batch."""
+        return self._buffers.parts > 1
+
+    def free(self) -> None:
+        """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
+        self._buffers.free()
+
+    def _own(self, count: int) -> slice:
+        """Return what this reader reads of a global batch of `count` samples."""
+        start, stop = block(count, self._ranks, self._rank)
+        first, last = block(stop - start, self._buffers.parts, self._buffers.part)
+        return slice(start + first, start + last)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._order = (
+            windowed_order(self._seed, epoch, self._set.shard, self._window)
+            if self._window
+            else epoch_order(self._seed, epoch, len(self._set))
+        )
+        self._draws = draw_parameters(self._seed, epoch, int(self._set.sample.max()) + 1)
+        self._epoch = epoch
+
+
+def to_tensor(views: Picture) -> Tensor:
+    """Return pictures (b, size, size, 3) as a tensor (b, 3, size, size), channels last, uncopied."""
+    return torch.from_numpy(views).permute(0, 3, 1, 2)
+
+
+def read_for_evaluation(
+    image_set: ImageSet, settings: ImageSettings, batch_size: int, *, threads: int, prefetch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield images and labels of a whole set in its order, without augmentation."""
+    viewer = Viewer(size=settings.size, kind="none", reduced_decoding=settings.reduced_decoding)
+    pictures, buffers = PictureReader(image_set, viewer, threads), OwnBuffers()
+
+    def read(start: int) -> tuple[Tensor, Tensor]:
+        positions = np.arange(start, min(start + batch_size, len(image_set)))
+        views = buffers.take(len(positions), settings.size)
+        pictures.fill(positions, np.zeros((len(positions), DRAWS), np.float32), views)
+        return to_tensor(views), torch.from_numpy(image_set.label[positions])
+
+    return Prefetcher(prefetch).map(read, range(0, len(image_set), batch_size))
+
+
+class Prefetcher:
+    """Applies a function to items in a background thread, up to `depth` results ahead.
+
+    The paper's double-thread prefetch: the next batch is read while this one is trained on. Depth
+    0 reads in step. `waited_seconds` is the time that the caller waited for results. `cancel` ends
+    a function that waits for something else, when nobody wants results any more.
+    """
+
+    def __init__(self, depth: int, cancel: Callable[[], None] = lambda: None) -> None:
+        self._depth, self._cancel = depth, cancel
+        self.waited_seconds = 0.0
+
+    def map(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """Yield `function(item)` in order; an error in the thread is raised here."""
+        results = self._read_ahead(function, items) if self._depth else map(function, items)
+        while True:
+            began = perf_counter()
+            try:
+                result = next(results)
+            except StopIteration:
+                return
+            self.waited_seconds += perf_counter() - began
+            yield result
+
+    def _read_ahead(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        results: queue.Queue[Callable[[], T] | None] = queue.Queue(self._depth)
+        stopped = threading.Event()
+        arguments = (function, items, results, stopped)
+        thread = threading.Thread(target=_produce, args=arguments, name="prefetch", daemon=True)
+        thread.start()
+        try:
+            while (result := results.get()) is not None:
+                yield result()
+        finally:
+            stopped.set()
+            self._cancel()
+            while thread.is_alive():
+                _drain(results)
+                thread.join(0.01)
+
+
+def _produce(
+    function: Callable[[S], T],
+    items: Iterable[S],
+    results: "queue.Queue[Callable[[], T] | None]",
+    stopped: threading.Event,
+) -> None:
+    """Put each result, or the error that stands for it, and None at the end."""
+    try:
+        for item in items:
+            if stopped.is_set():
+                return
+            result = function(item)
+            results.put(lambda result=result: result)  # type: ignore[misc]
+    except BaseException as error:
+        results.put(lambda error=error: _raise(error))  # type: ignore[misc]
+    results.put(None)
+
+
+def _raise(error: BaseException) -> T:  # type: ignore[type-var]
+    raise error
+
+
+def _drain(results: queue.Queue) -> None:
+    while not results.empty():
+        results.get_nowait()

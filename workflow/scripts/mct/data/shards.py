@@ -1,0 +1,234 @@
+"""The shard: one HDF5 file with a part of a set, readable with h5py alone.
+
+`FIELDS` and the attributes are the whole format; docs/shards.md describes it. Pictures lie back to
+back in one contiguous data set, either as they were encoded (`payload`, uint8 of all bytes,
+`offset` saying where each begins) or decoded and fitted (`payload`, uint8 of shape
+(n, size, size, 3)). Every picture has a CRC-32, checked whenever it is read; all other bytes of the
+file are covered by a SHA-256 in its user block, checked before HDF5 sees the file: HDF5 can crash
+on a damaged structure.
+"""
+
+import hashlib
+import json
+import os
+import weakref
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.base.errors import UserError
+
+VERSION = 2
+FIELDS = {
+    "sample": ("int64", "row of the picture in the catalogue; keys its augmentation"),
+    "key": ("S", "key of the picture in its data set, UTF-8"),
+    "observed": ("int32", "observed label, -1 = unknown"),
+    "true": ("int32", "true label, -1 = unknown; usable in training only where in_clean"),
+    "in_noisy": ("bool", "whether the picture is in the noisy set"),
+    "in_clean": ("bool", "whether the picture is in the clean set"),
+    "offset": (
+        "int64",
+        "n + 1 positions in payload: picture i is payload[offset[i]:offset[i + 1]]",
+    ),
+    "crc32": ("uint32", "CRC-32 of the picture's bytes"),
+}
+ATTRIBUTES = (
+    "format",
+    "version",
+    "set",
+    "shard",
+    "shards",
+    "classes",
+    "size",
+    "encoding",
+    "source",
+)
+SEAL_BYTES = 512
+"""Size of the user block, the smallest that HDF5 admits."""
+
+
+def payload_place(payload: h5py.Dataset) -> tuple[int, int]:
+    """Return position and bytes of the payload in the file."""
+    return (payload.id.get_offset(), payload.nbytes) if payload.nbytes else (SEAL_BYTES, 0)
+
+
+def seal(path: Path, start: int, count: int) -> None:
+    """Write into a shard's user block where its payload lies and the SHA-256 of all else."""
+    text = {"payload": [start, count], "sha256": _structure_digest(path, start, count)}
+    with path.open("r+b") as file:
+        file.write(json.dumps(text).encode().ljust(SEAL_BYTES, b"\0"))
+
+
+def _structure_digest(path: Path, start: int, count: int) -> str:
+    """Return the SHA-256 of a file without its user block and its payload."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(SEAL_BYTES)
+        digest.update(file.read(start - SEAL_BYTES))
+        file.seek(start + count)
+        digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _check_seal(path: Path) -> None:
+    """Raise UserError unless the structure of a shard is as it was written."""
+    try:
+        with path.open("rb") as file:
+            seal = json.loads(file.read(SEAL_BYTES).rstrip(b"\0"))
+        start, count = seal["payload"]
+        intact = start >= SEAL_BYTES and count >= 0 and start + count <= path.stat().st_size
+        intact = intact and _structure_digest(path, start, count) == seal["sha256"]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as a shard: {error.strerror}; rerun") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: cannot be read as a shard: no seal with a checksum; {REMEDY}"
+        ) from error
+    if not intact:
+        raise UserError(f"{path}: cannot be read as a shard: wrong checksum; {REMEDY}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """An open, verified shard of n pictures; arrays of length n as in `FIELDS`.
+
+    `file` is the descriptor that the payload is read from; where pictures are kept as pixels,
+    `pixels` maps them, uint8 (n, size, size, 3). Encoded ones are read by position: mapped pages
+    would count as memory of the process. Several threads may read at the same time.
+    """
+
+    path: Path
+    attributes: dict[str, Any]
+    fields: dict[str, NDArray[Any]]
+    file: int
+    payload_start: int
+    pixels: NDArray[np.uint8] | None
+
+    def __len__(self) -> int:
+        return len(self.fields["sample"])
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
+
+        Raises
+        ------
+        UserError
+            The bytes are not those that were written, or cannot be read.
+        """
+        picture: Any = self._read_encoded(index) if self.pixels is None else self.pixels[index]
+        if zlib.crc32(picture) != self.fields["crc32"][index]:
+            raise self._damaged(index)
+        return picture
+
+    def _read_encoded(self, index: int) -> NDArray[np.uint8]:
+        start, stop = self.fields["offset"][index : index + 2].tolist()
+        try:
+            data = os.pread(self.file, stop - start, self.payload_start + start)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read: {error.strerror}; rerun") from error
+        return np.frombuffer(data, np.uint8)
+
+    def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
+
+        Raises
+        ------
+        UserError
+            The bytes of one are not those that were written.
+        """
+        assert self.pixels is not None
+        pictures = self.pixels[indices]
+        checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))
+        wrong = np.flatnonzero(checksums != self.fields["crc32"][indices])
+        if len(wrong):
+            raise self._damaged(int(indices[wrong[0]]))
+        return pictures
+
+    def _damaged(self, index: int) -> UserError:
+        key = self.fields["key"][index].decode()
+        return UserError(f"{self.path}: picture {key}: wrong checksum; {REMEDY}")
+
+    def expect(self, indices: NDArray[np.int64]) -> None:
+        """Ask the system to fetch encoded pictures, which will be read soon."""
+        if self.pixels is not None or not hasattr(os, "posix_fadvise"):
+            return
+        starts = self.fields["offset"][indices] + self.payload_start
+        counts = self.fields["offset"][indices + 1] - self.fields["offset"][indices]
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
+            os.posix_fadvise(self.file, start, count, os.POSIX_FADV_WILLNEED)
+
+    def verify(self) -> None:
+        """Read every picture; UserError at the first that is not as it was written."""
+        for index in range(len(self)):
+            self.read(index)
+
+
+REMEDY = "the shard is damaged: delete it and rerun"
+
+
+def open_shard(path: Path) -> Shard:
+    """Open a shard and verify all of it but the pictures, which are verified as they are read.
+
+    Raises
+    ------
+    UserError
+        No shard, one of another version, or a damaged one.
+    """
+    _check_seal(path)
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {name: _plain(value) for name, value in file.attrs.items()}
+            _check_version(path, attributes)
+            fields = {name: file[name][()] for name in FIELDS}
+            shape, place = file["payload"].shape, payload_place(file["payload"])
+            _check_payload(path, attributes, fields, shape)
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
+    is_encoded = attributes["encoding"] == "encoded"
+    shard = Shard(
+        path=path,
+        attributes=attributes,
+        fields=fields,
+        file=os.open(path, os.O_RDONLY),
+        payload_start=place[0],
+        pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
+    )
+    weakref.finalize(shard, os.close, shard.file)
+    return shard
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_version(path: Path, attributes: dict[str, Any]) -> None:
+    form, version = attributes.get("format"), attributes.get("version")
+    if (form, version) != ("mct-shard", VERSION):
+        raise UserError(
+            f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
+        )
+
+
+def _check_payload(
+    path: Path, attributes: dict[str, Any], fields: dict[str, NDArray[Any]], shape: tuple[int, ...]
+) -> None:
+    encoded = attributes["encoding"] == "encoded"
+    expected = int(fields["offset"][-1]) if encoded else len(fields["sample"])
+    if shape[0] != expected:
+        raise UserError(
+            f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
+        )
+
+
+def _map_pixels(path: Path, shape: tuple[int, ...], start: int) -> NDArray[np.uint8]:
+    """Map pictures into memory: threads then read them without HDF5's lock."""
+    if not all(shape):
+        return np.zeros(shape, np.uint8)
+    return np.memmap(path, np.uint8, mode="r", offset=start, shape=shape)

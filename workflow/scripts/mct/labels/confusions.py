@@ -1,0 +1,66 @@
+"""Confusion matrices T[i, j] = P(observed j | true i) from a model's predictions, and their files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.base.errors import UserError
+
+ANCHOR_PERCENTILE = 97.0
+"""Patrini's: the most certain predictions of a class are outliers, not anchors."""
+
+
+def mean_predictions(
+    probabilities: NDArray[np.floating], true: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return GLC's C, shape (K, K): row i is the mean prediction for pictures of class i.
+
+    `probabilities` (n, K) are those of a model trained on observed labels, for clean pictures of
+    classes `true` (n,). A class without pictures counts as labelled right (Hendrycks et al.,
+    NeurIPS 2018, Sec. 3.1).
+    """
+    matrix = np.eye(probabilities.shape[1])
+    for label in np.unique(true):
+        matrix[label] = probabilities[true == label].mean(axis=0, dtype=np.float64)
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def anchor_predictions(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return T, shape (K, K): row i is the prediction for the anchor of class i.
+
+    The anchor is the picture with the largest p_i below the 97th percentile of p_i, of predictions
+    (n, K) by a model trained on observed labels (Patrini et al., CVPR 2017, Eq. 12 and Sec. 4.3).
+    """
+    limits = np.percentile(probabilities, ANCHOR_PERCENTILE, axis=0)
+    candidates = np.where(probabilities < limits, probabilities, -1.0)
+    matrix = probabilities[candidates.argmax(axis=0)].astype(np.float64)
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def read_confusion(path: Path) -> NDArray[np.float64]:
+    """Return the matrix, shape (K, K), of a noise or confusion file.
+
+    Raises
+    ------
+    UserError
+        Nothing was counted, since no clean picture has an observed label.
+    """
+    matrix = json.loads(path.read_text())["matrix"]
+    if matrix is None:
+        raise UserError(
+            f"{path}: no counted confusion, since no clean picture has an observed label; set this "
+            "method's key `confusion` to `estimated` (or `anchors`), or leave the method out"
+        )
+    return np.array(matrix)
+
+
+def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of a confusion matrix; UserError where it has none."""
+    if np.linalg.cond(matrix) > 1 / np.finfo(np.float32).eps:
+        raise UserError(
+            "backward correction: the confusion matrix has no inverse (two classes are labelled "
+            "alike); take `forward`"
+        )
+    return np.asarray(np.linalg.inv(matrix), np.float64)

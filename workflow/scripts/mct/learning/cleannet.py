@@ -1,0 +1,160 @@
+"""CleanNet: whether a label is right, from the distance of a picture to its class.
+
+Lee, He, Zhang, Yang, CVPR 2018. A class is embedded from 32 representative features of the pictures
+that were labelled so, a picture from its own feature; both come from a model trained on observed
+labels. Clean pictures say which pairs of picture and class belong together. Ours: each clean
+picture is paired with its class and with one other, its observed one where that is wrong.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mct.base.settings import CleanNetSettings
+from mct.learning.losses import MARGIN, verification_loss
+from mct.learning.optimizer import MomentumSGD
+from mct.learning.schedules import linear
+
+CENTRES = 32
+RECONSTRUCTION_WEIGHT = PSEUDO_WEIGHT = 0.1
+
+
+class CleanNet(nn.Module):
+    """Embeds classes and pictures from features of size `features`."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(features, width), nn.Tanh())
+        self.attention = nn.Linear(width, 1)
+        self.reference = nn.Linear(width, width)
+        self.query = nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Linear(width, width))
+        self.decoder = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, features))
+
+    def embed_classes(self, references: Tensor) -> Tensor:
+        """Return embeddings (K, width) of classes with reference features (K, 32, d)."""
+        hidden = self.hidden(references)
+        share = torch.softmax(self.attention(hidden), dim=1)
+        return self.reference((share * hidden).sum(dim=1))
+
+    def forward(
+        self, features: Tensor, labels: Tensor, references: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cosine of each picture (n, d) and class (n,), and the squared error, (n,) each."""
+        query = self.query(features)
+        used, place = torch.unique(labels, return_inverse=True)
+        cosine = torch.cosine_similarity(query, self.embed_classes(references[used])[place])
+        return cosine, (self.decoder(query) - features).square().mean(dim=1)
+
+
+def find_references(
+    features: NDArray[np.floating], observed: NDArray[np.integer], classes: int, seed: int
+) -> NDArray[np.float32]:
+    """Return k-means centres of each observed class's features (n, d), shape (K, 32, d).
+
+    Of a class with fewer pictures every picture is a centre, repeatedly; one without has zeros.
+    """
+    from sklearn.cluster import KMeans  # slow to import
+
+    references = np.zeros((classes, CENTRES, features.shape[1]), np.float32)
+    for label in np.unique(observed):
+        members = features[observed == label]
+        if len(members) > CENTRES:
+            members = KMeans(CENTRES, n_init=1, random_state=seed).fit(members).cluster_centers_
+        references[label] = np.resize(members, references.shape[1:])
+    return references
+
+
+def draw_others(
+    true: NDArray[np.integer],
+    observed: NDArray[np.integer],
+    classes: int,
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return a wrong class of each clean picture, (n,): its observed one, or a drawn one."""
+    drawn = (true + generator.integers(1, classes, len(true))) % classes
+    return np.where((observed >= 0) & (observed != true), observed, drawn)
+
+
+class Scorer:
+    """A CleanNet in training, on features that are already extracted and standardised."""
+
+    def __init__(self, references: NDArray[np.float32], settings: CleanNetSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self._references = torch.from_numpy(references)
+        self._net = CleanNet(references.shape[2], settings.width)
+        self._optimizer = MomentumSGD(self._net.parameters(), settings.optimizer)
+        self._settings = settings
+        self._generator = np.random.default_rng(settings.seed)
+
+    def train(
+        self,
+        clean: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]],
+        noisy: tuple[NDArray[np.float32], NDArray[np.int64]],
+    ) -> None:
+        """Pass `settings.epochs` times over clean features, true and observed labels.
+
+        Each step has as many noisy features with their observed labels, drawn at random.
+        """
+        features, true, observed = clean
+        size = self._settings.optimizer.batch_size
+        steps = self._settings.epochs * -(-len(true) // size)
+        for step in range(steps):
+            chosen = self._generator.integers(0, len(true), size)
+            others = draw_others(
+                true[chosen], observed[chosen], len(self._references), self._generator
+            )
+            drawn = self._generator.integers(0, len(noisy[1]), size)
+            rate = self._settings.learning_rate * linear(step / steps)
+            pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
+            self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
+
+    def _step(self, pairs: tuple, unverified: tuple, rate: float) -> None:
+        """Make a step; the first half of the pairs belong together, the second do not."""
+        for parameter in self._net.parameters():
+            parameter.grad = None
+        cosine, error = self._compare(*pairs)
+        belongs = torch.arange(len(cosine)) < len(cosine) // 2
+        free_cosine, free_error = self._compare(*unverified)
+        pseudo = verification_loss(free_cosine, free_cosine.detach() >= MARGIN).mean()
+        loss = verification_loss(cosine, belongs).mean()
+        loss = loss + RECONSTRUCTION_WEIGHT * torch.cat([error, free_error]).mean()
+        (loss + PSEUDO_WEIGHT * pseudo).backward()
+        self._optimizer.step(rate)
+
+    def _compare(self, features: NDArray, labels: NDArray) -> tuple[Tensor, Tensor]:
+        return self._net(torch.from_numpy(features), torch.from_numpy(labels), self._references)
+
+    @torch.inference_mode()
+    def weigh(
+        self, features: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return max(0, cos) of each picture (n, d) and its label (n,): its weight, (n,)."""
+        return functional.relu(self._compare(features, labels)[0]).numpy()
+
+
+def standardise(
+    features: NDArray[np.float32], *others: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Return arrays of features (n, d) in units of the first one's standard deviation and mean."""
+    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
+    return [(part - mean) / deviation for part in (features, *others)]
+
+
+def score_labels(
+    noisy: tuple[NDArray[np.float32], NDArray[np.int64]],
+    clean: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]],
+    classes: int,
+    settings: CleanNetSettings,
+) -> NDArray[np.float32]:
+    """Return the weight of each noisy picture's observed label, shape (n,).
+
+    `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
+    where unknown).
+    """
+    noisy_features, clean_features = standardise(noisy[0], clean[0])
+    references = find_references(noisy_features, noisy[1], classes, settings.seed)
+    scorer = Scorer(references, settings)
+    scorer.train((clean_features, *clean[1:]), (noisy_features, noisy[1]))
+    return scorer.weigh(noisy_features, noisy[1])

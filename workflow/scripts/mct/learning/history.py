@@ -1,0 +1,93 @@
+"""What happened in each step of a training, summed over ranks."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mct.base.files import replacing, write_text
+from mct.parallel.comm import Comm, sum_array
+
+
+class History:
+    """Named quantities of each step; every rank adds its part, `reduce` sums the parts.
+
+    All quantities are sums over samples, float64 of the given shapes, so that parts add up.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._shapes = dict(shapes)
+        self._pending: list[NDArray[np.float64]] = []
+        self._steps = np.zeros((0, sum(int(np.prod(shape)) for shape in shapes.values())))
+
+    def add(self, values: Mapping[str, ArrayLike]) -> None:
+        """Append this rank's part of a step."""
+        parts = [
+            np.broadcast_to(values[name], shape).ravel() for name, shape in self._shapes.items()
+        ]
+        self._pending.append(np.concatenate(parts).astype(np.float64))
+
+    def reduce(self, comm: Comm) -> dict[str, NDArray[np.float64]]:
+        """Sum the parts of the steps since the last call over all ranks. Collective.
+
+        Returns
+        -------
+        Each quantity summed over those steps.
+        """
+        steps = sum_array(comm, np.stack(self._pending)) if self._pending else self._steps[:0]
+        self._steps, self._pending = np.concatenate([self._steps, steps]), []
+        return {name: values.sum(axis=0) for name, values in self._split(steps).items()}
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity with a leading axis of reduced steps."""
+        return self._split(self._steps)
+
+    def _split(self, steps: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        widths = [int(np.prod(shape)) for shape in self._shapes.values()]
+        columns = np.split(steps, np.cumsum(widths)[:-1], axis=1)
+        return {
+            name: part.reshape(len(part), *shape)
+            for (name, shape), part in zip(self._shapes.items(), columns, strict=True)
+        }
+
+    def table(self) -> NDArray[np.float64]:
+        """Return the reduced steps as one array, for a checkpoint."""
+        return self._steps
+
+    def restore(self, steps: NDArray[np.float64]) -> None:
+        """Take the reduced steps of a checkpoint."""
+        self._steps, self._pending = steps, []
+
+    def epoch_sums(self, epochs: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity summed over the steps of each epoch; `epochs` has shape (steps,)."""
+        starts = np.flatnonzero(np.diff(epochs, prepend=-1))
+        return {name: np.add.reduceat(values, starts) for name, values in self.arrays().items()}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:
+    """Write arrays as an HDF5 file, each a compressed data set, with attributes that explain them."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in arrays.items():
+            options = {"compression": "gzip", "shuffle": True} if values.size else {}
+            file.create_dataset(name, data=values, **options)
+        file.attrs.update(attributes)
+
+
+def write_epochs(
+    path: Path,
+    history: History,
+    epochs: NDArray[np.integer],
+    summarise: Callable[[Mapping[str, NDArray[np.float64]]], dict[str, float]],
+) -> None:
+    """Write the figures of every epoch as a TSV file; `epochs` is that of each step, (steps,)."""
+    sums = history.epoch_sums(epochs)
+    count = len(np.unique(epochs))
+    rows = [summarise({name: values[i] for name, values in sums.items()}) for i in range(count)]
+    lines = ["\t".join(["epoch", *(rows[0] if rows else [])])]
+    lines += [
+        "\t".join([str(i + 1), *(f"{value:.6g}" for value in row.values())])
+        for i, row in enumerate(rows)
+    ]
+    write_text(path, "\n".join(lines) + "\n")

@@ -1,0 +1,145 @@
+"""One rank's replica of a model: forward, backward, averaged gradients, update."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.learning.norms import share_statistics
+from mct.learning.optimizer import MomentumSGD
+from mct.learning.rows import SelectedRows, keeps_samples_apart
+from mct.parallel.comm import Comm
+from mct.parallel.gradients import GradientSum
+from mct.parallel.transport import choose_transport
+from mct.stage.compute import Compute
+
+WIRES = {"float32": None, "bfloat16": torch.bfloat16}
+"""Types of gradients between ranks by setting; None is their own."""
+Arrays = dict[str, NDArray[Any]]
+
+
+class Learner:
+    """A model in training, with its optimiser, replicated on all ranks of `comm`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        compute: Compute,
+        comm: Comm,
+        images: ImageSettings,
+        optimizer: OptimizerSettings,
+        execution: ExecutionSettings,
+        seed: Sequence[int] = (),
+    ) -> None:
+        """`seed` (stage, model) is that of dropout. Collective."""
+        self._seed = tuple(seed)
+        self.model = compute.place(model).train()
+        self._keeps_apart = keeps_samples_apart(self.model)
+        self._passes = 0
+        self._output: Tensor | None = None
+        self.comm = comm
+        self._compute, self._images = compute, images
+        self._replica, leaves = compute.replicate(self.model)
+        self._is_coupled = optimizer.norm_statistics == "batch" and comm.size > 1
+        if self._is_coupled:
+            share_statistics(self._replica, comm)
+        transport = choose_transport(
+            comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
+        )
+        self._allreduce = transport.name
+        parameters = list(self.model.parameters())
+        self.gradients = GradientSum(parameters, transport, execution.bucket_bytes, leaves)
+        self.optimizer = MomentumSGD(parameters, optimizer, leaves)
+        self._named = list(self.model.named_parameters())
+        self._classes = list(self.model.parameters())[-1].numel()
+
+    def state(self) -> tuple[Arrays, Arrays]:
+        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""
+        shared = {}
+        for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
+            shared[f"parameter.{name}"] = to_array(parameter)
+            shared[f"velocity.{name}"] = to_array(velocity)
+        return shared, {name: to_array(buffer) for name, buffer in self.model.named_buffers()}
+
+    @torch.no_grad()
+    def restore(self, shared: Arrays, own: Arrays) -> None:
+        """Take up a state that `state` returned, in place."""
+        for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
+            parameter.copy_(torch.from_numpy(shared[f"parameter.{name}"]))
+            velocity.copy_(torch.from_numpy(shared[f"velocity.{name}"]))
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(torch.from_numpy(own[name]))
+        self.optimizer.refresh_copies()
+
+    def forward(self, images: Tensor, key: int) -> Tensor:
+        """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
+
+        Dropout is drawn from the seed, `key` and the rank, so that a step can be repeated.
+        Collective where norms share their statistics.
+        """
+        if not len(images) and not self._is_coupled:
+            return self._no_logits()
+        entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        pictures = self._compute.normalise(images, self._images.mean, self._images.std)
+        with self._compute.autocast():
+            logits = self._replica(pictures)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        if self._keeps_apart and logits.requires_grad:
+            self._passes, self._output = self._passes + 1, logits
+        return logits
+
+    def summary(self) -> dict[str, str | float]:
+        """Return how gradients were summed and the seconds waited for that, for the record."""
+        return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
+
+    @torch.no_grad()
+    def infer(self, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
+        """Return logits (b, K) of the model in evaluation mode, with other `weights` by name."""
+        if not len(images):
+            return self._no_logits()
+        pictures = self._compute.normalise(images, self._images.mean, self._images.std)
+        self.model.eval()
+        with self._compute.autocast():
+            logits = functional_call(self.model, dict(weights), (pictures,))
+        self.model.train()
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _no_logits(self) -> Tensor:
+        dtype = torch.promote_types(self._named[-1][1].dtype, torch.float32)
+        return torch.zeros(0, self._classes, device=self._compute.device, dtype=dtype)
+
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """Return a tensor on the model's device."""
+        return tensor.to(self._compute.device, non_blocking=True)
+
+    def update(self, loss: Tensor, learning_rate: float) -> None:
+        """Make one step down the gradient of the sum of all ranks' losses. Collective."""
+        self.differentiate(loss)
+        self.optimizer.step(learning_rate)
+
+    def differentiate(self, loss: Tensor) -> None:
+        """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
+        self.gradients.begin()
+        if loss.requires_grad:
+            with self._selected_rows():
+                loss.backward()
+        self.gradients.finish()
+
+    def _selected_rows(self) -> AbstractContextManager:
+        """Return the context of a backward pass; all rows count if it is through several batches."""
+        output, self._output = self._output, None
+        passes, self._passes = self._passes, 0
+        return SelectedRows(output) if output is not None and passes == 1 else nullcontext()
+
+
+def to_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a copy of a tensor as a contiguous array on the host."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")

@@ -1,0 +1,106 @@
+"""Batch norm whose statistics are those of the whole global batch, over all ranks of a model."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from mct.parallel.comm import Comm, sum_array
+
+
+class GlobalNorm(torch.autograd.Function):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, with mean and variance over all ranks.
+
+    Ioffe, Szegedy, ICML 2015, Algorithm 1 and the gradients of section 3. Gradients of weight and
+    bias are this rank's share, as those of every other parameter.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor,
+        count: int, eps: float, comm: Comm,
+    ) -> Tensor:  # fmt: skip
+        """Return x (b, C, h, w) normalised by given statistics (C,) over `count` values."""
+        ctx.save_for_backward(x, weight, mean, var)
+        ctx.count, ctx.eps, ctx.comm = count, eps, comm
+        if not x.numel():  # torch's kernel divides by the size
+            return x.clone()
+        return torch.native_batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        """Return the gradients; statistics depend on every x, so two sums cross the ranks."""
+        x, weight, mean, var = ctx.saved_tensors
+        direct, own_weight, own_bias = gradient, torch.zeros_like(mean), torch.zeros_like(mean)
+        if x.numel():
+            direct, own_weight, own_bias = torch.ops.aten.native_batch_norm_backward(
+                gradient, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
+            )
+        both = torch.stack([own_weight, own_bias]).double()
+        total = _sum(ctx.comm, both) / ctx.count
+        inverse = torch.rsqrt(var.double() + ctx.eps)
+        slope = -weight.double() * inverse.square() * total[0]
+        shift = -weight.double() * inverse * total[1] - mean.double() * slope
+        slope, shift = (part.to(mean.dtype).view(1, -1, 1, 1) for part in (slope, shift))
+        indirect = torch.addcmul(shift, x.to(mean.dtype), slope)
+        return direct + indirect.to(direct.dtype), own_weight, own_bias, *(None,) * 5
+
+
+class GlobalBatchNorm2d(nn.BatchNorm2d):
+    """torch's batch norm with the statistics of all ranks while it trains.
+
+    Collective in training, also in backward, and on ranks whose block is empty.
+    """
+
+    comm: Comm
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised input, (b, C, h, w); updates the running statistics in training."""
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None and self.running_var is not None
+        mean, var, count = global_statistics(input.detach(), self.comm, self.running_mean.dtype)
+        self._follow(mean, var * (count / max(count - 1, 1)))
+        return GlobalNorm.apply(
+            input, self.weight, self.bias, mean, var, count, self.eps, self.comm
+        )
+
+    def _follow(self, mean: Tensor, var: Tensor) -> None:
+        """Move the running statistics towards those of a batch, as torch does."""
+        assert self.momentum is not None and self.num_batches_tracked is not None
+        self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr]
+        self.running_var.lerp_(var, self.momentum)  # type: ignore[union-attr]
+        self.num_batches_tracked.add_(1)
+
+
+def global_statistics(x: Tensor, comm: Comm, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
+    """Return mean and (biased) variance of each channel, shape (C,), and the number of values.
+
+    Over all ranks' x of shape (b, C, h, w), of which some may be empty. Collective.
+    """
+    channels, count = x.shape[1], x.numel() // x.shape[1]
+    sums = x.new_zeros(3, channels, dtype=torch.float64)
+    if count:
+        var, mean = torch.var_mean(x.to(dtype), dim=(0, 2, 3), correction=0)
+        mean = mean.double()
+        sums[:] = count * torch.stack([torch.ones_like(mean), mean, var + mean.square()])
+    total = _sum(comm, sums)
+    mean = total[1] / total[0]
+    var = (total[2] / total[0] - mean.square()).clamp_(min=0)
+    return mean.to(dtype), var.to(dtype), int(total[0, 0])
+
+
+def _sum(comm: Comm, values: Tensor) -> Tensor:
+    total = sum_array(comm, np.asarray(values.cpu().numpy(), np.float64))
+    return torch.from_numpy(total).to(values.device)
+
+
+def share_statistics(model: nn.Module, comm: Comm) -> None:
+    """Let the batch norms of a model take their statistics over all ranks of `comm`, in place."""
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = GlobalBatchNorm2d
+            module.comm = comm  # type: ignore[assignment]

@@ -1,0 +1,158 @@
+"""What a model alone minimises: the loss of each sample and how much each counts.
+
+`TrainingSettings.loss` is the loss of labels that nobody verified: `cross_entropy`, `forward` or
+`backward` correction. Verified ones (the true labels of the union, clean samples that join a batch)
+always have cross-entropy, so `forward` on the union is GLC. `weighting` is `equal`, `verified`
+(CleanNet's weights) or `easiest` (the N most confident samples of the global batch in the decay).
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mct.base.settings import TrainingSettings
+from mct.data.clean_batches import CleanBatch
+from mct.data.imagesets import ImageSet
+from mct.data.loading import Batch
+from mct.labels.confusions import invert, read_confusion
+from mct.labels.selection import expected_clean_count, top_mask
+from mct.learning.losses import (
+    backward_loss,
+    confidence,
+    cross_entropy,
+    forward_loss,
+    selected_mean,
+)
+from mct.parallel.comm import Comm, gather_blocks
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
+"""Logits (b, K) and labels (b,) to the loss of each sample (b,)."""
+Weighting = Callable[[Tensor, Tensor, Batch], tuple[Tensor, float]]
+"""Logits and labels of a rank's block and its batch to weights (b,) and their sum over all ranks."""
+
+
+def equal_weights(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
+    """Return 1 for each sample, and how many the global batch has."""
+    return logits.new_ones(len(labels)), batch.plan.size
+
+
+class GivenWeights:
+    """Weights by position in the set, float array of shape (n,)."""
+
+    def __init__(self, weights: NDArray[np.floating]) -> None:
+        self._weights = weights
+
+    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        """Return the weights of a block and their sum over the global batch."""
+        weights = self._weights[batch.positions]
+        own = torch.from_numpy(weights[batch.start : batch.stop])
+        return own.to(logits), float(weights.sum(dtype=np.float64))
+
+
+class EasiestExamples:
+    """Online easy example mining: the N most confident samples of a global batch (Eq. 2).
+
+    The first `samples_before` samples of a training, at the constant rate, all count.
+    """
+
+    def __init__(self, comm: Comm, noise_rate: float, set_size: int, samples_before: int) -> None:
+        self._comm, self._noise_rate = comm, noise_rate
+        self._set_size, self._samples_before = set_size, samples_before
+
+    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        """Return the mask of a block and how many are selected globally. Collective."""
+        if batch.plan.epoch * self._set_size + batch.plan.start < self._samples_before:
+            return equal_weights(logits, labels, batch)
+        own = confidence(logits, labels).cpu().numpy()
+        count = expected_clean_count(batch.plan.size, self._noise_rate)
+        mask = top_mask(gather_blocks(self._comm, own, batch.plan.size), count)
+        return torch.from_numpy(mask[batch.start : batch.stop]).to(logits), count
+
+
+class Objective:
+    """The loss of a global batch, of which each rank computes its share.
+
+    `trusted` (bool, shape (n,)) says which samples of the set have a verified label.
+    """
+
+    def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
+        self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
+
+    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch, clean: CleanBatch) -> Tensor:
+        """Return this rank's share of the weighted mean loss of a batch, scalar.
+
+        `logits` (b + c, K) and `labels` (b + c,) are those of the rank's block and, after them, of
+        its clean samples. May be collective.
+        """
+        block = len(batch.labels)
+        weights, total = self._weigh(logits[:block], labels[:block], batch)
+        weights = torch.cat([weights, weights.new_ones(len(labels) - block)])
+        return selected_mean(self._losses(logits, labels, batch), weights, total + clean.count)
+
+    def _losses(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        plain = cross_entropy(logits, labels)
+        if self._label_loss is cross_entropy:
+            return plain
+        trusted = torch.ones(len(labels), dtype=torch.bool)
+        own = self._trusted[batch.positions[batch.start : batch.stop]]
+        trusted[: len(own)] = torch.from_numpy(own)
+        return torch.where(trusted.to(logits.device), plain, self._label_loss(logits, labels))
+
+
+def build_objective(
+    settings: TrainingSettings,
+    image_set: ImageSet,
+    comm: Comm,
+    evidence: Path | None,
+    samples_before: int,
+) -> Objective:
+    """Return the objective of a training; `evidence` is the file its loss or its weights need.
+
+    That is a noise or confusion file, or the weights of labels. `samples_before` is how many
+    samples the constant rate sees.
+    """
+    trusted = image_set.in_clean & (settings.training_set == "union")
+    return Objective(
+        _label_loss(settings.loss, evidence),
+        _weighting(settings.weighting, image_set, comm, evidence, samples_before),
+        trusted,
+    )
+
+
+def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
+    if name == "cross_entropy":
+        return cross_entropy
+    assert evidence is not None, "the rule gives a file of the confusion"
+    matrix = read_confusion(evidence)
+    if name == "forward":
+        return partial(forward_loss, confusion=torch.from_numpy(matrix))
+    return partial(backward_loss, inverse=torch.from_numpy(invert(matrix)))
+
+
+def _weighting(
+    name: str, image_set: ImageSet, comm: Comm, evidence: Path | None, samples_before: int
+) -> Weighting:
+    if name == "equal":
+        return equal_weights
+    assert evidence is not None, "the rule gives a file of weights or of the noise rate"
+    if name == "verified":
+        return GivenWeights(read_label_weights(evidence, image_set))
+    rate = json.loads(evidence.read_text())["rate"]
+    return EasiestExamples(comm, rate, len(image_set), samples_before)
+
+
+def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:
+    """Return the weight of each label of a set, shape (n,): 1 where it is verified."""
+    with h5py.File(path) as file:
+        samples, weights = file["sample"][()], file["weight"][()]
+    places = np.searchsorted(samples, image_set.sample).clip(max=len(samples) - 1)
+    known = samples[places] == image_set.sample
+    assert (known | image_set.in_clean).all(), "every noisy picture was scored"
+    return np.where(image_set.in_clean, np.float32(1), weights[places])

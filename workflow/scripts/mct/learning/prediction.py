@@ -1,0 +1,81 @@
+"""What a trained model says of the pictures of a set."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings
+from mct.data.imagesets import ImageSet
+from mct.data.loading import read_for_evaluation
+from mct.learning.models import build_model, load_weights
+from mct.stage.compute import Compute
+
+BATCH_SIZE = 256
+"""Pictures that are predicted at a time."""
+
+
+class Predictor:
+    """A trained model and the form in which it sees pictures."""
+
+    def __init__(
+        self,
+        weights: Path,
+        settings: EvaluationSettings,
+        classes: int,
+        compute: Compute,
+        execution: ExecutionSettings,
+    ) -> None:
+        model = build_model(settings.model, classes, settings.images.size, seed=0)
+        load_weights(model, weights)
+        self._model, self._compute, self._images = compute.place(model), compute, settings.images
+        self._classes, self._execution = classes, execution
+
+    def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
+        if not len(image_set):
+            return np.empty((0, self._classes), np.float32), np.empty(0, np.int64)
+        batches = read_for_evaluation(
+            image_set,
+            self._images,
+            BATCH_SIZE,
+            threads=self._execution.decoding_threads,
+            prefetch=self._execution.prefetch_batches,
+        )
+        return predict(self._model, batches, self._compute, self._images)
+
+    def features(self, image_set: ImageSet) -> NDArray[np.float32]:
+        """Return the inputs of the model's last linear layer for a whole set, shape (n, d)."""
+        kept: list[NDArray[np.float32]] = []
+        classifier = [module for module in self._model.modules() if isinstance(module, nn.Linear)][
+            -1
+        ]
+        hook = classifier.register_forward_pre_hook(
+            lambda _, inputs: kept.append(inputs[0].float().cpu().numpy())
+        )
+        try:
+            self.predict(image_set)
+        finally:
+            hook.remove()
+        return np.concatenate(kept)
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    compute: Compute,
+    settings: ImageSettings,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
+    model.eval()
+    logits, labels = [], []
+    for images, batch_labels in batches:
+        with compute.autocast():
+            output = model(compute.normalise(images, settings.mean, settings.std))
+        logits.append(output.float().cpu().numpy())
+        labels.append(batch_labels.numpy())
+    return np.concatenate(logits), np.concatenate(labels)

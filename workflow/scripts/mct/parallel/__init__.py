@@ -1,0 +1,4 @@
+"""Messages between ranks, and sums of gradients that travel while backward still runs.
+
+May import `base`.
+"""

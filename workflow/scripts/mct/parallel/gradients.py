@@ -1,0 +1,134 @@
+"""Sums of gradients over ranks, in buckets that travel while backward still runs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from mct.parallel.transport import Sum, Transport
+
+
+@dataclass
+class Bucket:
+    """Gradients that travel together.
+
+    `gradients` is one flat tensor on the model's device of which the gradient of every parameter
+    is a view. `missing` counts those that backward has not reached yet.
+    """
+
+    gradients: Tensor
+    views: dict[Parameter, Tensor]
+    sum: Sum
+    missing: int = 0
+
+
+class GradientSum:
+    """Sums the gradients of a model over the ranks of a communicator.
+
+    Parameters are put into buckets in the order in which backward reaches them, last layer first.
+    A bucket starts to travel when all its gradients are there and all earlier buckets have
+    started, so that every rank starts its messages in the same order. Messages go on whenever
+    backward reaches a parameter, since MPI moves them only when it is called.
+
+    Parameters
+    ----------
+    parameters
+        The model's; their `.grad` is owned by this object from now on.
+    transport
+        What sums a bucket over all ranks that hold a replica of the model.
+    bucket_bytes
+        Largest sum of gradients in one message; a larger parameter travels alone.
+    leaves
+        The tensors of the graph that stand for some parameters, perhaps of lower precision.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        transport: Transport,
+        bucket_bytes: int,
+        leaves: Mapping[Parameter, Parameter] | None = None,
+    ) -> None:
+        self._leaves = leaves or {}
+        self._transport = transport
+        self._next = 0
+        self.waited_seconds = 0.0
+        self.buckets: list[Bucket] = []
+        for group in group_by_bytes(list(parameters)[::-1], bucket_bytes):
+            self._add_bucket(group)
+        self.begin()
+
+    def _add_bucket(self, parameters: list[Parameter]) -> None:
+        flat = parameters[0].new_zeros(sum(p.numel() for p in parameters))
+        views, offset = {}, 0
+        for parameter in parameters:
+            # The parameter's own strides: a channels-last gradient is copied without a permutation.
+            views[parameter] = torch.as_strided(flat, parameter.shape, parameter.stride(), offset)
+            leaf = self._leaves.get(parameter, parameter)
+            leaf.register_post_accumulate_grad_hook(self._hook(len(self.buckets), parameter))
+            offset += parameter.numel()
+        place = len(self.buckets)
+        self.buckets.append(Bucket(flat, views, self._transport.prepare(flat, place)))
+
+    def _hook(self, index: int, parameter: Parameter):
+        def arrive(leaf: Tensor) -> None:
+            bucket = self.buckets[index]
+            view = bucket.views[parameter]
+            view.copy_(leaf.grad)  # type: ignore[arg-type]
+            leaf.grad = None
+            parameter.grad = view
+            bucket.missing -= 1
+            self._start_complete()
+            for running in self.buckets[: self._next]:
+                running.sum.progress()
+
+        return arrive
+
+    def _start_complete(self) -> None:
+        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        self.buckets[self._next].sum.start()
+        self._next += 1
+
+    def begin(self) -> None:
+        """Expect every gradient anew, before backward."""
+        self._next = 0
+        for bucket in self.buckets:
+            bucket.missing = len(bucket.views)
+            for parameter in bucket.views:
+                parameter.grad = None
+
+    def finish(self) -> None:
+        """Wait until every `.grad` is the sum over all ranks. Collective.
+
+        What backward did not reach counts as zero, so a rank without samples calls this alone.
+        `waited_seconds` grows by the time that this takes.
+        """
+        began = perf_counter()
+        for bucket in self.buckets:
+            for parameter, view in bucket.views.items():
+                if parameter.grad is None:
+                    parameter.grad = view.zero_()
+        while self._next < len(self.buckets):
+            self._start_next()
+        for bucket in self.buckets:
+            bucket.sum.finish()
+        self.waited_seconds += perf_counter() - began
+
+
+def group_by_bytes(parameters: list[Parameter], limit: int) -> list[list[Parameter]]:
+    """Return the parameters in consecutive groups of at most `limit` bytes and one data type."""
+    groups: list[list[Parameter]] = []
+    size = 0
+    for parameter in parameters:
+        size += parameter.nbytes
+        if not groups or size > limit or parameter.dtype != groups[-1][0].dtype:
+            groups.append([])
+            size = parameter.nbytes
+        groups[-1].append(parameter)
+    return groups

@@ -1,0 +1,187 @@
+"""Figures of results, as PNG and SVG."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mct.base.files import replacing
+from mct.labels.selection import Quality
+
+mpl.use("Agg")
+# Fixed salt and no date: equal results give equal files.
+mpl.rcParams.update(
+    {"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+)
+COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
+NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
+LARGEST_LABELLED = 20
+"""Classes up to which a confusion matrix names classes and prints its cells."""
+Table = dict[str, NDArray[np.float64]]
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG to `path` and as SVG beside it."""
+    for target, metadata in (
+        (path, {"Software": None}),
+        (path.with_suffix(".svg"), {"Date": None}),
+    ):
+        with replacing(target) as temporary:
+            figure.savefig(temporary, format=target.suffix[1:], dpi=150, metadata=metadata)
+    plt.close(figure)
+
+
+def read_epochs(path: Path) -> Table:
+    """Return the columns of an epochs.tsv."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {
+        name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else ())
+    }
+
+
+def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
+    """Return one panel a model: rows are true classes, cells percent of the row."""
+    width = 1 + 4.2 * len(confusions)
+    figure, axes = plt.subplots(
+        1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False
+    )
+    for axis, (title, counts) in zip(axes[0], confusions.items(), strict=True):
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        accuracy = counts.trace() / counts.sum()
+        axis.set(
+            title=f"{title}: top-1 {accuracy:.1%}", xlabel="predicted class", ylabel="true class"
+        )
+        if len(classes) <= LARGEST_LABELLED:
+            _label_cells(axis, share, classes)
+    figure.colorbar(image, ax=axes[0], label="share of the true class", shrink=0.8)
+    return figure
+
+
+def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str]) -> None:
+    places = range(len(classes))
+    rotation = 90 if max(map(len, classes)) > 2 else 0
+    axis.set_xticks(places, classes, rotation=rotation)
+    axis.set_yticks(places, classes)
+    for row, column in zip(*np.nonzero(share >= 0.005), strict=True):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        text = f"{100 * share[row, column]:.0f}"
+        axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+
+
+def draw_training(
+    pretraining: Mapping[str, Sequence[Table]], calibration: Sequence[Table], noise_rate: float
+) -> Figure:
+    """Return losses of both stages, and selection and purity in calibration, a line a seed."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    for role, tables in pretraining.items():
+        for table in tables:
+            axes[0].plot(table["epoch"], table["loss"], color=COLOURS[role], label=NAMES[role])
+    for role in COLOURS:
+        for table in calibration:
+            line = {"color": COLOURS[role], "label": NAMES[role]}
+            axes[1].plot(table["epoch"], table[f"loss_{role}"], **line)
+            axes[2].plot(table["epoch"], table[f"purity_{role}"], **line)
+            axes[2].plot(
+                table["epoch"], table[f"selected_{role}"], linestyle=":", color=COLOURS[role]
+            )
+    axes[2].axhline(
+        1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="clean labels in the set"
+    )
+    axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
+    axes[1].set(title="Calibration", ylabel="loss on selected samples", xlabel="epoch")
+    axes[2].set(
+        title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
+    )
+    axes[2].set_ylim(0, 1.02)
+    for axis in axes:
+        _legend_once(axis)
+    return figure
+
+
+def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
+    """Return purity and recall of both selections over epochs, a line a class, means over seeds."""
+    figure, axes = plt.subplots(
+        2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
+    )
+    colours = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
+    for row, name in zip(axes, Quality._fields, strict=True):
+        mean = np.mean([getattr(quality, name) for quality in qualities], axis=0)
+        epochs = np.arange(1, len(mean) + 1)
+        for axis, role, values in zip(row, COLOURS, mean.transpose(1, 2, 0), strict=True):
+            for label, line, colour in zip(classes, values, colours, strict=True):
+                axis.plot(epochs, line, color=colour, label=label, linewidth=1)
+            axis.plot(epochs, values.mean(axis=0), color="black", label="mean of classes")
+            axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
+    for axis in axes[1]:
+        axis.set_xlabel("epoch of calibration")
+    if len(classes) <= LARGEST_LABELLED:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _legend_once(axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+
+
+def draw_pictures(
+    census: Mapping[str, Mapping[str, Any]], names: Sequence[str], edges: NDArray[np.float64]
+) -> Figure:
+    """Return pictures by class, and by short side, a line or a bar a set; counts on a log scale."""
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
+    places = np.arange(len(names))
+    named = len(names) <= LARGEST_LABELLED
+    for number, (name, part) in enumerate(census.items()):
+        counts = np.array(part["classes"])
+        if named:
+            axes[0].bar(places + 0.2 * number - 0.3, counts, 0.2, label=name)
+        else:
+            axes[0].step(places, np.sort(counts)[::-1], label=name)
+        axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
+    if named:
+        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes[0].set(
+        title="Classes" if named else "Classes, each set's largest first",
+        ylabel="pictures",
+        xlabel="observed class in noisy, else true class",
+    )
+    axes[1].set(title="Sizes", xlabel="short side in pixels", ylabel="pictures")
+    axes[1].set_xscale("log", base=2)
+    axes[1].xaxis.set_major_formatter("{x:.0f}")
+    for axis in axes:
+        axis.set_yscale("symlog", linthresh=10)
+        axis.set_ylim(bottom=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    return figure
+
+
+def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:
+    """Return a graph of rules, given (rule, rule that needs it), without shortcuts."""
+    import networkx
+
+    graph = networkx.transitive_reduction(networkx.DiGraph(edges))
+    for depth, names in enumerate(networkx.topological_generations(graph)):
+        for name in names:
+            graph.nodes[name]["depth"] = depth
+    places = networkx.multipartite_layout(graph, subset_key="depth", align="vertical")
+    figure, axis = plt.subplots(figsize=(15, 4.5), layout="constrained")
+    networkx.draw_networkx(
+        graph, places, ax=axis, node_size=0, font_size=8, edge_color="grey", width=0.8,
+        min_source_margin=38, min_target_margin=38, connectionstyle="arc3,rad=0.06",
+        bbox={"boxstyle": "round", "facecolor": "#e8f1fa", "edgecolor": COLOURS["auxiliary"]},
+    )  # fmt: skip
+    axis.margins(x=0.08)
+    axis.axis("off")
+    return figure

@@ -1,0 +1,227 @@
+"""Rows of the tables of scaling, communication and prefetch, from measurements of several ranks.
+
+Every row says whether it was measured here, projected from what was, or published by others, and
+whether more ranks than cores took part.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from mct.results.scaling import (
+    BYTES_PER_CONFIDENCE,
+    BYTES_PER_GRADIENT,
+    Link,
+    Task,
+    allgather_terms,
+    allreduce_terms,
+    efficiencies,
+    fit_link,
+    project_step,
+    seconds_of,
+)
+from mct.results.tables import Row
+
+Measurements = Mapping[int, Mapping[str, Any]]
+"""The JSON of `measure_scaling.py` or `measure_prefetch.py` by number of ranks."""
+HERE = "this machine"
+
+
+def is_oversubscribed(found: Mapping[str, Any]) -> bool:
+    """Return whether a measurement had more ranks than cores."""
+    return found["ranks"] > found["cores"]
+
+
+def trusted(measured: Measurements) -> Measurements:
+    """Return the measurements without oversubscription; all if there are no others."""
+    kept = {ranks: found for ranks, found in measured.items() if not is_oversubscribed(found)}
+    return kept or measured
+
+
+def link_of(measured: Measurements) -> Link:
+    """Return the link between ranks that sums of gradients and gatherings are explained by."""
+    return fit_link(
+        [
+            (terms, median(seconds))
+            for found in trusted(measured).values()
+            for _, _, terms, seconds in messages_of(found)
+        ]
+    )
+
+
+def messages_of(
+    found: Mapping[str, Any],
+) -> Iterator[tuple[str, int, tuple[float, float], list[float]]]:
+    """Yield title, bytes of a rank, terms of the model and seconds of each kind of message."""
+    ranks = found["ranks"]
+    for name, average in found["averages"].items():
+        count = BYTES_PER_GRADIENT * average["parameters"]
+        yield f"averaging {name}", count, allreduce_terms(ranks, count), average["seconds"]
+    for samples, seconds in found["gatherings"].items():
+        count = BYTES_PER_CONFIDENCE * int(samples)
+        title = f"allgather, {samples} samples a rank"
+        yield title, count, allgather_terms(ranks, count), seconds
+
+
+def communication_rows(measured: Measurements) -> list[Row]:
+    """Return what sums of gradients and gatherings of confidences take, over ranks (Figure 4)."""
+    link = link_of(measured)
+    rows = [
+        _message_row(title, found, count, seconds, terms, link)
+        for found in measured.values()
+        for title, count, terms, seconds in messages_of(found)
+    ]
+    return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
+
+
+def _message_row(
+    title: str,
+    found: Mapping[str, Any],
+    count: int,
+    seconds: Sequence[float],
+    terms: tuple[float, float],
+    link: Link,
+) -> Row:
+    return {
+        "message": title,
+        "ranks": str(found["ranks"]),
+        "bytes_of_a_rank": str(count),
+        **_spread("seconds", seconds),
+        "model_seconds": f"{seconds_of(terms, link):.3g}",
+        "kind": "measured",
+        "oversubscribed": _yes(is_oversubscribed(found)),
+    }
+
+
+def _spread(name: str, values: Sequence[float]) -> Row:
+    return {
+        name: f"{median(values):.4g}",
+        "lowest": f"{min(values):.4g}",
+        "highest": f"{max(values):.4g}",
+    }
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def scaling_rows(
+    measured: Measurements, task: Task, projected: Sequence[int], published: Sequence[Row]
+) -> list[Row]:
+    """Return the time of a whole training over ranks (Table 1, Figure 5).
+
+    Weak: each rank keeps its batch, so steps get fewer; strong: the global batch stays. Projections
+    go on from the fewest ranks that were measured, weakly.
+    """
+    weak, strong = (_measured_rows(measured, task, name) for name in ("weak", "strong"))
+    return [
+        *_with_efficiency([*weak, *_projected_rows(measured, task, projected)]),
+        *_with_efficiency(strong),
+        *_published_rows(published),
+    ]
+
+
+def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
+    rows = []
+    for ranks, found in sorted(measured.items()):
+        seconds, batch = found["steps"][kind], found["batches"][kind]
+        hours = task.epochs * -(-task.pictures // batch) * median(seconds) / 3600
+        row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
+        row.update(_spread("step_seconds", seconds))
+        row["oversubscribed"] = _yes(is_oversubscribed(found))
+        rows.append(row)
+    return rows
+
+
+def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]) -> list[Row]:
+    link, base = link_of(measured), trusted(measured)
+    fewest = min(base)
+    samples = task.samples_per_rank
+    parameters = base[fewest]["parameters"]
+
+    def messages(ranks: int) -> float:
+        return project_step(0.0, ranks, parameters, samples, link)
+
+    compute = median(base[fewest]["steps"]["weak"]) - messages(fewest)
+    rows = []
+    for ranks in sorted(projected):
+        step = compute + messages(ranks)
+        row = _scaling_row(
+            "weak", HERE, ranks, "projected", samples * ranks // 2, task.hours(ranks, step)
+        )
+        rows.append({**row, "step_seconds": f"{step:.4g}"})
+    return rows
+
+
+def _scaling_row(
+    scaling: str, system: str, ranks: int, kind: str, batch: int | None, hours: float
+) -> Row:
+    return {
+        "scaling": scaling,
+        "system": system,
+        "ranks": str(ranks),
+        "kind": kind,
+        "oversubscribed": "",
+        "global_batch": "" if batch is None else str(batch),
+        "step_seconds": "",
+        "lowest": "",
+        "highest": "",
+        "hours": f"{hours:.4g}",
+        "efficiency_percent": "",
+        "source": "",
+    }
+
+
+def _with_efficiency(rows: list[Row]) -> list[Row]:
+    found = efficiencies({int(row["ranks"]): float(row["hours"]) for row in rows})
+    for row in rows:
+        row["efficiency_percent"] = f"{100 * found[int(row['ranks'])]:.1f}"
+    return rows
+
+
+def _published_rows(published: Sequence[Row]) -> list[Row]:
+    rows = [
+        {
+            **_scaling_row(
+                "weak", row["system"], int(row["ranks"]), "published", None, float(row["hours"])
+            ),
+            "source": row["source"],
+        }
+        for row in published
+    ]
+    for system in {row["system"] for row in rows}:
+        _with_efficiency([row for row in rows if row["system"] == system])
+    return rows
+
+
+def read_published_scaling(path: Path) -> list[Row]:
+    """Return the published times of a training."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def prefetch_rows(measured: Measurements) -> list[Row]:
+    """Return the parts of a mini-batch's time with and without prefetch, over ranks (Figure 3).
+
+    What a step waits for its batch is exposed; reading beyond that was hidden behind computing.
+    """
+    rows = []
+    for ranks, found in sorted(measured.items()):
+        for depth, times in found["depths"].items():
+            step, reading, exposed = (median(times[n]) for n in ("step", "reading", "exposed"))
+            rows.append(
+                {
+                    "ranks": str(ranks),
+                    "prefetched_batches": depth,
+                    "global_batch": str(found["batch_size"]),
+                    **_spread("step_seconds", times["step"]),
+                    "compute_seconds": f"{step - exposed:.4g}",
+                    "exposed_io_seconds": f"{exposed:.4g}",
+                    "hidden_io_seconds": f"{max(reading - exposed, 0):.4g}",
+                    "kind": "measured",
+                    "oversubscribed": _yes(is_oversubscribed(found)),
+                }
+            )
+    return rows

@@ -1,0 +1,211 @@
+"""Checkpoints of a stage, and its orderly interruption.
+
+A checkpoint is a folder `step-<number>` that is written under another name and renamed when it is
+whole: `<role>.safetensors` of each model, `progress.safetensors` and `meta.json`. The last two are
+kept, so disk use is at most twice (or, while writing, three times) that of parameters and momenta
+of the stage's models and its record of samples. The folder above is named by a digest of the
+stage's settings, inputs and code: another configuration never meets a stale checkpoint.
+"""
+
+import hashlib
+import json
+import shutil
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from mct.base.errors import StageInterruptedError
+from mct.base.files import file_digest
+from mct.base.settings import ExecutionSettings
+from mct.parallel.comm import Comm, gather_arrays, highest
+from mct.stage.attempts import Attempts
+from mct.stage.closure import code_digest
+from mct.stage.watch import StallWatch, watch_for_termination
+
+KEPT = 2
+META = "execution.json"
+BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
+"""Settings of execution that influence the last bits of a result."""
+CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
+"""STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (SIGTERM)."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+Arrays = dict[str, NDArray[Any]]
+
+
+class Resumable(Protocol):
+    """A stage that can be stopped after any step and taken up again."""
+
+    def model_state(self) -> tuple[Arrays, Arrays]:
+        """Return what is equal on all ranks of a model, and what is each rank's own."""
+
+    def progress_state(self) -> Arrays:
+        """Return what all ranks together have recorded; used on world rank 0. Collective."""
+
+    def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
+        """Take up a state; `progress` is the same on all ranks."""
+
+
+def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
+    """Return the folder of a stage's checkpoints, below its option `checkpoints`.
+
+    Its name is a digest of the stage's settings, the code it can reach and its input files.
+    """
+    digest = hashlib.sha256(f"{arguments.settings}\n{code_digest(script)}\n".encode())
+    for path in inputs:
+        digest.update(file_digest(path).encode())
+    return arguments.checkpoints / digest.hexdigest()[:24]
+
+
+class Checkpoints:
+    """The checkpoints of a stage on `world_comm`, of which `model_comm` replicates one model.
+
+    Rank 0 of each model's group writes its model, rank 0 of the world the rest. Between steps all
+    ranks agree on whether to save or to stop, in one collective.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        execution: ExecutionSettings,
+        *,
+        world_comm: Comm,
+        model_comm: Comm,
+        role: str,
+    ) -> None:
+        self._folder, self._role = folder, role
+        self._world, self._model = world_comm, model_comm
+        self._execution = execution
+        self._saved_at = monotonic()
+        self._signal: signal.Signals | None = None
+        self._agreed = threading.Event()
+        for number in SIGNALS:
+            signal.signal(number, self._note_signal)
+        watch_for_termination(self._agreed)
+        self._watch = StallWatch(60 * execution.stall_minutes)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = signal.Signals(number)
+
+    def resume(self, stage: Resumable) -> int:
+        """Restore the newest checkpoint, if there is one; return the step to go on with.
+
+        Collective. On another number of ranks, what is each rank's own becomes its mean.
+        """
+        step, path = max(whole_checkpoints(self._folder), default=(0, None))
+        if self._world.rank == 0:
+            Attempts.of_this_job().start_at(step)
+        if path is None:
+            return 0
+        stacked = load_file(path / f"{self._role}.own.safetensors")
+        own = {
+            name: take_rank(rows, self._model.rank, self._model.size)
+            for name, rows in stacked.items()
+        }
+        shared = load_file(path / f"{self._role}.safetensors")
+        stage.restore(shared, own, load_file(path / "progress.safetensors"))
+        return step
+
+    def after_step(self, step: int, stage: Resumable) -> None:
+        """Save where it is time to. Collective, after step number `step`.
+
+        Raises
+        ------
+        StageInterruptedError
+            A signal arrived on some rank; the checkpoint is written.
+        """
+        self._watch.note_progress()
+        wish = highest(self._world, self._wish(step + 1))
+        if wish >= STOP:
+            self._agreed.set()
+            if self._world.rank == 0:
+                Attempts.of_this_job().interrupt("SIGUSR1" if wish == STOP else "SIGTERM")
+        if wish != CONTINUE:
+            self.save(step + 1, stage)
+        if wish >= STOP:
+            raise StageInterruptedError(
+                f"stopped by a signal after step {step + 1}; run again to go on"
+            )
+
+    def _wish(self, done: int) -> int:
+        if self._signal:
+            return STOP if self._signal == signal.SIGUSR1 else STOP_FOR_GOOD
+        steps, seconds = self._execution.checkpoint_steps, 60 * self._execution.checkpoint_minutes
+        by_steps = steps and done % steps == 0
+        by_time = seconds and monotonic() - self._saved_at > seconds
+        return SAVE if by_steps or (by_time and self._world.rank == 0) else CONTINUE
+
+    def save(self, step: int, stage: Resumable) -> None:
+        """Write the state after `step` steps, then remove all but the last two. Collective."""
+        partial, whole = self._folder / f"partial-{step:09d}", self._folder / f"step-{step:09d}"
+        try:
+            self._write(partial, stage)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the space for the log
+            raise
+        self._world.Barrier()
+        if self._world.rank == 0:
+            shutil.rmtree(whole, ignore_errors=True)
+            partial.rename(whole)
+            self._remove_old()
+        self._world.Barrier()  # a launcher may end all ranks as soon as one has left
+        self._saved_at = monotonic()
+
+    def _write(self, folder: Path, stage: Resumable) -> None:
+        shared, own = stage.model_state()
+        stacked = gather_arrays(self._model, own)
+        progress = stage.progress_state()
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._model.rank == 0:
+            save_file(shared, folder / f"{self._role}.safetensors")
+            save_file(stacked, folder / f"{self._role}.own.safetensors")
+        if self._world.rank == 0:
+            save_file(progress, folder / "progress.safetensors")
+            kept = {name: getattr(self._execution, name) for name in BITS}
+            (folder / META).write_text(json.dumps(kept))
+
+    def _remove_old(self) -> None:
+        old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
+        for path in (*old, *self._folder.glob("partial-*")):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove all checkpoints, also of other configurations, when the stage has succeeded.
+
+        Collective.
+        """
+        self._world.Barrier()
+        if self._world.rank == 0:
+            shutil.rmtree(self._folder.parent, ignore_errors=True)
+
+
+def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:
+    """Return row `rank` of values of each rank, or their mean if the number of ranks differs."""
+    row = rows[rank] if len(rows) == size else rows.mean(axis=0).astype(rows.dtype)
+    return np.asarray(row)  # a row of numbers is a scalar
+
+
+def kept_execution(folder: Path, execution: ExecutionSettings) -> ExecutionSettings:
+    """Return the settings that a stage goes on with: those that influence bits as it began.
+
+    A stage that is taken up again keeps its number of threads and size of buckets, whatever the
+    configuration says by then.
+    """
+    newest = max(whole_checkpoints(folder), default=None)
+    if newest is None:
+        return execution
+    return replace(execution, **json.loads((newest[1] / META).read_text()))
+
+
+def whole_checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """Return number of steps and folder of every whole checkpoint."""
+    return [(int(path.name.removeprefix("step-")), path) for path in folder.glob("step-*")]

@@ -1,0 +1,70 @@
+"""Digests of code: what a stage's program means, apart from comments, docstrings and layout.
+
+A stage's digest covers its entry point and every module of this library that it imports, directly
+or not, so that a change of code reruns exactly the stages that it can touch.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parents[1]
+
+
+@cache
+def code_digest(script: Path) -> str:
+    """Return the SHA-256 of the meaning of a script and of all library modules it imports."""
+    digest = hashlib.sha256()
+    for path in sorted(import_closure(script)):
+        digest.update(path.name.encode() + normalised(path).encode())
+    return digest.hexdigest()
+
+
+def import_closure(script: Path) -> set[Path]:
+    """Return the script and the files of the library that importing it loads."""
+    found: set[Path] = set()
+    pending = [script]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += imported_files(path)
+    return found
+
+
+@cache
+def imported_files(path: Path) -> tuple[Path, ...]:
+    """Return the library files that the import statements of one file name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return tuple(file for name in sorted(names) for file in module_files(name))
+
+
+def module_files(name: str) -> list[Path]:
+    """Return the file of a dotted name in the library and those of the packages above it."""
+    package, *parts = name.split(".")
+    if package != LIBRARY.name:
+        return []
+    files = [LIBRARY.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)]
+    files.append(LIBRARY.joinpath(*parts).with_suffix(".py"))
+    return [file for file in files if file.is_file()]
+
+
+class WithoutTexts(ast.NodeTransformer):
+    """Drops statements that are only a string: docstrings, also those of constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Return a statement unless it is a string."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else node
+
+
+@cache
+def normalised(path: Path) -> str:
+    """Return a file's program without docstrings and comments, in one form for all Pythons."""
+    return ast.unparse(WithoutTexts().visit(ast.parse(path.read_bytes())))

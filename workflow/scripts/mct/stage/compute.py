@@ -1,0 +1,142 @@
+"""Device, arithmetic and threads of a process, and a record of what it ran on."""
+
+import contextlib
+import copy
+import ctypes
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+from torch import Tensor, nn
+
+from mct.base.errors import UserError
+from mct.base.settings import ExecutionSettings
+
+MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
+LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
+"""glibc's mallopt: parameters, and values that keep freed memory in the process."""
+AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
+"""Layers of our architectures that autocast computes in bfloat16."""
+LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and in which arithmetic a model runs."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Return a model on the device: channels last, in float64 where that is the arithmetic."""
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        return model.to(self.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def replicate(self, model: nn.Module) -> tuple[nn.Module, dict[nn.Parameter, nn.Parameter]]:
+        """Return the model that computes, and its parameters by those of `model` they stand for.
+
+        Under autocast convolutions and linear layers cast their weights in each forward pass; here
+        they are kept in bfloat16, as copies that `model`'s owner refreshes. All else is shared.
+        """
+        if self.dtype != torch.bfloat16:
+            return model, {parameter: parameter for parameter in model.parameters()}
+        shared: dict[int, Tensor] = {id(tensor): tensor for tensor in model.buffers()}
+        leaves = {parameter: parameter for parameter in model.parameters()}
+        for module in model.modules():
+            if isinstance(module, AUTOCAST_LAYERS):
+                for parameter in module.parameters(recurse=False):
+                    leaves[parameter] = nn.Parameter(parameter.detach().to(self.dtype))
+        shared.update((id(parameter), leaf) for parameter, leaf in leaves.items())
+        return copy.deepcopy(model, shared), leaves
+
+    def autocast(self) -> AbstractContextManager:
+        """Return the context of a forward pass."""
+        if self.dtype != torch.bfloat16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def normalise(self, images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+        """Return uint8 pictures (b, 3, h, w), channels last, as a model's input: floating point."""
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        images = images.to(self.device, non_blocking=True)
+        shift = torch.tensor(mean, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
+        scale = torch.tensor(std, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
+        return images.to(dtype).sub_(shift).div_(scale)
+
+
+def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
+    """Return device and arithmetic; also sets the process's number of threads."""
+    torch.set_num_threads(execution.threads_per_rank)
+    keep_freed_memory()
+    available = torch.cuda.is_available()
+    if execution.device == "cuda" and not available:
+        raise UserError(
+            "execution.device: expected a GPU (cuda), found none; set it to auto or cpu"
+        )
+    on_gpu = available and execution.device != "cpu"
+    device = (
+        torch.device("cuda", local_rank % torch.cuda.device_count())
+        if on_gpu
+        else torch.device("cpu")
+    )
+    dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
+    return Compute(device=device, dtype=dtype)
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse the memory of one step's activations in the next.
+
+    glibc gives large blocks back to the system and gets them anew, page by page, in every step.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt:
+        mallopt(MALLOC_MMAP_THRESHOLD, LARGEST_MAPPED)
+        mallopt(MALLOC_TRIM_THRESHOLD, NEVER_TRIMMED)
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where the GPU or the processor (AMX, AVX512-BF16) computes in it."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if {"amx_bf16", "avx512_bf16"} & processor_flags() else torch.float32
+
+
+def processor_flags() -> set[str]:
+    """Return the processor's feature flags, empty where the system does not list them."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return set(next(line for line in file if line.startswith("flags")).split())
+    except (OSError, StopIteration):
+        return set()
+
+
+def hardware(compute: Compute) -> dict[str, str | int]:
+    """Return what a process runs on, for the record beside a result."""
+    gpu = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else ""
+    return {
+        "host": platform.node(),
+        "processor": _processor_name(),
+        "cores": os.cpu_count() or 0,
+        "gpu": gpu,
+        "threads_per_rank": torch.get_num_threads(),
+        "precision": str(compute.dtype).removeprefix("torch."),
+    }
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return (
+                next(line for line in file if line.startswith("model name")).split(":")[1].strip()
+            )
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}

@@ -1,0 +1,101 @@
+"""What every entry point shares: options, settings and exit codes."""
+
+import argparse
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from mct.base.errors import StageInterruptedError, UserError
+from mct.base.settings import ExecutionSettings, parse
+from mct.stage.attempts import Attempts
+
+T = TypeVar("T")
+USER_ERROR, INTERRUPTED = 2, 75
+SECONDS_OF_SILENCE = 8
+# Libraries wrap the system's error in their own, so its text is what they share.
+FULL_DISK = tuple(
+    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+)
+
+
+def options(description: str | None, **arguments: type) -> argparse.Namespace:
+    """Return the command line's options; each argument is required, `type` converts it.
+
+    `list` collects paths, `tuple` any number of them, none included. Underscores become dashes.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name, kind in arguments.items():
+        flag = f"--{name.replace('_', '-')}"
+        if kind in (list, tuple):
+            count = "+" if kind is list else "*"
+            parser.add_argument(flag, nargs=count, type=Path, required=True)
+        else:
+            parser.add_argument(flag, type=kind, required=True)
+    return parser.parse_args()
+
+
+def read_settings(cls: type[T], text: str) -> T:
+    """Return a settings dataclass from the JSON text that a rule passes."""
+    return parse(cls, json.loads(text))
+
+
+def read_execution(path: Path) -> ExecutionSettings:
+    """Return the section `execution` of an experiment's resolved configuration."""
+    try:
+        config = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; start the stage with snakemake"
+        ) from error
+    return parse(ExecutionSettings, config["execution"])
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run an entry point and end it with the exit code of its ending.
+
+    0 done; 2 a user's error, in its one line; 75 interrupted with a checkpoint; anything else is a
+    fault, with a traceback. Under MPI every rank may come here with the same error: rank 0 speaks
+    at once, the others after a while in which rank 0's exit has usually ended them.
+    """
+    try:
+        main()
+    except StageInterruptedError as stop:
+        if not _rank():
+            print(f"interrupted: {stop}", file=sys.stderr, flush=True)
+        sys.stderr.flush()
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        line = explain(error)
+        if line is None:
+            raise
+        if _rank():
+            time.sleep(SECONDS_OF_SILENCE)
+        print(f"error: {line}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the disk may be full
+            Attempts.of_this_job().refuse(line)
+        raise SystemExit(USER_ERROR) from None
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the line for a user's error, None for a fault of the program."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = str(error)
+    if any(reason in text for reason in FULL_DISK):
+        return (
+            f"a file cannot be written or read: {text}; make space or allow access, then run again"
+        )
+    return None
+
+
+def _rank() -> int:
+    names = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+    return int(next((os.environ[name] for name in names if name in os.environ), "0"))

@@ -1,0 +1,126 @@
+"""Threads that end a process which would otherwise wait for ever, and the lock of a stage.
+
+A rank whose partners are gone waits inside MPI, where no Python handler runs.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from uuid import uuid4
+
+from mct.base.errors import UserError
+
+SECONDS_TO_AGREE = 5.0
+SECONDS_TO_SAVE = 25.0
+"""Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
+SECONDS_TO_GIVE_UP = 40.0
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def start_thread(name: str, work: Callable[[], None]) -> None:
+    """Run a function in a thread that does not keep the process alive."""
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def watch_for_termination(agreed: threading.Event) -> None:
+    """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
+
+    Where other ranks are gone already, agreement never comes; where one goes after it, the
+    checkpoint never ends. The signal's number arrives at a thread through a pipe.
+    """
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(receiver, 1):
+            if number[0] == signal.SIGTERM:
+                if agreed.wait(SECONDS_TO_AGREE):
+                    sleep(SECONDS_TO_SAVE)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    start_thread("watch", watch)
+
+
+class StallWatch:
+    """Ends this process when it makes no progress for so many seconds; 0 waits for ever.
+
+    A node that dies and comes back before Slurm has noticed leaves the others' ranks waiting.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._seen = seconds, monotonic()
+        if seconds:
+            start_thread("stall", self._watch)
+
+    def note_progress(self) -> None:
+        """Note that a step was done."""
+        self._seen = monotonic()
+
+    def _watch(self) -> None:
+        while (left := self._seen + self._seconds - monotonic()) > 0:
+            sleep(left)
+        minutes = self._seconds / 60
+        message = f"fault: no step for {minutes:g} min (execution.stall_minutes): a rank is gone\n"
+        os.write(2, message.encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class StageLock:
+    """The right to run a stage, held by rank 0 until the process ends.
+
+    A stage whose workflow was killed, or whose node Slurm has given up, may still be running
+    anywhere. A newcomer writes its token into the lock's file; the holder sees that it is no longer
+    its own, leaves a checkpoint as after SIGTERM, or dies of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "lock"
+        self._file = self._path.open("a+")
+        holder = self._read()
+        self._write()
+        self._acquire(holder)
+        self._write()
+        start_thread("lock", self._watch)
+
+    def _read(self) -> str:
+        try:
+            return self._path.read_text()
+        except OSError:
+            return ""
+
+    def _write(self) -> None:
+        self._token = json.dumps(
+            {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
+        )
+        self._file.truncate(0)
+        self._file.write(self._token)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _acquire(self, holder: str) -> None:
+        deadline = monotonic() + SECONDS_TO_GIVE_UP
+        while monotonic() < deadline:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                sleep(0.1)
+            except OSError:  # the file system knows no locks
+                return None
+        known = json.loads(holder or "{}")
+        raise UserError(
+            f"{self._path}: the stage is running on host {known.get('host')}, process "
+            f"{known.get('pid')}, and does not give way; end it"
+        )
+
+    def _watch(self) -> None:
+        while self._read() in (self._token, ""):
+            sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGTERM)

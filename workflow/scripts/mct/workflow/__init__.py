@@ -1,0 +1,4 @@
+"""What the rules ask of an experiment, and its jobs on a cluster; without torch and MPI.
+
+May import `base`, `data` and `stage`.
+"""

@@ -1,0 +1,300 @@
+"""What the rules ask of a configuration: sets, runs, ranks and each stage's settings.
+
+Used when the workflow is parsed, so it imports neither torch nor MPI.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import yaml
+
+from mct.base import methods
+from mct.base.errors import UserError
+from mct.base.files import write_text
+from mct.base.partition import divide_ranks
+from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
+from mct.data.catalogue import source_digest
+from mct.data.layouts.registry import open_layout, used_settings
+from mct.stage.closure import code_digest
+from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
+from mct.workflow.preemption import follow_preemption
+
+SCRIPTS = Path(__file__).parents[2]
+SECONDS_TO_CANCEL = 90.0
+
+
+class Experiment:
+    """One configuration, resolved and checked."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = resolve(config)
+        self.folder = f"{self.config['results']}/{self.config['experiment']}"
+        self.dataset = self.config["dataset"]["name"]
+
+    def begin(
+        self, forced: Collection[str], everything: bool, workflow_log: Path, *, on_cluster: bool
+    ) -> None:
+        """Claim the results folder for this process and write the resolved configuration into it.
+
+        Checkpoints of stages that are `forced` (names of rules or files), or of all, are removed,
+        so that those start afresh.
+
+        Raises
+        ------
+        UserError
+            The folder cannot be written, or another workflow is running on it.
+        """
+        folder = Path(self.folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / RUNNING).open("a+")
+            claim(self._lock, folder)
+            cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
+            follow_preemption(workflow_log)
+            write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+        except OSError as error:
+            raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
+        for stage in folder.glob("checkpoints/*/*"):
+            if everything or is_forced(stage.name, forced):
+                shutil.rmtree(stage)
+
+    def check_paths(self) -> None:
+        """Raise UserError if the data set's lists are missing or the results are no folder."""
+        _ = self.source_digest
+        for path in (Path(self.folder), *Path(self.folder).parents):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"results: expected a folder, got the file {path}")
+
+    @cached_property
+    def _layout(self):
+        return open_layout(parse(DatasetSettings, self._dataset_settings()))
+
+    def _dataset_settings(self) -> dict[str, Any]:
+        return used_settings(self.config["dataset"])
+
+    # Settings of stages, as JSON with sorted keys: a change of the text reruns the stage.
+
+    def catalogue_settings(self) -> str:
+        """Return the settings of the catalogue."""
+        return _json(self._dataset_settings())
+
+    @cached_property
+    def source_digest(self) -> str:
+        """The digest of the lists that the catalogue is made from."""
+        return source_digest(self._layout)
+
+    @property
+    def clean_source(self) -> str:
+        """Where the clean set comes from, for the captions of tables."""
+        return self._layout.clean_source()
+
+    @cached_property
+    def class_names(self) -> str:
+        """The class names, as JSON."""
+        return _json(self._layout.class_names())
+
+    def shard_settings(self, set_name: str) -> str:
+        """Return the settings of the shards of a set."""
+        dataset, images = self.config["dataset"], self.config["images"]
+        shards = {**self.config["shards"], "shards": self.config["shards"][set_name]}
+        return _json(pick({**dataset, **images, **shards}, ShardSettings))
+
+    def inspection_parts(self) -> list[int]:
+        """Return the numbers of the parts in which pictures are inspected."""
+        return list(range(self.config["inspection"]["parts"]))
+
+    def noise_settings(self) -> str:
+        """Return the noise rate: a number or `counted`."""
+        return _json(self.config["dataset"]["noise_rate"])
+
+    def training_settings(self, method: str, seed: str) -> str:
+        """Return the settings of a pretraining job or of a baseline."""
+        return _json(methods.training_settings(self.config, method, int(seed)))
+
+    def calibration_settings(self, method: str, seed: str) -> str:
+        """Return the settings of a method's calibration."""
+        return _json(methods.calibration_settings(self.config, method, int(seed)))
+
+    def cleannet_settings(self, seed: str) -> str:
+        """Return the settings of CleanNet's verification."""
+        return _json(methods.cleannet_settings(self.config, int(seed)))
+
+    def evaluation_settings(self) -> str:
+        """Return the settings of an evaluation."""
+        return _json(methods.evaluation_settings(self.config))
+
+    def estimation_settings(self) -> str:
+        """Return the settings of estimating the noise rate with a model."""
+        dataset = self.config["dataset"]
+        own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
+        return _json({**methods.evaluation_settings(self.config), **own})
+
+    def scaling_settings(self) -> str:
+        """Return the settings of what is rehearsed on several numbers of ranks."""
+        precision = {"precision": self.config["model"]["precision"]}
+        return _json(pick({**self.config["scaling"], **precision}, ScalingSettings))
+
+    def projection_settings(self) -> str:
+        """Return what the table of scaling asks of the measurements."""
+        section = self.config["scaling"]
+        return _json({name: section[name] for name in ("pictures", "epochs", "projected_ranks")})
+
+    def table_settings(self) -> str:
+        """Return what the accuracy table needs to know of the configuration."""
+        names = self.config["methods"]
+        titles = {name: methods.METHODS[name].title for name in names}
+        before = {name: methods.preparations(self.config, name) for name in names}
+        facts = {"dataset": self.dataset, "clean_set": self.clean_source}
+        return json.dumps({**facts, "titles": titles, "preparations": before})  # rows in this order
+
+    def code(self, script: str) -> str:
+        """Return the digest of the code that a stage's entry point can reach."""
+        return code_digest(SCRIPTS / script)
+
+    # Files and ranks
+
+    def training_sets(self, method: str) -> tuple[str, ...]:
+        """Return the sets whose shards a baseline trains on."""
+        name = methods.METHODS[method].training_set
+        return ("noisy", "clean") if name == "union" else (str(name),)
+
+    def start(self, method: str, run: str) -> list[str]:
+        """Return the weights that a baseline goes on with, none for a random start."""
+        continued = methods.METHODS[method].continues
+        return [self._model(continued, run, "primary.safetensors")] if continued else []
+
+    def evidence(self, method: str, run: str) -> list[str]:
+        """Return the file that a baseline's loss or weights need, if they need one."""
+        weighting = methods.METHODS[method].weighting
+        if weighting == "verified":
+            return [self._model(method, run, "label_weights.h5")]
+        kind = methods.confusion_kind(self.config, method)
+        return [self.confusion(kind, run)] if kind or weighting == "easiest" else []
+
+    def calibration_confusion(self, method: str, run: str) -> str:
+        """Return the file of the confusion that a calibration can use."""
+        return self.confusion(methods.confusion_kind(self.config, method), run)
+
+    def confusion(self, kind: str | None, run: str) -> str:
+        """Return the file of a kind of confusion matrix; a counted one stands with the noise rate."""
+        if kind in (None, "counted"):
+            return f"{self.folder}/noise/{self.dataset}.json"
+        return self._model("pretrain_primary", run, f"confusion_{kind}.json")
+
+    def _model(self, method: str, run: str, name: str) -> str:
+        return f"{self.folder}/models/{self.dataset}/{method}/{run}/{name}"
+
+    def shard_names(self, set_name: str) -> list[str]:
+        """Return the names of a set's shards."""
+        return [f"{shard:04d}" for shard in range(self.config["shards"][set_name])]
+
+    def trainings(self) -> list[str]:
+        """Return everything that is trained for the table, pretraining first."""
+        return methods.needed_trainings(self.config)
+
+    def calibrated(self) -> list[str]:
+        """Return the methods that calibrate a pair."""
+        return [name for name in self.config["methods"] if name in methods.CALIBRATED]
+
+    def models(self) -> list[tuple[str, str]]:
+        """Return method and role of every model that is evaluated."""
+        shown = [*methods.PRETRAINING, *self.config["methods"]]
+        trained = [name for name in self.trainings() if name in shown]
+        return [(name, role) for name in trained for role in methods.roles_of(name)]
+
+    def runs(self) -> list[str]:
+        """Return all repetitions: seeds x ranks."""
+        return [
+            f"seed{seed}_ranks{ranks}"
+            for seed in self.config["seeds"]
+            for ranks in self.config["ranks"]
+        ]
+
+    def pretraining_ranks(self, method: str, ranks: str) -> int:
+        """Return the ranks of one of the two pretraining jobs, by the ratio of their work."""
+        works = [self.samples(name) for name in methods.PRETRAINING]
+        return divide_ranks(int(ranks), (works[0], works[1]))[
+            list(methods.PRETRAINING).index(method)
+        ]
+
+    def samples(self, method: str) -> int:
+        """Return how many samples a training sees, all its models together."""
+        constant, decay = methods.stage_epochs(self.config, method)
+        return methods.samples_of(constant, self.sizes) + methods.samples_of(decay, self.sizes)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of all sets, from counting lines."""
+        return self._layout.sizes()
+
+    def pretraining_threads(self, method: str, ranks: str) -> int:
+        """Return the cores that one of the two pretraining jobs keeps busy."""
+        return self.threads(self.pretraining_ranks(method, ranks))
+
+    def threads(self, ranks: int | str) -> int:
+        """Return the cores that a stage of `ranks` ranks keeps busy."""
+        return int(ranks) * self.threads_per_rank
+
+    @property
+    def picture_threads(self) -> int:
+        """The threads of a job that decodes pictures."""
+        return self.config["execution"]["picture_threads"]
+
+    @property
+    def catalogue_threads(self) -> int:
+        """The threads of the catalogue, which decodes pictures where noise depends on them."""
+        kind = self.config["dataset"]["synthetic_noise"]["kind"]
+        return self.picture_threads if kind == "instance_dependent" else 1
+
+    @property
+    def threads_per_rank(self) -> int:
+        """The threads of each rank."""
+        return self.config["execution"]["threads_per_rank"]
+
+
+def claim(lock: IO[str], folder: Path) -> None:
+    """Lock a results folder for this process and name its run.
+
+    Jobs find the name in their environment; those of an earlier run then refuse to start.
+
+    Raises
+    ------
+    UserError
+        Another process holds the folder.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise UserError(
+            f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
+            "wait for it, or take another `experiment`"
+        ) from None
+    except OSError:  # the file system knows no locks; Snakemake's own lock remains
+        pass
+    run = os.environ[RUN] = uuid4().hex
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
+    lock.flush()
+    os.fsync(lock.fileno())
+
+
+def is_forced(method: str, forced: Collection[str]) -> bool:
+    """Return whether the training of a method is among rules and files that are forced to run."""
+    if method in methods.PRETRAINING:
+        rule = method
+    else:
+        rule = "calibrate_pair" if method in methods.CALIBRATED else "train_baseline"
+    return rule in forced or any(f"/{method}/" in name for name in forced)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)

@@ -1,0 +1,239 @@
+"""This process as a Slurm job, and the jobs of an experiment.
+
+A job leaves a file `<results>/jobs/<job>-<start>.json` when it starts, so that its rule and its log
+are known whatever becomes of it and of the workflow that submitted it.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mct.base.errors import UserError
+from mct.base.files import write_json
+from mct.stage.attempts import Attempts
+
+INTERRUPTED = 75
+RUN = "MCT_RUN"
+"""The environment variable with the name of the workflow's run that a job belongs to."""
+RUNNING = ".running"
+"""The file in the results' folder: who runs the workflow, and the name of the run."""
+SECONDS_TO_BE_REQUEUED = 60
+WORKFLOW_LOGS = Path(".snakemake/log")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """The start of a job: a restarted one has several; `rule` only where no log tells it.
+
+    `code`, `refused` (the line of a user's error) and `lines` (the end of the log) tell how it ended,
+    where the job could still note that.
+    """
+
+    job: int
+    run: str
+    log: str
+    ranks: int
+    attempt: int
+    time: float
+    rule: str = ""
+    code: int | None = None
+    refused: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+    """This process's Slurm job; `results` is the folder of its experiment."""
+
+    number: int
+    results: Path
+
+    @classmethod
+    def of_this_process(cls, results: Path) -> "SlurmJob | None":
+        """Return the Slurm job that this process runs in, or None."""
+        number = os.environ.get("SLURM_JOB_ID")
+        return cls(int(number), results) if number else None
+
+    def register(self, log: Path, ranks: int, attempt: int) -> Path:
+        """Note that the job starts; return the file of the note.
+
+        Raises
+        ------
+        UserError
+            The workflow that submitted it was replaced by another: that one has its own jobs.
+        """
+        run = os.environ.get(RUN, "")
+        if run and current_run(self.results) not in ("", run):
+            raise UserError(
+                f"job {self.number} belongs to an earlier run of the workflow; it is not run"
+            )
+        start = Start(
+            job=self.number,
+            run=run,
+            log=str(log),
+            ranks=ranks,
+            attempt=attempt,
+            time=time.time(),
+        )
+        note = self.results / f"jobs/{self.number}-{time.time_ns()}.json"
+        write_json(note, asdict(start))
+        return note
+
+    def run(self, command: Sequence[str], attempts: Attempts) -> int:
+        """Run a command and return its exit code.
+
+        Where the time limit interrupted it, the job returns to the queue and this does not return;
+        a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
+        that the ranks were killed: the first one that leaves ends the others.)
+        """
+        with subprocess.Popen(command) as process, passing_on(process):
+            code = process.wait()
+        stopped_by = attempts.stopped_by() if code else None
+        if stopped_by == "SIGUSR1":
+            self._requeue()
+        if stopped_by:
+            return INTERRUPTED
+        return code if code >= 0 else 128 - code
+
+    def _requeue(self) -> None:
+        command = ["scontrol", "requeue", str(self.number)]
+        try:
+            subprocess.run(command, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = getattr(error, "stderr", None) or error
+            print(f"job {self.number} is not requeued: {reason}", file=sys.stderr)
+            return
+        print(f"job {self.number} met its time limit and returns to the queue", flush=True)
+        time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+def note_end(note: Path, code: int, attempts: Attempts, log: Path) -> None:
+    """Note beside its start how a job failed: the next attempt empties the log."""
+    lines = last_lines(log)
+    end = {"code": code, "refused": attempts.refusal(), "lines": lines}
+    write_json(note.with_suffix(".end"), end)
+    print(f"exit code {code}; the end of {log}:", *lines, sep="\n", flush=True)
+
+
+def last_lines(path: Path, count: int = 20) -> list[str]:
+    """Return the last lines of a log, none if it is not there."""
+    try:
+        return path.read_text(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+@contextmanager
+def passing_on(process: subprocess.Popen) -> Iterator[None]:
+    """Pass signals that end a program on to a process while the block runs."""
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [
+        signal.signal(number, lambda number, frame: process.send_signal(number))
+        for number in signals
+    ]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def current_run(results: Path) -> str:
+    """Return the name of the run that last claimed a results folder, or nothing."""
+    try:
+        lines = (results / RUNNING).read_text().splitlines()
+    except OSError:
+        return ""
+    return lines[1] if len(lines) > 1 else ""
+
+
+def read_starts(results: Path) -> list[Start]:
+    """Return all starts of an experiment's jobs, oldest first."""
+    starts = []
+    for path in results.glob("jobs/[0-9]*.json"):
+        end = path.with_suffix(".end")
+        known = json.loads(end.read_text()) if end.is_file() else {}
+        starts.append(Start(**{**json.loads(path.read_text()), **known}))
+    return sorted(starts, key=lambda start: start.time)
+
+
+def read_submissions(workflow_log: Path, run: str) -> list[Start]:
+    """Return the jobs that a workflow's log says were submitted, as if they had noted a start.
+
+    For those that never came to it: killed at once, or cancelled in the queue.
+    """
+    text = workflow_log.read_text(errors="replace") if workflow_log.is_file() else ""
+    return [
+        Start(
+            job=int(job), run=run, log=log, ranks=0, attempt=1, time=0.0,
+            rule=Path(log).parts[-3].removeprefix("rule_"),
+        )
+        for job, log in re.findall(r"with SLURM jobid (\d+) \(log: (.*/rule_.*/.*)\)", text)
+    ]  # fmt: skip
+
+
+def find_runs(results: Path, workflow_logs: Path = WORKFLOW_LOGS) -> set[str]:
+    """Return the names that jobs of all workflows on a results folder bear, by the workflows' logs."""
+    found: set[str] = set()
+    for path in workflow_logs.glob("*.log"):
+        text = path.read_text(errors="replace")
+        if f" {results}/" in text:
+            found |= job_names(text)
+    return found
+
+
+def job_names(workflow_log: str) -> set[str]:
+    """Return the name that the Slurm plugin gives all jobs of a workflow, from the text of its log."""
+    return set(re.findall(r"SLURM run ID: (\S+)", workflow_log))
+
+
+def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool) -> None:
+    """Cancel the jobs of these names that wait or run, and wait for their end.
+
+    Where Slurm does not answer, go on unless that `needs_answer`.
+
+    Raises
+    ------
+    UserError
+        One of them is there still after `seconds`, or Slurm does not answer.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := queued(names)) != []:
+        if alive is None and not needs_answer:
+            return
+        if time.monotonic() > deadline:
+            raise UserError(
+                "Slurm does not say which jobs of an earlier run are there; try again"
+                if alive is None
+                else f"job {alive[0]} of an earlier run does not end; cancel it: scancel {alive[0]}"
+            )
+        if alive:
+            subprocess.run(["scancel", *alive], capture_output=True, check=False)
+        time.sleep(1)
+
+
+def queued(names: Iterable[str], state: str = "") -> list[str] | None:
+    """Return the numbers of jobs with these names in Slurm's queue; of a state, else waiting or running.
+
+    None where Slurm does not answer; no jobs where there is no Slurm.
+    """
+    command = ["squeue", "--noheader", "--me", f"--name={','.join(sorted(names))}"]
+    # An array is cancelled by its own number, a task of it requeued by the task's.
+    command += ["--format=%A", f"--states={state}"] if state else ["--format=%F"]
+    if not names:
+        return []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except FileNotFoundError:
+        return []
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return sorted(set(done.stdout.split()))

@@ -1,0 +1,216 @@
+"""The resources of every rule: ranks, cores, nodes, memory and time that a job asks for.
+
+Functions of the sizes of the data, the settings and the number of the attempt, within what the
+site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mct.base import methods
+from mct.workflow import demands
+from mct.workflow.experiment import Experiment
+from mct.workflow.site import CORE_GROUPS, Site
+
+SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
+"""So that the signal a minute before the limit leaves time to work."""
+INDEX_SECONDS = 0.002
+"""Checking a picture's checksum, on a shared file system."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a job asks for; the names are Snakemake's and the Slurm plugin's.
+
+    A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
+    `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes.
+    """
+
+    attempt: int
+    ranks: int
+    rank_threads: int
+    rank_cpus: int
+    tasks: int
+    cpus_per_task: int
+    nodes: int
+    mem_mb_per_cpu: int
+    runtime: int
+    gpu: int = 0
+    tasks_per_gpu: int = 0
+
+    @property
+    def mpi_tasks(self) -> int:
+        """The ranks, under the name that queues may limit: serial queues take none."""
+        return self.ranks
+
+    @property
+    def mem_mb(self) -> int:
+        """The memory of the whole job, in MB."""
+        return self.mem_mb_per_cpu * self.cpus_per_task * self.tasks
+
+    @property
+    def mpi(self) -> str:
+        """Text that makes the Slurm plugin ask for several tasks, or none."""
+        return "yes" if self.tasks > 1 else ""
+
+
+class Planner:
+    """Plans the jobs of an experiment on a site."""
+
+    def __init__(self, experiment: Experiment, site: Site) -> None:
+        self._experiment, self._site, self._ranks_site = experiment, site, site.for_ranks()
+        self._config = experiment.config
+        size = self._config["images"]["size"]
+        self._cost = demands.model_cost(self._config["model"]["name"], size)
+
+    def train(self, method: str, ranks: str, attempt: int) -> Demand:
+        """Return what the training of a method in a run of `ranks` ranks asks for."""
+        own = int(ranks)
+        if method in methods.PRETRAINING:
+            own = self._experiment.pretraining_ranks(method, ranks)
+        seconds = self._compute_seconds(self._experiment.samples(method), own, training=True)
+        return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
+
+    def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
+        """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
+        epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
+        pairs = int(ranks) // 2
+        samples = epochs * noisy * methods.calibration_cost(self._config, method)
+        seconds = self._compute_seconds(samples, pairs, training=True)
+        record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
+        return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
+
+    def predict(self, set_names: Collection[str], attempt: int) -> Demand:
+        """Return what the predictions of a model for whole sets ask for, on one rank."""
+        return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
+
+    def estimate_noise(self, attempt: int) -> Demand:
+        """Return what estimating the noise rate with a model asks for."""
+        sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
+        return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
+
+    def _predict(self, samples: int, attempt: int) -> Demand:
+        seconds = self._compute_seconds(samples, 1, training=False)
+        memory = self._model_megabytes(1)
+        return self._serial(seconds, memory, attempt, self._experiment.threads_per_rank)
+
+    def rehearse(self, ranks: str, attempt: int) -> Demand:
+        """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
+        section, count = self._config["scaling"], int(ranks)
+        cost = demands.model_cost(section["model"], section["size"])
+        execution = self._config["execution"]
+        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
+        samples = 3 * (section["repeats"] + 1) * section["samples_per_rank"]
+        seconds = 4 * demands.compute_seconds(cost, samples, rate, training=True)
+        memory = demands.model_megabytes(cost, section["samples_per_rank"], section["size"], 2)
+        return self._ranks(count, 2, seconds, memory, attempt)
+
+    def catalogue(self, attempt: int) -> Demand:
+        """Return what reading the lists asks for, and the pictures where noise depends on them."""
+        rows = sum(self._experiment.sizes.values())
+        if self._config["dataset"]["synthetic_noise"]["kind"] == "instance_dependent":
+            return self._pictures(self._experiment.sizes["noisy"], attempt)
+        return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
+
+    def inspect(self, attempt: int) -> Demand:
+        """Return what inspecting a part of the pictures asks for: all parts are one job array."""
+        parts = self._config["inspection"]["parts"]
+        return self._pictures(sum(self._experiment.sizes.values()) / parts, attempt)
+
+    def shard(self, attempt: int) -> Demand:
+        """Return what writing the largest shard asks for: all are one job array."""
+        sizes, shards = self._experiment.sizes, self._config["shards"]
+        return self._pictures(max(sizes[name] / shards[name] for name in sizes), attempt)
+
+    def _pictures(self, pictures: float, attempt: int) -> Demand:
+        """Return what a job asks for that decodes pictures."""
+        threads = self._experiment.picture_threads
+        rows = sum(self._experiment.sizes.values()) * demands.STREAMED_SECONDS
+        seconds = rows + pictures * demands.PICTURE_SECONDS / threads
+        most = min(self._config["inspection"]["most_pixels"], demands.USUAL_PIXELS)
+        memory = pictures * demands.ROW_BYTES + threads * demands.PIXEL_BYTES * most
+        return self._serial(seconds, memory / 1e6, attempt, threads)
+
+    def index(self, set_name: str, attempt: int) -> Demand:
+        """Return what checking the shards of a set asks for."""
+        pictures = self._experiment.sizes[set_name]
+        return self._serial(pictures * INDEX_SECONDS, pictures * 300 / 1e6, attempt)
+
+    def report(self, attempt: int) -> Demand:
+        """Return what a table or a figure asks for."""
+        return self._serial(0, 0, attempt)
+
+    def _compute_seconds(self, samples: float, ranks: int, *, training: bool) -> float:
+        execution = self._config["execution"]
+        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"] * ranks
+        return demands.compute_seconds(self._cost, samples, rate, training=training)
+
+    def _model_megabytes(self, replicas: int) -> float:
+        batch = -(-self._config["optimizer"]["batch_size"] // replicas)
+        prefetched = self._config["execution"]["prefetch_batches"]
+        size = self._config["images"]["size"]
+        return demands.model_megabytes(self._cost, batch, size, prefetched)
+
+    def _ranks(
+        self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
+    ) -> Demand:
+        """Return the demand with the most memory, up to the attempt's, that a queue takes."""
+        plans = [
+            self._plan_ranks(ranks, ranks_per_task, seconds, parts_mb, attempt, grown)
+            for grown in range(attempt, 0, -1)
+        ]
+        taken = (plan for plan in plans if not self._ranks_site.refusal(vars(plan)))
+        return next(taken, plans[-1])
+
+    def _plan_ranks(
+        self,
+        ranks: int,
+        ranks_per_task: int,
+        seconds: float,
+        parts_mb: float,
+        attempt: int,
+        grown: int,
+    ) -> Demand:
+        site, threads = self._ranks_site, self._experiment.threads_per_rank
+        most_cores = min(max(CORE_GROUPS), site.cores_per_node / ranks_per_task)
+        memory = limit_memory(parts_mb, grown, site.memory_per_core * most_cores)
+        cores = site.rank_cores(threads, memory)
+        tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
+        gpu = ranks if site.has_gpus else 0
+        demand = {
+            "tasks": tasks,
+            "cpus_per_task": cpus,
+            "nodes": site.nodes(tasks, cpus, gpu),
+            "gpu": gpu,
+            "mem_mb_per_cpu": -(-memory // cores),
+        }
+        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
+        return Demand(
+            attempt=attempt,
+            ranks=ranks,
+            rank_threads=threads,
+            rank_cpus=cores,
+            runtime=site.allowed_runtime(runtime, demand),
+            **demand,
+        )
+
+    def _serial(self, seconds: float, parts_mb: float, attempt: int, used: int = 1) -> Demand:
+        memory = limit_memory(parts_mb, attempt, self._site.memory_per_core * max(CORE_GROUPS))
+        cores = self._site.rank_cores(used, memory)
+        each = -(-memory // cores)
+        demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1, "mem_mb_per_cpu": each}
+        runtime = max(SHORTEST_MINUTES["serial"], demands.minutes(seconds, attempt))
+        return Demand(
+            attempt=attempt,
+            ranks=0,
+            rank_threads=used,
+            rank_cpus=cores,
+            **demand,
+            runtime=self._site.allowed_runtime(runtime, demand),
+        )
+
+
+def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:
+    """Return the MB to ask for: more with each attempt, but not beyond what is there."""
+    first = demands.megabytes(parts_mb, 1)
+    return int(min(demands.megabytes(parts_mb, attempt), max(most_mb, first)))

@@ -1,0 +1,180 @@
+"""The queues of a cluster and what fits into them, from the Slurm plugin's file of partitions.
+
+Without such a file (a local run) there are no limits. Used when the workflow is parsed, so it
+imports neither torch nor MPI.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mct.base.errors import UserError
+
+CORE_GROUPS = (1, 2, 4)
+"""Cores that a rank may take for their memory: Sunway's "large shared memory" mode."""
+LIMITS = {
+    "runtime": "max_runtime",
+    "nodes": "max_nodes",
+    "tasks": "max_tasks",
+    "mpi_tasks": "max_mpi_tasks",
+    "cpus_per_task": "max_cpus_per_task",
+    "mem_mb_per_cpu": "max_mem_mb_per_cpu",
+    "gpu": "max_gpu",
+}
+"""A resource of a job and its limit in the file of partitions."""
+VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
+PROFILE = "SNAKEMAKE_PROFILE"
+OPTIONS = ("--profile", "--workflow-profile", "--slurm-partition-config")
+UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB"}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A partition and its limits by their names in the file; a limit left out is none."""
+
+    name: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+    def limit(self, name: str) -> float:
+        """Return a limit, infinity where there is none; a queue has no GPUs unless it says so."""
+        return float(self.limits.get(name, 0 if name == "max_gpu" else math.inf))
+
+    @property
+    def gpus(self) -> int:
+        """Return how many GPUs a job may ask for."""
+        return int(self.limits.get("max_gpu", 0))
+
+    def excess(self, demand: Mapping[str, Any]) -> str | None:
+        """Return the first limit that a job's resources exceed, as a phrase, or None."""
+        if demand.get("mpi") and not self.limits.get("supports_mpi", True):
+            return "takes no MPI job"
+        for resource, name in LIMITS.items():
+            asked = demand.get(resource)
+            if isinstance(asked, int | float) and asked > self.limit(name):
+                unit = f" {UNITS[resource]}" if resource in UNITS else ""
+                return f"gives at most {name} = {self.limit(name):g}{unit}, asked {asked:g}"
+        return None
+
+
+class Site:
+    """A cluster's queues, or a machine without any."""
+
+    def __init__(self, queues: Mapping[str, Queue], source: str = "") -> None:
+        self._queues, self._source = queues, source
+
+    @property
+    def is_cluster(self) -> bool:
+        """Return whether there are queues."""
+        return bool(self._queues)
+
+    def for_ranks(self) -> "Site":
+        """Return the site with those queues only that take ranks: with GPUs where there are any."""
+        chosen = {
+            name: queue
+            for name, queue in self._queues.items()
+            if queue.limit("max_mpi_tasks") and (queue.gpus or not self.has_gpus)
+        }
+        return Site(chosen or self._queues, self._source)
+
+    @property
+    def gpus_per_node(self) -> float:
+        """Return the GPUs of a node: those of a queue shared out among its nodes."""
+        counts = [queue.gpus / queue.limit("max_nodes") for queue in self._queues.values()]
+        return max((count for count in counts if count), default=math.inf)
+
+    @property
+    def cores_per_node(self) -> float:
+        """Return the most cores that one task, hence one node, can give."""
+        return self._most("max_cpus_per_task")
+
+    @property
+    def memory_per_core(self) -> float:
+        """Return the most memory that is given for a core, in MB."""
+        return self._most("max_mem_mb_per_cpu")
+
+    @property
+    def has_gpus(self) -> bool:
+        """Return whether some queue has GPUs."""
+        return any(queue.gpus for queue in self._queues.values())
+
+    def _most(self, name: str) -> float:
+        return max((queue.limit(name) for queue in self._queues.values()), default=math.inf)
+
+    def rank_cores(self, threads: int, memory_mb: float) -> int:
+        """Return the cores of a rank: its threads, and as many as its memory needs.
+
+        More memory than a core has is found with 2 or 4 cores of the node (core groups).
+        """
+        least = next((n for n in CORE_GROUPS if n * self.memory_per_core >= memory_mb), None)
+        return max(threads, least or math.ceil(memory_mb / self.memory_per_core))
+
+    def nodes(self, tasks: int, cpus_per_task: int, gpus: int = 0) -> int:
+        """Return the fewest nodes that hold a job's tasks and give it its GPUs."""
+        if math.isinf(self.cores_per_node):
+            return 1
+        for_gpus = math.ceil(gpus / self.gpus_per_node)
+        return max(math.ceil(tasks / max(1, self.cores_per_node // cpus_per_task)), for_gpus)
+
+    def allowed_runtime(self, minutes: int, demand: Mapping[str, Any]) -> int:
+        """Return `minutes`, or the longest that a queue gives to a job that asks for `demand`."""
+        fitting = [queue for queue in self._queues.values() if not queue.excess(demand)]
+        longest = max((queue.limit("max_runtime") for queue in fitting), default=math.inf)
+        return int(min(minutes, longest))
+
+    def refusal(self, demand: Mapping[str, Any]) -> str | None:
+        """Return why no queue, or not the one that is named, takes a job; None if one does."""
+        if not self._queues:
+            return None
+        wanted = demand.get("slurm_partition")
+        if wanted and wanted not in self._queues:
+            return None  # a queue that the file does not know: Slurm decides
+        names = [wanted] if wanted else list(self._queues)
+        excesses = {name: self._queues[name].excess(demand) for name in names}
+        if not all(excesses.values()):
+            return None
+        reasons = "; ".join(f"{name} {excess}" for name, excess in excesses.items())
+        return f"no queue takes it ({self._source}): {reasons}"
+
+
+def queues_file(arguments: Sequence[str]) -> Path | None:
+    """Return the file of partitions that snakemake's arguments name, mostly by a profile, or None.
+
+    The Slurm plugin's variable carries the name to the jobs of this run. (The executor's settings
+    are not there yet when the workflow is parsed, and never in a dry run.)
+    """
+    if PROFILE in os.environ or any(argument.startswith(OPTIONS) for argument in arguments):
+        from snakemake.cli import parse_args
+
+        with redirect_stderr(StringIO()):  # it says again which profile it uses
+            _, options = parse_args(arguments)
+        named = getattr(options, "slurm_partition_config", None)
+        if named:
+            os.environ[VARIABLE] = str(Path(named).absolute())
+    found = os.environ.get(VARIABLE)
+    return Path(found) if found else None
+
+
+def read_site(path: Path | None) -> Site:
+    """Return the site of a file of partitions; UserError if it cannot be read."""
+    if path is None:
+        return Site({})
+    try:
+        entries = yaml.safe_load(path.read_text())["partitions"]
+        queues = {
+            str(name): Queue(str(name), dict(limits or {})) for name, limits in entries.items()
+        }
+        for queue in queues.values():
+            _ = [queue.limit(name) for name in LIMITS.values()]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = (
+            getattr(error, "strerror", None) or f"expected `partitions: {{name: limits}}` ({error})"
+        )
+        raise UserError(f"{path}: cannot be read as queues: {reason}") from error
+    return Site(queues, str(path))
