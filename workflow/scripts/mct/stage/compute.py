@@ -62,6 +62,8 @@ class Compute:
     def normalise(self, images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
         """Return uint8 pictures (b, 3, h, w), channels last, as a model's input: floating point."""
         dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
+        if self.device.type == "cuda":
+            images = images.pin_memory()  # or the copy would not be asynchronous
         images = images.to(self.device, non_blocking=True)
         shift = torch.tensor(mean, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
         scale = torch.tensor(std, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
