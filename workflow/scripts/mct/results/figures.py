@@ -175,13 +175,14 @@ def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:
     for depth, names in enumerate(networkx.topological_generations(graph)):
         for name in names:
             graph.nodes[name]["depth"] = depth
-    places = networkx.multipartite_layout(graph, subset_key="depth", align="vertical")
-    figure, axis = plt.subplots(figsize=(15, 4.5), layout="constrained")
+    places = networkx.multipartite_layout(graph, subset_key="depth", align="horizontal")
+    figure, axis = plt.subplots(figsize=(9, 8), layout="constrained")
     networkx.draw_networkx(
         graph, places, ax=axis, node_size=0, font_size=8, edge_color="grey", width=0.8,
-        min_source_margin=38, min_target_margin=38, connectionstyle="arc3,rad=0.06",
+        min_source_margin=10, min_target_margin=10, connectionstyle="arc3,rad=0.06",
         bbox={"boxstyle": "round", "facecolor": "#e8f1fa", "edgecolor": COLOURS["auxiliary"]},
     )  # fmt: skip
-    axis.margins(x=0.08)
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
     axis.axis("off")
     return figure
