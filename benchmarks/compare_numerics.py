@@ -54,11 +54,12 @@ def compare(
     """Return the row of a model of an experiment."""
     seeds = sorted(tops)
     differences = [tops[seed] - reference[seed] for seed in seeds]
-    middle, low, high = paired_difference(differences) if any(differences) else (0.0, 0.0, 0.0)
+    shown = [f"{value:+.2f}" for value in paired_difference(differences)]
+    middle, low, high = (*shown, "", "")[:3]
     return {
         "experiment": name, "method": model[0], "model": model[1],
         "top1_percent": f"{mean(tops.values()):.2f}", "top1_sd": spread(list(tops.values())),
-        "difference": f"{middle:+.2f}", "low": f"{low:+.2f}", "high": f"{high:+.2f}",
+        "difference": middle, "low": low, "high": high,
         "seeds": " ".join(map(str, seeds)),
     }  # fmt: skip
 
