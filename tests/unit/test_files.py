@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError, preview
-from mct.base.files import file_digest, replacing, write_json, write_text
+from mct.base.files import file_digest, replacing, table_rows, write_json, write_text
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,14 @@ def test_digest_is_that_of_the_bytes(tmp_path):
 def test_digest_of_a_missing_file_is_refused():
     with pytest.raises(UserError, match="nowhere: cannot be read"):
         file_digest(Path("nowhere"))
+
+
+@pytest.mark.parametrize("text", ["", "key\n\n"])
+def test_a_table_without_header_or_cells_ends_in_a_line(tmp_path, text):
+    path = tmp_path / "left.tsv"
+    path.write_text(text)
+    with (
+        pytest.raises(UserError, match=r"left\.tsv: cannot be read as a list.*rerun"),
+        table_rows(path, "a list") as rows,
+    ):
+        [row[0] for row in rows]

@@ -12,6 +12,7 @@ from mct.base.settings import ModelSettings, describe_keys, load_schema
 from mct.learning.models import (
     SMALLEST_INPUT,
     build_model,
+    check_input_size,
     load_initial_weights,
     load_weights,
     save_weights,
@@ -141,3 +142,9 @@ def test_loading_weights_of_other_classes_is_refused(tmp_path):
         UserError, match=r"model\.safetensors: not the weights of this architecture"
     ):
         load_weights(small(), tmp_path / "model.safetensors")
+
+
+def test_the_key_of_a_size_that_is_too_small_is_named():
+    check_input_size("alexnet", 64, "scaling.size")
+    with pytest.raises(UserError, match=r"scaling\.size: alexnet needs at least 64 pixels, got 63"):
+        check_input_size("alexnet", 63, "scaling.size")

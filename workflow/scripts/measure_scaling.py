@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mct.base.settings import ScalingSettings
+from mct.learning.models import check_input_size
 from mct.parallel.comm import check_world_size, count_cores, split_world, world
 from mct.results.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
 from mct.stage import entry
@@ -16,6 +17,7 @@ def main() -> None:
     check_world_size(comm, arguments.ranks)
     topology = split_world(comm)
     settings = entry.read_settings(ScalingSettings, arguments.settings)
+    check_input_size(settings.model, settings.size, "scaling.size")
     execution = entry.read_execution(arguments.execution)
     batches = {
         "weak": settings.samples_per_rank * topology.pairs,

@@ -1,5 +1,6 @@
-"""Writing whole files: under a temporary name first, renamed when complete."""
+"""Files: written under a temporary name and renamed when complete; tables read, and digests."""
 
+import csv
 import hashlib
 import json
 import os
@@ -35,6 +36,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Write a whole JSON file, keys sorted."""
     write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+@contextmanager
+def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
+    """Yield the rows of a TSV file, without its header, for the block to parse.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or the block cannot parse a row as those of `what`.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, delimiter="\t")
+            next(reader)
+            yield reader
+    except (OSError, ValueError, TypeError, IndexError, StopIteration, csv.Error) as error:
+        reason = str(error) or "it is empty"
+        raise UserError(
+            f"{path}: cannot be read as {what} ({reason}); delete it and rerun"
+        ) from error
 
 
 def file_digest(path: Path) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing
+from mct.base.files import replacing, table_rows
 from mct.data.layouts.base import Layout, Row
 
 SETS = ("noisy", "clean", "validation", "test")
@@ -133,17 +133,10 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a TSV file that `write_catalogue` made; UserError if it is damaged."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t")
-            next(reader)
-            for key, name, observed, true, *flags, right in reader:
-                row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
-                yield row._replace(right=int(right))
-    except (OSError, ValueError, TypeError, StopIteration, csv.Error) as error:
-        raise UserError(
-            f"{path}: cannot be read as a catalogue ({error}); delete it and rerun"
-        ) from error
+    with table_rows(path, "a catalogue") as rows:
+        for key, name, observed, true, *flags, right in rows:
+            row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
+            yield row._replace(right=int(right))
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.errors import BrokenPictureError, UserError
-from mct.base.files import replacing
+from mct.base.files import replacing, table_rows
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
 from mct.data.catalogue import SETS, read_rows
@@ -84,16 +84,8 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 def read_findings(paths: Sequence[Path]) -> Iterator[Finding]:
     """Yield the findings of all parts, in the order of the catalogue; UserError if one is damaged."""
     for path in paths:
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.reader(file, delimiter="\t")
-                next(reader)
-                for row in reader:
-                    yield _parse(row)
-        except (OSError, ValueError, StopIteration, csv.Error) as error:
-            raise UserError(
-                f"{path}: cannot be read as an inspection ({error}); delete it and rerun"
-            ) from error
+        with table_rows(path, "an inspection") as rows:
+            yield from map(_parse, rows)
 
 
 def _parse(row: list[str]) -> Finding:

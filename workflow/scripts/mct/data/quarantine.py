@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing
+from mct.base.files import replacing, table_rows
 from mct.data.catalogue import SETS
 from mct.data.inspection import Finding, inspected_rows, read_findings, sets_of
 from mct.data.layouts.base import Row
@@ -126,6 +126,6 @@ def write_lines(lines: Sequence[NamedTuple], header: Sequence[str], path: Path) 
 
 
 def read_keys(path: Path) -> frozenset[str]:
-    """Return the keys of a list of pictures that stay out."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return frozenset(row["key"] for row in csv.DictReader(file, delimiter="\t"))
+    """Return the keys of a list of pictures that stay out; UserError if it is damaged."""
+    with table_rows(path, "a list of pictures") as rows:
+        return frozenset(row[0] for row in rows)

@@ -66,17 +66,22 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     UserError
         Pictures too small for the architecture, or weights that do not fit it.
     """
-    smallest = SMALLEST_INPUT[settings.name]
-    if image_size < smallest:
-        raise UserError(
-            f"images.size: {settings.name} needs at least {smallest} pixels, got {image_size}; "
-            "take small_cnn or larger pictures"
-        )
+    check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
     if settings.initial_weights:
         load_initial_weights(model, Path(settings.initial_weights))
     return model
+
+
+def check_input_size(name: str, size: int, key: str) -> None:
+    """Raise UserError where pictures of `size` pixels, by that key, are too small for a model."""
+    smallest = SMALLEST_INPUT[name]
+    if size < smallest:
+        raise UserError(
+            f"{key}: {name} needs at least {smallest} pixels, got {size}; take small_cnn or larger "
+            "pictures"
+        )
 
 
 def load_initial_weights(model: nn.Module, path: Path) -> None:
