@@ -1,0 +1,123 @@
+"""Accuracy of settings beside one another, seed by seed, each a run of the workflow.
+
+    python benchmarks/compare_settings.py --trials benchmarks/trials.yaml --output benchmarks/trials
+
+reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
+configuration, the first being the reference. Trials run one after another in one folder of results, so
+that a stage that a trial does not change is not repeated. Trials of the output's .tsv are not run again.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+
+from mct.results.tables import Row, Run, paired_difference, read_results, spread, write_table
+
+CAPTION = """Measured: top-1 % of the deployed model after the last epoch, on the {split} split, mean and
+sample standard deviation over seeds; differences to the first trial (to its method of that name, else
+to its first), seed by seed, in points, with their 95 % interval (Student's t). `{command}`"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=Path, required=True)
+    parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--output", type=Path, required=True, help="results, without ending")
+    options = parser.parse_args()
+    study = yaml.safe_load(options.trials.read_text())
+    table = options.output.with_suffix(".tsv")
+    rows = read_rows(table)
+    for name, changes in study["trials"].items():
+        if name in [row["trial"] for row in rows]:
+            continue
+        config = merge(study["config"], changes or {})
+        config = merge(config, dict(map(read_item, options.config)))
+        run_workflow(study["configfile"], config, options.cores)
+        rows += [{"trial": name, **row} for row in measured(config)]
+        first = [row for row in rows if row["trial"] == rows[0]["trial"]]
+        caption = CAPTION.format(split=config["split"], command=" ".join(["python", *sys.argv]))
+        write_table([compared(row, first) for row in rows], table, " ".join(caption.split()))
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with keys of another, section by section."""
+    both = {
+        key: merge(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **changes, **both}
+
+
+def read_item(item: str) -> tuple[str, Any]:
+    """Return key and value of `key=value`, the value being YAML."""
+    key, _, value = item.partition("=")
+    return key, yaml.safe_load(value)
+
+
+def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
+    """Run the workflow, or end with its exit code."""
+    items = [f"{key}={json.dumps(value)}" for key, value in config.items()]
+    command = ["snakemake", "all", "--cores", str(cores), "--quiet", "all", "--show-failed-logs"]
+    command += ["--configfile", configfile, "--config", *items]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def measured(config: dict[str, Any]) -> list[Row]:
+    """Return the rows of a configuration's methods and numbers of ranks, without differences."""
+    folder = Path(config.get("results", "results")) / config["experiment"] / "evaluation"
+    runs = read_results(folder.glob(f"*/{config['split']}/*/*/primary.json"))
+    return [
+        make_row(method, ranks, {seed: runs[Run(method, seed, ranks, "primary")] for seed in seeds})
+        for seeds in [config["seeds"]]
+        for method in config["methods"]
+        for ranks in config["ranks"]
+    ]
+
+
+def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) -> Row:
+    values = [100 * evaluation["top1"] for evaluation in evaluations.values()]
+    return {
+        "method": method, "ranks": str(ranks),
+        "top1_percent": f"{mean(values):.2f}", "top1_sd": spread(values),
+        "seeds": " ".join(map(str, evaluations)),
+        "each_seed": " ".join(f"{value:.2f}" for value in values),
+    }  # fmt: skip
+
+
+def compared(row: Row, first: list[Row]) -> Row:
+    """Return a row with its difference to the first trial's row of its method, else its first."""
+    reference = next((other for other in first if other["method"] == row["method"]), first[0])
+    own, others = by_seed(row), by_seed(reference)
+    differences = [own[seed] - others[seed] for seed in own if seed in others]
+    texts = [] if row is reference else [f"{x:+.2f}" for x in paired_difference(differences)]
+    return {**row, **dict(zip(("minus_first", "low", "high"), [*texts, "", "", ""], strict=False))}
+
+
+def by_seed(row: Row) -> dict[str, float]:
+    """Return top-1 % by seed."""
+    return dict(zip(row["seeds"].split(), map(float, row["each_seed"].split()), strict=True))
+
+
+def read_rows(table: Path) -> list[Row]:
+    """Return the rows that an earlier run left."""
+    if not table.exists():
+        return []
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+if __name__ == "__main__":
+    main()
