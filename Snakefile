@@ -28,6 +28,7 @@ rule all:
         result("tables/accuracy.tsv"),
         [result("tables/noise.tsv")] if EXPERIMENT.calibrated() else [],
         result("tables/pictures.tsv"),
+        result("figures/accuracy.png"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
         [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],

@@ -12,6 +12,7 @@ from mct.results.tables import (
     accuracy_rows,
     all_titles,
     count_samples,
+    deployed_accuracies,
     parse_run,
     read_published,
     read_results,
@@ -54,6 +55,19 @@ def rows_of(evaluations: dict, published: list[dict] = ()) -> list[dict]:
 )
 def test_spread_is_the_sample_standard_deviation_of_two_or_more(values, expected):
     assert spread(values) == expected
+
+
+def test_accuracies_of_deployed_models_by_method_and_ranks_a_value_a_seed():
+    evaluations = {
+        Run(method, seed, ranks, role): evaluation(0.1 * seed + 0.01 * ranks)
+        for method in ("mct", "noise_only")
+        for seed in (2, 1)
+        for ranks in (4, 2)
+        for role in ("auxiliary", "primary")
+    }
+    found = deployed_accuracies(evaluations, ["noise_only", "mct"])
+    assert list(found) == [("noise_only", 2), ("noise_only", 4), ("mct", 2), ("mct", 4)]
+    assert found["mct", 4] == pytest.approx([14, 24])
 
 
 def test_a_run_is_read_from_its_path():

@@ -20,7 +20,7 @@ def test_every_stage_leaves_what_it_should(finished: Path):
     check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
     check_table(finished / "tables")
     check_noise(finished / "tables/noise.tsv")
-    for figure in ("confusion", "training_mct_paper", "selection_mct_paper"):
+    for figure in ("accuracy", "confusion", "training_mct_paper", "selection_mct_paper"):
         assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
     assert not any((finished / "checkpoints").rglob("*.safetensors"))

@@ -1,5 +1,6 @@
 localrules:
     tabulate_accuracy,
+    plot_accuracy,
     tabulate_pictures,
     plot_confusion,
     plot_training,
@@ -39,6 +40,30 @@ rule tabulate_accuracy:
         " --records {input.records:q} --published {input.published:q}"
         " --output {output.tsv:q} 2> {log:q}"
         f" {code('tabulate_accuracy.py')}"
+
+
+rule plot_accuracy:
+    input:
+        [
+            evaluation(method, run, "primary")
+            for method in EXPERIMENT.config["methods"]
+            for run in EXPERIMENT.runs()
+        ],
+    output:
+        png=result("figures/accuracy.png"),
+        svg=result("figures/accuracy.svg"),
+    log:
+        result("logs/plot_accuracy.log"),
+    conda:
+        "../envs/mct.yaml"
+    resources:
+        **report(),
+    params:
+        split=EXPERIMENT.config["split"],
+    shell:
+        f"{START} workflow/scripts/plot_accuracy.py"
+        " --evaluations {input:q} --split {params.split} --output {output.png:q} 2> {log:q}"
+        f" {code('plot_accuracy.py')}"
 
 
 rule tabulate_pictures:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mct.base.files import replacing
+from mct.base.methods import CALIBRATED, METHODS
 from mct.labels.selection import Quality
 
 mpl.use("Agg")
@@ -75,6 +76,35 @@ def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str])
         colour = "white" if share[row, column] > 0.5 else "black"
         text = f"{100 * share[row, column]:.0f}"
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+
+
+def draw_accuracies(accuracies: Mapping[tuple[str, int], Sequence[float]], split: str) -> Figure:
+    """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
+
+    `accuracies` are top-1 in % of deployed models by method and number of ranks; calibrated ones
+    are in Mp's colour.
+    """
+    height = 0.8 + 0.32 * len(accuracies)
+    figure, axis = plt.subplots(figsize=(7, height), layout="constrained")
+    for place, ((method, _), values) in enumerate(accuracies.items()):
+        colour = COLOURS["primary" if method in CALIBRATED else "auxiliary"]
+        reach = np.std(values, ddof=1) if len(values) > 1 else 0.0
+        axis.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.45)
+        axis.errorbar(
+            np.mean(values), place, xerr=reach, fmt="|", color=colour, markersize=14, capsize=3
+        )
+    several = len({ranks for _, ranks in accuracies}) > 1
+    names = [
+        f"{METHODS[method].title}, {ranks} ranks" if several else METHODS[method].title
+        for method, ranks in accuracies
+    ]
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(-0.6, len(names) - 0.4)
+    axis.invert_yaxis()
+    axis.grid(axis="x", color="0.9")
+    axis.set_axisbelow(True)
+    axis.set_xlabel(f"measured top-1 in % ({split}): a dot a seed, mean ± standard deviation")
+    return figure
 
 
 def draw_training(

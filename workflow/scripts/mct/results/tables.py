@@ -115,6 +115,18 @@ def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) ->
     return dict(zip(names, [*texts, "", "", ""], strict=False))
 
 
+def deployed_accuracies(
+    evaluations: Mapping[Run, Mapping[str, Any]], methods: Iterable[str]
+) -> dict[tuple[str, int], list[float]]:
+    """Return top-1 in % of deployed models, a value a seed, by method (in that order) and ranks."""
+    runs = sorted(run for run in evaluations if run.role == "primary")
+    kinds = [(method, ranks) for method in methods for ranks in sorted({run.ranks for run in runs})]
+    return {
+        kind: [100 * evaluations[run]["top1"] for run in runs if (run.method, run.ranks) == kind]
+        for kind in kinds
+    }
+
+
 def paired_difference(differences: Sequence[float]) -> list[float]:
     """Return the mean of paired differences and the ends of its 95 % interval (Student's t).
 
