@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError, preview
-from mct.base.files import file_digest, replacing, table_rows, write_json, write_text
+from mct.base.files import file_digest, read_json, replacing, table_rows, write_json, write_text
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,19 @@ def test_a_table_without_header_or_cells_ends_in_a_line(tmp_path, text):
         table_rows(path, "a list") as rows,
     ):
         [row[0] for row in rows]
+
+
+def test_json_is_read_with_the_keys_it_must_have(tmp_path):
+    write_json(tmp_path / "noise.json", {"rate": 0.4})
+    assert read_json(tmp_path / "noise.json", "rate") == {"rate": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "cannot be read as JSON"), ("[1]", "lacks rate"), ('{"upper": 1}', "lacks rate")],
+)
+def test_damaged_json_ends_in_a_line(tmp_path, text, reason):
+    path = tmp_path / "noise.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"noise\.json: {reason}.*delete it and rerun"):
+        read_json(path, "rate")

@@ -1,9 +1,9 @@
 """Calibrate a pretrained pair mutually, as one MPI job that splits its world in two groups."""
 
-import json
 from pathlib import Path
 
 from mct.base import methods
+from mct.base.files import read_json
 from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, pair_reader, plan_calibration
 from mct.data.clean_batches import open_clean_reader
@@ -55,7 +55,7 @@ def main() -> None:
     confusion = read_confusion(arguments.confusion) if settings.targets == "posterior" else None
     told = saved.parent if world_comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)
-    noise = json.loads(arguments.noise.read_text())
+    noise = read_json(arguments.noise, "rate", "upper")
     coupling = Coupling(learner, topology, image_set, settings, noise, confusion, progress)
     checkpoints = Checkpoints(
         saved, execution, world_comm=world_comm, model_comm=topology.group_comm, role=role

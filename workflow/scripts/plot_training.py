@@ -1,8 +1,8 @@
 """Draw losses of both stages, and what calibration selected."""
 
-import json
 from pathlib import Path
 
+from mct.base.files import read_json
 from mct.results import figures
 from mct.stage import entry
 
@@ -16,7 +16,7 @@ def main() -> None:
         for role in figures.COLOURS
     }
     calibration = [figures.read_epochs(path) for path in arguments.calibration]
-    rate = json.loads(arguments.noise.read_text())["rate"]
+    rate = read_json(arguments.noise, "rate")["rate"]
     figures.save_figure(figures.draw_training(pretraining, calibration, rate), arguments.output)
 
 

@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from mct.base.errors import UserError
 from mct.stage import entry
 from mct.stage.progress import FILE, describe
 
@@ -13,6 +14,8 @@ SECONDS_OF_SILENCE = 60
 
 def main() -> None:
     results = entry.options(__doc__, results=Path).results
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; give that of an experiment")
     lines = []
     for path in sorted(results.glob(f"checkpoints/*/*/*/{FILE}")):
         with suppress(FileNotFoundError):  # the stage has just ended

@@ -1,11 +1,10 @@
 """Write the table of noise rates (TSV, Markdown) and the sidecar that says what made it."""
 
-import json
 from pathlib import Path
 
 import yaml
 
-from mct.base.files import write_json
+from mct.base.files import read_json, write_json
 from mct.results.noise_table import noise_rows
 from mct.results.tables import name_clean_set, write_table
 from mct.stage import entry
@@ -22,9 +21,7 @@ def main() -> None:
     arguments = entry.options(
         __doc__, clean=str, config=Path, configured=Path, models=Path, classes=Path, output=Path
     )
-    configured, models = (
-        json.loads(path.read_text()) for path in (arguments.configured, arguments.models)
-    )
+    configured, models = map(read_json, (arguments.configured, arguments.models))
     classes = arguments.classes.read_text("utf-8").splitlines()
     caption = name_clean_set(CAPTION, arguments.clean)
     write_table(noise_rows(configured, models, classes), arguments.output, caption)

@@ -1,11 +1,10 @@
 """Write the table, the figure and the sidecar of prefetch, communication or scaling."""
 
-import json
 from pathlib import Path
 
 import yaml
 
-from mct.base.files import write_json
+from mct.base.files import read_json, write_json
 from mct.results import scaling_tables
 from mct.results.figures import save_figure
 from mct.results.performance_figures import DRAWINGS
@@ -30,7 +29,7 @@ def main() -> None:
         __doc__, kind=str, config=Path, measurements=list, published=Path, output=Path
     )
     config = yaml.safe_load(arguments.config.read_text())
-    found = [json.loads(path.read_text()) for path in arguments.measurements]
+    found = [read_json(path, "ranks", "hardware") for path in arguments.measurements]
     measured = {part["ranks"]: part for part in found}
     rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)
     hardware = {**found[0]["hardware"], "cores": found[0]["cores"]}

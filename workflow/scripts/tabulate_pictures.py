@@ -1,8 +1,8 @@
 """Write the tables of pictures and classes of a data set, and draw them."""
 
-import json
 from pathlib import Path
 
+from mct.base.files import read_json
 from mct.data.catalogue import SETS
 from mct.results.census import SIDE_EDGES, class_rows, picture_rows
 from mct.results.figures import draw_pictures, save_figure
@@ -21,7 +21,7 @@ def main() -> None:
         classes=Path,
         figure=Path,
     )
-    counted = json.loads(arguments.census.read_text())
+    counted = read_json(arguments.census, *SETS)
     census = {name: counted[name] for name in SETS}
     names = arguments.names.read_text("utf-8").splitlines()
     where = f"Data set {arguments.dataset}, measured on its files"

@@ -38,6 +38,19 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Return the object of a JSON file that a stage wrote; UserError where it lacks one of `keys`."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and rerun") from error
+    missing = set(keys) - set(data if isinstance(data, dict) else ())
+    if missing or not isinstance(data, dict):
+        named = ", ".join(sorted(missing)) or "a JSON object"
+        raise UserError(f"{path}: lacks {named}; delete it and rerun")
+    return data
+
+
 @contextmanager
 def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
     """Yield the rows of a TSV file, without its header, for the block to parse.

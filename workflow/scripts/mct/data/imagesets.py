@@ -1,6 +1,5 @@
 """A set of pictures over all its shards, and the index that says what the shards hold."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest
+from mct.base.files import file_digest, read_json
 from mct.data.images import decode_plain
 from mct.data.pictures import Picture
 from mct.data.shards import Shard, open_shard
@@ -163,13 +162,7 @@ def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
 
 def read_index(path: Path) -> dict[str, Any]:
     """Return an index that `index_shards` made."""
-    try:
-        index = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as an index of shards: {error}") from error
-    if not isinstance(index, dict) or not {"files", "samples", "classes"} <= set(index):
-        raise UserError(f"{path}: cannot be read as an index of shards; delete it and rerun")
-    return index
+    return read_json(path, "files", "samples", "classes")
 
 
 def verify_index(index: Path) -> int:

@@ -1,12 +1,12 @@
 """Confusion matrices T[i, j] = P(observed j | true i) from a model's predictions, and their files."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
+from mct.base.files import read_json
 
 ANCHOR_PERCENTILE = 97.0
 """Patrini's: the most certain predictions of a class are outliers, not anchors."""
@@ -47,7 +47,7 @@ def read_confusion(path: Path) -> NDArray[np.float64]:
     UserError
         Nothing was counted, since no clean picture has an observed label.
     """
-    matrix = json.loads(path.read_text())["matrix"]
+    matrix = read_json(path, "matrix")["matrix"]
     if matrix is None:
         raise UserError(
             f"{path}: no counted confusion, since no clean picture has an observed label; set this "

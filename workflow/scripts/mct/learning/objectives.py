@@ -6,7 +6,6 @@ always have cross-entropy, so `forward` on the union is GLC. `weighting` is `equ
 (CleanNet's weights) or `easiest` (the N most confident samples of the global batch in the decay).
 """
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.base.files import read_json
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch
 from mct.data.imagesets import ImageSet
@@ -144,7 +144,7 @@ def _weighting(
     assert evidence is not None, "the rule gives a file of weights or of the noise rate"
     if name == "verified":
         return GivenWeights(read_label_weights(evidence, image_set))
-    rate = json.loads(evidence.read_text())["rate"]
+    rate = read_json(evidence, "rate")["rate"]
     return EasiestExamples(comm, rate, len(image_set), samples_before)
 
 

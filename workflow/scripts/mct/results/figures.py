@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.methods import CALIBRATED, METHODS
 from mct.labels.selection import Quality
@@ -41,11 +42,14 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def read_epochs(path: Path) -> Table:
     """Return the columns of an epochs.tsv."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return {
-        name: np.array([float(row[name]) for row in rows]) for name in (rows[0] if rows else ())
-    }
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise UserError(
+            f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
+        ) from error
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:

@@ -5,7 +5,6 @@ kept out of it and lies in the sidecar, so that tables compare equal.
 """
 
 import csv
-import json
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mct.base.errors import UserError
-from mct.base.files import write_text
+from mct.base.files import read_json, write_text
 from mct.base.methods import PRETRAINING, REFERENCE, lineage, roles_of
 
 MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp"}
@@ -40,7 +39,7 @@ def parse_run(path: Path) -> Run:
 
 def read_results(paths: Iterable[Path]) -> dict[Run, dict[str, Any]]:
     """Return the JSON files of several runs by run."""
-    return {parse_run(path): json.loads(path.read_text()) for path in paths}
+    return {parse_run(path): read_json(path) for path in paths}
 
 
 def spread(values: Sequence[float]) -> str:
