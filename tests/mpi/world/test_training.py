@@ -26,6 +26,7 @@ from mct.base.settings import (
     OptimizerSettings,
 )
 from mct.calibration.coupling import Coupling, plan_calibration
+from mct.calibration.teachers import Teacher
 from mct.data.clean_batches import CleanReader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch, BatchReader
@@ -305,6 +306,7 @@ FORMS = {
     "paper": {},
     "per_class": {"selection": "per_class"},
     "all taught by the pair": {**CLEAN, **PAIR},
+    "taught by each other": {**CLEAN, **PAIR, "teacher": "partner"},
     "posterior, averages, memory": POSTERIOR,
 }
 
@@ -335,6 +337,20 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
         )
         assert not np.isnan(coupling.record.confidence).any()
     lone_world.Free()
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2), ("partner", [(0, 1), (1, 0)])],
+)
+def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
+    both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
+    learner = make_learner(topology.group_comm, seed=0)
+    teacher = Teacher(learner, topology, calibration_settings(teacher=kind), set_size=SAMPLES)
+    logits = torch.from_numpy(np.log(both[topology.role])).float()[None]
+    taught, _ = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits)
+    expected = weights[topology.role] @ both
+    np.testing.assert_allclose(taught.softmax(dim=1)[0].numpy(), expected, rtol=1e-5)
 
 
 def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology):

@@ -1,4 +1,4 @@
-"""Who teaches in calibration: Ma, or the mean of the pair; themselves, or averages of their weights."""
+"""Who teaches in calibration: Ma, each the other, or the mean of both; or averages of their weights."""
 
 import math
 
@@ -47,8 +47,9 @@ class Teacher:
         else:
             probabilities = torch.softmax(own, dim=1).cpu().numpy()
             both = torch.from_numpy(share_predictions(self._topology, probabilities))
-            teacher = log_mean(both).to(logits.device)
             partner = PRIMARY if self._topology.role == AUXILIARY else AUXILIARY
+            teachers = both if self._settings.teacher == "pair" else both[[partner]]
+            teacher = log_mean(teachers).to(logits.device)
             other = both[partner].to(logits.device)
         return teacher * self._settings.sharpening, other
 
