@@ -3,7 +3,10 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from mct.stage.watch import StallWatch, seconds_to_agree
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 HOLD = """
@@ -24,6 +27,20 @@ for _ in range(4):
 print("alive", flush=True)
 time.sleep(60)
 """
+
+
+def test_ranks_may_take_longer_to_agree_where_steps_are_longer():
+    assert [seconds_to_agree(step) for step in (0, 2, 20, 1000)] == [5, 5, 30, 60]
+
+
+def test_the_longest_step_lies_between_two_notes():
+    watch = StallWatch(0)
+    watch.note_progress()
+    assert watch.longest_step == 0
+    for seconds in (0.2, 0.05):
+        time.sleep(seconds)
+        watch.note_progress()
+    assert 0.2 <= watch.longest_step < 0.3
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen:

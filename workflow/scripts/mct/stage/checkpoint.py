@@ -2,9 +2,9 @@
 
 A checkpoint is a folder `step-<number>` that is written under another name and renamed when it is
 whole: `<role>.safetensors` of each model, `progress.safetensors` and `meta.json`. The last two are
-kept, so disk use is at most twice (or, while writing, three times) that of parameters and momenta
-of the stage's models and its record of samples. The folder above is named by a digest of the
-stage's settings, inputs and code: another configuration never meets a stale checkpoint.
+kept, so disk use is at most twice (or, while writing, three times) that of parameters, momenta and
+averages of weights of the stage's models and its record of samples. The folder above is named by a
+digest of the stage's settings, inputs and code: another configuration never meets a stale checkpoint.
 """
 
 import hashlib
@@ -90,8 +90,8 @@ class Checkpoints:
         self._agreed = threading.Event()
         for number in SIGNALS:
             signal.signal(number, self._note_signal)
-        watch_for_termination(self._agreed)
         self._watch = StallWatch(60 * execution.stall_minutes)
+        watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(number)

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from mct.base.errors import UserError
 
-SECONDS_TO_AGREE = 5.0
+SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
 SECONDS_TO_GIVE_UP = 40.0
@@ -28,8 +28,10 @@ def start_thread(name: str, work: Callable[[], None]) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
-def watch_for_termination(agreed: threading.Event) -> None:
+def watch_for_termination(agreed: threading.Event, longest_step: Callable[[], float]) -> None:
     """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
+
+    They agree after a step, so the patience follows the longest one, in seconds.
 
     Where other ranks are gone already, agreement never comes; where one goes after it, the
     checkpoint never ends. The signal's number arrives at a thread through a pipe.
@@ -41,11 +43,16 @@ def watch_for_termination(agreed: threading.Event) -> None:
     def watch() -> None:
         while number := os.read(receiver, 1):
             if number[0] == signal.SIGTERM:
-                if agreed.wait(SECONDS_TO_AGREE):
+                if agreed.wait(seconds_to_agree(longest_step())):
                     sleep(SECONDS_TO_SAVE)
                 os.kill(os.getpid(), signal.SIGKILL)
 
     start_thread("watch", watch)
+
+
+def seconds_to_agree(longest_step: float) -> float:
+    """Return how long ranks may take to agree where the longest step took so many seconds."""
+    return min(max(SECONDS_TO_AGREE, 1.5 * longest_step), MOST_SECONDS_TO_AGREE)
 
 
 class StallWatch:
@@ -56,12 +63,17 @@ class StallWatch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._seen = seconds, monotonic()
+        self.longest_step: float | None = None
         if seconds:
             start_thread("stall", self._watch)
 
     def note_progress(self) -> None:
-        """Note that a step was done."""
-        self._seen = monotonic()
+        """Note that a step was done. The first counts for no length: it began elsewhere."""
+        now = monotonic()
+        self.longest_step = (
+            0.0 if self.longest_step is None else max(self.longest_step, now - self._seen)
+        )
+        self._seen = now
 
     def _watch(self) -> None:
         while (left := self._seen + self._seconds - monotonic()) > 0:
