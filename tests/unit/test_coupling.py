@@ -118,6 +118,7 @@ def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
 def test_figures_of_an_epoch_by_hand():
     sums = {
         "agreed": np.array(15.0), "samples": np.array(20.0), "loss": np.array([6.0, 12.0]),
+        "learned": np.array([6.0, 12.0]),
         "selected": np.array([[2.0, 4.0], [8.0, 4.0]]), "measurable": np.array([4.0, 0.0]),
         "pure": np.array([3.0, 0.0]),
     }  # fmt: skip

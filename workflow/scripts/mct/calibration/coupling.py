@@ -42,12 +42,13 @@ from mct.stage.progress import Progress
 def quantities(classes: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a step's history; an axis of 2 is (Ma, Mp).
 
-    loss: summed over the selected samples. selected: samples learned from, per observed class.
+    loss: summed over the samples it is the mean of; learned: how many these are, clean ones
+    included. selected: samples that the masks select, per observed class.
     measurable: selected ones whose truth is known and was not trained on; pure: those of them
     whose observed label is true. agreed: samples for which both models predict the same class.
     """
     return {
-        "loss": (2,), "selected": (2, classes), "measurable": (2,), "pure": (2,),
+        "loss": (2,), "learned": (2,), "selected": (2, classes), "measurable": (2,), "pure": (2,),
         "agreed": (), "samples": (),
     }  # fmt: skip
 
@@ -191,7 +192,7 @@ class Coupling:
         loss, count = self._targets.loss(lesson)
         self._update(loss, count, rate)
         self._teacher.follow()
-        self._remember(batch, decision, logits[noisy], other, loss.item())
+        self._remember(batch, decision, logits[noisy], other, loss.item(), count)
 
     def _lesson(
         self,
@@ -221,7 +222,13 @@ class Coupling:
             self._progress.note(f"{name} skips steps: no sample of the batch is certain enough")
 
     def _remember(
-        self, batch: Batch, decision: Decision, logits: Tensor, other: Tensor, loss: float
+        self,
+        batch: Batch,
+        decision: Decision,
+        logits: Tensor,
+        other: Tensor,
+        loss: float,
+        count: int,
     ) -> None:
         if len(self.record.confidence):
             self.record.add(batch.plan, batch.positions, decision)
@@ -234,7 +241,8 @@ class Coupling:
         agreed = int((logits.argmax(dim=1) == other.argmax(dim=1)).sum())
         self.history.add(
             {
-                "loss": own * loss * int(decision.masks[role].sum()),
+                "loss": own * loss * count,
+                "learned": own * count,
                 "selected": own[:, None]
                 * np.bincount(observed[chosen], minlength=self._set.classes),
                 "measurable": own * len(measurable),
@@ -253,7 +261,7 @@ def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     figures = {"agreement": float(sums["agreed"] / sums["samples"])}
     for role, name in enumerate(ROLES):
         selected, measurable = sums["selected"][role].sum(), sums["measurable"][role]
-        figures[f"loss_{name}"] = float(sums["loss"][role] / max(selected, 1))
+        figures[f"loss_{name}"] = float(sums["loss"][role] / max(sums["learned"][role], 1))
         figures[f"selected_{name}"] = float(selected / sums["samples"])
         figures[f"purity_{name}"] = (
             float(sums["pure"][role] / measurable) if measurable else float("nan")

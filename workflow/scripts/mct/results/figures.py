@@ -131,7 +131,7 @@ def draw_training(
         1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="clean labels in the set"
     )
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
-    axes[1].set(title="Calibration", ylabel="loss on selected samples", xlabel="epoch")
+    axes[1].set(title="Calibration", ylabel="mean loss of what is learned from", xlabel="epoch")
     axes[2].set(
         title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
     )
