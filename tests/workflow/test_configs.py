@@ -10,7 +10,7 @@ from trees import TREES, write_tree_of
 QUICK = [
     "experiment=quick",
     "ranks=[2]",
-    "methods=[mct_paper]",
+    "methods=[mct_paper, mct]",
     "images={size: 16}",
     "model={name: small_cnn}",
     "pretraining={epochs_auxiliary: 1, epochs_primary: 1}",

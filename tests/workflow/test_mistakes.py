@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from projects import PROJECT, Run
+from trees import write_image_folder
 
 SCRIPTS = PROJECT / "workflow/scripts"
 
@@ -21,12 +22,27 @@ SCRIPTS = PROJECT / "workflow/scripts"
         ("dataset={noise_rate: 1.0}", "`dataset.noise_rate`: expected number, minimum 0"),
         ("dataset={noise_rate: -0.1}", "got -0.1"),
         ("ranks=[3]", "`ranks.0`: expected integer, minimum 2, multipleOf 2, got 3"),
+        ("calibration={epochs: 0}", "`calibration.epochs`: expected integer, minimum 1, got 0"),
         ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
+        ("model={initial_weights: /no.pt}", "model.initial_weights: no such file: /no.pt"),
     ],
 )
 def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, expected):
     run = snakemake("-n", "--cores", 2, "--configfile", "tiny.yaml", "--config", change)
     assert_refused(run, expected)
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ("methods=[mct]", "mct.confusion: `counted` needs clean pictures whose observed label"),
+        ("methods=[backward]", "baselines.loss_correction.confusion: `counted` needs"),
+    ],
+)
+def test_a_confusion_that_nothing_can_count_is_refused(snakemake: Run, tmp_path, methods, expected):
+    write_image_folder(tmp_path / "data")
+    dataset = f"dataset={{name: folder, layout: image_folder, root: {tmp_path / 'data'}}}"
+    assert_refused(snakemake("-n", "--cores", 2, "--config", dataset, methods), expected)
 
 
 def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:

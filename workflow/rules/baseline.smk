@@ -67,6 +67,7 @@ rule train_baseline:
         clean=index("clean"),
         start=lambda wildcards: EXPERIMENT.start(wildcards.method, run_of(wildcards)),
         evidence=lambda wildcards: EXPERIMENT.evidence(wildcards.method, run_of(wildcards)),
+        initial=EXPERIMENT.initial_weights(),
     output:
         weights=f"{MODELS}/{{method}}/{RUN}/primary.safetensors",
         epochs=f"{MODELS}/{{method}}/{RUN}/epochs.tsv",

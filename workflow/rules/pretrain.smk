@@ -8,6 +8,7 @@ rule pretrain_auxiliary:
         clean=index("clean"),
         start=[],
         evidence=[],
+        initial=EXPERIMENT.initial_weights(),
     output:
         weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
         epochs=f"{MODELS}/pretrain_auxiliary/{RUN}/epochs.tsv",
@@ -43,6 +44,7 @@ rule pretrain_primary:
         clean=index("clean"),
         start=[],
         evidence=[],
+        initial=EXPERIMENT.initial_weights(),
     output:
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
         epochs=f"{MODELS}/pretrain_primary/{RUN}/epochs.tsv",

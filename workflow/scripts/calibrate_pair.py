@@ -10,7 +10,7 @@ from mct.data.clean_batches import open_clean_reader
 from mct.data.imagesets import indexed_files, open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.learner import Learner
-from mct.learning.models import build_model, load_weights, save_weights
+from mct.learning.models import load_model, save_weights
 from mct.parallel.comm import check_world_size, local_rank, split_world, world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints, kept_execution, stage_folder
@@ -37,8 +37,8 @@ def main() -> None:
     compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     role = methods.ROLES[topology.role]
-    model = build_model(settings.model, image_set.classes, settings.images.size, seed=0)
-    load_weights(model, getattr(arguments, role))
+    weights = getattr(arguments, role)
+    model = load_model(settings.model, image_set.classes, settings.images.size, weights)
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
         optimizer=settings.optimizer, execution=execution,

@@ -30,7 +30,8 @@ def main() -> None:
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     indices = {"noisy": arguments.noisy, "clean": arguments.clean}
-    inputs = (*indices.values(), *arguments.start, *arguments.evidence)
+    initial = [Path(file) for file in [settings.model.initial_weights] if file]
+    inputs = (*indices.values(), *arguments.start, *arguments.evidence, *initial)
     saved = stage_folder(arguments, Path(__file__), inputs)
     execution = kept_execution(saved, entry.read_execution(arguments.execution))
     lock = StageLock(saved.parent) if comm.rank == 0 else None

@@ -1,7 +1,8 @@
 """The methods of the accuracy table: what each trains on, for how long, and its published figures.
 
-Equal terms: the deployed model of every baseline sees as many samples as that of method `mct`, with
-the same shape of schedule; `noise_only_compute` instead gets all samples that MCT's two models process.
+Equal terms: the deployed model of every baseline sees as many samples as that of method `mct` (to
+within the clean ones of a partial batch an epoch), with the same shape of schedule;
+`noise_only_compute` instead gets all samples that MCT's two models process.
 Models that a method needs before (its pair's pretraining, the net that estimates a confusion) count as
 the method's compute. `forward_finetuned` alone sees its fine-tuning in addition to that of `forward`.
 """
@@ -95,6 +96,13 @@ def confusion_kind(config: Mapping[str, Any], method: str) -> str | None:
     if METHODS[method].loss == "cross_entropy":
         return None
     return config["baselines"][METHODS[method].section]["confusion"]
+
+
+def confusion_key(method: str) -> str:
+    """Return the key of the configuration that says where a method's confusion comes from."""
+    if method in CALIBRATED:
+        return f"{METHODS[method].section or 'calibration'}.confusion"
+    return f"baselines.{METHODS[method].section}.confusion"
 
 
 def preparations(config: Mapping[str, Any], method: str) -> list[str]:

@@ -37,8 +37,14 @@ class Catalogue:
         return len(self.keys)
 
     def doubly_labelled(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return observed and true labels of the clean and validation pictures that have both."""
+        """Return observed and true labels of the clean and validation pictures that have both.
+
+        None where verdicts chose them: true labels are then known where the observed one is right,
+        which says nothing of how labels are confused.
+        """
         known = (self.members["clean"] | self.members["validation"]) & (self.observed >= 0)
+        if ((self.right == 0) & (self.true < 0)).any():
+            known = np.zeros_like(known)
         return self.observed[known], self.true[known]
 
     def verified(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -1,6 +1,7 @@
 """Architectures by name, their start, and their files."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -120,6 +121,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message: torch's go on with advice to programmers."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def load_model(settings: ModelSettings, classes: int, image_size: int, weights: Path) -> nn.Module:
+    """Return a model with the weights of a file that `save_weights` wrote; UserError as there."""
+    fresh = replace(settings, initial_weights=None)
+    model = build_model(fresh, classes, image_size, seed=0)
+    load_weights(model, weights)
+    return model
 
 
 def save_weights(model: nn.Module, path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
-from mct.learning.models import build_model, load_weights
+from mct.learning.models import load_model
 from mct.stage.compute import Compute
 
 BATCH_SIZE = 256
@@ -29,8 +29,7 @@ class Predictor:
         compute: Compute,
         execution: ExecutionSettings,
     ) -> None:
-        model = build_model(settings.model, classes, settings.images.size, seed=0)
-        load_weights(model, weights)
+        model = load_model(settings.model, classes, settings.images.size, weights)
         self._model, self._compute, self._images = compute.place(model), compute, settings.images
         self._classes, self._execution = classes, execution
 

@@ -67,11 +67,31 @@ class Experiment:
                 shutil.rmtree(stage)
 
     def check_paths(self) -> None:
-        """Raise UserError if the data set's lists are missing or the results are no folder."""
+        """Raise UserError where files are missing or settings do not fit the data set."""
         _ = self.source_digest
+        for path in map(Path, self.initial_weights()):
+            if not path.is_file():
+                raise UserError(f"model.initial_weights: no such file: {path}")
+        self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
             if path.exists() and not path.is_dir():
                 raise UserError(f"results: expected a folder, got the file {path}")
+
+    def _check_confusions(self) -> None:
+        if self._layout.counts_confusion:
+            return
+        for method in self.config["methods"]:
+            if methods.confusion_kind(self.config, method) == "counted":
+                raise UserError(
+                    f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
+                    f"label is known, and layout {self.config['dataset']['layout']} has none; take "
+                    f"`estimated` (or `anchors`), or leave {method} out of `methods`"
+                )
+
+    def initial_weights(self) -> list[str]:
+        """Return the file that models start from, if there is one."""
+        file = self.config["model"]["initial_weights"]
+        return [file] if file else []
 
     @cached_property
     def _layout(self):

@@ -25,6 +25,7 @@ class Animal10N(StoredLayout):
     """A data set laid out like ANIMAL-10N."""
 
     keys = ("clean_fraction",)
+    counts_confusion = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)

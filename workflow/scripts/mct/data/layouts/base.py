@@ -39,6 +39,8 @@ class Layout(Protocol):
 
     keys: tuple[str, ...]
     """Those keys of the section `dataset` that some layouts use, and this one does."""
+    counts_confusion: bool
+    """Whether observed labels of clean pictures are known, right and wrong ones alike."""
 
     def source_files(self) -> list[Path]:
         """Return the lists that the rows come from (not names that only tables show)."""
@@ -69,6 +71,7 @@ class StoredLayout:
     """What layouts of files share: the root, reading from it, and files that settings name."""
 
     keys: tuple[str, ...] = ()
+    counts_confusion = True
 
     def __init__(self, settings: DatasetSettings, **others: Path) -> None:
         self._settings = settings

@@ -21,6 +21,7 @@ class Digits:
     """The quick start's data set; it needs no files."""
 
     keys: tuple[str, ...] = ()
+    counts_confusion = True
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._settings = settings

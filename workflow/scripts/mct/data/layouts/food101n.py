@@ -24,6 +24,7 @@ class Food101N(StoredLayout):
     """A data set laid out like Food-101N, with Food-101 beside it."""
 
     keys = ("archives", "test_root")
+    counts_confusion = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._test_root = existing_folder(settings.test_root, settings.layout, "test_root")

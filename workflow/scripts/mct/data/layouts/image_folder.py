@@ -21,6 +21,7 @@ class ImageFolder(StoredLayout):
     """A data set of folders of classes; a class's number is its place among the names of `train/`."""
 
     keys = ("clean_fraction",)
+    counts_confusion = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
