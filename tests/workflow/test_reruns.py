@@ -13,7 +13,7 @@ INSPECTION = {"inspect_pictures", "quarantine_pictures"}
 SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 PLOTTING = {"plot_training", "plot_selection"}
-REPORTING = {"tabulate_accuracy", "plot_confusion", *PLOTTING}
+REPORTING = {"tabulate_accuracy", "plot_accuracy", "plot_confusion", *PLOTTING}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_CATALOGUE = {
@@ -129,7 +129,7 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
             "results/figures.py",
             '"epoch"',
             '"epochs"',
-            {"plot_confusion", *PLOTTING, "tabulate_pictures"},
+            {"plot_accuracy", "plot_confusion", *PLOTTING, "tabulate_pictures"},
         ),
         ("calibration/coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
         ("labels/selection.py", '"""Return M = max', '"""Give M = max', set()),
