@@ -1,6 +1,6 @@
 """Accuracy of settings beside one another, seed by seed, each a run of the workflow.
 
-    python benchmarks/compare_settings.py --trials benchmarks/trials.yaml --output benchmarks/trials
+    python benchmarks/compare_settings.py --trials benchmarks/trials_mct.yaml --output benchmarks/trials_mct
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration, the first being the reference. Trials run one after another in one folder of results, so
