@@ -36,7 +36,7 @@ def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, 
     ("methods", "expected"),
     [
         ("methods=[mct]", "mct.confusion: `counted` needs clean pictures whose observed label"),
-        ("methods=[backward]", "baselines.loss_correction.confusion: `counted` needs"),
+        ("methods=[forward_finetuned]", "baselines.loss_correction.confusion: `counted` needs"),
     ],
 )
 def test_a_confusion_that_nothing_can_count_is_refused(snakemake: Run, tmp_path, methods, expected):

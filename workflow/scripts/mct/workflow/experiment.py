@@ -80,12 +80,14 @@ class Experiment:
     def _check_confusions(self) -> None:
         if self._layout.counts_confusion:
             return
-        for method in self.config["methods"]:
+        for method in methods.needed_trainings(self.config):
+            if method in methods.PRETRAINING:
+                continue
             if methods.confusion_kind(self.config, method) == "counted":
                 raise UserError(
                     f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
                     f"label is known, and layout {self.config['dataset']['layout']} has none; take "
-                    f"`estimated` (or `anchors`), or leave {method} out of `methods`"
+                    f"`estimated` (or `anchors`), or leave out methods that need {method}"
                 )
 
     def initial_weights(self) -> list[str]:
