@@ -79,9 +79,9 @@ def measured(config: dict[str, Any]) -> list[Row]:
     """Return the rows of a configuration's methods and numbers of ranks, without differences."""
     folder = Path(config.get("results", "results")) / config["experiment"] / "evaluation"
     runs = read_results(folder.glob(f"*/{config['split']}/*/*/primary.json"))
+    seeds = config["seeds"]
     return [
         make_row(method, ranks, {seed: runs[Run(method, seed, ranks, "primary")] for seed in seeds})
-        for seeds in [config["seeds"]]
         for method in config["methods"]
         for ranks in config["ranks"]
     ]

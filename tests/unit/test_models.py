@@ -11,9 +11,11 @@ from mct.base.files import file_digest
 from mct.base.settings import ModelSettings, describe_keys, load_schema
 from mct.learning.models import (
     SMALLEST_INPUT,
+    build_architecture,
     build_model,
     check_input_size,
     load_initial_weights,
+    load_model,
     load_weights,
     save_weights,
 )
@@ -148,3 +150,12 @@ def test_the_key_of_a_size_that_is_too_small_is_named():
     check_input_size("alexnet", 64, "scaling.size")
     with pytest.raises(UserError, match=r"scaling\.size: alexnet needs at least 64 pixels, got 63"):
         check_input_size("alexnet", 63, "scaling.size")
+
+
+def test_a_trained_model_is_loaded_without_the_weights_it_started_from(tmp_path):
+    settings = ModelSettings(name="small_cnn", initial_weights="/gone.pt", precision="float32")
+    trained = build_architecture("small_cnn", 3)
+    save_weights(trained, tmp_path / "primary.safetensors")
+    loaded = load_model(settings, 3, 8, tmp_path / "primary.safetensors").state_dict()
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(loaded[name], value, rtol=0, atol=0)

@@ -9,7 +9,7 @@ from mct.data.imagesets import open_training_set, read_sizes
 from mct.data.loading import BatchReader
 from mct.learning.history import write_arrays, write_epochs
 from mct.learning.learner import Learner
-from mct.learning.models import build_model, load_weights, save_weights
+from mct.learning.models import build_model, initial_files, load_weights, save_weights
 from mct.learning.objectives import build_objective
 from mct.learning.training import Training, constant_samples, plan_training, summarise
 from mct.parallel.comm import check_world_size, local_rank, world
@@ -30,9 +30,8 @@ def main() -> None:
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     indices = {"noisy": arguments.noisy, "clean": arguments.clean}
-    initial = [Path(file) for file in [settings.model.initial_weights] if file]
-    inputs = (*indices.values(), *arguments.start, *arguments.evidence, *initial)
-    saved = stage_folder(arguments, Path(__file__), inputs)
+    given = (*arguments.start, *arguments.evidence, *initial_files(settings.model))
+    saved = stage_folder(arguments, Path(__file__), (*indices.values(), *given))
     execution = kept_execution(saved, entry.read_execution(arguments.execution))
     lock = StageLock(saved.parent) if comm.rank == 0 else None
     compute = choose_compute(settings.model.precision, execution, local_rank(comm))
@@ -56,8 +55,7 @@ def main() -> None:
         seed=methods.clean_seed(settings.seed, 1, arguments.role),
         ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
     )  # fmt: skip
-    evidence = next(iter(arguments.evidence), None)
-    before = constant_samples(settings, sizes)
+    evidence, before = next(iter(arguments.evidence), None), constant_samples(settings, sizes)
     objective = build_objective(settings, image_set, comm, evidence, before)
     told = saved.parent if comm.rank == 0 else None
     progress = Progress(arguments.stage, total_samples=plan.samples, folder=told)

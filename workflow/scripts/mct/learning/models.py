@@ -70,8 +70,8 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
-    if settings.initial_weights:
-        load_initial_weights(model, Path(settings.initial_weights))
+    for file in initial_files(settings):
+        load_initial_weights(model, file)
     return model
 
 
@@ -83,6 +83,11 @@ def check_input_size(name: str, size: int, key: str) -> None:
             f"{key}: {name} needs at least {smallest} pixels, got {size}; take small_cnn or larger "
             "pictures"
         )
+
+
+def initial_files(settings: ModelSettings) -> list[Path]:
+    """Return the file that a model starts from, if there is one."""
+    return [Path(settings.initial_weights)] if settings.initial_weights else []
 
 
 def load_initial_weights(model: nn.Module, path: Path) -> None:
