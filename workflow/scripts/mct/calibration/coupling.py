@@ -242,7 +242,7 @@ class Coupling:
         self.history.add(
             {
                 "loss": own * loss * count,
-                "learned": own * count,
+                "learned": own * count * (self.topology.group_comm.rank == 0),
                 "selected": own[:, None]
                 * np.bincount(observed[chosen], minlength=self._set.classes),
                 "measurable": own * len(measurable),
