@@ -2,15 +2,16 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import cluster
 import pytest
 from projects import run_snakemake
-from workflows import MODEL, SECONDS, Workflow, kill_rank, node_of, slurm, wait_for
+from workflows import MODEL, Workflow, begin_requeued, kill_rank, node_of, slurm, wait_for
 
-LONG_EPOCHS = int(os.environ.get("MCT_LONG_EPOCHS", "1000"))
-"""Of calibration, such that it needs several times the limit of q_test_short."""
+SECONDS_OF_STEPS = 75
+"""Of a calibration in q_test_short, which is signalled in the first of its two minutes."""
 
 
 @pytest.fixture
@@ -120,10 +121,13 @@ def test_a_waiting_job_of_a_killed_workflow_is_cancelled(workflow: Workflow):
 
 def test_a_time_limit_is_passed_in_pieces(workflow: Workflow):
     """Under a limit of two minutes each piece goes on where the one before it stopped."""
-    epochs = f"calibration={{epochs: {LONG_EPOCHS}}}"
+    epochs = f"calibration={{epochs: {workflow.epochs_in(SECONDS_OF_STEPS)}}}"
     limits = ["calibrate_pair:slurm_partition=q_test_short", "calibrate_pair:runtime=2"]
     run = workflow.start("--set-resources", *limits, "--config", epochs)
-    assert run.wait(4 * SECONDS) == 0, workflow.output.read_text()
+    while run.poll() is None:
+        begin_requeued()
+        time.sleep(15)
+    assert run.returncode == 0, workflow.output.read_text()
     [job] = set(workflow.jobs())
     states = slurm("sacct", "-nXPD", f"--jobs={job}", "--format=State").split()
     assert "REQUEUED" in states

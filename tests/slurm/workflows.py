@@ -1,5 +1,6 @@
 """A workflow on the cluster that a test interferes with while it runs."""
 
+import json
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import kills
 import psutil
 import yaml
 from projects import copy_project, run_snakemake, write_config
@@ -88,6 +90,11 @@ class Workflow:
         wait_for(lambda: any(folder.glob("*/*/step-*")), run, self.output)
         return self.jobs()[-1]
 
+    def epochs_in(self, seconds: float) -> int:
+        """Return how many epochs of calibration this machine does in some seconds."""
+        record = json.loads((self._reference / "record.json").read_text())
+        return round(seconds * record["settings"]["epochs"] / record["training_seconds"])
+
     def jobs(self) -> list[int]:
         """Return the numbers of the jobs that started, in the order of their starts."""
         found = self.project.glob("results/tiny/jobs/*.json")
@@ -111,6 +118,14 @@ def slurm(*command: object) -> str:
     return done.stdout
 
 
+def begin_requeued() -> None:
+    """Put off requeued jobs for seconds, not Slurm's two minutes: their nodes end the old one first."""
+    waiting = ["squeue", "--noheader", "--states=PENDING", "--format=%A %r"]
+    for job, reason in map(str.split, slurm(*waiting).splitlines()):
+        if reason == "BeginTime":
+            slurm("scontrol", "update", f"JobId={job}", "StartTime=now+5")
+
+
 def node_of(job: int) -> str:
     """Return the first node of a running job."""
     return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
@@ -125,7 +140,6 @@ def kill_rank(project: Path) -> None:
 def is_rank(process: psutil.Process, project: Path) -> bool:
     """Return whether a process is an MPI rank in a project's folder."""
     try:
-        command = process.cmdline()
-        return "mpi4py" in command and "srun" not in command[0] and process.cwd() == str(project)
+        return kills.is_rank(process.cmdline()) and process.cwd() == str(project)
     except psutil.Error:
         return False

@@ -123,11 +123,16 @@ def children_of(process: psutil.Process, recursive: bool = True) -> list[psutil.
 
 
 def ranks_of(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if "mpi4py" in command_of(process)]
+    return [process for process in processes if is_rank(command_of(process))]
 
 
 def launchers_of(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if any(Path(word).name in LAUNCHERS for word in command_of(p)[:1])]
+
+
+def is_rank(command: list[str]) -> bool:
+    """Return whether a command is that of an MPI rank, not of what launches ranks."""
+    return [Path(word).name for word in command[1:2]] == ["start_rank.py"]
 
 
 def command_of(process: psutil.Process) -> list[str]:

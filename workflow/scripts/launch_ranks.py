@@ -10,6 +10,7 @@ from mct.base.errors import UserError
 from mct.stage import attempts, entry
 from mct.workflow import jobs
 
+START_RANK = Path(__file__).with_name("start_rank.py")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -21,7 +22,7 @@ def launch_command(ranks: int, cpus: int, program: list[str], in_slurm: bool) ->
     """
     if ranks == 0:
         return [sys.executable, *program]
-    python = [sys.executable, "-m", "mpi4py", *program]
+    python = [sys.executable, str(START_RANK), *program]
     if in_slurm:
         return ["srun", "-n", str(ranks), "-c", str(cpus), "-m", "plane=2", *python]
     return python if ranks == 1 else ["mpiexec", "-n", str(ranks), *python]

@@ -90,6 +90,7 @@ class Checkpoints:
         self._agreed = threading.Event()
         for number in SIGNALS:
             signal.signal(number, self._note_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_rank.py` lets one wait
         self._watch = StallWatch(60 * execution.stall_minutes)
         watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)
 
