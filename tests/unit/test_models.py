@@ -9,11 +9,10 @@ from torch import nn
 from mct.base.errors import UserError
 from mct.base.files import file_digest
 from mct.base.settings import ModelSettings, describe_keys, load_schema
+from mct.base.sizes import SMALLEST_INPUT, check_input_size
 from mct.learning.models import (
-    SMALLEST_INPUT,
     build_architecture,
     build_model,
-    check_input_size,
     load_initial_weights,
     load_model,
     load_weights,

@@ -25,6 +25,10 @@ SCRIPTS = PROJECT / "workflow/scripts"
         ("calibration={epochs: 0}", "`calibration.epochs`: expected integer, minimum 1, got 0"),
         ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
         ("model={initial_weights: /no.pt}", "model.initial_weights: no such file: /no.pt"),
+        (
+            "model={name: alexnet}",
+            "images.size: alexnet needs at least 64 pixels, got 16; take small_cnn",
+        ),
     ],
 )
 def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, expected):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from mct.base.files import write_text
-from mct.learning.models import SMALLEST_INPUT, build_architecture
+from mct.base.sizes import SMALLEST_INPUT
+from mct.learning.models import build_architecture
 from mct.stage import entry
 
 HEADER = (

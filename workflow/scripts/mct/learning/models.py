@@ -13,13 +13,9 @@ from torch import Tensor, nn
 from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.settings import ModelSettings
+from mct.base.sizes import check_input_size
 
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
-SMALLEST_INPUT = {
-    "small_cnn": 8, "cifar_resnet18": 16, "cifar_resnet34": 16,
-    "alexnet": 64, "resnet18": 33, "resnet34": 33, "resnet50": 33,
-}  # fmt: skip
-"""Below this a ResNet's last stage is one pixel, which batch norm refuses for a single sample."""
 
 
 def small_cnn(classes: int) -> nn.Module:
@@ -73,16 +69,6 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     for file in initial_files(settings):
         load_initial_weights(model, file)
     return model
-
-
-def check_input_size(name: str, size: int, key: str) -> None:
-    """Raise UserError where pictures of `size` pixels, by that key, are too small for a model."""
-    smallest = SMALLEST_INPUT[name]
-    if size < smallest:
-        raise UserError(
-            f"{key}: {name} needs at least {smallest} pixels, got {size}; take small_cnn or larger "
-            "pictures"
-        )
 
 
 def initial_files(settings: ModelSettings) -> list[Path]:

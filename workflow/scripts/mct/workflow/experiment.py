@@ -21,6 +21,7 @@ from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.partition import divide_ranks
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
+from mct.base.sizes import check_input_size
 from mct.data.catalogue import source_digest
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
@@ -69,6 +70,8 @@ class Experiment:
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set."""
         _ = self.source_digest
+        model, size = self.config["model"]["name"], self.config["images"]["size"]
+        check_input_size(model, size, "images.size")
         for path in map(Path, self.initial_weights()):
             if not path.is_file():
                 raise UserError(f"model.initial_weights: no such file: {path}")
