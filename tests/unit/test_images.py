@@ -13,6 +13,8 @@ from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     DRAWS,
     ORDER_STREAM,
+    OTHER_AUGMENTATION_STREAM,
+    WINDOW_STREAM,
     augment,
     draw_parameters,
     keyed_generator,
@@ -43,10 +45,11 @@ def test_parameters_of_a_sample_do_not_depend_on_how_many_there_are(seed, epoch,
 def test_parameters_differ_between_seeds_epochs_and_streams():
     drawn = [draw_parameters(seed, epoch, 3).tobytes() for seed in (0, 1) for epoch in (0, 1)]
     streams = [
-        keyed_generator(0, 0, stream).bytes(60) for stream in (ORDER_STREAM, AUGMENTATION_STREAM)
+        keyed_generator(0, 0, stream).bytes(60)
+        for stream in (ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM)
     ]
     assert len(set(drawn)) == 4
-    assert streams[0] != streams[1]
+    assert len(set(streams)) == 4
 
 
 def test_a_picture_of_the_right_size_is_left_alone():

@@ -1,5 +1,6 @@
 """A pair that decodes half a batch each has the batches it would read apart, and always ends."""
 
+import dataclasses
 import threading
 import time
 
@@ -88,6 +89,21 @@ def test_shared_batches_are_those_read_apart(topology, image_set, batch_size, pr
     assert read == sum(len(batch.images) for batch in expected), "each picture is read once"
     del batch, batches
     reader.free()
+
+
+def test_models_with_views_of_their_own_see_the_same_samples_otherwise(topology, image_set):
+    settings = dataclasses.replace(settings_of(6 * topology.pairs), views="own")
+    reader = pair_reader(topology, image_set, settings, ExecutionSettings(share_batches=True))
+    assert not reader.shares
+    [batch, *_] = map(reader.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
+    alike = reader_of(topology, image_set, 6 * topology.pairs, prefetch=0, shared=False)
+    [shared, *_] = map(alike.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
+    np.testing.assert_array_equal(batch.positions, shared.positions)
+    is_primary = topology.role == 1
+    assert all(
+        torch.equal(own, common) == is_primary
+        for own, common in zip(batch.images, shared.images, strict=True)
+    )
 
 
 def test_each_rank_reads_half(topology, image_set):

@@ -155,6 +155,7 @@ class CalibrationSettings:
     teacher: str = "auxiliary"
     teacher_average_epochs: float = 0.0
     teacher_views: int = 1
+    views: str = "shared"
     sharpening: float = 1.0
     clean_per_batch_auxiliary: int = 0
     clean_per_batch_primary: int = 0

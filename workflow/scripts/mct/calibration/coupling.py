@@ -18,7 +18,7 @@ from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher
-from mct.data.augmentation import Viewer
+from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM, Viewer
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
@@ -37,6 +37,9 @@ from mct.parallel.comm import (
 )
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
+
+STREAMS = (OTHER_AUGMENTATION_STREAM, AUGMENTATION_STREAM)
+"""Of (Ma, Mp), where each augments the pictures of a batch for itself."""
 
 
 def quantities(classes: int) -> dict[str, tuple[int, ...]]:
@@ -74,10 +77,16 @@ def pair_reader(
     """Return the reader of a pair's batches, of which each rank decodes half where it can.
 
     Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
+    So are pictures of which each model sees a view of its own.
     """
+    own_views = settings.views == "own"
     samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
     buffers = None
-    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+    if (
+        execution.share_batches
+        and not own_views
+        and not only_copies(image_set, Viewer.of(settings.images))
+    ):
         buffers = share_batches(
             topology,
             batches=execution.prefetch_batches + BATCHES_IN_USE,
@@ -93,6 +102,7 @@ def pair_reader(
         shuffle_window=settings.shuffle_window,
         threads=execution.decoding_threads,
         buffers=buffers,
+        augmentation_stream=STREAMS[topology.role] if own_views else AUGMENTATION_STREAM,
     )
 
 

@@ -27,7 +27,7 @@ from mct.data.pictures import Picture
 
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
-ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM = 0, 1, 2
+ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM = range(4)
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 Draws = NDArray[np.float32]
 
@@ -37,13 +37,15 @@ def keyed_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, stream]))
 
 
-def draw_parameters(seed: int, epoch: int, samples: int) -> Draws:
+def draw_parameters(
+    seed: int, epoch: int, samples: int, stream: int = AUGMENTATION_STREAM
+) -> Draws:
     """Return uniform numbers in [0, 1) of shape (samples, DRAWS); row i is that of sample i.
 
     The generator is counter-based and rows follow each other, so row i does not depend on how
     many samples there are.
     """
-    generator = keyed_generator(seed, epoch, AUGMENTATION_STREAM)
+    generator = keyed_generator(seed, epoch, stream)
     return generator.random((samples, DRAWS), dtype=np.float32)
 
 

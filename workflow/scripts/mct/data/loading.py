@@ -20,6 +20,7 @@ from mct.base.partition import GlobalBatch, block
 from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
 from mct.data.augmentation import (
+    AUGMENTATION_STREAM,
     DRAWS,
     ORDER_STREAM,
     WINDOW_STREAM,
@@ -130,8 +131,10 @@ class BatchReader:
         shuffle_window: int = 0,
         threads: int = 1,
         buffers: Buffers | None = None,
+        augmentation_stream: int = AUGMENTATION_STREAM,
     ):
         self._set, self._size, self._seed = image_set, settings.size, seed
+        self._stream = augmentation_stream
         self._ranks, self._rank, self._window = ranks, rank, shuffle_window
         self._pictures = PictureReader(image_set, Viewer.of(settings), threads)
         self._buffers: Buffers = buffers or OwnBuffers()
@@ -184,7 +187,9 @@ class BatchReader:
             if self._window
             else epoch_order(self._seed, epoch, len(self._set))
         )
-        self._draws = draw_parameters(self._seed, epoch, int(self._set.sample.max()) + 1)
+        self._draws = draw_parameters(
+            self._seed, epoch, int(self._set.sample.max()) + 1, self._stream
+        )
         self._epoch = epoch
 
 

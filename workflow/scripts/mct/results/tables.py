@@ -126,8 +126,8 @@ def deployed_accuracies(
     }
 
 
-def paired_difference(differences: Sequence[float]) -> list[float]:
-    """Return the mean of paired differences and the ends of its 95 % interval (Student's t).
+def paired_difference(differences: Sequence[float], percent: float = 95) -> list[float]:
+    """Return the mean of paired differences and the ends of its interval (Student's t).
 
     The mean alone for one difference, nothing for none.
     """
@@ -139,7 +139,7 @@ def paired_difference(differences: Sequence[float]) -> list[float]:
     from scipy.stats import t  # slow to import
 
     error = statistics.stdev(differences) / len(differences) ** 0.5
-    reach = float(t.ppf(0.975, len(differences) - 1)) * error
+    reach = float(t.ppf(0.5 + percent / 200, len(differences) - 1)) * error
     return [mean, mean - reach, mean + reach]
 
 
