@@ -3,8 +3,9 @@
     python benchmarks/compare_settings.py --trials benchmarks/trials_mct.yaml --output benchmarks/trials_mct
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
-configuration, the first being the reference. Trials run one after another in one folder of results, so
-that a stage that a trial does not change is not repeated. Trials of the output's .tsv are not run again.
+configuration. Differences are to the first trial, or within each trial to its method `reference`; their
+interval has `interval` percent (95). Trials run one after another in one folder of results, so that a
+stage that a trial does not change is not repeated. Trials of the output's .tsv are not run again.
 """
 
 import argparse
@@ -23,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 from mct.results.tables import Row, Run, paired_difference, read_results, spread, write_table
 
 CAPTION = """Measured: top-1 % of the deployed model after the last epoch, on the {split} split, mean and
-sample standard deviation over seeds; differences to the first trial (to its method of that name, else
-to its first), seed by seed, in points, with their 95 % interval (Student's t). `{command}`"""
+sample standard deviation over seeds; differences to {reference}, seed by seed, in points, with their
+{interval:g} % interval (Student's t). `{command}`"""
+FIRST = "the first trial (to its method of that name, else to its first)"
 
 
 def main() -> None:
@@ -44,9 +46,7 @@ def main() -> None:
         config = merge(config, dict(map(read_item, options.config)))
         run_workflow(study["configfile"], config, options.cores)
         rows += [{"trial": name, **row} for row in measured(config)]
-        first = [row for row in rows if row["trial"] == rows[0]["trial"]]
-        caption = CAPTION.format(split=config["split"], command=" ".join(["python", *sys.argv]))
-        write_table([compared(row, first) for row in rows], table, " ".join(caption.split()))
+        write_rows(rows, study, table)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -97,13 +97,36 @@ def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) ->
     }  # fmt: skip
 
 
-def compared(row: Row, first: list[Row]) -> Row:
-    """Return a row with its difference to the first trial's row of its method, else its first."""
-    reference = next((other for other in first if other["method"] == row["method"]), first[0])
+def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:
+    """Write the rows with their differences, as a table and as text."""
+    percent, method = study.get("interval", 95), study.get("reference")
+    caption = CAPTION.format(
+        split=study["config"]["split"], interval=percent, command=" ".join(["python", *sys.argv]),
+        reference=f"`{method}` in the same trial" if method else FIRST,
+    )  # fmt: skip
+    compared = [
+        {**row, **difference(row, reference_of(row, rows, method), percent)} for row in rows
+    ]
+    write_table(compared, table, " ".join(caption.split()))
+
+
+def reference_of(row: Row, rows: list[Row], method: str | None) -> Row:
+    """Return the row that a row is compared with: of a method in its trial, else of the first trial."""
+    trial = row["trial"] if method else rows[0]["trial"]
+    others = [other for other in rows if other["trial"] == trial]
+    return next(
+        (other for other in others if other["method"] == (method or row["method"])), others[0]
+    )
+
+
+def difference(row: Row, reference: Row, percent: float) -> Row:
+    """Return the mean of the differences to a reference seed by seed, and its interval."""
     own, others = by_seed(row), by_seed(reference)
     differences = [own[seed] - others[seed] for seed in own if seed in others]
-    texts = [] if row is reference else [f"{x:+.2f}" for x in paired_difference(differences)]
-    return {**row, **dict(zip(("minus_first", "low", "high"), [*texts, "", "", ""], strict=False))}
+    texts = (
+        [] if row is reference else [f"{x:+.2f}" for x in paired_difference(differences, percent)]
+    )
+    return dict(zip(("difference", "low", "high"), [*texts, "", "", ""], strict=False))
 
 
 def by_seed(row: Row) -> dict[str, float]:
