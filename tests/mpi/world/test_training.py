@@ -401,3 +401,22 @@ def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set, fol
     noise = {"rate": 0.9, "upper": 0.9}
     after = parameters_of(calibrate(topology, image_set, settings, folder, noise=noise).learner)
     assert np.array_equal(before, after) == (topology.role == 0)
+
+
+def test_a_wrong_noise_rate_changes_nothing_where_the_pair_teaches_all_samples(
+    topology, image_set, folder
+):
+    """The defaults of method `mct`: the posterior takes the place of the selection."""
+    settings = calibration_settings(
+        **{**POSTERIOR, "soft_target_weight": 1.0, "warmup_epochs": 0, "strictness": 0}
+    )
+    with_rate = [
+        calibrate(
+            topology, image_set, settings, folder / str(rate), noise={"rate": rate, "upper": rate}
+        )
+        for rate in (0.1, 0.5)
+    ]
+    parameters = [parameters_of(coupling.learner) for coupling in with_rate]
+    np.testing.assert_array_equal(*parameters)
+    if topology.world_comm.rank == 0:
+        assert (with_rate[0].record.selected != with_rate[1].record.selected).any()
