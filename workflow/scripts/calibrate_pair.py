@@ -13,11 +13,10 @@ from mct.learning.learner import Learner
 from mct.learning.models import load_model, save_weights
 from mct.parallel.comm import check_world_size, local_rank, split_world, world
 from mct.stage import entry
-from mct.stage.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.stage.checkpoint import Checkpoints, hold_stage, kept_execution, stage_folder
 from mct.stage.compute import choose_compute
 from mct.stage.progress import Progress
 from mct.stage.record import training_record, write_record
-from mct.stage.watch import StageLock
 
 
 def main() -> None:
@@ -32,8 +31,8 @@ def main() -> None:
     names = ("noisy", "clean", "noise", "confusion", *methods.ROLES)
     inputs = [getattr(arguments, name) for name in names]
     saved = stage_folder(arguments, Path(__file__), inputs)
-    execution = kept_execution(saved, entry.read_execution(arguments.execution))
-    lock = StageLock(saved.parent) if world_comm.rank == 0 else None
+    lock = hold_stage(world_comm, saved.parent)
+    execution = kept_execution(world_comm, saved, entry.read_execution(arguments.execution))
     compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     role = methods.ROLES[topology.role]

@@ -14,11 +14,10 @@ from mct.learning.objectives import build_objective
 from mct.learning.training import Training, constant_samples, plan_training, summarise
 from mct.parallel.comm import check_world_size, local_rank, world
 from mct.stage import entry
-from mct.stage.checkpoint import Checkpoints, kept_execution, stage_folder
+from mct.stage.checkpoint import Checkpoints, hold_stage, kept_execution, stage_folder
 from mct.stage.compute import choose_compute
 from mct.stage.progress import Progress
 from mct.stage.record import training_record, write_record
-from mct.stage.watch import StageLock
 
 
 def main() -> None:
@@ -32,8 +31,8 @@ def main() -> None:
     indices = {"noisy": arguments.noisy, "clean": arguments.clean}
     given = (*arguments.start, *arguments.evidence, *initial_files(settings.model))
     saved = stage_folder(arguments, Path(__file__), (*indices.values(), *given))
-    execution = kept_execution(saved, entry.read_execution(arguments.execution))
-    lock = StageLock(saved.parent) if comm.rank == 0 else None
+    lock = hold_stage(comm, saved.parent)
+    execution = kept_execution(comm, saved, entry.read_execution(arguments.execution))
     compute = choose_compute(settings.model.precision, execution, local_rank(comm))
     image_set = open_training_set(settings.training_set, indices)
     sizes = read_sizes(indices)

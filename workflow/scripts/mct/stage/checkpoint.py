@@ -30,7 +30,7 @@ from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
-from mct.stage.watch import StallWatch, watch_for_termination
+from mct.stage.watch import StageLock, StallWatch, watch_for_termination
 
 KEPT = 2
 META = "execution.json"
@@ -64,6 +64,16 @@ def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> 
     for path in inputs:
         digest.update(file_digest(path).encode())
     return arguments.checkpoints / digest.hexdigest()[:24]
+
+
+def hold_stage(world_comm: Comm, folder: Path) -> StageLock | None:
+    """Return the right to run a stage, which rank 0 holds; no rank has it earlier. Collective.
+
+    Its former holder may leave a last checkpoint before it gives way.
+    """
+    lock = StageLock(folder) if world_comm.rank == 0 else None
+    world_comm.Barrier()
+    return lock
 
 
 class Checkpoints:
@@ -100,9 +110,11 @@ class Checkpoints:
     def resume(self, stage: Resumable) -> int:
         """Restore the newest checkpoint, if there is one; return the step to go on with.
 
-        Collective. On another number of ranks, what is each rank's own becomes its mean.
+        Collective. On another number of ranks, what is each rank's own becomes its mean. Rank 0
+        looks for all: other hosts may not see yet what is new in a folder.
         """
-        step, path = max(whole_checkpoints(self._folder), default=(0, None))
+        newest = max(whole_checkpoints(self._folder), default=(0, None))
+        step, path = self._world.bcast(newest)
         if self._world.rank == 0:
             Attempts.of_this_job().start_at(step)
         if path is None:
@@ -195,16 +207,17 @@ def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:
     return np.asarray(row)  # a row of numbers is a scalar
 
 
-def kept_execution(folder: Path, execution: ExecutionSettings) -> ExecutionSettings:
+def kept_execution(
+    world_comm: Comm, folder: Path, execution: ExecutionSettings
+) -> ExecutionSettings:
     """Return the settings that a stage goes on with: those that influence bits as it began.
 
     A stage that is taken up again keeps its number of threads and size of buckets, whatever the
-    configuration says by then.
+    configuration says by then. Collective; by what rank 0 sees.
     """
     newest = max(whole_checkpoints(folder), default=None)
-    if newest is None:
-        return execution
-    return replace(execution, **json.loads((newest[1] / META).read_text()))
+    kept = json.loads((newest[1] / META).read_text()) if newest and world_comm.rank == 0 else {}
+    return replace(execution, **world_comm.bcast(kept))
 
 
 def whole_checkpoints(folder: Path) -> list[tuple[int, Path]]:

@@ -96,6 +96,9 @@ class StageLock:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "lock"
         self._file = self._path.open("a+")
+        self._token = json.dumps(
+            {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
+        )
         holder = self._read()
         self._write()
         self._acquire(holder)
@@ -109,9 +112,6 @@ class StageLock:
             return ""
 
     def _write(self) -> None:
-        self._token = json.dumps(
-            {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
-        )
         self._file.truncate(0)
         self._file.write(self._token)
         self._file.flush()
@@ -124,6 +124,8 @@ class StageLock:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 sleep(0.1)
+                if self._read() != self._token:  # one that began at the same time wrote over it
+                    self._write()
             except OSError:  # the file system knows no locks
                 return None
         known = json.loads(holder or "{}")
