@@ -78,8 +78,9 @@ def run(main: Callable[[], None]) -> None:
             raise
         if _rank():
             time.sleep(SECONDS_OF_SILENCE)
-        print(f"error: {line}", file=sys.stderr, flush=True)
         with suppress(OSError):  # the disk may be full
+            print(f"error: {line}", file=sys.stderr, flush=True)
+        with suppress(OSError):
             Attempts.of_this_job().refuse(line)
         raise SystemExit(USER_ERROR) from None
 
