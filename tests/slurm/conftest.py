@@ -10,7 +10,7 @@ from pathlib import Path
 import cluster
 import pytest
 from projects import run_snakemake
-from workflows import new_project
+from workflows import epochs_in, new_project
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,16 +27,20 @@ def up() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def prepared(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project whose pair is pretrained, and calibrated once, on this machine."""
-    project = new_project(
-        tmp_path_factory.mktemp("prepared") / "project",
-        methods=["mct_paper"],
-        calibration={"epochs": 150},
-        execution={"checkpoint_steps": 50},
-    )
-    run = run_snakemake(project, TARGET, "--cores", 2, "--configfile", "tiny.yaml")
-    assert run.returncode == 0, run.stdout + run.stderr
+    """Return a project whose pair is pretrained, and calibrated once, on this machine.
+
+    Calibration is as long as tests need to interfere with it, however fast the machine.
+    """
+    folder = tmp_path_factory.mktemp("prepared")
+    sections = {"methods": ["mct_paper"], "execution": {"checkpoint_steps": 50}}
+    epochs = 150
+    for name in ("sample", "project"):
+        project = new_project(folder / name, **sections, calibration={"epochs": epochs})
+        run = run_snakemake(project, TARGET, "--cores", 2, "--configfile", "tiny.yaml")
+        assert run.returncode == 0, run.stdout + run.stderr
+        epochs = epochs_in(SECONDS_OF_STEPS, (project / TARGET).parent)
     return project
 
 
+SECONDS_OF_STEPS = 15
 TARGET = "results/tiny/models/tiny/mct_paper/seed0_ranks2/primary.safetensors"

@@ -3,20 +3,23 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cluster
 import pytest
 from projects import run_snakemake
-from workflows import MODEL, Workflow, begin_requeued, kill_rank, node_of, slurm, wait_for
+from workflows import MODEL, SECONDS, Workflow, begin_requeued, kill_rank, node_of, slurm, wait_for
 
-SECONDS_OF_STEPS = 75
+SECONDS_OF_STEPS = 90
 """Of a calibration in q_test_short, which is signalled in the first of its two minutes."""
 
 
 @pytest.fixture
-def workflow(prepared: Path, tmp_path: Path) -> Workflow:
-    return Workflow(prepared, tmp_path)
+def workflow(prepared: Path, tmp_path: Path) -> Iterator[Workflow]:
+    workflow = Workflow(prepared, tmp_path)
+    yield workflow
+    workflow.end()
 
 
 def test_a_cancelled_job_is_tried_again_and_goes_on(workflow: Workflow):
@@ -80,6 +83,9 @@ def test_a_dead_node_loses_its_job(workflow: Workflow):
 def test_a_restarted_controller_changes_nothing(workflow: Workflow):
     run = workflow.start()
     job = workflow.wait_for_training(run)
+    # It saves what it knows every few seconds; before that it would not know that the job runs.
+    saved = cluster.FOLDER / "state/job_state"
+    wait_for(lambda: saved.stat().st_mtime > workflow.last_start() + 1, run, workflow.output)
     cluster.restart_controller(signal.SIGKILL)
     workflow.finish(run)
     assert workflow.jobs() == [job]
@@ -124,7 +130,8 @@ def test_a_time_limit_is_passed_in_pieces(workflow: Workflow):
     epochs = f"calibration={{epochs: {workflow.epochs_in(SECONDS_OF_STEPS)}}}"
     limits = ["calibrate_pair:slurm_partition=q_test_short", "calibrate_pair:runtime=2"]
     run = workflow.start("--set-resources", *limits, "--config", epochs)
-    while run.poll() is None:
+    deadline = time.monotonic() + 3 * SECONDS
+    while run.poll() is None and time.monotonic() < deadline:
         begin_requeued()
         time.sleep(15)
     assert run.returncode == 0, workflow.output.read_text()

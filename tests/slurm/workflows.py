@@ -1,6 +1,7 @@
 """A workflow on the cluster that a test interferes with while it runs."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import kills
 import psutil
 import yaml
-from projects import copy_project, run_snakemake, write_config
+from projects import copy_project, write_config
 from safetensors.numpy import load_file
 from trees import write_clothing1m
 
@@ -42,23 +43,33 @@ class Workflow:
         self._target = f"{MODEL}/primary.safetensors"
         self._reference = prepared / MODEL
         self.output = self.project / "output.txt"
+        self._runs: list[psutil.Popen] = []
 
     def start(self, *options: str) -> psutil.Popen:
         """Start snakemake with the profile for calibration."""
         command = [sys.executable, "-m", "snakemake", self._target, "--profile", "slurm"]
         with self.output.open("a") as output:
-            return psutil.Popen(
+            run = psutil.Popen(
                 [*command, "--configfile", "tiny.yaml", *options],
                 cwd=self.project,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
+        self._runs.append(run)
+        return run
+
+    def end(self) -> None:
+        """End what a failed test leaves: workflows and their jobs."""
+        alive = [run for run in self._runs if run.poll() is None]
+        for run in alive:
+            os.killpg(run.pid, signal.SIGKILL)
+        if alive:
+            slurm("scancel", *self.submitted())
 
     def unlock(self) -> None:
-        """Remove the locks of a workflow that was killed."""
-        run = run_snakemake(self.project, "--unlock", "--configfile", "tiny.yaml", "--cores", 1)
-        assert run.returncode == 0, run.stderr
+        """Remove the locks of a workflow that was killed, as --unlock does, but at once."""
+        shutil.rmtree(self.project / ".snakemake/locks")
 
     def submitted(self) -> list[int]:
         """Return the numbers of the jobs that were submitted."""
@@ -92,14 +103,20 @@ class Workflow:
 
     def epochs_in(self, seconds: float) -> int:
         """Return how many epochs of calibration this machine does in some seconds."""
-        record = json.loads((self._reference / "record.json").read_text())
-        return round(seconds * record["settings"]["epochs"] / record["training_seconds"])
+        return epochs_in(seconds, self._reference)
 
     def jobs(self) -> list[int]:
         """Return the numbers of the jobs that started, in the order of their starts."""
+        return [job for _, job in self._starts()]
+
+    def last_start(self) -> float:
+        """Return when the last job noted its start, in seconds since the epoch."""
+        return self._starts()[-1][0] / 1e9
+
+    def _starts(self) -> list[tuple[int, int]]:
         found = self.project.glob("results/tiny/jobs/*.json")
-        starts = sorted((float(path.stem.partition("-")[2]), path.stem) for path in found)
-        return [int(stem.partition("-")[0]) for _, stem in starts]
+        names = [path.stem.partition("-") for path in found]
+        return sorted((int(nanoseconds), int(job)) for job, _, nanoseconds in names)
 
 
 def wait_for(condition: Callable[[], bool], run: psutil.Popen | None, output: Path) -> None:
@@ -118,12 +135,20 @@ def slurm(*command: object) -> str:
     return done.stdout
 
 
+def epochs_in(seconds: float, model: Path) -> int:
+    """Return how many epochs are done in some seconds, as fast as those of a model's folder."""
+    record = json.loads((model / "record.json").read_text())
+    return round(seconds * record["settings"]["epochs"] / record["training_seconds"])
+
+
 def begin_requeued() -> None:
     """Put off requeued jobs for seconds, not Slurm's two minutes: their nodes end the old one first."""
     waiting = ["squeue", "--noheader", "--states=PENDING", "--format=%A %r"]
-    for job, reason in map(str.split, slurm(*waiting).splitlines()):
-        if reason == "BeginTime":
-            slurm("scontrol", "update", f"JobId={job}", "StartTime=now+5")
+    for line in slurm(*waiting).splitlines():
+        job, _, reason = line.partition(" ")
+        if reason == "BeginTime":  # it may begin just now, and then it is refused
+            later = ["scontrol", "update", f"JobId={job}", "StartTime=now+5"]
+            subprocess.run(later, capture_output=True, check=False)
 
 
 def node_of(job: int) -> str:

@@ -20,9 +20,9 @@ time.sleep(60 if len(sys.argv) < 3 else 0)
 STALL = """
 import time
 from mct.stage.watch import StallWatch
-watch = StallWatch(0.5)
-for _ in range(4):
-    time.sleep(0.3)
+watch = StallWatch(2)
+for _ in range(8):
+    time.sleep(0.4)
     watch.note_progress()
 print("alive", flush=True)
 time.sleep(60)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-SECONDS_TO_END = 10
+SECONDS_TO_END = 60
 """Within this time all processes of a job have ended after one of them was killed."""
 SECONDS_OF_OTHERS = 180
 """Snakemake lets other running jobs end before it does."""
