@@ -42,5 +42,5 @@ def prepared(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-SECONDS_OF_STEPS = 15
+SECONDS_OF_STEPS = 10
 TARGET = "results/tiny/models/tiny/mct_paper/seed0_ranks2/primary.safetensors"
