@@ -77,8 +77,9 @@ def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
 
 def measured(config: dict[str, Any]) -> list[Row]:
     """Return the rows of a configuration's methods and numbers of ranks, without differences."""
-    folder = Path(config.get("results", "results")) / config["experiment"] / "evaluation"
-    runs = read_results(folder.glob(f"*/{config['split']}/*/*/primary.json"))
+    folder = Path(config.get("results", "results")) / config["experiment"]
+    dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
+    runs = read_results(folder.glob(f"evaluation/{dataset}/{config['split']}/*/*/primary.json"))
     seeds = config["seeds"]
     return [
         make_row(method, ranks, {seed: runs[Run(method, seed, ranks, "primary")] for seed in seeds})
