@@ -31,12 +31,12 @@ FIRST = "the first trial (to its method of that name, else to its first)"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=Path, required=True)
+    parser.add_argument("--trials", type=argparse.FileType(), required=True)
     parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--output", type=Path, required=True, help="results, without ending")
     options = parser.parse_args()
-    study = yaml.safe_load(options.trials.read_text())
+    study = yaml.safe_load(options.trials)
     table = options.output.with_suffix(".tsv")
     rows = read_rows(table)
     for name, changes in study["trials"].items():
