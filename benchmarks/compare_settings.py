@@ -1,11 +1,12 @@
 """Accuracy of settings beside one another, seed by seed, each a run of the workflow.
 
-    python benchmarks/compare_settings.py --trials benchmarks/trials_mct.yaml --output benchmarks/trials_mct
+    python benchmarks/compare_settings.py benchmarks/trials/mct.yaml
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration. Differences are to the first trial, or within each trial to its method `reference`; their
 interval has `interval` percent (95). Trials run one after another in one folder of results, so that a
-stage that a trial does not change is not repeated. Trials of the output's .tsv are not run again.
+stage that a trial does not change is not repeated. The results lie beside the file, as .tsv and .md;
+trials of that .tsv are not run again.
 """
 
 import argparse
@@ -31,13 +32,12 @@ FIRST = "the first trial (to its method of that name, else to its first)"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=argparse.FileType(), required=True)
+    parser.add_argument("trials", type=argparse.FileType())
     parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--output", type=Path, required=True, help="results, without ending")
     options = parser.parse_args()
     study = yaml.safe_load(options.trials)
-    table = options.output.with_suffix(".tsv")
+    table = Path(options.trials.name).with_suffix(".tsv")
     rows = read_rows(table)
     for name, changes in study["trials"].items():
         if name in [row["trial"] for row in rows]:
