@@ -1,11 +1,14 @@
 """Fixtures of tests that run on every rank of an MPI job at the same time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from mpi4py import MPI
+from replicas import noisy_set
 
+from mct.data.imagesets import ImageSet
 from mct.parallel.comm import Topology, split_world
 
 
@@ -37,3 +40,16 @@ def topology(world: MPI.Intracomm) -> Iterator[Topology]:
     split = split_world(world)
     yield split
     split.free()
+
+
+@pytest.fixture
+def folder(world: MPI.Intracomm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder that all ranks share."""
+    own = tmp_path_factory.mktemp("shared") if world.rank == 0 else None
+    yield world.bcast(own)
+    world.Barrier()
+
+
+@pytest.fixture
+def image_set() -> ImageSet:
+    return noisy_set()

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mct.base.settings import ExecutionSettings
 from mct.stage import checkpoint
@@ -43,11 +42,6 @@ class Counter:
 
     def restore(self, shared, own, progress):
         self.value = float(shared["value"][0])
-
-
-@pytest.fixture
-def folder(world, tmp_path_factory) -> Path:
-    return Path(world.bcast(str(tmp_path_factory.mktemp("stage")) if world.rank == 0 else None))
 
 
 def test_no_rank_has_a_stage_before_its_former_holder_is_gone(world, folder):

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 import torch
-from test_training import calibrate, calibration_settings, parameters_of
+from replicas import parameters_of
+from test_calibration import calibrate, calibration_settings
 
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import plan_batches

@@ -168,8 +168,7 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     Predictions for the teacher are forward passes, a third of a step each.
     """
     section = calibration_section(config, method)
-    views = section["teacher_views"]
-    predictions = views if section["teacher_average_epochs"] or views > 1 else 0
+    predictions = bool(section["teacher_average_epochs"]) + section["teacher_views"] - 1
     return float(_calibration_shares(config, method).max()) + predictions / 3
 
 

@@ -54,13 +54,18 @@ class Teacher:
         return teacher * self._settings.sharpening, other
 
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
-        """Return this rank's model's prediction as logits, shape (b, K), without gradient."""
-        views = [images, images.flip(3)][: self._settings.teacher_views]
-        if self._average is None and len(views) == 1:
-            return logits.detach()
-        weights = {} if self._average is None else self._average.tensors
-        predictions = [torch.softmax(self._learner.infer(view, weights), dim=1) for view in views]
-        return log_mean(torch.stack(predictions))
+        """Return this rank's model's prediction as logits, shape (b, K), without gradient.
+
+        A model without averages has already said in `logits` what it makes of the first view.
+        """
+        first, weights = logits.detach(), {}
+        if self._average is not None:
+            weights = self._average.tensors
+            first = self._learner.infer(images, weights)
+        if self._settings.teacher_views == 1:
+            return first
+        second = self._learner.infer(images.flip(3), weights)
+        return log_mean(torch.stack([first, second]).softmax(dim=2))
 
     def follow(self) -> None:
         """Take in the model's weights after a step."""

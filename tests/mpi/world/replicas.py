@@ -1,0 +1,115 @@
+"""A model of a convolution on random pictures in float64, on the ranks of a communicator.
+
+Without norm and dropout, so that between numbers of ranks only the order of sums differs.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import torch
+from mpi4py import MPI
+from torch import nn
+
+from mct.base.partition import GlobalBatch
+from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.clean_batches import CleanReader
+from mct.data.imagesets import ImageSet
+from mct.data.loading import Batch, BatchReader
+from mct.learning.learner import Learner
+from mct.learning.losses import cross_entropy
+from mct.learning.objectives import Objective, equal_weights
+from mct.stage.checkpoint import Checkpoints
+from mct.stage.compute import Compute
+
+CLASSES, SIZE, SAMPLES = 4, 8, 37
+IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
+OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=10)
+DOUBLE = Compute(device=torch.device("cpu"), dtype=torch.float64)
+
+
+class PixelSet(ImageSet):
+    """Random pictures in memory instead of shards."""
+
+    def read(self, position: int) -> np.ndarray:
+        generator = np.random.default_rng(int(self.sample[position]))
+        return generator.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def noisy_set() -> ImageSet:
+    """Return pictures with random labels, of which a few are in the clean set too."""
+    labels = np.random.default_rng(0).integers(0, CLASSES, (2, SAMPLES))
+    nowhere = np.zeros(SAMPLES, np.int64)
+    return PixelSet(
+        shards=[], shard=nowhere, index=nowhere, sample=np.arange(SAMPLES), label=labels[0],
+        observed=labels[0], true=labels[1], in_clean=np.arange(SAMPLES) < 5, classes=CLASSES,
+    )  # fmt: skip
+
+
+def clean_set() -> ImageSet:
+    """Return eleven pictures with true labels: a pass over them ends within a step."""
+    labels, nowhere = np.arange(11) % CLASSES, np.zeros(11, np.int64)
+    return PixelSet(
+        shards=[], shard=nowhere, index=nowhere, sample=100 + np.arange(11), label=labels,
+        observed=labels, true=labels, in_clean=np.ones(11, bool), classes=CLASSES,
+    )  # fmt: skip
+
+
+def clean_reader_on(comm: MPI.Intracomm, count: int, seed: int = 9) -> CleanReader:
+    return CleanReader(
+        clean_set() if count else None, IMAGES, count=count, seed=seed, ranks=comm.size,
+        rank=comm.rank,
+    )  # fmt: skip
+
+
+def plain_model(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 5, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(45, CLASSES)]
+    return nn.Sequential(*layers)
+
+
+class SignallingReader(BatchReader):
+    """Sends SIGUSR1 to its own process when it reads the batch of a given step."""
+
+    def __init__(self, reader: BatchReader, step: int) -> None:
+        self._reader, self._step = reader, step
+
+    def read(self, plan: GlobalBatch) -> Batch:
+        if plan.step == self._step:
+            os.kill(os.getpid(), signal.SIGUSR1)  # it may be another thread that reads
+        return self._reader.read(plan)
+
+    def cancel(self) -> None:
+        self._reader.cancel()
+
+
+def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
+    # Small buckets, so that several travel.
+    return Learner(
+        plain_model(seed),
+        compute=DOUBLE,
+        comm=comm,
+        images=IMAGES,
+        optimizer=OPTIMIZER,
+        execution=ExecutionSettings(bucket_bytes=400),
+    )
+
+
+def reader_on(comm: MPI.Intracomm, image_set: ImageSet) -> BatchReader:
+    return BatchReader(image_set, IMAGES, seed=5, ranks=comm.size, rank=comm.rank)
+
+
+def parameters_of(learner: Learner) -> np.ndarray:
+    return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
+
+
+def checkpoints_in(
+    folder: Path, world: MPI.Intracomm, model: MPI.Intracomm, role: str
+) -> Checkpoints:
+    never = ExecutionSettings(checkpoint_minutes=0)
+    return Checkpoints(folder, never, world_comm=world, model_comm=model, role=role)
+
+
+def plain_objective(comm: MPI.Intracomm) -> Objective:
+    return Objective(cross_entropy, equal_weights, np.zeros(SAMPLES, bool))

@@ -1,0 +1,218 @@
+"""Pairs do what one pair does: same masks, same targets, same weights.
+
+In float64 on a model without norm and dropout, where only the order of sums differs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mpi4py import MPI
+from replicas import (
+    CLASSES,
+    IMAGES,
+    OPTIMIZER,
+    SAMPLES,
+    SIZE,
+    SignallingReader,
+    checkpoints_in,
+    clean_reader_on,
+    make_learner,
+    parameters_of,
+    plain_objective,
+    reader_on,
+)
+
+from mct.base.errors import StageInterruptedError
+from mct.base.methods import ROLES
+from mct.base.settings import CalibrationSettings, ModelSettings
+from mct.calibration.coupling import Coupling, plan_calibration
+from mct.calibration.teachers import Teacher
+from mct.data.imagesets import ImageSet
+from mct.labels.selection import select_within
+from mct.learning.training import Training
+from mct.parallel.comm import Topology
+from mct.stage.progress import Progress
+
+NOISE = {
+    "rate": 0.3,
+    "upper": 0.35,
+    "class_rates": [0.3] * CLASSES,
+    "class_uppers": [0.35] * CLASSES,
+}
+CONFUSION = 0.1 + 0.6 * np.eye(CLASSES)
+
+
+def calibration_settings(**changes: object) -> CalibrationSettings:
+    values = {
+        "images": IMAGES, "optimizer": OPTIMIZER, "epochs": 2, "learning_rate": 0.05,
+        "model": ModelSettings(name="small_cnn", initial_weights=None, precision="float64"),
+        "schedule": "linear", "soft_target_weight": 0.5, "temperature": 2.0, "targets": "soft",
+        "selection": "global", "selector": "pair", "seed": 0,
+    }  # fmt: skip
+    return CalibrationSettings(**{**values, **changes})
+
+
+def calibrate(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    folder: Path,
+    **changes: object,
+) -> Coupling:
+    learner = make_learner(topology.group_comm, seed=topology.role)
+    progress = Progress("test", total_samples=1)
+    noise = {**NOISE, **changes.get("noise", {})}
+    coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
+    count = (settings.clean_per_batch_auxiliary, settings.clean_per_batch_primary)[topology.role]
+    clean_reader = clean_reader_on(topology.group_comm, count, seed=20 + topology.role)
+    reader = changes.get("reader") or reader_on(topology.group_comm, image_set)
+    if "stop_after" in changes and topology.world_comm.rank == 1:
+        reader = SignallingReader(reader, changes["stop_after"])
+    role = ROLES[topology.role]
+    checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
+    plan = plan_calibration(settings, len(image_set), role)
+    coupling.run(reader, clean_reader, plan, checkpoints, changes.get("prefetch", 0))
+    return coupling
+
+
+CLEAN = {"clean_per_batch_auxiliary": 3, "clean_per_batch_primary": 5}
+PAIR = {"teacher": "pair", "taught_models": "both", "taught_samples": "all"}
+POSTERIOR = {
+    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7, "warmup_epochs": 1.5,
+    "teacher_average_epochs": 0.5, "teacher_views": 2, "sharpening": 1.5,
+    "confidence_memory": 0.6, "strictness": 0.2,
+}  # fmt: skip
+FORMS = {
+    "paper": {},
+    "per_class": {"selection": "per_class"},
+    "all taught by the pair": {**CLEAN, **PAIR},
+    "taught by each other": {**CLEAN, **PAIR, "teacher": "partner"},
+    "taught by two views": {**CLEAN, **PAIR, "teacher_views": 2},
+    "posterior, averages, memory": POSTERIOR,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, folder):
+    settings = calibration_settings(**FORMS[form])
+    coupling = calibrate(topology, image_set, settings, folder / "all")
+    world = topology.world_comm
+    # Every pair calibrates alone too; the first pair's result is compared with that of all.
+    lone_world = topology.pair_comm.Dup()
+    lone = Topology(
+        world_comm=lone_world, group_comm=MPI.COMM_SELF, pair_comm=topology.pair_comm,
+        roles=(0, 1), indices=(0, 0), hosts=("a", "a"),
+    )  # fmt: skip
+    reference = calibrate(lone, image_set, settings, folder / f"pair{topology.group_comm.rank}")
+    np.testing.assert_allclose(
+        parameters_of(coupling.learner), parameters_of(reference.learner), rtol=1e-9, atol=1e-12
+    )
+    for name, values in coupling.history.arrays().items():
+        np.testing.assert_allclose(
+            values, reference.history.arrays()[name], rtol=1e-9, err_msg=name
+        )
+    if world.rank == 0:
+        np.testing.assert_array_equal(coupling.record.selected, reference.record.selected)
+        np.testing.assert_allclose(
+            coupling.record.confidence, reference.record.confidence, rtol=1e-6
+        )
+        assert not np.isnan(coupling.record.confidence).any()
+    lone_world.Free()
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"),
+    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2), ("partner", [(0, 1), (1, 0)])],
+)
+def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
+    both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
+    learner = make_learner(topology.group_comm, seed=0)
+    teacher = Teacher(learner, topology, calibration_settings(teacher=kind), set_size=SAMPLES)
+    logits = torch.from_numpy(np.log(both[topology.role])).float()[None]
+    taught, _ = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits)
+    expected = weights[topology.role] @ both
+    np.testing.assert_allclose(taught.softmax(dim=1)[0].numpy(), expected, rtol=1e-5)
+
+
+def test_the_second_view_is_the_mirrored_one(topology):
+    learner = make_learner(topology.group_comm, seed=topology.role)
+    settings = calibration_settings(teacher="pair", teacher_views=2)
+    teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
+    images = torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8)
+    images = torch.from_numpy(topology.pair_comm.bcast(images.numpy()))
+    first, second = (learner.forward(view, key=0).detach() for view in (images, images.flip(3)))
+    own = (first.softmax(dim=1) + second.softmax(dim=1)) / 2
+    expected = sum(topology.pair_comm.allgather(own.numpy())) / 2
+    taught, _ = teacher.teach(images, first)
+    np.testing.assert_allclose(taught.softmax(dim=1).numpy(), expected, rtol=1e-9)
+
+
+def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology):
+    confidence = np.random.default_rng(3).random((2, 64)).round(1).astype(np.float32)  # many ties
+    groups = np.zeros(64, np.int64)
+    masks = select_within(confidence.mean(axis=0), groups, [0.4], [0.4])
+    for other in topology.world_comm.allgather(masks):
+        np.testing.assert_array_equal(other, masks)
+
+
+@pytest.mark.parametrize("form", ["paper", "posterior, averages, memory"])
+def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, form, folder):
+    settings = calibration_settings(**FORMS[form])
+    whole = calibrate(topology, image_set, settings, folder / "whole")
+    with pytest.raises(StageInterruptedError, match="after step 6"):
+        calibrate(topology, image_set, settings, folder / "parts", stop_after=5)
+    resumed = calibrate(topology, image_set, settings, folder / "parts")
+    np.testing.assert_array_equal(parameters_of(resumed.learner), parameters_of(whole.learner))
+    for name, values in resumed.history.arrays().items():
+        np.testing.assert_array_equal(values, whole.history.arrays()[name], err_msg=name)
+    np.testing.assert_array_equal(resumed.record.confidence, whole.record.confidence)
+    np.testing.assert_array_equal(resumed.record.selected, whole.record.selected)
+
+
+def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(
+    topology, image_set, folder
+):
+    """With P = 0 all samples are selected and Mp's step is plain training."""
+    settings = calibration_settings(soft_target_weight=0.0, epochs=1)
+    no_noise = {"rate": 0.0, "upper": 0.0}
+    coupling = calibrate(topology, image_set, settings, folder / "pair", noise=no_noise)
+    if topology.role == 1:
+        group = topology.group_comm
+        alone = make_learner(group, seed=1)
+        progress = Progress("test", total_samples=1)
+        plan = plan_calibration(settings, SAMPLES)
+        parts = (reader_on(group, image_set), clean_reader_on(group, 0), plain_objective(group))
+        training = Training(alone, *parts, plan, progress)
+        training.run(checkpoints_in(folder / "alone", group, group, "primary"), prefetch=0)
+        # B - 1 of B samples are certain for Ma, all are expected clean for Mp.
+        np.testing.assert_allclose(parameters_of(coupling.learner), parameters_of(alone), rtol=1e-9)
+
+
+def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set, folder):
+    """M is 0 for B = 10 and P = .9: Ma skips its steps."""
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
+    settings = calibration_settings(epochs=1)
+    noise = {"rate": 0.9, "upper": 0.9}
+    after = parameters_of(calibrate(topology, image_set, settings, folder, noise=noise).learner)
+    assert np.array_equal(before, after) == (topology.role == 0)
+
+
+def test_a_wrong_noise_rate_changes_nothing_where_the_pair_teaches_all_samples(
+    topology, image_set, folder
+):
+    """The defaults of method `mct`: the posterior takes the place of the selection."""
+    settings = calibration_settings(
+        **{**POSTERIOR, "soft_target_weight": 1.0, "warmup_epochs": 0, "strictness": 0}
+    )
+    with_rate = [
+        calibrate(
+            topology, image_set, settings, folder / str(rate), noise={"rate": rate, "upper": rate}
+        )
+        for rate in (0.1, 0.5)
+    ]
+    parameters = [parameters_of(coupling.learner) for coupling in with_rate]
+    np.testing.assert_array_equal(*parameters)
+    if topology.world_comm.rank == 0:
+        assert (with_rate[0].record.selected != with_rate[1].record.selected).any()
