@@ -68,8 +68,8 @@ def read_item(item: str) -> tuple[str, Any]:
 def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
     """Run the workflow, or end with its exit code."""
     items = [f"{key}={json.dumps(value)}" for key, value in config.items()]
-    command = ["snakemake", "all", "--cores", str(cores), "--quiet", "all", "--show-failed-logs"]
-    command += ["--configfile", configfile, "--config", *items]
+    command = ["snakemake", "all", "--cores", str(cores), "--quiet", "progress"]
+    command += ["--show-failed-logs", "--configfile", configfile, "--config", *items]
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
