@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -32,12 +32,12 @@ FIRST = "the first trial (to its method of that name, else to its first)"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("trials", type=argparse.FileType())
+    parser.add_argument("trials", type=Path)
     parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
-    study = yaml.safe_load(options.trials)
-    table = Path(options.trials.name).with_suffix(".tsv")
+    study = read_trials(options.trials)
+    table = options.trials.with_suffix(".tsv")
     rows = read_rows(table)
     for name, changes in study["trials"].items():
         if name in [row["trial"] for row in rows]:
@@ -47,6 +47,30 @@ def main() -> None:
         run_workflow(study["configfile"], config, options.cores)
         rows += [{"trial": name, **row} for row in measured(config)]
         write_rows(rows, study, table)
+
+
+def read_trials(path: Path) -> dict[str, Any]:
+    """Return a file of trials, or end with one line and code 2."""
+    try:
+        study = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        end(f"{path}: no file of trials: {' '.join(str(error).split())}")
+    check_keys(path, study, {"configfile", "config", "trials"})
+    check_keys(f"{path}: config", study["config"], {"experiment", "methods", "seeds", "split"})
+    return study
+
+
+def check_keys(where: Path | str, section: object, keys: set[str]) -> None:
+    """End with one line and code 2 where a section lacks keys."""
+    missing = keys - set(section if isinstance(section, dict) else ())
+    if missing:
+        end(f"{where}: lacks {', '.join(sorted(missing))}")
+
+
+def end(message: str) -> NoReturn:
+    """End with one line and the exit code of users' mistakes."""
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
