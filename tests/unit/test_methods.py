@@ -10,23 +10,20 @@ from mct.base.methods import (
     CALIBRATED,
     METHODS,
     PRETRAINING,
-    ROLES,
     calibration_cost,
     calibration_settings,
-    clean_seed,
     cleannet_settings,
     confusion_kind,
     evaluation_settings,
     lineage,
-    model_seed,
     needed_trainings,
-    order_seed,
     preparations,
     roles_of,
-    samples_of,
     stage_epochs,
     training_settings,
 )
+from mct.base.partition import samples_of
+from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.base.settings import (
     CalibrationSettings,
     CleanNetSettings,
@@ -179,6 +176,25 @@ def test_settings_of_calibration_and_evaluation_follow_the_configuration():
     assert evaluation.images == calibration.images
     cleannet = parse(CleanNetSettings, cleannet_settings(CONFIG, seed=2))
     assert (cleannet.epochs, cleannet.seed) == (40, 2)
+
+
+def test_a_rate_of_its_own_is_that_of_its_methods_decay_alone():
+    config = copy.deepcopy(CONFIG)
+    config["calibration"]["learning_rates"] = {"mct": 0.4, "forward": 0.3}
+    pairs = {method: calibration_settings(config, method, 0) for method in CALIBRATED}
+    assert {method: pair["learning_rate"] for method, pair in pairs.items()} == {
+        "mct": 0.4, "mct_paper": 0.1,
+    }  # fmt: skip
+    single = {method: training_settings(config, method, 0) for method in ("forward", "glc")}
+    assert (single["forward"]["learning_rate"], single["glc"]["learning_rate"]) == (0.2, 0.2)
+    rates = {method: training["decay_learning_rate"] for method, training in single.items()}
+    assert rates == {"forward": 0.3, "glc": 0.1}
+
+
+def test_every_method_but_one_with_its_own_key_can_have_a_rate_of_its_own():
+    key = dict(describe_keys(load_schema()))["calibration.learning_rates"]
+    names = key["propertyNames"]["enum"]
+    assert names == [name for name, method in METHODS.items() if not method.continues]
 
 
 def test_execution_is_in_no_stages_settings():

@@ -49,9 +49,12 @@ def test_every_key_has_a_description_and_a_default(path):
 
 
 def test_no_section_takes_unknown_keys():
-    sections = [SCHEMA, *(part for part in KEYS.values() if part.get("type") == "object")]
+    sections = [SCHEMA, *(part for part in KEYS.values() if "properties" in part)]
     assert all(section["additionalProperties"] is False for section in sections)
-    assert len(sections) == 1 + sum("properties" in part for part in KEYS.values())
+    objects = {path for path, part in KEYS.items() if part.get("type") == "object"}
+    by_name = {path for path in objects if "properties" not in KEYS[path]}
+    assert by_name == {"calibration.learning_rates"}
+    assert all("enum" in KEYS[path]["propertyNames"] for path in by_name)
 
 
 def test_defaults_are_filled_in_at_every_level():
@@ -106,6 +109,9 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
         ("seeds", [2**64]),
         ("methods", ["mtc"]),
         ("calibration.learning_rate", float("inf")),
+        ("calibration.learning_rates", {"mtc": 0.2}),
+        ("calibration.learning_rates", {"mct": 0}),
+        ("calibration.learning_rates", {"mct": float("inf")}),
         ("calibration.temperature", 0),
         ("experiment", "a/b"),
         ("experiment", ".."),
@@ -124,6 +130,7 @@ def test_wrong_value_is_refused_with_its_key(path, value):
     [
         ("optimizer.batch_size", "3", 3),
         ("calibration.learning_rate", "1e-3", 0.001),
+        ("calibration.learning_rates", {"mct": "0.2"}, {"mct": 0.2}),
         ("dataset.noise_rate", "0.25", 0.25),
         ("dataset.noise_rate", "counted", "counted"),
         ("ranks", ["2", "4"], [2, 4]),

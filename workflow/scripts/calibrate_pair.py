@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mct.base import methods
 from mct.base.files import read_json
+from mct.base.roles import ROLES, clean_seed, model_seed
 from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, pair_reader, plan_calibration
 from mct.data.clean_batches import open_clean_reader
@@ -28,27 +28,27 @@ def main() -> None:
     check_world_size(world_comm, arguments.ranks)
     topology = split_world(world_comm)
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
-    names = ("noisy", "clean", "noise", "confusion", *methods.ROLES)
+    names = ("noisy", "clean", "noise", "confusion", *ROLES)
     inputs = [getattr(arguments, name) for name in names]
     saved = stage_folder(arguments, Path(__file__), inputs)
     lock = hold_stage(world_comm, saved.parent)
     execution = kept_execution(world_comm, saved, entry.read_execution(arguments.execution))
     compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
     image_set = open_set("noisy", indexed_files(arguments.noisy))
-    role = methods.ROLES[topology.role]
+    role = ROLES[topology.role]
     weights = getattr(arguments, role)
     model = load_model(settings.model, image_set.classes, settings.images.size, weights)
     learner = Learner(
         model, compute=compute, comm=topology.group_comm, images=settings.images,
         optimizer=settings.optimizer, execution=execution,
-        seed=(2, methods.model_seed(settings.seed, role)),
+        seed=(2, model_seed(settings.seed, role)),
     )  # fmt: skip
-    plans = {name: plan_calibration(settings, len(image_set), name) for name in methods.ROLES}
+    plans = {name: plan_calibration(settings, len(image_set), name) for name in ROLES}
     plan = plans[role]
     reader = pair_reader(topology, image_set, settings, execution)
     clean_reader = open_clean_reader(
         arguments.clean, settings.images, count=plan.clean_per_batch,
-        seed=methods.clean_seed(settings.seed, 2, role), ranks=topology.pairs,
+        seed=clean_seed(settings.seed, 2, role), ranks=topology.pairs,
         rank=topology.group_comm.rank, threads=execution.decoding_threads,
     )  # fmt: skip
     confusion = read_confusion(arguments.confusion) if settings.targets == "posterior" else None

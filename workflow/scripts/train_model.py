@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base import methods
+from mct.base.roles import clean_seed, model_seed, order_seed
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import open_clean_reader
 from mct.data.imagesets import open_training_set, read_sizes
@@ -37,7 +37,7 @@ def main() -> None:
     image_set = open_training_set(settings.training_set, indices)
     sizes = read_sizes(indices)
     plan = plan_training(settings, sizes, len(image_set))
-    seed = methods.model_seed(settings.seed, arguments.role)
+    seed = model_seed(settings.seed, arguments.role)
     model = build_model(settings.model, image_set.classes, settings.images.size, seed)
     for weights in arguments.start:
         load_weights(model, weights)
@@ -47,11 +47,11 @@ def main() -> None:
     )  # fmt: skip
     reader = BatchReader(
         image_set, settings.images, ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
-        seed=methods.order_seed(settings.seed, stage=1), shuffle_window=settings.shuffle_window,
+        seed=order_seed(settings.seed, stage=1), shuffle_window=settings.shuffle_window,
     )  # fmt: skip
     clean_reader = open_clean_reader(
         arguments.clean, settings.images, count=settings.clean_per_batch,
-        seed=methods.clean_seed(settings.seed, 1, arguments.role),
+        seed=clean_seed(settings.seed, 1, arguments.role),
         ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
     )  # fmt: skip
     evidence, before = next(iter(arguments.evidence), None), constant_samples(settings, sizes)

@@ -25,7 +25,7 @@ from replicas import (
 )
 
 from mct.base.errors import StageInterruptedError
-from mct.base.methods import ROLES
+from mct.base.roles import ROLES
 from mct.base.settings import CalibrationSettings, ModelSettings
 from mct.calibration.coupling import Coupling, plan_calibration
 from mct.calibration.teachers import Teacher

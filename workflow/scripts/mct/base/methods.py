@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mct.base.roles import ROLES
 from mct.base.settings import (
     CalibrationSettings,
     EvaluationSettings,
@@ -23,10 +24,7 @@ from mct.base.settings import (
     pick,
 )
 
-ROLES = ("auxiliary", "primary")
 Epochs = dict[str, float]
-CLEAN_SEEDS = 2**34
-"""Beyond every `order_seed`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,26 +170,6 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     return float(_calibration_shares(config, method).max()) + predictions / 3
 
 
-def model_seed(seed: int, role: str) -> int:
-    """Return the seed of a model's random start; Ma's differs from Mp's, baselines start like Mp."""
-    return 2 * seed + ROLES.index(role)
-
-
-def order_seed(seed: int, stage: int) -> int:
-    """Return the seed of order and augmentation in stage 1 (also of baselines) or stage 2."""
-    return 2 * seed + stage - 1
-
-
-def clean_seed(seed: int, stage: int, role: str) -> int:
-    """Return the seed of order and augmentation of clean samples in the batches of a model."""
-    return CLEAN_SEEDS * (1 + ROLES.index(role)) + order_seed(seed, stage)
-
-
-def samples_of(epochs: Epochs, set_sizes: Mapping[str, int]) -> int:
-    """Return how many samples `epochs` sizes of the named sets are."""
-    return round(sum(count * set_sizes[name] for name, count in epochs.items()))
-
-
 def _shared_sections(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "images": pick(config["images"], ImageSettings),
@@ -225,7 +203,13 @@ def _rates(config: Mapping[str, Any], method: str) -> tuple[float, float]:
     """Return the constant learning rate and that at the start of the decay."""
     if TRAININGS[method].continues:
         return (config["baselines"]["loss_correction"]["finetuning_learning_rate"],) * 2
-    return config["pretraining"]["learning_rate"], config["calibration"]["learning_rate"]
+    return config["pretraining"]["learning_rate"], decay_rate(config, method)
+
+
+def decay_rate(config: Mapping[str, Any], method: str) -> float:
+    """Return the learning rate at the start of a method's decay."""
+    section = config["calibration"]
+    return section["learning_rates"].get(method, section["learning_rate"])
 
 
 def calibration_section(config: Mapping[str, Any], method: str) -> dict[str, Any]:
@@ -236,8 +220,9 @@ def calibration_section(config: Mapping[str, Any], method: str) -> dict[str, Any
 def calibration_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
     """Return the `CalibrationSettings` of a method, as plain data."""
     section = pick(calibration_section(config, method), CalibrationSettings)
+    own = {"learning_rate": decay_rate(config, method), "seed": seed}
     window = config["shards"]["shuffle_window"]
-    return {**_shared_sections(config), **section, "seed": seed, "shuffle_window": window}
+    return {**_shared_sections(config), **section, **own, "shuffle_window": window}
 
 
 def cleannet_settings(config: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Who owns which part: index arithmetic in pure integers, tested without MPI."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mct.base.errors import UserError
@@ -93,3 +93,8 @@ def form_pairs(nodes: Sequence[int]) -> list[tuple[int, int]]:
     left_over = sorted(ranks.pop() for ranks in members.values() if len(ranks) % 2)
     grouped = [*members.values(), left_over]
     return sorted((ranks[i], ranks[i + 1]) for ranks in grouped for i in range(0, len(ranks), 2))
+
+
+def samples_of(epochs: Mapping[str, float], set_sizes: Mapping[str, int]) -> int:
+    """Return how many samples `epochs` sizes of the named sets are."""
+    return round(sum(count * set_sizes[name] for name, count in epochs.items()))

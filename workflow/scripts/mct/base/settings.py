@@ -257,6 +257,8 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
         defaults = {key: part["default"] for key, part in known.items() if "default" in part}
         merged = {**defaults, **{str(key): part for key, part in value.items()}}
         return {key: _fill(part, known.get(key, {})) for key, part in merged.items()}
+    if isinstance(value, Mapping) and isinstance(schema.get("additionalProperties"), Mapping):
+        return {str(k): _fill(part, schema["additionalProperties"]) for k, part in value.items()}
     if isinstance(value, list) and "items" in schema:
         return [_fill(item, schema["items"]) for item in value]
     return _convert(value, schema)

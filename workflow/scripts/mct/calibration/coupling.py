@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.methods import ROLES, order_seed
 from mct.base.partition import GlobalBatch
+from mct.base.roles import ROLES, order_seed
 from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.targets import Lesson, Targets

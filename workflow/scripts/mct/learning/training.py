@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mct.base.methods import samples_of
-from mct.base.partition import GlobalBatch, count_steps, plan_batches
+from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.loading import Batch, BatchReader, Prefetcher

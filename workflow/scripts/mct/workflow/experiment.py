@@ -19,7 +19,7 @@ import yaml
 from mct.base import methods
 from mct.base.errors import UserError
 from mct.base.files import write_text
-from mct.base.partition import divide_ranks
+from mct.base.partition import divide_ranks, samples_of
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
 from mct.base.sizes import check_input_size
 from mct.data.catalogue import source_digest
@@ -253,7 +253,7 @@ class Experiment:
     def samples(self, method: str) -> int:
         """Return how many samples a training sees, all its models together."""
         constant, decay = methods.stage_epochs(self.config, method)
-        return methods.samples_of(constant, self.sizes) + methods.samples_of(decay, self.sizes)
+        return samples_of(constant, self.sizes) + samples_of(decay, self.sizes)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
