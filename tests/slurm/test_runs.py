@@ -147,6 +147,16 @@ def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(tmp_path: Path):
     assert re.search(named + "memory: more than the 120M it asked for", run.stderr)
 
 
+def test_srun_starts_ranks_by_the_named_mpi(tmp_path: Path):
+    """By `none`, which fits no MPI library: each rank is alone, and says what to set."""
+    project = new_project(tmp_path / "project", execution={"srun_mpi": "none"})
+    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+    run = run_snakemake(project, target, *OPTIONS)
+    assert run.returncode == 1
+    assert "expected 2 MPI ranks, got 1" in run.stderr
+    assert "execution.srun_mpi names srun's --mpi" in run.stderr
+
+
 @pytest.mark.parametrize(
     "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
 )

@@ -14,17 +14,17 @@ START_RANK = Path(__file__).with_name("start_rank.py")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def launch_command(ranks: int, cpus: int, program: list[str], in_slurm: bool) -> list[str]:
+def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -> list[str]:
     """Return the command that starts `program` on `ranks` ranks of `cpus` cores each.
 
-    0 ranks is a program without MPI. In a Slurm job one rank is a step too: Slurm sends the
-    signal before the time limit to steps only.
+    0 ranks is a program without MPI. `srun` is the launcher of a Slurm job, else empty; there one
+    rank is a step too: Slurm sends the signal before the time limit to steps only.
     """
     if ranks == 0:
         return [sys.executable, *program]
     python = [sys.executable, str(START_RANK), *program]
-    if in_slurm:
-        return ["srun", "-n", str(ranks), "-c", str(cpus), "-m", "plane=2", *python]
+    if srun:
+        return [*srun, "-n", str(ranks), "-c", str(cpus), "-m", "plane=2", *python]
     return python if ranks == 1 else ["mpiexec", "-n", str(ranks), *python]
 
 
@@ -43,7 +43,9 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     job = jobs.SlurmJob.of_this_process(options.results)
-    command = launch_command(options.ranks, options.cpus, options.program, job is not None)
+    mpi = job and entry.read_execution(options.results / "config.yaml").srun_mpi
+    srun = ["srun", *([f"--mpi={mpi}"] if mpi else [])] if job else []
+    command = launch_command(options.ranks, options.cpus, options.program, srun)
     state = options.log.with_suffix(".attempts")
     # Snakemake exports its own count of threads, which is ranks x threads.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(options.threads)))

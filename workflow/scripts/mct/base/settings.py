@@ -221,6 +221,7 @@ class ExecutionSettings:
     gigaflops_per_thread: float = 20.0
     stall_minutes: float = 20.0
     picture_threads: int = 2
+    srun_mpi: str | None = None
 
     @property
     def decoding_threads(self) -> int:

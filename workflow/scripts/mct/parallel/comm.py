@@ -43,7 +43,8 @@ def check_world_size(world_comm: Comm, expected: int) -> None:
     if world_comm.size != expected:
         raise UserError(
             f"rank {world_comm.rank}: expected {expected} MPI ranks, got {world_comm.size}; "
-            "the launcher (mpiexec or srun) must belong to the MPI that mpi4py uses"
+            "the launcher (mpiexec or srun) must belong to the MPI that mpi4py uses; "
+            "in Slurm jobs execution.srun_mpi names srun's --mpi"
         )
 
 
