@@ -121,7 +121,7 @@ def time_steps(variant: Variant, comm: Comm, batch: int, steps: int, record: Mea
         waited = learner.gradients.waited_seconds
         comm.Barrier()
         began = perf_counter()
-        loss = cross_entropy(learner.forward(images, number), labels)
+        loss = cross_entropy(learner.forward(images, key=number), labels)
         learner.update(loss.sum() / (batch * comm.size), 0.01)
         record.steps.append(perf_counter() - began)
         record.exposed.append(learner.gradients.waited_seconds - waited)

@@ -6,17 +6,32 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 WORLD_TESTS = Path(__file__).parent / "world"
 SECONDS = 300
 
 
+ON_DEVICES = ("test_training.py", "test_calibration.py", "test_checkpoints.py")
+"""Those whose models are on the device that MCT_TEST_DEVICE names."""
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4, 6])
 def test_world(ranks: int) -> None:
+    run_world(ranks, [WORLD_TESTS])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_world_on_a_gpu_that_ranks_share(ranks: int) -> None:
+    run_world(ranks, [WORLD_TESTS / name for name in ON_DEVICES], MCT_TEST_DEVICE="cuda")
+
+
+def run_world(ranks: int, tests: list[Path], **environment: str) -> None:
     program = [sys.executable, "-m", "mpi4py", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     job = subprocess.run(
-        ["mpiexec", "-n", str(ranks), *program, "--confcutdir", WORLD_TESTS, WORLD_TESTS],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ["mpiexec", "-n", str(ranks), *program, "--confcutdir", WORLD_TESTS, *tests],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
         timeout=SECONDS,

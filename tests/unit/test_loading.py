@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,13 @@ from samples import picture_of, pixel_set, shard_settings, write_set
 
 from mct.base.partition import plan_batches
 from mct.base.settings import ImageSettings
-from mct.data.augmentation import augment, draw_parameters
+from mct.data.augmentation import (
+    AUGMENTATION_STREAM,
+    STRONG_DRAWS,
+    STRONG_STREAM,
+    augment,
+    draw_parameters,
+)
 from mct.data.imagesets import open_set
 from mct.data.loading import (
     Batch,
@@ -142,6 +149,22 @@ def test_a_reader_that_starts_in_the_middle_reads_the_same():
     reference = batches_of(13, ranks=1)[0]
     reader = BatchReader(pixel_set(13), SETTINGS, seed=3, ranks=1, rank=0)
     assert torch.equal(reader.read(reference[4].plan).images, reference[4].images)
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_numbers_of_strong_views_depend_on_seed_epoch_and_sample_alone(ranks):
+    strong, image_set = replace(SETTINGS, strong_augmentation=1.0), pixel_set(13)
+    plans = list(plan_batches(26, 13, 5))
+    readers = [
+        BatchReader(image_set, strong, seed=3, ranks=ranks, rank=rank) for rank in range(ranks)
+    ]
+    for plan in plans:
+        parts = [reader.read(plan) for reader in readers]
+        stream = STRONG_STREAM + AUGMENTATION_STREAM
+        samples = int(image_set.sample.max()) + 1
+        table = draw_parameters(3, plan.epoch, samples, stream, STRONG_DRAWS)
+        drawn = np.concatenate([part.strong for part in parts])
+        np.testing.assert_array_equal(drawn, table[image_set.sample[parts[0].positions]])
 
 
 def test_tensors_are_channels_first_in_order_and_may_be_empty():

@@ -130,6 +130,8 @@ def test_the_papers_form_is_that_of_the_defaults_of_its_settings():
 def test_a_teacher_of_averages_costs_a_forward_pass_more():
     assert calibration_cost(CONFIG, "mct_paper") == 1
     assert calibration_cost(CONFIG, "mct") == pytest.approx(1.5 + 1 / 3)
+    strong = resolve({"images": {"strong_augmentation": 0.5}})
+    assert calibration_cost(strong, "mct_paper") == pytest.approx(1 + 1 / 3)
 
 
 @pytest.mark.parametrize(

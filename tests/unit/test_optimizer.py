@@ -33,9 +33,10 @@ def set_gradients(parameters: list[Parameter], step: int) -> None:
         parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
 
 
+@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
 @pytest.mark.parametrize("nesterov", [True, False])
 @given(momentum=st.floats(0.01, 0.99), decay=st.floats(0, 0.1))
-def test_steps_equal_those_of_torch(nesterov, momentum, decay):
+def test_steps_equal_those_of_torch(form, nesterov, momentum, decay):
     ours, theirs = make_parameters(), make_parameters()
     groups = [
         {"params": [p for p in theirs if p.ndim > 1], "weight_decay": decay},
@@ -46,7 +47,7 @@ def test_steps_equal_those_of_torch(nesterov, momentum, decay):
     for step, rate in enumerate(RATES):
         for parameters in (ours, theirs):
             set_gradients(parameters, step)
-        optimizer.step(rate)
+        getattr(optimizer, form)(rate)
         for group in reference.param_groups:
             group["lr"] = rate
         reference.step()
@@ -73,14 +74,15 @@ def test_norms_and_biases_are_not_decayed():
     assert torch.equal(parameters[2], before[2])
 
 
+@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_gradients_are_left_unchanged(nesterov):
+def test_gradients_are_left_unchanged(form, nesterov):
     parameters = make_parameters()
     set_gradients(parameters, 0)
     before = [parameter.grad.clone() for parameter in parameters]
     optimizer = MomentumSGD(parameters, settings(nesterov=nesterov))
-    optimizer.step(0.1)
-    optimizer.step(0.1)
+    getattr(optimizer, form)(0.1)
+    getattr(optimizer, form)(0.1)
     for parameter, gradient in zip(parameters, before, strict=True):
         assert torch.equal(parameter.grad, gradient)
 
@@ -101,7 +103,8 @@ def test_an_update_in_pieces_is_that_of_the_whole(monkeypatch, layout):
     assert torch.equal(*updated)
 
 
-def test_copies_follow_their_parameters():
+@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
+def test_copies_follow_their_parameters(form):
     parameters = [Parameter(p.detach().float()) for p in make_parameters()]
     copies = {p: Parameter(torch.zeros_like(p, dtype=torch.bfloat16)) for p in parameters[:2]}
     optimizer = MomentumSGD(parameters, settings(), copies)
@@ -111,4 +114,4 @@ def test_copies_follow_their_parameters():
             assert torch.equal(copy, parameter.bfloat16())
         for parameter in parameters:
             parameter.grad = torch.full_like(parameter, step + 1)
-        optimizer.step(0.1)
+        getattr(optimizer, form)(0.1)

@@ -129,3 +129,10 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
     ) == (8, 0)
     assert plan.train("noise_only", "4", 1).gpu == 4
     assert plan.predict(("test",), 1).gpu == 0
+
+
+@pytest.mark.parametrize(("share", "ranks"), [("all", 4), ("half", 2)])
+def test_a_baseline_has_all_ranks_or_those_of_one_model(share: str, ranks: int):
+    plan = planner(baselines={"ranks": share})
+    assert plan.train("glc", "4", 1).ranks == ranks
+    assert plan.calibrate("mct", "4", 1).ranks == 4

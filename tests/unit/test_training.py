@@ -118,7 +118,7 @@ def test_differentiating_forgets_the_gradients_of_the_step_before():
     learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
 
     def gradients() -> list[np.ndarray]:
-        learner.differentiate(batch_loss(learner.forward(pictures(4), 0)))
+        learner.differentiate(batch_loss(learner.forward(pictures(4), key=0)))
         return [parameter.grad.numpy().copy() for parameter in learner.model.parameters()]
 
     for one, again in zip(gradients(), gradients(), strict=True):
@@ -136,7 +136,7 @@ def test_an_update_without_samples_leaves_a_model_without_momentum_as_it_is():
 def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
     def steps(learner: Learner, keys: range) -> None:
         for key in keys:
-            logits = learner.forward(pictures(4), key)
+            logits = learner.forward(pictures(4), key=key)
             learner.update(batch_loss(logits), 0.1)
 
     first, second = make_learner(dtype), make_learner(dtype)
@@ -186,10 +186,10 @@ def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():
     masks = torch.tensor([[1, 0, 0], [0, 1, 1]])
     total = [torch.zeros_like(parameter) for parameter in model.parameters()]
     for images, mask in zip(batches, masks, strict=True):
-        learner.differentiate((learner.forward(images, 0).sum(dim=1) * mask).sum())
+        learner.differentiate((learner.forward(images, key=0).sum(dim=1) * mask).sum())
         for part, parameter in zip(total, model.parameters(), strict=True):
             part += parameter.grad
-    outputs = [learner.forward(images, 0).sum(dim=1) for images in batches]
+    outputs = [learner.forward(images, key=0).sum(dim=1) for images in batches]
     learner.differentiate((torch.stack(outputs) * masks).sum())
     for part, parameter in zip(total, model.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, part, rtol=1e-12, atol=1e-12)

@@ -79,7 +79,7 @@ rule train_baseline:
         method="|".join(BASELINES),
     conda:
         "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
+    threads: lambda wildcards: EXPERIMENT.training_threads(wildcards.method, wildcards.ranks)
     resources:
         **ranks(
             lambda wildcards, attempt: PLANNER.train(wildcards.method, wildcards.ranks, attempt)
@@ -89,6 +89,7 @@ rule train_baseline:
         role="primary",
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
+        ranks=lambda wildcards: EXPERIMENT.training_ranks(wildcards.method, wildcards.ranks),
         settings=lambda wildcards: EXPERIMENT.training_settings(wildcards.method, wildcards.seed),
     shell:
         f"{TRAIN} {code('train_model.py')}"

@@ -18,7 +18,7 @@ rule pretrain_auxiliary:
         f"{LOGS}/pretrain_auxiliary/{RUN}.log",
     conda:
         "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_auxiliary", wildcards.ranks)
+    threads: lambda wildcards: EXPERIMENT.training_threads("pretrain_auxiliary", wildcards.ranks)
     resources:
         **ranks(
             lambda wildcards, attempt: PLANNER.train(
@@ -54,7 +54,7 @@ rule pretrain_primary:
         f"{LOGS}/pretrain_primary/{RUN}.log",
     conda:
         "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.pretraining_threads("pretrain_primary", wildcards.ranks)
+    threads: lambda wildcards: EXPERIMENT.training_threads("pretrain_primary", wildcards.ranks)
     resources:
         **ranks(
             lambda wildcards, attempt: PLANNER.train("pretrain_primary", wildcards.ranks, attempt)

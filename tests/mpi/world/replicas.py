@@ -26,7 +26,7 @@ from mct.stage.compute import Compute
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=10)
-DOUBLE = Compute(device=torch.device("cpu"), dtype=torch.float64)
+DOUBLE = Compute(device=torch.device(os.environ.get("MCT_TEST_DEVICE", "cpu")), dtype=torch.float64)
 
 
 class PixelSet(ImageSet):
@@ -56,9 +56,11 @@ def clean_set() -> ImageSet:
     )  # fmt: skip
 
 
-def clean_reader_on(comm: MPI.Intracomm, count: int, seed: int = 9) -> CleanReader:
+def clean_reader_on(
+    comm: MPI.Intracomm, count: int, seed: int = 9, images: ImageSettings = IMAGES
+) -> CleanReader:
     return CleanReader(
-        clean_set() if count else None, IMAGES, count=count, seed=seed, ranks=comm.size,
+        clean_set() if count else None, images, count=count, seed=seed, ranks=comm.size,
         rank=comm.rank,
     )  # fmt: skip
 
@@ -84,24 +86,26 @@ class SignallingReader(BatchReader):
         self._reader.cancel()
 
 
-def make_learner(comm: MPI.Intracomm, seed: int = 0) -> Learner:
+def make_learner(comm: MPI.Intracomm, seed: int = 0, images: ImageSettings = IMAGES) -> Learner:
     # Small buckets, so that several travel.
     return Learner(
         plain_model(seed),
         compute=DOUBLE,
         comm=comm,
-        images=IMAGES,
+        images=images,
         optimizer=OPTIMIZER,
         execution=ExecutionSettings(bucket_bytes=400),
     )
 
 
-def reader_on(comm: MPI.Intracomm, image_set: ImageSet) -> BatchReader:
-    return BatchReader(image_set, IMAGES, seed=5, ranks=comm.size, rank=comm.rank)
+def reader_on(
+    comm: MPI.Intracomm, image_set: ImageSet, images: ImageSettings = IMAGES
+) -> BatchReader:
+    return BatchReader(image_set, images, seed=5, ranks=comm.size, rank=comm.rank)
 
 
 def parameters_of(learner: Learner) -> np.ndarray:
-    return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
+    return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).cpu().numpy()
 
 
 def checkpoints_in(

@@ -3,6 +3,7 @@
 In float64 on a model without norm and dropout, where only the order of sums differs.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +62,13 @@ def calibrate(
     folder: Path,
     **changes: object,
 ) -> Coupling:
-    learner = make_learner(topology.group_comm, seed=topology.role)
+    learner = make_learner(topology.group_comm, seed=topology.role, images=settings.images)
     progress = Progress("test", total_samples=1)
     noise = {**NOISE, **changes.get("noise", {})}
     coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
     count = (settings.clean_per_batch_auxiliary, settings.clean_per_batch_primary)[topology.role]
-    clean_reader = clean_reader_on(topology.group_comm, count, seed=20 + topology.role)
-    reader = changes.get("reader") or reader_on(topology.group_comm, image_set)
+    clean_reader = clean_reader_on(topology.group_comm, count, 20 + topology.role, settings.images)
+    reader = changes.get("reader") or reader_on(topology.group_comm, image_set, settings.images)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     role = ROLES[topology.role]
@@ -91,6 +92,7 @@ FORMS = {
     "taught by each other": {**CLEAN, **PAIR, "teacher": "partner"},
     "taught by two views": {**CLEAN, **PAIR, "teacher_views": 2},
     "posterior, averages, memory": POSTERIOR,
+    "strong views": {**CLEAN, **PAIR, "images": replace(IMAGES, strong_augmentation=0.8)},
 }
 
 
@@ -130,10 +132,10 @@ def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
     both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
     learner = make_learner(topology.group_comm, seed=0)
     teacher = Teacher(learner, topology, calibration_settings(teacher=kind), set_size=SAMPLES)
-    logits = torch.from_numpy(np.log(both[topology.role])).float()[None]
+    logits = learner.to_device(torch.from_numpy(np.log(both[topology.role])).float()[None])
     taught, _ = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits)
     expected = weights[topology.role] @ both
-    np.testing.assert_allclose(taught.softmax(dim=1)[0].numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(taught.softmax(dim=1)[0].cpu().numpy(), expected, rtol=1e-5)
 
 
 def test_a_second_view_is_mirrored_and_the_first_is_what_the_model_said(topology):
@@ -142,12 +144,26 @@ def test_a_second_view_is_mirrored_and_the_first_is_what_the_model_said(topology
     teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
-    said = torch.randn(3, CLASSES, dtype=torch.float64, generator=generator)
+    said = learner.to_device(torch.randn(3, CLASSES, dtype=torch.float64, generator=generator))
     mirrored = learner.forward(images.flip(3), key=0).detach()
     own = (said.softmax(dim=1) + mirrored.softmax(dim=1)) / 2
-    expected = sum(topology.pair_comm.allgather(own.numpy())) / 2
+    expected = sum(topology.pair_comm.allgather(own.cpu().numpy())) / 2
     taught, _ = teacher.teach(images, said)
-    np.testing.assert_allclose(taught.softmax(dim=1).numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(taught.softmax(dim=1).cpu().numpy(), expected, rtol=1e-9)
+
+
+def test_a_teacher_sees_pictures_as_they_are_and_models_their_strong_views(topology, image_set):
+    settings = calibration_settings(teacher="pair", images=replace(IMAGES, strong_augmentation=0.8))
+    learner = make_learner(topology.group_comm, seed=topology.role, images=settings.images)
+    teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
+    reader = reader_on(topology.group_comm, image_set, settings.images)
+    batch = reader.read(next(plan_calibration(settings, len(image_set)).batches()))
+    plain = learner.forward(batch.images, key=0).detach()
+    seen = learner.forward(batch.images, batch.strong, key=0).detach()
+    assert len(plain) == 0 or not torch.allclose(seen, plain)
+    expected = sum(topology.pair_comm.allgather(plain.softmax(dim=1).cpu().numpy())) / 2
+    taught, _ = teacher.teach(batch.images, seen)
+    np.testing.assert_allclose(taught.softmax(dim=1).cpu().numpy(), expected, rtol=1e-9)
 
 
 def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology):

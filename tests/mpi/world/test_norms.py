@@ -68,7 +68,7 @@ def train(comm: MPI.Intracomm, dtype: torch.dtype, count: int) -> np.ndarray:
     images = torch.randint(0, 256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
     start, stop = block(count, comm.size, comm.rank)
     for step in range(3):
-        logits = learner.forward(images[start:stop], step)
+        logits = learner.forward(images[start:stop], key=step)
         learner.update((logits.square().sum(dim=1) / count).sum(), 0.01)
     return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
 

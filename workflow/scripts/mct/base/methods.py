@@ -166,7 +166,8 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     Predictions for the teacher are forward passes, a third of a step each.
     """
     section = calibration_section(config, method)
-    predictions = bool(section["teacher_average_epochs"]) + section["teacher_views"] - 1
+    looks_again = section["teacher_average_epochs"] or config["images"]["strong_augmentation"]
+    predictions = bool(looks_again) + section["teacher_views"] - 1
     return float(_calibration_shares(config, method).max()) + predictions / 3
 
 

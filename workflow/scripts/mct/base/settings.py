@@ -79,6 +79,7 @@ class ImageSettings:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     reduced_decoding: bool = False
+    strong_augmentation: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,11 +22,12 @@ class WeightAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Take in the model's weights, in place. Counters of steps are copied."""
-        for name, value in named_tensors(self._model):
-            if value.is_floating_point():
-                self.tensors[name].lerp_(value, self._rate)
-            else:
-                self.tensors[name].copy_(value)
+        values = dict(named_tensors(self._model))
+        floating = [name for name, value in values.items() if value.is_floating_point()]
+        averages = [self.tensors[name] for name in floating]
+        torch._foreach_lerp_(averages, [values[name] for name in floating], self._rate)
+        for name in values.keys() - set(floating):
+            self.tensors[name].copy_(values[name])
 
     def state(self) -> tuple[Arrays, Arrays]:
         """Return averages of parameters, equal on all ranks, and of running statistics, each rank's."""

@@ -191,7 +191,7 @@ class Coupling:
     def step(self, batch: Batch, clean: CleanBatch, rate: float) -> None:
         """Make one step of both models on a global batch. Collective."""
         labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
-        logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
+        logits = self.learner.forward(*join(batch, clean), key=batch.plan.step)
         noisy = slice(len(batch.labels))
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         request, both = start_gather(self.topology, own, batch.plan.size)

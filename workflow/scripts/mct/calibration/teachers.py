@@ -22,6 +22,7 @@ class Teacher:
             set_size / settings.optimizer.batch_size
         )
         self._average = WeightAverage(learner.model, steps) if steps else None
+        self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
     def teach(self, images: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the teacher and what the other model say of the pair's pictures.
@@ -56,12 +57,11 @@ class Teacher:
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
-        A model without averages has already said in `logits` what it makes of the first view.
+        A model without averages that learns from the pictures as they are has already said in
+        `logits` what it makes of the first view.
         """
-        first, weights = logits.detach(), {}
-        if self._average is not None:
-            weights = self._average.tensors
-            first = self._learner.infer(images, weights)
+        weights = self._average.tensors if self._average is not None else {}
+        first = self._learner.infer(images, weights) if self._looks_again else logits.detach()
         if self._settings.teacher_views == 1:
             return first
         second = self._learner.infer(images.flip(3), weights)

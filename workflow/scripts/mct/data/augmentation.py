@@ -27,7 +27,11 @@ from mct.data.pictures import Picture
 
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
+STRONG_DRAWS = 9
+"""Those of a strong view of the sample, see `mct.learning.strong_views`."""
 ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM = range(4)
+STRONG_STREAM = 4
+"""Added to the stream of the view that a strong one is made from."""
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 Draws = NDArray[np.float32]
 
@@ -38,15 +42,15 @@ def keyed_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
 
 
 def draw_parameters(
-    seed: int, epoch: int, samples: int, stream: int = AUGMENTATION_STREAM
+    seed: int, epoch: int, samples: int, stream: int = AUGMENTATION_STREAM, draws: int = DRAWS
 ) -> Draws:
-    """Return uniform numbers in [0, 1) of shape (samples, DRAWS); row i is that of sample i.
+    """Return uniform numbers in [0, 1) of shape (samples, draws); row i is that of sample i.
 
     The generator is counter-based and rows follow each other, so row i does not depend on how
     many samples there are.
     """
     generator = keyed_generator(seed, epoch, stream)
-    return generator.random((samples, DRAWS), dtype=np.float32)
+    return generator.random((samples, draws), dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

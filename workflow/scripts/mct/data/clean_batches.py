@@ -4,27 +4,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch
 from mct.base.settings import ImageSettings
+from mct.data.augmentation import Draws
 from mct.data.imagesets import ImageSet, indexed_files, open_set
-from mct.data.loading import BatchReader
+from mct.data.loading import Batch, BatchReader
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanBatch:
     """A rank's part of the clean samples of a step, which may be empty.
 
-    `images` (uint8, shape (b, 3, size, size)) and `labels` (int64, shape (b,)) are the rank's;
-    `count` is the number of all ranks of its model together.
+    `images` (uint8, shape (b, 3, size, size)), `labels` (int64, shape (b,)) and `strong` (the random
+    numbers of strong views, as in `Batch`) are the rank's; `count` is the number of all ranks of its
+    model together.
     """
 
     images: Tensor
     labels: Tensor
     count: int
+    strong: Draws | None = None
 
 
 class CleanReader:
@@ -63,6 +67,7 @@ class CleanReader:
             images=torch.cat([part.images for part in parts]),
             labels=torch.cat([part.labels for part in parts]),
             count=self._count,
+            strong=stack([part.strong for part in parts]),
         )
 
 
@@ -101,6 +106,14 @@ def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:
         first += size
 
 
-def join(images: Tensor, clean: CleanBatch) -> Tensor:
-    """Return noisy pictures (b, ...) with the clean ones after them."""
-    return torch.cat([images, clean.images]) if len(clean.images) else images
+def join(batch: Batch, clean: CleanBatch) -> tuple[Tensor, Draws | None]:
+    """Return noisy pictures (b, ...) with the clean ones after them, and their strong views' numbers."""
+    if not len(clean.images):
+        return batch.images, batch.strong
+    return torch.cat([batch.images, clean.images]), stack([batch.strong, clean.strong])
+
+
+def stack(parts: list[Draws | None]) -> Draws | None:
+    """Return random numbers of strong views one after the other, None where there are none."""
+    drawn = [part for part in parts if part is not None]
+    return np.concatenate(drawn) if drawn else None

@@ -23,6 +23,8 @@ from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     DRAWS,
     ORDER_STREAM,
+    STRONG_DRAWS,
+    STRONG_STREAM,
     WINDOW_STREAM,
     Draws,
     Viewer,
@@ -64,7 +66,8 @@ class Batch:
     `positions` (int64 array, shape (B,)) are the whole global batch's positions in the set;
     `images` (uint8 tensor, shape (b, 3, size, size)) and `labels` (int64 tensor, shape (b,)) are
     those of the block `start` to `stop` alone, and may be empty. The memory of the images is used
-    for a later batch when nothing refers to it any more.
+    for a later batch when nothing refers to it any more. `strong` are the random numbers of the
+    block's strong views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
     """
 
     plan: GlobalBatch
@@ -73,6 +76,7 @@ class Batch:
     stop: int
     images: Tensor
     labels: Tensor
+    strong: Draws | None = None
 
 
 def only_copies(image_set: ImageSet, viewer: Viewer) -> bool:
@@ -134,7 +138,7 @@ class BatchReader:
         augmentation_stream: int = AUGMENTATION_STREAM,
     ):
         self._set, self._size, self._seed = image_set, settings.size, seed
-        self._stream = augmentation_stream
+        self._stream, self._is_strong = augmentation_stream, settings.strong_augmentation > 0
         self._ranks, self._rank, self._window = ranks, rank, shuffle_window
         self._pictures = PictureReader(image_set, Viewer.of(settings), threads)
         self._buffers: Buffers = buffers or OwnBuffers()
@@ -160,6 +164,9 @@ class BatchReader:
             stop=stop,
             images=to_tensor(views),
             labels=torch.from_numpy(self._set.label[positions[start:stop]]),
+            strong=self._strong[self._set.sample[positions[start:stop]]]
+            if self._is_strong
+            else None,
         )
 
     def cancel(self) -> None:
@@ -187,9 +194,12 @@ class BatchReader:
             if self._window
             else epoch_order(self._seed, epoch, len(self._set))
         )
-        self._draws = draw_parameters(
-            self._seed, epoch, int(self._set.sample.max()) + 1, self._stream
-        )
+        samples = int(self._set.sample.max()) + 1
+        self._draws = draw_parameters(self._seed, epoch, samples, self._stream)
+        if self._is_strong:
+            self._strong = draw_parameters(
+                self._seed, epoch, samples, STRONG_STREAM + self._stream, STRONG_DRAWS
+            )
         self._epoch = epoch
 
 

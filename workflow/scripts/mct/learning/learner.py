@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.augmentation import Draws
 from mct.learning.norms import share_statistics
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.rows import SelectedRows, keeps_samples_apart
+from mct.learning.strong_views import strong_views
 from mct.parallel.comm import Comm
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
@@ -78,17 +80,21 @@ class Learner:
             buffer.copy_(torch.from_numpy(own[name]))
         self.optimizer.refresh_copies()
 
-    def forward(self, images: Tensor, key: int) -> Tensor:
+    def forward(self, images: Tensor, strong: Draws | None = None, *, key: int) -> Tensor:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
 
         Dropout is drawn from the seed, `key` and the rank, so that a step can be repeated.
-        Collective where norms share their statistics.
+        `strong` are the random numbers of strong views, (b, STRONG_DRAWS), that the model sees
+        instead. Collective where norms share their statistics.
         """
         if not len(images) and not self._is_coupled:
             return self._no_logits()
         entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
+        if strong is not None:
+            draws = self.to_device(torch.from_numpy(strong))
+            pictures = strong_views(pictures, draws, self._images.strong_augmentation)
         with self._compute.autocast():
             logits = self._replica(pictures)
         logits = logits if logits.dtype == torch.float64 else logits.float()

@@ -136,7 +136,7 @@ class Training:
     def _step(self, batch: Batch, clean: CleanBatch, rate: float) -> dict[str, float]:
         """Make one step on a global batch; return this rank's part of the history. Collective."""
         labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
-        logits = self.learner.forward(join(batch.images, clean), key=batch.plan.step)
+        logits = self.learner.forward(*join(batch, clean), key=batch.plan.step)
         loss = self._objective(logits, labels, batch, clean)
         self.learner.update(loss, rate)
         correct = int((logits.argmax(dim=1) == labels).sum())

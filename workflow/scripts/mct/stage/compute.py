@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import torch
@@ -65,9 +66,17 @@ class Compute:
         if self.device.type == "cuda":
             images = images.pin_memory()  # or the copy would not be asynchronous
         images = images.to(self.device, non_blocking=True)
-        shift = torch.tensor(mean, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
-        scale = torch.tensor(std, dtype=dtype, device=self.device).view(1, 3, 1, 1) * 255
+        shift, scale = (
+            _by_channel(tuple(mean), dtype, self.device),
+            _by_channel(tuple(std), dtype, self.device),
+        )
         return images.to(dtype).sub_(shift).div_(scale)
+
+
+@cache
+def _by_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return fractions of full scale as 8-bit values of channels, shape (1, 3, 1, 1)."""
+    return torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1) * 255
 
 
 def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
@@ -85,6 +94,8 @@ def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int
         if on_gpu
         else torch.device("cpu")
     )
+    if on_gpu:
+        torch.backends.cudnn.deterministic = True  # a resumed stage ends in the same bits
     dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
     return Compute(device=device, dtype=dtype)
 

@@ -243,8 +243,14 @@ class Experiment:
             for ranks in self.config["ranks"]
         ]
 
-    def pretraining_ranks(self, method: str, ranks: str) -> int:
-        """Return the ranks of one of the two pretraining jobs, by the ratio of their work."""
+    def training_ranks(self, method: str, ranks: str) -> int:
+        """Return the ranks of a training in a run of `ranks`.
+
+        The two pretraining jobs share them by the ratio of their work; a baseline has all, or as
+        many as one model of the pair.
+        """
+        if method not in methods.PRETRAINING:
+            return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
         works = [self.samples(name) for name in methods.PRETRAINING]
         return divide_ranks(int(ranks), (works[0], works[1]))[
             list(methods.PRETRAINING).index(method)
@@ -260,9 +266,9 @@ class Experiment:
         """The sizes of all sets, from counting lines."""
         return self._layout.sizes()
 
-    def pretraining_threads(self, method: str, ranks: str) -> int:
-        """Return the cores that one of the two pretraining jobs keeps busy."""
-        return self.threads(self.pretraining_ranks(method, ranks))
+    def training_threads(self, method: str, ranks: str) -> int:
+        """Return the cores that a training in a run of `ranks` keeps busy."""
+        return self.threads(self.training_ranks(method, ranks))
 
     def threads(self, ranks: int | str) -> int:
         """Return the cores that a stage of `ranks` ranks keeps busy."""

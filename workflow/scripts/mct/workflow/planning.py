@@ -65,9 +65,7 @@ class Planner:
 
     def train(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
-        own = int(ranks)
-        if method in methods.PRETRAINING:
-            own = self._experiment.pretraining_ranks(method, ranks)
+        own = self._experiment.training_ranks(method, ranks)
         seconds = self._compute_seconds(self._experiment.samples(method), own, training=True)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
