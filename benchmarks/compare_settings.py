@@ -56,8 +56,14 @@ def read_trials(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         end(f"{path}: no file of trials: {' '.join(str(error).split())}")
     check_keys(path, study, {"configfile", "config", "trials"})
-    check_keys(f"{path}: config", study["config"], {"experiment", "methods", "seeds", "split"})
-    return study
+    for section in ("config", "trials"):
+        if not isinstance(study[section], dict):
+            end(f"{path}: {section}: expected keys and values, got {study[section]!r}")
+    needed = {"experiment", "methods", "ranks", "seeds", "split"}
+    for name, changes in study["trials"].items():
+        own = changes if isinstance(changes, dict) else {}
+        check_keys(f"{path}: config (or trial {name})", {**study["config"], **own}, needed)
+    return {**study, "trials": {str(name): changes for name, changes in study["trials"].items()}}
 
 
 def check_keys(where: Path | str, section: object, keys: set[str]) -> None:

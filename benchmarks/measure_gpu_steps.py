@@ -25,8 +25,9 @@ from mct.stage.compute import choose_compute, hardware
 
 CLASSES, SIZE, STRENGTH = 10, 32, 0.7
 CASES = (
-    # samples, strong views, cuDNN may choose by timing
-    (160, True, False), (320, True, False), (320, False, False), (320, True, True), (1024, True, False),
+    # samples, strong views, cuDNN is deterministic, cuDNN may choose by timing
+    (160, True, True, False), (320, True, True, False), (320, False, True, False),
+    (320, True, False, False), (320, True, True, True), (1024, True, True, False),
 )  # fmt: skip
 
 
@@ -46,10 +47,12 @@ def main() -> None:
     write_table(rows, options.output.with_suffix(".tsv"), caption)
 
 
-def measure(model: str, samples: int, is_strong: bool, times_algorithms: bool, steps: int) -> Row:
+def measure(
+    model: str, samples: int, is_strong: bool, deterministic: bool, timed: bool, steps: int
+) -> Row:
     """Return the row of one case."""
     learner = make_learner(model, samples)
-    torch.backends.cudnn.benchmark = times_algorithms
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, timed
     images = torch.randint(0, 256, (samples, SIZE, SIZE, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     labels = learner.to_device(torch.randint(0, CLASSES, (samples,)))
     numbers = np.random.default_rng(0).random((samples, STRONG_DRAWS), np.float32)
@@ -61,7 +64,8 @@ def measure(model: str, samples: int, is_strong: bool, times_algorithms: bool, s
 
     launched, whole = time_steps(step, steps)
     return {
-        "samples": str(samples), "strong_views": str(is_strong), "timed_algorithms": str(times_algorithms),
+        "samples": str(samples), "strong_views": str(is_strong),
+        "deterministic": str(deterministic), "timed_algorithms": str(timed),
         "milliseconds": f"{1e3 * whole:.2f}", "launching": f"{1e3 * launched:.2f}",
         "samples_per_second": f"{samples / whole:.0f}",
     }  # fmt: skip

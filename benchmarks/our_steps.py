@@ -14,8 +14,8 @@ import torch
 from step_data import processor_seconds, write_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from mct.base.methods import ROLES
 from mct.base.partition import GlobalBatch
+from mct.base.roles import ROLES
 from mct.base.settings import (
     CalibrationSettings,
     ExecutionSettings,

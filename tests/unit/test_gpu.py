@@ -66,7 +66,7 @@ def test_a_training_that_is_taken_up_ends_in_the_same_bits(name):
     np.testing.assert_array_equal(weights_of(second), weights_of(whole))
 
 
-def test_nccl_sums_on_the_gpu():
+def test_a_group_of_nccl_can_be_joined_by_one_rank():
     group = join(MPI.COMM_SELF, "nccl")
     values = torch.arange(5.0, device="cuda")
     group.allreduce([values]).wait()

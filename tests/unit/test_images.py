@@ -14,6 +14,7 @@ from mct.data.augmentation import (
     DRAWS,
     ORDER_STREAM,
     OTHER_AUGMENTATION_STREAM,
+    STRONG_STREAM,
     WINDOW_STREAM,
     augment,
     draw_parameters,
@@ -46,10 +47,13 @@ def test_parameters_differ_between_seeds_epochs_and_streams():
     drawn = [draw_parameters(seed, epoch, 3).tobytes() for seed in (0, 1) for epoch in (0, 1)]
     streams = [
         keyed_generator(0, 0, stream).bytes(60)
-        for stream in (ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM)
-    ]
+        for stream in (
+            ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM,
+            STRONG_STREAM + AUGMENTATION_STREAM, STRONG_STREAM + OTHER_AUGMENTATION_STREAM,
+        )
+    ]  # fmt: skip
     assert len(set(drawn)) == 4
-    assert len(set(streams)) == 4
+    assert len(set(streams)) == 6
 
 
 def test_a_picture_of_the_right_size_is_left_alone():

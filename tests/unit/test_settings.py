@@ -109,7 +109,6 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
         ("seeds", [2**64]),
         ("methods", ["mtc"]),
         ("calibration.learning_rate", float("inf")),
-        ("calibration.learning_rates", {"mtc": 0.2}),
         ("calibration.learning_rates", {"mct": 0}),
         ("calibration.learning_rates", {"mct": float("inf")}),
         ("calibration.temperature", 0),
@@ -235,3 +234,8 @@ def test_execution_defaults_are_those_of_the_schema():
 @pytest.mark.parametrize(("text", "value"), [("256", 256), ("null", None), (256, 256)])
 def test_numbers_that_may_be_null_are_converted_from_text(text, value):
     assert resolve({"shards": {"short_side": text}})["shards"]["short_side"] == value
+
+
+def test_a_rate_of_an_unknown_method_is_refused_with_the_nearest_one():
+    with pytest.raises(UserError, match=r"unknown key `calibration.learning_rates.mtc`; .* `mct`"):
+        resolve({"calibration": {"learning_rates": {"mtc": 0.2}}}, SCHEMA)

@@ -13,8 +13,9 @@ CAPTION = """Measured on the named split after the last epoch: percent, mean and
 deviation over n seeds. `minus_mct` is the mean of the differences to method `mct` seed by seed, in
 points, with its 95 % interval (Student's t). `samples_seen_by_model` is what the model of the row
 was trained on, `samples_of_method` what all models of the method learned from, those that it needs
-before included; predictions (of weight averages that teach, for CleanNet's features) are not
-counted. Published figures are those of the named source, with its model and recipe, and were not
+before included; predictions (that teach beside the pass that learns, for CleanNet's features) are not
+counted. `ranks` are those of a run: of calibration, and with `baselines.ranks: half` a baseline has
+half as many. Published figures are those of the named source, with its model and recipe, and were not
 measured here."""
 
 

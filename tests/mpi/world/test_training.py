@@ -4,6 +4,7 @@ In float64 on a model without norm and dropout, where only the order of sums dif
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from mpi4py import MPI
 from replicas import (
     CLASSES,
+    IMAGES,
     SAMPLES,
     SIZE,
     SignallingReader,
@@ -27,6 +29,7 @@ from replicas import (
 
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import block
+from mct.base.settings import ImageSettings
 from mct.data.imagesets import ImageSet
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
@@ -65,18 +68,19 @@ def train(
     *,
     objective: Callable[[MPI.Intracomm], Objective] = plain_objective,
     clean: int = 0,
+    images: ImageSettings = IMAGES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weights and losses; the last rank gets a signal in step `stop_after`."""
-    learner = make_learner(comm)
+    learner = make_learner(comm, images=images)
     plan = Plan(
         samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear,
         clean_per_batch=clean,
     )  # fmt: skip
     progress = Progress("test", total_samples=85)
-    reader = reader_on(comm, image_set)
+    reader = reader_on(comm, image_set, images)
     if stop_after is not None and comm.rank == comm.size - 1:
         reader = SignallingReader(reader, stop_after)
-    clean_reader = clean_reader_on(comm, clean)
+    clean_reader = clean_reader_on(comm, clean, images=images)
     training = Training(learner, reader, clean_reader, objective(comm), plan, progress)
     history = training.run(checkpoints_in(folder, comm, comm, "primary"), prefetch=0)
     return parameters_of(learner), history.arrays()["loss"]
@@ -109,6 +113,15 @@ def test_interrupted_training_ends_in_the_same_bits(
     resumed, resumed_losses = train(world, image_set, folder / "parts", **options)
     np.testing.assert_array_equal(resumed, weights)
     np.testing.assert_array_equal(resumed_losses, losses)
+
+
+def test_a_model_learns_from_strong_views_the_same_on_all_ranks(world, image_set, folder):
+    options = {"images": replace(IMAGES, strong_augmentation=0.8), "clean": 4}
+    weights, _ = train(world, image_set, folder / "all", **options)
+    alone, _ = train(MPI.COMM_SELF, image_set, folder / f"rank{world.rank}", **options)
+    np.testing.assert_allclose(weights, alone, rtol=1e-9, atol=1e-12)
+    plain, _ = train(world, image_set, folder / "plain", clean=4)
+    assert not np.allclose(weights, plain, rtol=1e-3)
 
 
 def test_training_goes_on_with_another_number_of_ranks(world, image_set, folder):

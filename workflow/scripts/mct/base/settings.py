@@ -301,9 +301,10 @@ def _explain(error: ValidationError) -> str:
     path = [str(part) for part in error.absolute_path]
     schema: Any = error.schema
     instance: Any = error.instance
-    if error.validator == "additionalProperties":
-        known = list(schema["properties"])
-        unknown = next(str(key) for key in instance if key not in known)
+    is_name = "propertyNames" in error.absolute_schema_path
+    if error.validator == "additionalProperties" or is_name:
+        known = list(schema["enum"] if is_name else schema["properties"])
+        unknown = instance if is_name else next(str(key) for key in instance if key not in known)
         near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
         return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"

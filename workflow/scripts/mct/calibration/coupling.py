@@ -17,7 +17,7 @@ from mct.base.roles import ROLES, order_seed
 from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.targets import Lesson, Targets
-from mct.calibration.teachers import Teacher
+from mct.calibration.teachers import Teacher, Teaching
 from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM, Viewer
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
@@ -48,7 +48,7 @@ def quantities(classes: int) -> dict[str, tuple[int, ...]]:
     loss: summed over the samples it is the mean of; learned: how many these are, clean ones
     included. selected: samples that the masks select, per observed class.
     measurable: selected ones whose truth is known and was not trained on; pure: those of them
-    whose observed label is true. agreed: samples for which both models predict the same class.
+    whose observed label is true. agreed: samples for which both models tell the teacher the same class.
     """
     return {
         "loss": (2,), "learned": (2,), "selected": (2, classes), "measurable": (2,), "pure": (2,),
@@ -195,14 +195,14 @@ class Coupling:
         noisy = slice(len(batch.labels))
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         request, both = start_gather(self.topology, own, batch.plan.size)
-        teacher, other = self._teacher.teach(batch.images, logits[noisy])
+        said = self._teacher.teach(batch.images, logits[noisy])
         wait_for([request])
         decision = self._selector.decide(both, batch)
-        lesson = self._lesson(batch, clean, decision, logits, labels, teacher)
+        lesson = self._lesson(batch, clean, decision, logits, labels, said.teacher)
         loss, count = self._targets.loss(lesson)
         self._update(loss, count, rate)
         self._teacher.follow()
-        self._remember(batch, decision, logits[noisy], other, loss.item(), count)
+        self._remember(batch, decision, said, loss.item(), count)
 
     def _lesson(
         self,
@@ -235,8 +235,7 @@ class Coupling:
         self,
         batch: Batch,
         decision: Decision,
-        logits: Tensor,
-        other: Tensor,
+        said: Teaching,
         loss: float,
         count: int,
     ) -> None:
@@ -248,7 +247,7 @@ class Coupling:
         measurable = chosen[(self._set.true[chosen] >= 0) & ~self._set.in_clean[chosen]]
         observed, own = self._set.observed, np.zeros(2)
         own[role] = 1
-        agreed = int((logits.argmax(dim=1) == other.argmax(dim=1)).sum())
+        agreed = int((said.own.argmax(dim=1) == said.other.argmax(dim=1)).sum())
         self.history.add(
             {
                 "loss": own * loss * count,

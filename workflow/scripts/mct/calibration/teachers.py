@@ -1,6 +1,7 @@
 """Who teaches in calibration: Ma, each the other, or the mean of both; or averages of their weights."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +10,17 @@ from mct.base.settings import CalibrationSettings
 from mct.calibration.averages import WeightAverage
 from mct.learning.learner import Arrays, Learner
 from mct.parallel.comm import AUXILIARY, PRIMARY, Topology, share_logits, share_predictions
+
+
+class Teaching(NamedTuple):
+    """What is said of a pair's pictures, (b, K) each: the teacher's logits, and what the decisions of
+    this rank's model and of the other one can be read from. Ma's rank of a pair that Ma teaches gets
+    its own for the other.
+    """
+
+    teacher: Tensor
+    own: Tensor
+    other: Tensor
 
 
 class Teacher:
@@ -24,8 +36,8 @@ class Teacher:
         self._average = WeightAverage(learner.model, steps) if steps else None
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
-    def teach(self, images: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the teacher and what the other model say of the pair's pictures.
+    def teach(self, images: Tensor, logits: Tensor) -> Teaching:
+        """Return what the teacher and both models say of the pair's pictures.
 
         Collective in the pair.
 
@@ -36,10 +48,6 @@ class Teacher:
         logits
             This rank's model's, of the forward pass that it learns from, shape (b, K).
 
-        Returns
-        -------
-        The teacher's logits and what the other model's decision can be read from, (b, K) each;
-        Ma's rank of a pair that Ma teaches gets its own twice.
         """
         own = self._predict(images, logits)
         if self._settings.teacher == "auxiliary":
@@ -52,7 +60,7 @@ class Teacher:
             teachers = both if self._settings.teacher == "pair" else both[[partner]]
             teacher = log_mean(teachers).to(logits.device)
             other = both[partner].to(logits.device)
-        return teacher * self._settings.sharpening, other
+        return Teaching(teacher * self._settings.sharpening, own, other)
 
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.

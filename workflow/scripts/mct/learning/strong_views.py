@@ -41,8 +41,8 @@ def strong_views(pictures: Tensor, draws: Tensor, strength: float) -> Tensor:
         return pictures
     draws = draws.to(pictures.dtype)
     sizes = strength * signed(draws[:, :7])
-    views = _cut(_recoloured(_warped(pictures, sizes[:, :4]), sizes[:, 4:]), draws[:, 7:], strength)
-    return views.contiguous(memory_format=torch.channels_last)
+    warped = _warped(_recoloured(pictures, sizes[:, 4:]), sizes[:, :4])
+    return _cut(warped, draws[:, 7:], strength).contiguous(memory_format=torch.channels_last)
 
 
 def signed(draws: Tensor) -> Tensor:

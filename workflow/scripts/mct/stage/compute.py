@@ -80,7 +80,7 @@ def _by_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.dev
 
 
 def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
-    """Return device and arithmetic; also sets the process's number of threads."""
+    """Return device and arithmetic; also sets the process's threads, and cuDNN to be deterministic."""
     torch.set_num_threads(execution.threads_per_rank)
     keep_freed_memory()
     available = torch.cuda.is_available()
