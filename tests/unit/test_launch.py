@@ -3,15 +3,19 @@
 import sys
 
 import pytest
-from launch_ranks import launch_command, srun_command
+from launch_ranks import launch_command
+
+from mct.base.settings import ExecutionSettings
+from mct.workflow.jobs import srun_command
 
 PROGRAM = ["train_model.py", "--ranks", "2"]
 
 
 @pytest.mark.parametrize(("mpi", "command"), [(None, ["srun"]), ("pmi2", ["srun", "--mpi=pmi2"])])
 def test_srun_is_told_how_to_start_ranks_where_the_settings_say_so(mpi, command):
-    assert srun_command(mpi) == command
-    started = launch_command(2, 3, PROGRAM, srun_command(mpi))
+    srun = srun_command(ExecutionSettings(srun_mpi=mpi))
+    assert srun == command
+    started = launch_command(2, 3, PROGRAM, srun)
     assert started[: len(command)] == command
     assert started[len(command) : len(command) + 6] == ["-n", "2", "-c", "3", "-m", "plane=2"]
     assert started[-3:] == PROGRAM

@@ -28,11 +28,6 @@ def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -
     return python if ranks == 1 else ["mpiexec", "-n", str(ranks), *python]
 
 
-def srun_command(mpi: str | None) -> list[str]:
-    """Return how srun is called; `mpi` is the kind of start it is to offer, None the site's default."""
-    return ["srun", f"--mpi={mpi}"] if mpi else ["srun"]
-
-
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--attempt", type=int, default=1, help="number of this attempt of the job")
@@ -48,8 +43,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     job = jobs.SlurmJob.of_this_process(options.results)
-    execution = entry.read_execution(options.results / "config.yaml") if job else None
-    srun = srun_command(execution.srun_mpi) if execution else []
+    srun = jobs.srun_command(entry.read_execution(options.results / "config.yaml")) if job else []
     command = launch_command(options.ranks, options.cpus, options.program, srun)
     state = options.log.with_suffix(".attempts")
     # Snakemake exports its own count of threads, which is ranks x threads.

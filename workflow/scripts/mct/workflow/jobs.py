@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
+from mct.base.settings import ExecutionSettings
 from mct.stage.attempts import Attempts
 
 INTERRUPTED = 75
@@ -237,3 +238,8 @@ def queued(names: Iterable[str], state: str = "") -> list[str] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return sorted(set(done.stdout.split()))
+
+
+def srun_command(execution: ExecutionSettings) -> list[str]:
+    """Return how srun is called: offering the start that ranks expect, or the site's default."""
+    return ["srun", f"--mpi={execution.srun_mpi}"] if execution.srun_mpi else ["srun"]
