@@ -20,6 +20,7 @@ include: "workflow/rules/baseline.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/performance.smk"
+include: "workflow/rules/suspects.smk"
 
 
 rule all:

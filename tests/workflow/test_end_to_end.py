@@ -170,3 +170,27 @@ def test_performance_is_measured_and_drawn(copied: Path):
         expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
         assert kinds == expected
         assert (results / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_suspects_are_listed_and_shown(copied: Path):
+    run = run_snakemake(copied, "suspects", "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = copied / "results/tiny/suspects"
+    with (folder / "tiny.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    facts = json.loads((folder / "tiny.json").read_text())
+    assert len(rows) == facts["listed"] <= facts["judged"] <= SIZES["noisy"]
+    assert all(row["observed"] != row["proposed"] for row in rows)
+    wrong = [float(row["wrong_probability"]) for row in rows]
+    assert wrong == sorted(wrong, reverse=True)
+    assert (folder / "tiny.html").read_text().count("<figure>") == len(rows)
+
+
+def test_suspects_need_a_pair(copied: Path):
+    options = ("--cores", 2, "--configfile", "tiny.yaml", "--config", "methods=[noise_only]")
+    run = run_snakemake(copied, "suspects", *options)
+    assert run.returncode == 1
+    log = (copied / "results/tiny/logs/tiny/list_suspects.log").read_text()
+    assert (
+        log == "error: methods: suspects are found by a calibrated pair; add mct (or mct_paper)\n"
+    )

@@ -97,6 +97,12 @@ def evaluation(method, run, role):
     return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
 
 
+def judges(name):
+    """Return a file of each pair that judges labels; none where no method calibrates one."""
+    method = EXPERIMENT.judging_method
+    return [model_file(method, run, name) for run in EXPERIMENT.runs()] if method else []
+
+
 SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
 RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
 

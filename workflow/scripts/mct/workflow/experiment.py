@@ -229,6 +229,18 @@ class Experiment:
         """Return the methods that calibrate a pair."""
         return [name for name in self.config["methods"] if name in methods.CALIBRATED]
 
+    @property
+    def judging_method(self) -> str | None:
+        """The method whose pairs judge labels: `mct`, else the first that calibrates a pair."""
+        calibrated = self.calibrated()
+        best = methods.REFERENCE if methods.REFERENCE in calibrated else None
+        return best or next(iter(calibrated), None)
+
+    def judges_confusions(self) -> list[str]:
+        """Return the file of the confusion that each judging pair is read with."""
+        method = self.judging_method
+        return [self.calibration_confusion(method, run) for run in self.runs()] if method else []
+
     def models(self) -> list[tuple[str, str]]:
         """Return method and role of every model that is evaluated."""
         shown = [*methods.PRETRAINING, *self.config["methods"]]

@@ -82,6 +82,11 @@ class Planner:
         """Return what the predictions of a model for whole sets ask for, on one rank."""
         return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
 
+    def judge(self, attempt: int) -> Demand:
+        """Return what judging the noisy labels with every pair of a method asks for, on one rank."""
+        models = 2 * len(self._experiment.runs())
+        return self._predict(models * self._experiment.sizes["noisy"], attempt)
+
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""
         sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]

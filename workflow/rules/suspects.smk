@@ -1,0 +1,41 @@
+"""Labels that are probably wrong, as a list and as a page to look at."""
+
+
+localrules:
+    suspects,
+
+
+rule suspects:
+    input:
+        result(f"suspects/{EXPERIMENT.dataset}.tsv"),
+
+
+rule list_suspects:
+    input:
+        shards=shard_files("noisy"),
+        noisy=index("noisy"),
+        classes=result("catalogue/{dataset}.classes.txt"),
+        auxiliary=judges("auxiliary.safetensors"),
+        primary=judges("primary.safetensors"),
+        confusions=EXPERIMENT.judges_confusions(),
+    output:
+        list=result("suspects/{dataset}.tsv"),
+        page=result("suspects/{dataset}.html"),
+        record=result("suspects/{dataset}.json"),
+    log:
+        f"{LOGS}/list_suspects.log",
+    conda:
+        "../envs/mct.yaml"
+    threads: EXPERIMENT.threads_per_rank
+    resources:
+        **serial(lambda wildcards, attempt: PLANNER.judge(attempt)),
+    params:
+        execution=EXECUTION,
+        settings=EXPERIMENT.evaluation_settings(),
+    shell:
+        f"{START} workflow/scripts/list_suspects.py --dataset {{wildcards.dataset}}"
+        " --settings {params.settings:q} --execution {params.execution:q}"
+        " --noisy {input.noisy:q} --classes {input.classes:q}"
+        " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
+        " --confusions {input.confusions:q} --output {output.list:q} 2> {log:q}"
+        f" {code('list_suspects.py')}"
