@@ -14,23 +14,29 @@ from pathlib import Path
 import kills
 import psutil
 import yaml
-from projects import copy_project, write_config
+from projects import Process, copy_project, run_snakemake, write_config
 from safetensors.numpy import load_file
 from trees import write_clothing1m
 
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
 MODEL = "results/tiny/models/tiny/mct_paper/seed0_ranks2"
 SECONDS = 420
+POLLING = Path(__file__).with_name("snakemake_polling.py")
+"""Snakemake that looks at its Slurm jobs often."""
 
 
 def new_project(folder: Path, **sections: object) -> Path:
-    """Return a copy of the project with the small data set and quick polling of Slurm."""
+    """Return a copy of the project with the small data set."""
     project = copy_project(folder)
     path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
-    profile = project / "profiles/slurm/config.yaml"
-    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 5"))
     return project
+
+
+def run_on_slurm(project: Path, *arguments: object, seconds: int = 600) -> Process:
+    """Run snakemake through Slurm in a project's folder and return what it printed."""
+    options = (*arguments, "--profile", "slurm", "--configfile", "tiny.yaml")
+    return run_snakemake(project, *options, seconds=seconds, program=[POLLING])
 
 
 class Workflow:
@@ -47,7 +53,7 @@ class Workflow:
 
     def start(self, *options: str) -> psutil.Popen:
         """Start snakemake with the profile for calibration."""
-        command = [sys.executable, "-m", "snakemake", self._target, "--profile", "slurm"]
+        command = [sys.executable, str(POLLING), self._target, "--profile", "slurm"]
         with self.output.open("a") as output:
             run = psutil.Popen(
                 [*command, "--configfile", "tiny.yaml", *options],
