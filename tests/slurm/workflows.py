@@ -107,10 +107,6 @@ class Workflow:
         wait_for(lambda: any(folder.glob("*/*/step-*")), run, self.output)
         return self.jobs()[-1]
 
-    def epochs_in(self, seconds: float) -> int:
-        """Return how many epochs of calibration this machine does in some seconds."""
-        return epochs_in(seconds, self._reference)
-
     def jobs(self) -> list[int]:
         """Return the numbers of the jobs that started, in the order of their starts."""
         return [job for _, job in self._starts()]
@@ -147,16 +143,6 @@ def epochs_in(seconds: float, model: Path) -> int:
     return round(seconds * record["settings"]["epochs"] / record["training_seconds"])
 
 
-def begin_requeued() -> None:
-    """Put off requeued jobs for seconds, not Slurm's two minutes: their nodes end the old one first."""
-    waiting = ["squeue", "--noheader", "--states=PENDING", "--format=%A %r"]
-    for line in slurm(*waiting).splitlines():
-        job, _, reason = line.partition(" ")
-        if reason == "BeginTime":  # it may begin just now, and then it is refused
-            later = ["scontrol", "update", f"JobId={job}", "StartTime=now+5"]
-            subprocess.run(later, capture_output=True, check=False)
-
-
 def node_of(job: int) -> str:
     """Return the first node of a running job."""
     return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
@@ -164,8 +150,18 @@ def node_of(job: int) -> str:
 
 def kill_rank(project: Path) -> None:
     """Kill one rank of a project's running stage with SIGKILL."""
-    ranks = [process for process in psutil.process_iter() if is_rank(process, project)]
-    ranks[-1].send_signal(signal.SIGKILL)
+    ranks_of(project)[-1].send_signal(signal.SIGKILL)
+
+
+def stop_ranks(project: Path) -> None:
+    """Stop the ranks of a project's running stage until Slurm signals them, which lets them go on."""
+    for rank in ranks_of(project):
+        rank.suspend()
+
+
+def ranks_of(project: Path) -> list[psutil.Process]:
+    """Return the ranks of a project's running stage."""
+    return [process for process in psutil.process_iter() if is_rank(process, project)]
 
 
 def is_rank(process: psutil.Process, project: Path) -> bool:
