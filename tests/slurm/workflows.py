@@ -13,8 +13,7 @@ from pathlib import Path
 
 import kills
 import psutil
-import yaml
-from projects import Process, copy_project, run_snakemake, write_config
+from projects import Process, change_config, copy_project, run_snakemake, write_config
 from safetensors.numpy import load_file
 from trees import write_clothing1m
 
@@ -28,8 +27,8 @@ POLLING = Path(__file__).with_name("snakemake_polling.py")
 def new_project(folder: Path, **sections: object) -> Path:
     """Return a copy of the project with the small data set."""
     project = copy_project(folder)
-    path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+    write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
+    change_config(project, **sections)
     return project
 
 

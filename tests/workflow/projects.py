@@ -41,6 +41,12 @@ def write_config(path: Path, tree: Path) -> Path:
     return path
 
 
+def change_config(project: Path, **sections: object) -> None:
+    """Replace sections of a project's configuration `tiny.yaml`."""
+    path = project / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+
+
 def run_snakemake(
     project: Path,
     *arguments: object,
