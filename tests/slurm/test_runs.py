@@ -157,7 +157,7 @@ def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(sharded: Path):
 def test_srun_starts_ranks_by_the_named_mpi(sharded: Path):
     """By `none`, which fits no MPI library: each rank is alone, and says what to set."""
     change_config(sharded, execution={"srun_mpi": "none"})
-    run = run_on_slurm(sharded, BASELINE)
+    run = run_on_slurm(sharded, BASELINE, "--retries", 0)
     assert run.returncode == 1
     assert "expected 2 MPI ranks, got 1" in run.stderr
     assert "execution.srun_mpi names srun's --mpi" in run.stderr
