@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cluster
 import pytest
-from projects import run_snakemake
+from projects import change_config, run_snakemake
 from workflows import epochs_in, new_project
 
 
@@ -31,11 +31,11 @@ def prepared(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Calibration is as long as tests need to interfere with it, however fast the machine.
     """
-    folder = tmp_path_factory.mktemp("prepared")
-    sections = {"methods": ["mct_paper"], "execution": {"checkpoint_steps": 50}}
+    folder = tmp_path_factory.mktemp("prepared") / "project"
+    project = new_project(folder, execution={"checkpoint_steps": 50})
     epochs = 150
-    for name in ("sample", "project"):
-        project = new_project(folder / name, **sections, calibration={"epochs": epochs})
+    for _ in range(2):
+        change_config(project, calibration={"epochs": epochs})
         run = run_snakemake(project, TARGET, "--cores", 2, "--configfile", "tiny.yaml")
         assert run.returncode == 0, run.stdout + run.stderr
         epochs = epochs_in(SECONDS_OF_STEPS, (project / TARGET).parent)

@@ -4,29 +4,30 @@ import csv
 import json
 import re
 import resource
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from kills import results_digest
-from projects import PROJECT, run_snakemake
+from projects import PROJECT, change_config, run_snakemake
 from trees import write_tree_of
-from workflows import new_project, slurm
+from workflows import new_project, run_on_slurm, slurm
 
 SECTIONS = {
     "methods": ["mct_paper"],
     "pretraining": {"epochs_auxiliary": 1, "epochs_primary": 2},
 }
+BASELINE = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
 STARTS_OF_SNAKEMAKE = 5
 """A dry run takes no more processor time than so many starts of snakemake, of a second or two each."""
-OPTIONS = ("--profile", "slurm", "--configfile", "tiny.yaml")
 
 
 @pytest.fixture(scope="module")
 def finished(up: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project that was run through Slurm, at 4 and at 8 ranks."""
     project = new_project(tmp_path_factory.mktemp("slurm") / "project", **SECTIONS, ranks=[4, 8])
-    run = run_snakemake(project, *OPTIONS, seconds=1800)
+    run = run_on_slurm(project, seconds=1800)
     assert run.returncode == 0, run.stdout + run.stderr
     return project
 
@@ -113,7 +114,7 @@ def test_more_than_a_queue_gives_is_refused_with_its_limit(
     tmp_path: Path, options: list[str], limit: str
 ):
     project = new_project(tmp_path / "project")
-    run = run_snakemake(project, *OPTIONS, *options)
+    run = run_on_slurm(project, *options)
     assert run.returncode == 2
     assert limit in run.stderr
     assert "Traceback" not in run.stderr
@@ -125,7 +126,7 @@ def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
     (project / "data/images/n/0003.jpg").write_bytes(b"no picture")
     (project / "data/images/n/0004.jpg").write_bytes(b"no picture")
     target = "results/tiny/shards/tiny/noisy/index.json"
-    run = run_snakemake(project, target, *OPTIONS, "--retries", 1)
+    run = run_on_slurm(project, target, "--retries", 1)
     assert run.returncode == 1
     report = run.stderr[run.stderr.index("failed: quarantine_pictures tiny") :]
     assert "user's error: " in report
@@ -135,23 +136,28 @@ def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
     assert log.read_text().endswith("(not tried again)\n")
 
 
-def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(tmp_path: Path):
-    project = new_project(tmp_path / "project")
-    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+@pytest.fixture
+def sharded(prepared: Path, tmp_path: Path) -> Path:
+    """Return a project in which everything is there that the baseline is trained on."""
+    project = tmp_path / "project"
+    shutil.copytree(prepared, project, symlinks=True)
+    return project
+
+
+def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(sharded: Path):
     limits = ("--set-resources", "train_baseline:mem_mb_per_cpu=60", "train_baseline:runtime=5")
     long = ("--config", "pretraining={epochs_primary: 20000}")
-    run = run_snakemake(project, target, *OPTIONS, "--retries", 0, *limits, *long)
+    run = run_on_slurm(sharded, BASELINE, "--retries", 0, *limits, *long)
     assert run.returncode == 1
     # The job's own name, or the plugin's where it was killed before it could note its start.
     named = r"failed: train_baseline tiny[ _]clean_noisy\S+ \(job \d+, \w+\): "
     assert re.search(named + "memory: more than the 120M it asked for", run.stderr)
 
 
-def test_srun_starts_ranks_by_the_named_mpi(tmp_path: Path):
+def test_srun_starts_ranks_by_the_named_mpi(sharded: Path):
     """By `none`, which fits no MPI library: each rank is alone, and says what to set."""
-    project = new_project(tmp_path / "project", execution={"srun_mpi": "none"})
-    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
-    run = run_snakemake(project, target, *OPTIONS)
+    change_config(sharded, execution={"srun_mpi": "none"})
+    run = run_on_slurm(sharded, BASELINE, "--retries", 0)
     assert run.returncode == 1
     assert "expected 2 MPI ranks, got 1" in run.stderr
     assert "execution.srun_mpi names srun's --mpi" in run.stderr

@@ -13,24 +13,29 @@ from pathlib import Path
 
 import kills
 import psutil
-import yaml
-from projects import copy_project, write_config
+from projects import Process, change_config, copy_project, run_snakemake, write_config
 from safetensors.numpy import load_file
 from trees import write_clothing1m
 
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
 MODEL = "results/tiny/models/tiny/mct_paper/seed0_ranks2"
 SECONDS = 420
+POLLING = Path(__file__).with_name("snakemake_polling.py")
+"""Snakemake that looks at its Slurm jobs often."""
 
 
 def new_project(folder: Path, **sections: object) -> Path:
-    """Return a copy of the project with the small data set and quick polling of Slurm."""
+    """Return a copy of the project with the small data set."""
     project = copy_project(folder)
-    path = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
-    profile = project / "profiles/slurm/config.yaml"
-    profile.write_text(profile.read_text().replace("status-checks: 10", "status-checks: 5"))
+    write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
+    change_config(project, **sections)
     return project
+
+
+def run_on_slurm(project: Path, *arguments: object, seconds: int = 600) -> Process:
+    """Run snakemake through Slurm in a project's folder and return what it printed."""
+    options = (*arguments, "--profile", "slurm", "--configfile", "tiny.yaml")
+    return run_snakemake(project, *options, seconds=seconds, program=[POLLING])
 
 
 class Workflow:
@@ -47,7 +52,7 @@ class Workflow:
 
     def start(self, *options: str) -> psutil.Popen:
         """Start snakemake with the profile for calibration."""
-        command = [sys.executable, "-m", "snakemake", self._target, "--profile", "slurm"]
+        command = [sys.executable, str(POLLING), self._target, "--profile", "slurm"]
         with self.output.open("a") as output:
             run = psutil.Popen(
                 [*command, "--configfile", "tiny.yaml", *options],
@@ -101,10 +106,6 @@ class Workflow:
         wait_for(lambda: any(folder.glob("*/*/step-*")), run, self.output)
         return self.jobs()[-1]
 
-    def epochs_in(self, seconds: float) -> int:
-        """Return how many epochs of calibration this machine does in some seconds."""
-        return epochs_in(seconds, self._reference)
-
     def jobs(self) -> list[int]:
         """Return the numbers of the jobs that started, in the order of their starts."""
         return [job for _, job in self._starts()]
@@ -141,16 +142,6 @@ def epochs_in(seconds: float, model: Path) -> int:
     return round(seconds * record["settings"]["epochs"] / record["training_seconds"])
 
 
-def begin_requeued() -> None:
-    """Put off requeued jobs for seconds, not Slurm's two minutes: their nodes end the old one first."""
-    waiting = ["squeue", "--noheader", "--states=PENDING", "--format=%A %r"]
-    for line in slurm(*waiting).splitlines():
-        job, _, reason = line.partition(" ")
-        if reason == "BeginTime":  # it may begin just now, and then it is refused
-            later = ["scontrol", "update", f"JobId={job}", "StartTime=now+5"]
-            subprocess.run(later, capture_output=True, check=False)
-
-
 def node_of(job: int) -> str:
     """Return the first node of a running job."""
     return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
@@ -158,8 +149,18 @@ def node_of(job: int) -> str:
 
 def kill_rank(project: Path) -> None:
     """Kill one rank of a project's running stage with SIGKILL."""
-    ranks = [process for process in psutil.process_iter() if is_rank(process, project)]
-    ranks[-1].send_signal(signal.SIGKILL)
+    ranks_of(project)[-1].send_signal(signal.SIGKILL)
+
+
+def stop_ranks(project: Path) -> None:
+    """Stop the ranks of a project's running stage until Slurm signals them, which lets them go on."""
+    for rank in ranks_of(project):
+        rank.suspend()
+
+
+def ranks_of(project: Path) -> list[psutil.Process]:
+    """Return the ranks of a project's running stage."""
+    return [process for process in psutil.process_iter() if is_rank(process, project)]
 
 
 def is_rank(process: psutil.Process, project: Path) -> bool:

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -41,9 +41,20 @@ def write_config(path: Path, tree: Path) -> Path:
     return path
 
 
-def run_snakemake(project: Path, *arguments: object, seconds: int = 600) -> Process:
-    """Run snakemake in a project's folder and return what it printed."""
-    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+def change_config(project: Path, **sections: object) -> None:
+    """Replace sections of a project's configuration `tiny.yaml`."""
+    path = project / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
+
+
+def run_snakemake(
+    project: Path,
+    *arguments: object,
+    seconds: int = 600,
+    program: Sequence[str | Path] = ("-m", "snakemake"),
+) -> Process:
+    """Run snakemake, or a program around it, in a project's folder and return what it printed."""
+    command = [sys.executable, *map(str, (*program, *arguments))]
     return subprocess.run(
         command, cwd=project, capture_output=True, text=True, timeout=seconds, check=False
     )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 from kills import ranks_of, results_digest
-from projects import copy_project, run_snakemake, write_config
+from projects import change_config, copy_project, run_snakemake, write_config
 from trees import write_clothing1m
 
 REFUSED = "(not tried again)"
@@ -27,13 +27,8 @@ def own(tmp_path: Path) -> Path:
     return project
 
 
-def change(project: Path, **sections: object) -> None:
-    path = project / "tiny.yaml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **sections}))
-
-
 def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
-    change(own, methods=["clean_noisy"], pretraining={"epochs_primary": 4000})
+    change_config(own, methods=["clean_noisy"], pretraining={"epochs_primary": 4000})
     target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
     command = [
         sys.executable,
@@ -122,7 +117,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_results_on_a_read_only_disk_are_refused_before_work_starts(own, small_disk):
-    change(own, results=str(small_disk))
+    change_config(own, results=str(small_disk))
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml")
     assert run.returncode == 2, run.stdout + run.stderr
@@ -133,7 +128,7 @@ def test_results_on_a_read_only_disk_are_refused_before_work_starts(own, small_d
 
 
 def test_a_full_disk_ends_in_a_line_and_the_run_goes_on(finished, own, small_disk):
-    change(own, results=str(small_disk), execution={"checkpoint_steps": 3})
+    change_config(own, results=str(small_disk), execution={"checkpoint_steps": 3})
     run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml")
     logs = [path.read_text() for path in small_disk.rglob("*.log")]
     assert run.returncode == 1
