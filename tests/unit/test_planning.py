@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mct.learning.prediction import BATCH_SIZE
+from mct.workflow import demands
 from mct.workflow.demands import MODELS, model_cost
 from mct.workflow.experiment import Experiment
 from mct.workflow.planning import Planner
@@ -136,3 +138,28 @@ def test_a_baseline_has_all_ranks_or_those_of_one_model(share: str, ranks: int):
     plan = planner(baselines={"ranks": share})
     assert plan.train("glc", "4", 1).ranks == ranks
     assert plan.calibrate("mct", "4", 1).ranks == 4
+
+
+def test_judging_a_shard_takes_all_pairs_of_all_runs():
+    slow = {"execution": {"gigaflops_per_thread": 0.001}, "methods": ["mct"], "ranks": [2, 4]}
+    few, many = (planner(seeds=list(range(n)), **slow).judge(1) for n in (1, 5))
+    assert few.ranks == 0
+    assert many.runtime > few.runtime
+    assert many.mem_mb > few.mem_mb
+
+
+def test_mct_judges_labels_where_it_is_there_else_another_calibrated_method():
+    for methods, judging in (
+        (["glc", "mct_paper", "mct"], "mct"), (["mct_paper"], "mct_paper"), (["glc"], None),
+    ):  # fmt: skip
+        experiment = Experiment({"methods": methods})
+        assert experiment.judging_method == judging
+        assert len(experiment.judges_confusions()) == (judging is not None)
+
+
+def test_predicting_needs_less_memory_than_training():
+    plan = planner(model={"name": "resnet50"}, images={"size": 224}, optimizer={"batch_size": 256})
+    demand = plan.predict(("test",), 1)
+    assert demand.mem_mb < 20_000
+    assert SITE.refusal(vars(demand)) is None
+    assert demands.PREDICTED_AT_A_TIME == BATCH_SIZE

@@ -1,6 +1,7 @@
 """Suspects by hand: posterior, order, what is measured, and the files."""
 
 import base64
+import csv
 import json
 import re
 from dataclasses import replace
@@ -9,19 +10,25 @@ import numpy as np
 import pytest
 from samples import pixel_set, shard_settings, write_set
 
+from mct.base.errors import UserError
 from mct.data.imagesets import open_set
 from mct.results.suspects import (
     COLUMNS,
+    FIELDS,
     FIRST,
     Judgement,
+    Judges,
     join,
     judge,
+    judge_set,
     label_posterior,
     measure_list,
     order_suspects,
     read_assumed_confusion,
+    read_judgements,
     suspect_rows,
     write_gallery,
+    write_judgement,
     write_list,
 )
 
@@ -36,9 +43,11 @@ def test_a_posterior_weighs_predictions_by_how_labels_are_confused():
     np.testing.assert_allclose(posterior, joint / joint.sum(axis=1, keepdims=True))
 
 
-def test_a_label_that_no_class_can_have_leaves_no_number_undefined():
-    posterior = label_posterior(np.array([[1.0, 0, 0]]), np.array([2]), CONFUSION)
-    np.testing.assert_array_equal(posterior, 0)
+def test_a_label_that_no_class_can_have_says_nothing():
+    predictions = np.array([[0.9, 0.1, 0]])
+    np.testing.assert_array_equal(
+        label_posterior(predictions, np.array([2]), CONFUSION), predictions
+    )
 
 
 def judgement() -> tuple[Judgement, np.ndarray]:
@@ -87,9 +96,69 @@ def test_a_list_is_measured_on_pictures_whose_truth_nothing_was_trained_on():
     assert measured["recall"] == 1
     assert measured["proposal_accuracy"] == pytest.approx(1 / 3)
     assert measured["auc"] == 1
-    assert measured[f"precision_first_{FIRST[0]}"] == measured["precision"]
+    assert not any(name.startswith("precision_first") for name in measured)
     clean = replace(small_set(), in_clean=np.array([False, True, False, False]))
     assert measure_list(clean, found, order)["precision"] == pytest.approx(1 / 2)
+
+
+def test_beginnings_of_a_list_are_measured_where_it_is_long_enough():
+    count = FIRST[0] + 50
+    image_set = replace(
+        pixel_set(count), observed=np.zeros(count, int), in_clean=np.zeros(count, bool),
+        true=(np.arange(count) < FIRST[0]).astype(int),
+    )  # fmt: skip
+    found = Judgement(
+        wrong=np.linspace(1, 0.6, count), proposed=np.ones(count, int), certainty=np.ones(count)
+    )
+    measured = measure_list(image_set, found, order_suspects(found, image_set.observed))
+    assert measured[f"precision_first_{FIRST[0]}"] == 1
+    assert measured["precision"] == pytest.approx(FIRST[0] / count)
+    assert f"precision_first_{FIRST[1]}" not in measured
+
+
+class Constant:
+    """A model that predicts the same for every picture, given by its logits."""
+
+    def __init__(self, *logits: float) -> None:
+        self._logits = np.array(logits, np.float32)
+
+    def predict(self, image_set):
+        count = len(image_set)
+        shift = (image_set.sample % 5 / 5)[:, None]
+        return np.tile(self._logits, (count, 1)) * shift, image_set.label
+
+
+def test_a_set_is_judged_by_the_mean_of_all_pairs_a_part_at_a_time(monkeypatch):
+    pairs = [
+        [Constant(2, 0, 1), Constant(0, 1, 0)],
+        [Constant(0, 3, 0), Constant(1, 1, 4)],
+    ]
+    juries = [Judges(pair=pair, confusion=CONFUSION) for pair in pairs]
+    image_set = pixel_set(7)
+    whole = judge_set(image_set, juries)
+    expected = np.mean([judges.posterior(image_set) for judges in juries], axis=0)
+    np.testing.assert_allclose(whole.wrong, 1 - expected[np.arange(7), image_set.observed])
+    monkeypatch.setattr("mct.results.suspects.PICTURES_AT_A_TIME", 3)
+    parts = judge_set(image_set, juries)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert len(judge_set(image_set.take(np.arange(0)), juries).wrong) == 0
+
+
+def test_judgements_of_shards_come_back_in_the_order_of_the_set(tmp_path):
+    image_set = pixel_set(5)
+    found = Judgement(
+        wrong=np.arange(5) / 5, proposed=np.arange(5) % 3, certainty=np.arange(5) / 10
+    )
+    paths = [tmp_path / name for name in ("0.h5", "1.h5")]
+    for path, places in zip(paths, ([4, 1], [0, 2, 3]), strict=True):
+        part = Judgement(**{name: getattr(found, name)[places] for name in FIELDS})
+        write_judgement(image_set.take(np.array(places)), part, path)
+    back = read_judgements(image_set, paths)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
+    with pytest.raises(UserError, match="judgements of other pictures"):
+        read_judgements(image_set, paths[:1])
 
 
 @pytest.mark.parametrize("true", [[-1] * 4, [0, 1, 0, 1]])
@@ -119,6 +188,13 @@ def test_the_list_and_the_page_show_suspects_in_their_order(tmp_path):
     pictures = re.findall(r"base64,([^\"]+)", page)
     assert len(pictures) == 3
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_what_stands_in_a_key_or_a_name_does_not_shift_columns(tmp_path):
+    row = ('a"b', "tab\there", "c", "1", "1")
+    write_list([row], tmp_path / "list.tsv")
+    with (tmp_path / "list.tsv").open(newline="") as file:
+        assert list(csv.reader(file, delimiter="\t"))[1] == list(row)
 
 
 def test_an_empty_list_is_a_header(tmp_path):

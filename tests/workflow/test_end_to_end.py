@@ -179,7 +179,7 @@ def test_suspects_are_listed_and_shown(copied: Path):
     with (folder / "tiny.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     facts = json.loads((folder / "tiny.json").read_text())
-    assert len(rows) == facts["listed"] <= facts["judged"] <= SIZES["noisy"]
+    assert 0 < len(rows) == facts["listed"] <= facts["judged"] < SIZES["noisy"]
     assert all(row["observed"] != row["proposed"] for row in rows)
     wrong = [float(row["wrong_probability"]) for row in rows]
     assert wrong == sorted(wrong, reverse=True)

@@ -103,6 +103,13 @@ def judges(name):
     return [model_file(method, run, name) for run in EXPERIMENT.runs()] if method else []
 
 
+def judgements():
+    """Return what is thought of the labels of all noisy shards; none where no pair judges."""
+    folder = f"suspects/{EXPERIMENT.dataset}"
+    shards = EXPERIMENT.shard_names("noisy") if EXPERIMENT.judging_method else []
+    return [result(f"{folder}/{name}.h5") for name in shards]
+
+
 SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
 RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
 

@@ -10,20 +10,16 @@ rule suspects:
         result(f"suspects/{EXPERIMENT.dataset}.tsv"),
 
 
-rule list_suspects:
+rule judge_labels:
     input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
-        classes=result("catalogue/{dataset}.classes.txt"),
+        shard=result("shards/{dataset}/noisy/{shard}.h5"),
         auxiliary=judges("auxiliary.safetensors"),
         primary=judges("primary.safetensors"),
         confusions=EXPERIMENT.judges_confusions(),
     output:
-        list=result("suspects/{dataset}.tsv"),
-        page=result("suspects/{dataset}.html"),
-        record=result("suspects/{dataset}.json"),
+        result("suspects/{dataset}/{shard}.h5"),
     log:
-        f"{LOGS}/list_suspects.log",
+        f"{LOGS}/judge_labels/{{shard}}.log",
     conda:
         "../envs/mct.yaml"
     threads: EXPERIMENT.threads_per_rank
@@ -33,9 +29,31 @@ rule list_suspects:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
     shell:
-        f"{START} workflow/scripts/list_suspects.py --dataset {{wildcards.dataset}}"
-        " --settings {params.settings:q} --execution {params.execution:q}"
-        " --noisy {input.noisy:q} --classes {input.classes:q}"
+        f"{START} workflow/scripts/judge_labels.py"
+        " --settings {params.settings:q} --execution {params.execution:q} --shard {input.shard:q}"
         " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
-        " --confusions {input.confusions:q} --output {output.list:q} 2> {log:q}"
+        " --confusions {input.confusions:q} --output {output:q} 2> {log:q}"
+        f" {code('judge_labels.py')}"
+
+
+rule list_suspects:
+    input:
+        shards=shard_files("noisy"),
+        noisy=index("noisy"),
+        classes=result("catalogue/{dataset}.classes.txt"),
+        judgements=judgements(),
+    output:
+        list=result("suspects/{dataset}.tsv"),
+        page=result("suspects/{dataset}.html"),
+        facts=result("suspects/{dataset}.json"),
+    log:
+        f"{LOGS}/list_suspects.log",
+    conda:
+        "../envs/mct.yaml"
+    resources:
+        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+    shell:
+        f"{START} workflow/scripts/list_suspects.py --dataset {{wildcards.dataset}}"
+        " --noisy {input.noisy:q} --classes {input.classes:q}"
+        " --judgements {input.judgements:q} --output {output.list:q} 2> {log:q}"
         f" {code('list_suspects.py')}"

@@ -4,19 +4,22 @@ Owns the judgement of labels and the files that show it; predictions come from `
 """
 
 import base64
+import csv
 import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from mct.base.files import read_json, write_text
+from mct.base.errors import UserError
+from mct.base.files import read_json, replacing, write_text
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
 from mct.labels.noise import symmetric_matrix
@@ -24,6 +27,7 @@ from mct.learning.prediction import Predictor
 
 PICTURES_AT_A_TIME = 20_000
 """Whose predictions are in memory."""
+FIELDS = ("wrong", "proposed", "certainty")
 COLUMNS = ("key", "observed", "proposed", "wrong_probability", "proposed_probability")
 SHOWN = 200
 """Pictures in the gallery."""
@@ -52,10 +56,11 @@ def label_posterior(
     """Return q(y) = p(y|x) T[y, observed] / sum of it over y, shape (n, K).
 
     `predictions` p are (n, K), `confusion` T[i, j] = P(observed j | true i) is (K, K): what a pair's
-    posterior targets are, from its mean prediction.
+    posterior targets are, from its mean prediction. A label that no class can have says nothing.
     """
     joint = predictions * confusion.T[observed]
-    return joint / joint.sum(axis=1, keepdims=True).clip(min=np.finfo(np.float64).tiny)
+    total = joint.sum(axis=1, keepdims=True)
+    return np.where(total > 0, joint / np.where(total > 0, total, 1), predictions)
 
 
 def judge(posterior: NDArray[np.float64], observed: NDArray[np.integer]) -> Judgement:
@@ -83,7 +88,7 @@ class Judges:
 
 def judge_set(image_set: ImageSet, juries: Sequence[Judges]) -> Judgement:
     """Return what the mean posterior of several pairs says of a set's labels, a part at a time."""
-    parts = []
+    parts = [judge(np.zeros((0, image_set.classes)), image_set.observed[:0])]
     for start in range(0, len(image_set), PICTURES_AT_A_TIME):
         stop = min(start + PICTURES_AT_A_TIME, len(image_set))
         part = image_set.take(np.arange(start, stop))
@@ -94,10 +99,42 @@ def judge_set(image_set: ImageSet, juries: Sequence[Judges]) -> Judgement:
 
 def join(parts: Sequence[Judgement]) -> Judgement:
     """Return the judgements of parts of a set, one after the other."""
-    names = ("wrong", "proposed", "certainty")
     return Judgement(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
     )
+
+
+def write_judgement(image_set: ImageSet, judgement: Judgement, path: Path) -> None:
+    """Write what is thought of a set's labels, with the samples that they belong to, as HDF5."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file["sample"] = image_set.sample
+        for name in FIELDS:
+            file[name] = getattr(judgement, name)
+
+
+def read_judgements(image_set: ImageSet, paths: Sequence[Path]) -> Judgement:
+    """Return what parts that `write_judgement` wrote say of a set, in its order.
+
+    Raises
+    ------
+    UserError
+        The parts are not of this set.
+    """
+    columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
+    for path in paths:
+        with h5py.File(path) as file:
+            for name, parts in columns.items():
+                parts.append(file[name][()])
+    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
+    order = np.argsort(whole.pop("sample"))
+    if not np.array_equal(np.concatenate(columns["sample"])[order], image_set.sample):
+        raise UserError(f"{paths[0].parent}: judgements of other pictures; delete them and rerun")
+    return Judgement(**{name: values[order] for name, values in whole.items()})
+
+
+def unverified(image_set: ImageSet) -> ImageSet:
+    """Return the pictures that are not in the clean set."""
+    return image_set.take(np.flatnonzero(~image_set.in_clean))
 
 
 def read_assumed_confusion(path: Path, classes: int) -> NDArray[np.float64]:
@@ -133,7 +170,9 @@ def suspect_rows(
 
 def write_list(rows: Sequence[tuple[str, ...]], path: Path) -> None:
     """Write the list as TSV."""
-    write_text(path, "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerows([COLUMNS, *rows])
 
 
 def measure_list(
@@ -149,7 +188,9 @@ def measure_list(
     listed = order[known[order]]
     if not len(listed) or len(np.unique(wrong[known])) < 2:
         return {}
-    found = {f"precision_first_{n}": float(wrong[listed[:n]].mean()) for n in FIRST}
+    found = {
+        f"precision_first_{n}": float(wrong[listed[:n]].mean()) for n in FIRST if n <= len(listed)
+    }
     proposed_right = judgement.proposed[listed] == image_set.true[listed]
     return {
         **found,

@@ -20,6 +20,10 @@ FLOATS_PER_PARAMETER = 6
 """Weight, gradient, momentum, bucket, and the copy for a checkpoint with its momentum."""
 FLOATS_PER_ACTIVATION = 2
 """Each layer's output, kept for backward, and its gradient."""
+PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 0.25
+"""Pictures of a prediction's batch; the most of all layers' outputs that are needed at once."""
+LARGEST_STORED = 64
+"""Pixels of a side up to which shards keep pictures decoded."""
 PICTURE_SECONDS = 0.02
 """Reading, decoding and resizing a photograph, with a wide margin."""
 USUAL_PIXELS, PIXEL_BYTES = 24_000_000, 8
@@ -82,6 +86,12 @@ def model_megabytes(cost: Cost, batch: int, size: int, prefetched: int) -> float
     own = FLOATS_PER_PARAMETER * cost.parameters
     picture = FLOATS_PER_ACTIVATION * cost.activations + 3 * size * size * (prefetched + 2)
     return 4 * (own + batch * picture) / 1e6
+
+
+def inference_megabytes(cost: Cost, models: int, size: int) -> float:
+    """Return the memory of a process that predicts with some models in turn, without the base."""
+    picture = LIVE_SHARE * cost.activations + 3 * size * size * 4
+    return 4 * (models * cost.parameters + PREDICTED_AT_A_TIME * picture) / 1e6
 
 
 def megabytes(parts: float, attempt: int) -> int:

@@ -83,19 +83,23 @@ class Planner:
         return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
 
     def judge(self, attempt: int) -> Demand:
-        """Return what judging the noisy labels with every pair of a method asks for, on one rank."""
+        """Return what judging a noisy shard with every pair of a method asks for: one job array."""
         models = 2 * len(self._experiment.runs())
-        return self._predict(models * self._experiment.sizes["noisy"], attempt)
+        pictures = self._experiment.sizes["noisy"] / self._config["shards"]["noisy"]
+        return self._predict(models * pictures, attempt, models)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""
         sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
-    def _predict(self, samples: int, attempt: int) -> Demand:
+    def _predict(self, samples: float, attempt: int, models: int = 1) -> Demand:
+        size, threads = self._config["images"]["size"], self._experiment.threads_per_rank
         seconds = self._compute_seconds(samples, 1, training=False)
-        memory = self._model_megabytes(1)
-        return self._serial(seconds, memory, attempt, self._experiment.threads_per_rank)
+        if size > demands.LARGEST_STORED:
+            seconds += samples * demands.PICTURE_SECONDS / threads
+        memory = demands.inference_megabytes(self._cost, models, size)
+        return self._serial(seconds, memory, attempt, threads)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
