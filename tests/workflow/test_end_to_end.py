@@ -3,13 +3,16 @@
 import csv
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from projects import Run, run_snakemake
+from projects import PROJECT, Run, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
 
@@ -194,3 +197,14 @@ def test_suspects_need_a_pair(copied: Path):
     assert (
         log == "error: methods: suspects are found by a calibrated pair; add mct (or mct_paper)\n"
     )
+
+
+def test_a_model_is_loaded_as_the_readme_says(finished: Path):
+    [program] = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
+    weights = finished / "models/tiny/mct_paper/seed0_ranks2/primary.safetensors"
+    program = program.replace("classes=10", f"classes={len(CLASSES)}")
+    program = re.sub(r'Path\(".*?"\)', f'Path("{weights}")', program)
+    program += "import torch; print(*model(torch.zeros(2, 3, 16, 16)).shape)"
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["2", str(len(CLASSES))], run.stderr
