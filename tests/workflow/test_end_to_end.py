@@ -192,11 +192,9 @@ def test_suspects_are_listed_and_shown(copied: Path):
 def test_suspects_need_a_pair(copied: Path):
     options = ("--cores", 2, "--configfile", "tiny.yaml", "--config", "methods=[noise_only]")
     run = run_snakemake(copied, "suspects", *options)
-    assert run.returncode == 1
-    log = (copied / "results/tiny/logs/tiny/list_suspects.log").read_text()
-    assert (
-        log == "error: methods: suspects are found by a calibrated pair; add mct (or mct_paper)\n"
-    )
+    assert run.returncode == 2
+    assert "error: methods: suspects are found by a calibrated pair; add mct" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_model_is_loaded_as_the_readme_says(finished: Path):

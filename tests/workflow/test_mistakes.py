@@ -49,6 +49,13 @@ def test_a_confusion_that_nothing_can_count_is_refused(snakemake: Run, tmp_path,
     assert_refused(snakemake("-n", "--cores", 2, "--config", dataset, methods), expected)
 
 
+def test_a_rate_that_nothing_can_count_is_refused(snakemake: Run, tmp_path):
+    write_image_folder(tmp_path / "data")
+    dataset = f"name: folder, layout: image_folder, root: {tmp_path / 'data'}, noise_rate: counted"
+    run = snakemake("-n", "--cores", 2, "--config", f"dataset={{{dataset}}}")
+    assert_refused(run, "dataset.noise_rate: `counted` needs clean pictures whose observed label")
+
+
 def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:
     assert run.returncode == 2, run.stderr
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]

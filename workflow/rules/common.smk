@@ -29,6 +29,7 @@ def begin(logs):
     if settings.forcetargets:
         forced += [str(name) for name in settings.targets]
     try:
+        EXPERIMENT.check_rules({job.name for job in workflow.dag.needrun_jobs()})
         for job in workflow.dag.needrun_jobs():
             refusal = SITE.refusal(job.resources)
             if refusal:

@@ -11,10 +11,8 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, noisy=Path, classes=Path, judgements=tuple, output=Path
+        __doc__, dataset=str, noisy=Path, classes=Path, judgements=list, output=Path
     )
-    if not arguments.judgements:
-        raise UserError("methods: suspects are found by a calibrated pair; add mct (or mct_paper)")
     judged = suspects.unverified(open_set("noisy", indexed_files(arguments.noisy)))
     if not len(judged):
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")

@@ -80,7 +80,20 @@ class Experiment:
             if path.exists() and not path.is_dir():
                 raise UserError(f"results: expected a folder, got the file {path}")
 
+    def check_rules(self, names: Collection[str]) -> None:
+        """Raise UserError where rules that are to run lack what only the configuration can give."""
+        if "list_suspects" in names and not self.judging_method:
+            raise UserError(
+                "methods: suspects are found by a calibrated pair; add mct (or mct_paper)"
+            )
+
     def _check_confusions(self) -> None:
+        layout = self.config["dataset"]["layout"]
+        if self.config["dataset"]["noise_rate"] == "counted" and not self._layout.counts_rate:
+            raise UserError(
+                "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
+                f"and layout {layout} has none; give a number"
+            )
         if self._layout.counts_confusion:
             return
         for method in methods.needed_trainings(self.config):
@@ -89,7 +102,7 @@ class Experiment:
             if methods.confusion_kind(self.config, method) == "counted":
                 raise UserError(
                     f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
-                    f"label is known, and layout {self.config['dataset']['layout']} has none; take "
+                    f"label is known, and layout {layout} has none; take "
                     f"`estimated` (or `anchors`), or leave out methods that need {method}"
                 )
 

@@ -25,7 +25,7 @@ class Animal10N(StoredLayout):
     """A data set laid out like ANIMAL-10N."""
 
     keys = ("clean_fraction",)
-    counts_confusion = False
+    counts_confusion = counts_rate = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)

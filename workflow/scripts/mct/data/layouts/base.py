@@ -41,6 +41,8 @@ class Layout(Protocol):
     """Those keys of the section `dataset` that some layouts use, and this one does."""
     counts_confusion: bool
     """Whether observed labels of clean pictures are known, right and wrong ones alike."""
+    counts_rate: bool
+    """Whether some observed labels are known to be right or wrong; so where confusion is counted."""
 
     def source_files(self) -> list[Path]:
         """Return the lists that the rows come from (not names that only tables show)."""
@@ -71,7 +73,7 @@ class StoredLayout:
     """What layouts of files share: the root, reading from it, and files that settings name."""
 
     keys: tuple[str, ...] = ()
-    counts_confusion = True
+    counts_confusion = counts_rate = True
 
     def __init__(self, settings: DatasetSettings, **others: Path) -> None:
         self._settings = settings

@@ -21,7 +21,7 @@ class Digits:
     """The quick start's data set; it needs no files."""
 
     keys: tuple[str, ...] = ()
-    counts_confusion = True
+    counts_confusion = counts_rate = True
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._settings = settings

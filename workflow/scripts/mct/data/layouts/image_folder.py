@@ -21,7 +21,7 @@ class ImageFolder(StoredLayout):
     """A data set of folders of classes; a class's number is its place among the names of `train/`."""
 
     keys = ("clean_fraction",)
-    counts_confusion = False
+    counts_confusion = counts_rate = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)

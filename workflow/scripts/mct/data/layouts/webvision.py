@@ -31,7 +31,7 @@ class WebVision(StoredLayout):
     """A data set laid out like WebVision 1.0, all classes or the first 50."""
 
     keys = ("archives", "clean_fraction", "clean_root", "subset")
-    counts_confusion = False
+    counts_confusion = counts_rate = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         others = {}
