@@ -131,6 +131,13 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
     ) == (8, 0)
     assert plan.train("noise_only", "4", 1).gpu == 4
     assert plan.predict(("test",), 1).gpu == 0
+    photographs = {
+        "model": {"name": "resnet50"}, "images": {"size": 224}, "optimizer": {"batch_size": 256},
+    }  # fmt: skip
+    for device, fits in (("auto", True), ("cpu", False)):
+        large = Planner(Experiment({**photographs, "execution": {"device": device}}), site)
+        assert (site.refusal(vars(large.calibrate("mct", "4", 1))) is None) == fits
+        assert site.refusal(vars(large.predict(("test",), 1))) is None
 
 
 @pytest.mark.parametrize(("share", "ranks"), [("all", 4), ("half", 2)])

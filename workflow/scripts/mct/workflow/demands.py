@@ -20,6 +20,8 @@ FLOATS_PER_PARAMETER = 6
 """Weight, gradient, momentum, bucket, and the copy for a checkpoint with its momentum."""
 FLOATS_PER_ACTIVATION = 2
 """Each layer's output, kept for backward, and its gradient."""
+GPU_MB = 2000
+"""Of a process on the host that uses a GPU: the driver's and CUDA's libraries."""
 PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 0.25
 """Pictures of a prediction's batch; the most of all layers' outputs that are needed at once."""
 LARGEST_STORED = 64
@@ -81,11 +83,17 @@ def compute_seconds(cost: Cost, samples: float, gigaflops: float, *, training: b
     return samples * cost.multiply_adds * 2 * (3 if training else 1) / (gigaflops * 1e9)
 
 
-def model_megabytes(cost: Cost, batch: int, size: int, prefetched: int) -> float:
-    """Return the memory of a rank that holds a model and `batch` pictures, without the base."""
+def model_megabytes(
+    cost: Cost, batch: int, size: int, prefetched: int, *, on_gpu: bool = False
+) -> float:
+    """Return the memory of a rank that trains a model on `batch` pictures, without the base.
+
+    On a GPU the host's, which holds pictures and what passes through it, but no activations.
+    """
     own = FLOATS_PER_PARAMETER * cost.parameters
-    picture = FLOATS_PER_ACTIVATION * cost.activations + 3 * size * size * (prefetched + 2)
-    return 4 * (own + batch * picture) / 1e6
+    activations = 0 if on_gpu else FLOATS_PER_ACTIVATION * cost.activations
+    picture = activations + 3 * size * size * (prefetched + 2)
+    return 4 * (own + batch * picture) / 1e6 + (GPU_MB / MARGIN if on_gpu else 0)
 
 
 def inference_megabytes(cost: Cost, models: int, size: int) -> float:

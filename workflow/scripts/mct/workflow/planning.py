@@ -155,8 +155,9 @@ class Planner:
     def _model_megabytes(self, replicas: int) -> float:
         batch = -(-self._config["optimizer"]["batch_size"] // replicas)
         prefetched = self._config["execution"]["prefetch_batches"]
-        size = self._config["images"]["size"]
-        return demands.model_megabytes(self._cost, batch, size, prefetched)
+        size, device = self._config["images"]["size"], self._config["execution"]["device"]
+        on_gpu = self._ranks_site.has_gpus and device != "cpu"
+        return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)
 
     def _ranks(
         self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
