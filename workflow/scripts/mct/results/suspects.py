@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.special import softmax
-from sklearn.metrics import roc_auc_score
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, replacing, write_text
@@ -191,6 +190,8 @@ def measure_list(
     found = {
         f"precision_first_{n}": float(wrong[listed[:n]].mean()) for n in FIRST if n <= len(listed)
     }
+    from sklearn.metrics import roc_auc_score  # as large as torch, and judging needs none of it
+
     proposed_right = judgement.proposed[listed] == image_set.true[listed]
     return {
         **found,

@@ -14,8 +14,9 @@ MODELS = Path(__file__).parents[3] / "resources" / "models.tsv"
 MARGIN = 2.0
 START_SECONDS = 60
 """Imports and reading the index, on a shared file system."""
-BASE_MB = 700
-"""An interpreter with torch and MPI, and Snakemake beside it: 210 + 450 MB were seen."""
+BASE_MB = 1100
+"""An interpreter with torch and MPI, and Snakemake beside it, with what libraries they share with no
+other process: 780 + 210 MB were seen, 850 of the first where it imports scikit-learn."""
 FLOATS_PER_PARAMETER = 6
 """Weight, gradient, momentum, bucket, and the copy for a checkpoint with its momentum."""
 FLOATS_PER_ACTIVATION = 2
