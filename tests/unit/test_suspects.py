@@ -159,6 +159,9 @@ def test_judgements_of_shards_come_back_in_the_order_of_the_set(tmp_path):
         np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
     with pytest.raises(UserError, match="judgements of other pictures"):
         read_judgements(image_set, paths[:1])
+    paths[1].write_bytes(b"no HDF5")
+    with pytest.raises(UserError, match=r"1\.h5: cannot be read .* delete it and rerun"):
+        read_judgements(image_set, paths)
 
 
 @pytest.mark.parametrize("true", [[-1] * 4, [0, 1, 0, 1]])

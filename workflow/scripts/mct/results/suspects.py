@@ -117,13 +117,16 @@ def read_judgements(image_set: ImageSet, paths: Sequence[Path]) -> Judgement:
     Raises
     ------
     UserError
-        The parts are not of this set.
+        A part is damaged, or they are not of this set.
     """
     columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
     for path in paths:
-        with h5py.File(path) as file:
-            for name, parts in columns.items():
-                parts.append(file[name][()])
+        try:
+            with h5py.File(path) as file:
+                for name, parts in columns.items():
+                    parts.append(file[name][()])
+        except (OSError, KeyError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); delete it and rerun") from error
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     order = np.argsort(whole.pop("sample"))
     if not np.array_equal(np.concatenate(columns["sample"])[order], image_set.sample):
