@@ -102,7 +102,7 @@ def test_middle_draws_leave_a_picture_as_it_is():
     np.testing.assert_array_equal(augment(picture_of(2), 8, "crop", row()), picture_of(2))
 
 
-@pytest.mark.parametrize("kind", ["crop_flip", "resized_crop"])
+@pytest.mark.parametrize("kind", ["flip", "crop_flip", "resized_crop"])
 @given(draws=ROWS)
 def test_half_of_all_views_are_mirrored(kind, draws):
     picture = picture_of(3, 12, 12)
@@ -119,7 +119,7 @@ def test_crop_alone_never_mirrors():
     np.testing.assert_array_equal(augment(picture_of(2), 8, "crop", row(flip=0)), picture_of(2))
 
 
-@pytest.mark.parametrize("kind", ["none", "crop", "crop_flip", "resized_crop"])
+@pytest.mark.parametrize("kind", ["none", "flip", "crop", "crop_flip", "resized_crop"])
 @given(draws=ROWS, height=st.integers(1, 30), width=st.integers(1, 30))
 def test_every_view_has_the_size_and_a_plain_picture_no_new_colour(kind, draws, height, width):
     view = augment(np.full((height, width, 3), 200, np.uint8), 8, kind, draws)
@@ -127,6 +127,14 @@ def test_every_view_has_the_size_and_a_plain_picture_no_new_colour(kind, draws, 
     assert view.dtype == np.uint8
     black = {0} if "crop" in kind and kind != "resized_crop" else set()
     assert set(np.unique(view)) - black == {200}
+
+
+def test_a_flip_alone_crops_nothing():
+    straight, mirrored = (
+        augment(picture_of(2), 8, "flip", row(down=0, flip=f)) for f in (LAST_DRAW, 0)
+    )
+    np.testing.assert_array_equal(straight, picture_of(2))
+    np.testing.assert_array_equal(mirrored, picture_of(2)[:, ::-1])
 
 
 def test_no_augmentation_is_fitting():
@@ -164,7 +172,7 @@ def every_warning() -> Iterator[None]:
 def test_augmenting_a_stored_picture_neither_changes_it_nor_warns(recwarn):
     picture = picture_of(6)
     picture.setflags(write=False)
-    for kind in ("none", "crop", "crop_flip", "resized_crop"):
+    for kind in ("none", "flip", "crop", "crop_flip", "resized_crop"):
         augment(picture, 8, kind, row(flip=0))
     np.testing.assert_array_equal(picture, picture_of(6))
     assert [str(warning.message) for warning in recwarn] == []

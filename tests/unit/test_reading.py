@@ -38,7 +38,7 @@ from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
 from mct.data.shards import open_shard
 
-COPYING = ("none", "crop", "crop_flip")
+COPYING = ("none", "flip", "crop", "crop_flip")
 DRAWN = st.integers(0, 2**24 - 1).map(lambda n: n / 2**24)
 
 

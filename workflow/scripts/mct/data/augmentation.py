@@ -32,6 +32,8 @@ STRONG_DRAWS = 9
 ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM = range(4)
 STRONG_STREAM = 4
 """Added to the stream of the view that a strong one is made from."""
+CROPPING, MIRRORING = ("crop", "crop_flip"), ("flip", "crop_flip", "resized_crop")
+"""Kinds of augmentation that crop a padded picture, and that mirror half of the pictures."""
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 Draws = NDArray[np.float32]
 
@@ -57,8 +59,8 @@ def draw_parameters(
 class Viewer:
     """Turns pictures into training views, uint8 (size, size, 3).
 
-    `kind` is `none`, `crop`, `crop_flip` or `resized_crop`; see the schema. Each sample has its row
-    of `draw_parameters`, shape (DRAWS,).
+    `kind` is `none`, `flip`, `crop`, `crop_flip` or `resized_crop`; see the schema. Each sample has
+    its row of `draw_parameters`, shape (DRAWS,).
     """
 
     size: int
@@ -116,12 +118,12 @@ class Viewer:
 
     def _write(self, picture: Picture, shape: tuple[int, int], draws: Draws, view: Picture) -> None:
         """Write what is shown of a picture, resized to `shape`, at its drawn place."""
-        mirrored = self.kind in ("crop_flip", "resized_crop") and bool(draws[2] < 0.5)
+        mirrored = self.kind in MIRRORING and bool(draws[2] < 0.5)
         if self.resamples:
             resample(picture, shape, mirrored=mirrored, out=view)
             return
         fitted = centre(resample(picture, shape), self.size)
-        if self.kind != "none":
+        if self.kind in CROPPING:
             fitted = padded_crop(fitted, draws)
         resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)
 
@@ -130,11 +132,8 @@ class Viewer:
 
         `pictures` and `views` have shape (b, size, size, 3), `draws` (b, DRAWS).
         """
-        if self.kind == "none":
-            views[:] = pictures
-            return
-        views[:] = padded_crops(pictures, draws)
-        if self.kind == "crop_flip":
+        views[:] = padded_crops(pictures, draws) if self.kind in CROPPING else pictures
+        if self.kind in MIRRORING:
             mirrored = np.flatnonzero(draws[:, 2] < 0.5)
             size = views.shape[1:]
             views[mirrored] = mirror(views[mirrored].reshape(-1, *size[1:])).reshape(-1, *size)
