@@ -99,6 +99,7 @@ def test_wrong_catalogue_is_refused(rows, message):
             r"1 keys are in test and in training: images/0/a\.jpg",
         ),
         ({"clean_train_key_list": []}, "the clean set is empty"),
+        ({"category_names_eng": ["Coat"]}, "expected at least two classes, found 1: Coat"),
     ],
 )  # fmt: skip
 def test_wrong_lists_of_a_tree_are_refused(tmp_path, lines, message):

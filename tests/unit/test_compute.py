@@ -76,4 +76,10 @@ def test_automatic_precision_is_one_that_trains():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(UserError, match=r"execution\.device: expected a GPU .* found none"):
-        choose_compute("float32", ExecutionSettings(device="cuda"))
+        choose_compute("float32", ExecutionSettings(device="cuda"), local_rank=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_job_for_which_no_gpu_was_asked_needs_none():
+    compute = choose_compute("float32", ExecutionSettings(device="cuda"))
+    assert compute.device.type == "cpu"

@@ -67,8 +67,13 @@ def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
     ------
     UserError
         A listed picture that is not there, a key in the test set and in training, a key listed
-        twice, an empty set.
+        twice, an empty set, fewer than two classes.
     """
+    classes = layout.class_names()
+    if len(classes) < 2:
+        raise UserError(
+            f"dataset: expected at least two classes, found {len(classes)}: {preview(classes)}"
+        )
     catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
     missing = layout.missing(catalogue.paths)

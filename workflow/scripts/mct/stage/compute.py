@@ -79,18 +79,29 @@ def _by_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.dev
     return torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1) * 255
 
 
-def choose_compute(precision: str, execution: ExecutionSettings, local_rank: int = 0) -> Compute:
-    """Return device and arithmetic; also sets the process's threads, and cuDNN to be deterministic."""
+def choose_compute(
+    precision: str, execution: ExecutionSettings, local_rank: int | None = None
+) -> Compute:
+    """Return device and arithmetic; also sets the process's threads, and cuDNN to be deterministic.
+
+    Without a `local_rank` the process is no rank of a training: no GPU was asked for on its behalf, so
+    that it takes one where there is one, also where the settings say `cuda`.
+
+    Raises
+    ------
+    UserError
+        A rank of a training finds no GPU where the settings demand one.
+    """
     torch.set_num_threads(execution.threads_per_rank)
     keep_freed_memory()
     available = torch.cuda.is_available()
-    if execution.device == "cuda" and not available:
+    if execution.device == "cuda" and local_rank is not None and not available:
         raise UserError(
             "execution.device: expected a GPU (cuda), found none; set it to auto or cpu"
         )
     on_gpu = available and execution.device != "cpu"
     device = (
-        torch.device("cuda", local_rank % torch.cuda.device_count())
+        torch.device("cuda", (local_rank or 0) % torch.cuda.device_count())
         if on_gpu
         else torch.device("cpu")
     )
