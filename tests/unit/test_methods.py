@@ -14,6 +14,7 @@ from mct.base.methods import (
     calibration_settings,
     cleannet_settings,
     confusion_kind,
+    evaluated_roles,
     evaluation_settings,
     lineage,
     needed_trainings,
@@ -146,6 +147,8 @@ def test_a_teacher_of_averages_costs_a_forward_pass_more():
 )
 def test_roles_of_a_method(method, roles):
     assert roles_of(method) == roles
+    both = ("pair",) if len(roles) == 2 else ()
+    assert evaluated_roles(method) == (*roles, *both)
 
 
 def test_baselines_start_like_mp_and_ma_otherwise():

@@ -9,7 +9,7 @@ from torch import nn
 
 from mct.base.settings import ImageSettings
 from mct.labels.metrics import confusion, evaluate_predictions, top_correct
-from mct.learning.prediction import predict
+from mct.learning.prediction import mean_probabilities, predict
 from mct.stage.compute import Compute
 
 CPU = Compute(device=torch.device("cpu"), dtype=torch.float32)
@@ -46,6 +46,13 @@ def test_top_counts_are_those_of_a_slow_sort(case, top):
         order = sorted(range(len(row)), key=lambda i, row=row: (-row[i], i))
         expected += label in order[:top]
     assert top_correct(logits, labels, top) == expected
+
+
+def test_a_pair_says_the_mean_of_its_models_probabilities():
+    """Of two models the one that is sure decides, which the mean of their logits would not show."""
+    sure, doubtful = np.log([[0.9, 0.1, 1e-9]]), np.log([[0.25, 0.35, 0.4]]) + 7
+    mean = mean_probabilities([sure.astype(np.float32), doubtful.astype(np.float32)])
+    np.testing.assert_allclose(mean, [[0.575, 0.225, 0.2]], atol=1e-6)
 
 
 def test_a_model_that_diverged_is_never_right():

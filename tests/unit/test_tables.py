@@ -121,6 +121,7 @@ def test_samples_of_a_pair_include_its_pretraining_and_those_of_a_baseline_are_i
     before = list(PRETRAINING)
     assert count_samples(run, records, before) == (3200, 6210)
     assert count_samples(run._replace(role="auxiliary"), records, before) == (3010, 6210)
+    assert count_samples(run._replace(role="pair"), records, before) == (6210, 6210)
     assert count_samples(baseline(0), records) == (70, 70)
     assert count_samples(baseline(0), records, ["pretrain_primary"]) == (70, 270)
     records[run._replace(role="record")]["samples_seen_auxiliary"] = 4000
@@ -145,6 +146,18 @@ def test_differences_to_mct_are_paired_by_seed():
     other, mct = rows_of({**ours, baseline(0): evaluation(0.8), baseline(1): evaluation(0.82)})
     assert [other[name] for name in DIFFERENCE] == ["+1.00", "-11.71", "+13.71"]
     assert [mct[name] for name in DIFFERENCE] == ["", "", ""]
+
+
+def test_a_pair_is_compared_with_mp_of_mct():
+    runs = {
+        Run("mct", 0, 4, "primary"): evaluation(0.8),
+        Run("mct", 0, 4, "pair"): evaluation(0.82),
+        Run("mct_paper", 0, 4, "pair"): evaluation(0.79),
+    }
+    found = {(row["method"], row["model"]): row["minus_mct"] for row in rows_of(runs)}
+    assert found == {
+        ("MCT (paper)", "Ma and Mp"): "-1.00", ("MCT", "Mp"): "", ("MCT", "Ma and Mp"): "+2.00"
+    }  # fmt: skip
 
 
 def test_a_difference_needs_the_same_seed_and_ranks_and_an_interval_two_of_them():

@@ -66,6 +66,10 @@ def check_table(folder: Path) -> None:
         rows = {(row["method"], row["model"]): row for row in csv.DictReader(file, delimiter="\t")}
     assert ("MCT (paper)", "Mp") in rows
     assert ("Clean + noisy", "Mp") in rows
+    pair = int(rows["MCT (paper)", "Ma and Mp"]["samples_seen_by_model"])
+    assert pair == sum(
+        int(rows["MCT (paper)", name]["samples_seen_by_model"]) for name in ("Ma", "Mp")
+    )
     ours, baseline = rows["MCT (paper)", "Mp"], rows["Clean + noisy", "Mp"]
     sidecar = json.loads((folder / "accuracy.json").read_text())
     clean_per_batch = sidecar["configuration"]["mct"]["clean_per_batch_primary"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
+from mct.base.roles import PAIR, ROLES
 from mct.workflow.experiment import Experiment
 from mct.workflow.planning import Planner
 from mct.workflow.site import queues_file, read_site
@@ -93,9 +94,17 @@ def run_of(wildcards):
 
 
 def evaluation(method, run, role):
-    """Return the evaluation of a model of this data set."""
+    """Return the evaluation of a model, or of a pair, of this data set."""
     split = EXPERIMENT.config["split"]
     return result(f"evaluation/{EXPERIMENT.dataset}/{split}/{method}/{run}/{role}.json")
+
+
+def evaluated_weights(wildcards):
+    """Return the weights that an evaluation is of: a model's, or those of both of a pair."""
+    roles = ROLES if wildcards.role == PAIR else [wildcards.role]
+    return [
+        model_file(wildcards.method, run_of(wildcards), f"{role}.safetensors") for role in roles
+    ]
 
 
 def judges(name):
@@ -180,4 +189,4 @@ wildcard_constraints:
     split="validation|test",
     shard="[0-9]+",
     part="[0-9]+",
-    role="auxiliary|primary",
+    role="auxiliary|primary|pair",

@@ -2,7 +2,7 @@ rule evaluate_model:
     input:
         shards=lambda wildcards: shard_files(wildcards.split),
         index=lambda wildcards: index(wildcards.split),
-        weights=f"{MODELS}/{{method}}/{RUN}/{{role}}.safetensors",
+        weights=evaluated_weights,
     output:
         result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
     log:
@@ -11,7 +11,11 @@ rule evaluate_model:
         "../envs/mct.yaml"
     threads: EXPERIMENT.threads_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.predict((wildcards.split,), attempt)),
+        **serial(
+            lambda wildcards, attempt: PLANNER.predict(
+                (wildcards.split,), attempt, len(evaluated_weights(wildcards))
+            )
+        ),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),

@@ -1,4 +1,4 @@
-"""Evaluate a model on a split: top-1, top-5, per class, confusion."""
+"""Evaluate a model, or the mean prediction of several, on a split: top-1, top-5, per class, confusion."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from mct.base.files import file_digest
 from mct.base.settings import EvaluationSettings
 from mct.data.imagesets import indexed_files, open_set
 from mct.labels.metrics import evaluate_predictions
-from mct.learning.prediction import Predictor
+from mct.learning.prediction import Predictor, mean_probabilities
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record
@@ -14,20 +14,24 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, split=str, index=Path, weights=Path, output=Path
+        __doc__, settings=str, execution=Path, split=str, index=Path, weights=list, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
     image_set = open_set(arguments.split, indexed_files(arguments.index))
-    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
-    logits, labels = predictor.predict(image_set)
+    said = [
+        Predictor(path, settings, image_set.classes, compute, execution).predict(image_set)
+        for path in arguments.weights
+    ]
+    logits, labels = [scores for scores, _ in said], said[0][1]
+    scores = logits[0] if len(logits) == 1 else mean_probabilities(logits)
     write_record(
         arguments.output,
         {
-            **evaluate_predictions(logits, labels),
+            **evaluate_predictions(scores, labels),
             "split": arguments.split,
-            "weights": file_digest(arguments.weights),
+            "weights": [file_digest(path) for path in arguments.weights],
             "settings": settings,
             "hardware": hardware(compute),
             "versions": versions(),

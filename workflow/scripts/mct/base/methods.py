@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.roles import ROLES
+from mct.base.roles import PAIR, ROLES
 from mct.base.settings import (
     CalibrationSettings,
     EvaluationSettings,
@@ -84,6 +84,11 @@ def roles_of(method: str) -> tuple[str, ...]:
     if method in CALIBRATED:
         return ROLES
     return ("auxiliary",) if method == "pretrain_auxiliary" else ("primary",)
+
+
+def evaluated_roles(method: str) -> tuple[str, ...]:
+    """Return the roles that a method is evaluated in: its models, and a calibrated pair together."""
+    return (*roles_of(method), PAIR) if method in CALIBRATED else roles_of(method)
 
 
 def confusion_kind(config: Mapping[str, Any], method: str) -> str | None:

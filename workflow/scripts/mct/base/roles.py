@@ -1,6 +1,8 @@
 """The two models of a pair, and what each draws its random numbers from."""
 
 ROLES = ("auxiliary", "primary")
+PAIR = "pair"
+"""Both together, where the mean of their predictions is evaluated."""
 CLEAN_SEEDS = 2**34
 """Beyond every `order_seed`."""
 

@@ -27,19 +27,22 @@ def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: 
 
 
 def evaluate_predictions(
-    logits: NDArray[np.floating], labels: NDArray[np.integer]
+    scores: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> dict[str, Any]:
-    """Return top-1, top-5 and per-class accuracy as fractions, and the confusion counts."""
-    classes = logits.shape[1]
-    counts = confusion(logits.argmax(axis=1), labels, classes)
+    """Return top-1, top-5 and per-class accuracy as fractions, and the confusion counts.
+
+    `scores` are logits or probabilities, (n, K).
+    """
+    classes = scores.shape[1]
+    counts = confusion(scores.argmax(axis=1), labels, classes)
     totals = counts.sum(axis=1)
     recall = [
         float(c) / float(t) if t else None for c, t in zip(counts.diagonal(), totals, strict=True)
     ]
     return {
         "samples": len(labels),
-        "top1": top_correct(logits, labels, 1) / len(labels),
-        "top5": top_correct(logits, labels, min(TOP, classes)) / len(labels),
+        "top1": top_correct(scores, labels, 1) / len(labels),
+        "top5": top_correct(scores, labels, min(TOP, classes)) / len(labels),
         "per_class": recall,
         "confusion": counts.tolist(),
     }

@@ -1,6 +1,6 @@
 """What a trained model says of the pictures of a set."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,12 @@ class Predictor:
         finally:
             hook.remove()
         return np.concatenate(kept)
+
+
+def mean_probabilities(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Return the mean of several models' probabilities, (n, K), from their logits, (n, K) each."""
+    said = [torch.softmax(torch.from_numpy(one).double(), dim=1) for one in logits]
+    return torch.stack(said).mean(dim=0).numpy()
 
 
 @torch.inference_mode()

@@ -15,14 +15,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.special import softmax
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, replacing, write_text
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
 from mct.labels.noise import symmetric_matrix
-from mct.learning.prediction import Predictor
+from mct.learning.prediction import Predictor, mean_probabilities
 
 PICTURES_AT_A_TIME = 20_000
 """Whose predictions are in memory."""
@@ -79,10 +78,8 @@ class Judges:
 
     def posterior(self, image_set: ImageSet) -> NDArray[np.float64]:
         """Return the posterior of each picture's class, shape (n, K)."""
-        said = [
-            softmax(model.predict(image_set)[0].astype(np.float64), axis=1) for model in self.pair
-        ]
-        return label_posterior(np.mean(said, axis=0), image_set.observed, self.confusion)
+        said = mean_probabilities([model.predict(image_set)[0] for model in self.pair])
+        return label_posterior(said, image_set.observed, self.confusion)
 
 
 def judge_set(image_set: ImageSet, juries: Sequence[Judges]) -> Judgement:

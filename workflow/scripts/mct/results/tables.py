@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_text
 from mct.base.methods import PRETRAINING, REFERENCE, lineage, roles_of
+from mct.base.roles import PAIR, ROLES
 
-MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp"}
+MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp", PAIR: "Ma and Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
 Row = dict[str, str]
 
@@ -99,11 +100,12 @@ def _measured_row(
 
 
 def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
-    """Return how far a deployed model is above that of method `mct`, seed by seed, in points.
+    """Return how far Mp, or a pair, is above Mp of method `mct`, seed by seed, in points.
 
-    Both ends of the 95 % interval are empty for fewer than two seeds, all for `mct` itself.
+    Both ends of the 95 % interval are empty for fewer than two seeds, all for Mp of `mct` itself.
     """
-    pairs = [(run, run._replace(method=REFERENCE)) for run in runs if run.role == "primary"]
+    deployed = [run for run in runs if run.role in ("primary", PAIR)]
+    pairs = [(run, run._replace(method=REFERENCE, role="primary")) for run in deployed]
     differences = [
         100 * (evaluations[own]["top1"] - evaluations[other]["top1"])
         for own, other in pairs
@@ -146,7 +148,7 @@ def paired_difference(differences: Sequence[float], percent: float = 95) -> list
 def count_samples(
     run: Run, records: Mapping[Run, Mapping[str, Any]], preparations: Sequence[str] = ()
 ) -> tuple[int, int]:
-    """Return the samples that a run's model was trained on, and those all models processed.
+    """Return the samples that a run's model (or both) was trained on, and those all models processed.
 
     The former add up over the trainings that the model went through, the latter over all that the
     method needs, `preparations` included.
@@ -156,7 +158,11 @@ def count_samples(
         record = records[run._replace(method=training, role="record")]
         return record.get(f"samples_seen_{role}", record["samples_seen"])
 
-    own = sum(seen(training, run.role) for training in lineage(run.method, run.role))
+    own = sum(
+        seen(training, role)
+        for role in (ROLES if run.role == PAIR else (run.role,))
+        for training in lineage(run.method, role)
+    )
     trainings = [*preparations, run.method]
     whole = sum(seen(training, role) for training in trainings for role in roles_of(training))
     return own, whole

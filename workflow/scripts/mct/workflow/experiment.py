@@ -255,10 +255,10 @@ class Experiment:
         return [self.calibration_confusion(method, run) for run in self.runs()] if method else []
 
     def models(self) -> list[tuple[str, str]]:
-        """Return method and role of every model that is evaluated."""
+        """Return method and role of everything that is evaluated."""
         shown = [*methods.PRETRAINING, *self.config["methods"]]
         trained = [name for name in self.trainings() if name in shown]
-        return [(name, role) for name in trained for role in methods.roles_of(name)]
+        return [(name, role) for name in trained for role in methods.evaluated_roles(name)]
 
     def runs(self) -> list[str]:
         """Return all repetitions: seeds x ranks."""

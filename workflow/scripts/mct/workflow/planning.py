@@ -78,9 +78,10 @@ class Planner:
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
-    def predict(self, set_names: Collection[str], attempt: int) -> Demand:
-        """Return what the predictions of a model for whole sets ask for, on one rank."""
-        return self._predict(sum(self._experiment.sizes[name] for name in set_names), attempt)
+    def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
+        """Return what the predictions of models for whole sets ask for, on one rank."""
+        pictures = sum(self._experiment.sizes[name] for name in set_names)
+        return self._predict(models * pictures, attempt, models)
 
     def judge(self, attempt: int) -> Demand:
         """Return what judging a noisy shard with every pair of a method asks for: one job array."""
