@@ -16,16 +16,28 @@ def test_rows_are_mean_predictions_for_the_pictures_of_a_class():
     np.testing.assert_allclose(matrix, [[0.75, 0.125, 0.125], [0, 0.5, 0.5], [0, 0, 1]])
 
 
-def test_an_anchor_is_the_most_certain_prediction_below_the_percentile():
-    """Of 100 predictions the three most certain ones of each class are outliers."""
-    certain = np.linspace(0, 1, 100)
+def test_an_anchor_is_a_certain_prediction_but_not_the_most_certain():
+    """Of 100 predictions of each class, the 97th by certainty."""
+    certain = np.linspace(0, 1, 200)
     probabilities = np.stack([certain, 1 - certain], axis=1)
-    limit = np.percentile(certain, 97)
-    anchor = certain[certain < limit].max()
-    expected = [[anchor, 1 - anchor], [1 - anchor, anchor]]
+    expected = [[certain[196], 1 - certain[196]], [certain[3], 1 - certain[3]]]
     before = probabilities.copy()
     np.testing.assert_allclose(anchor_predictions(probabilities), expected)
     np.testing.assert_array_equal(probabilities, before)
+
+
+@pytest.mark.parametrize("classes", [10, 34, 101])
+def test_every_class_has_an_anchor_of_its_own_however_many_there_are(classes):
+    """Of a class with less than 3 % of the pictures all lie above the 97th percentile of all."""
+    true = np.repeat(np.arange(classes), 40)
+    probabilities = np.full((len(true), classes), 0.4 / (classes - 1))
+    probabilities[np.arange(len(true)), true] = 0.6
+    np.testing.assert_allclose(anchor_predictions(probabilities).diagonal(), 0.6)
+
+
+def test_no_label_is_impossible_by_an_anchor():
+    matrix = anchor_predictions(np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0]], np.float32))
+    assert (matrix > 0).all()
 
 
 def test_equal_predictions_have_an_anchor_all_the_same():

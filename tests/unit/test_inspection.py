@@ -137,6 +137,16 @@ def test_at_most_a_share_may_be_unusable_copies_not_counted(tmp_path, share, all
             check_share(lines, listed, share)
 
 
+def test_a_set_of_which_nothing_is_left_is_refused_whatever_its_share():
+    """Copies of test pictures leave training, and no share counts them."""
+    lines = [
+        LeftOut(f"{n}", f"{n}.png", "clean", "copy_of_test", f"the same file as {n}") for n in "ab"
+    ]
+    check_share(lines, {"noisy": 9, "clean": 3, "validation": 1, "test": 2}, 1.0)
+    with pytest.raises(UserError, match="none of 2 clean pictures is left: the same file as a"):
+        check_share(lines, {"noisy": 9, "clean": 2, "validation": 1, "test": 2}, 1.0)
+
+
 def test_census_counts_every_picture_once(tmp_path):
     catalogue, parts = inspected(tmp_path, Spoilt())
     lines = excluded(catalogue, parts)

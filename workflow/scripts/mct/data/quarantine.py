@@ -99,11 +99,17 @@ def _reason(
 
 
 def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float) -> None:
-    """Raise UserError if more than the share `most` of a set's pictures cannot be used.
+    """Raise UserError if more than the share `most` of a set's pictures cannot be used, or all.
 
-    Copies do not count: they are no sign of a broken disk or a wrong folder.
+    Copies do not count towards the share: they are no sign of a broken disk or a wrong folder.
     """
     for name in SETS:
+        gone = [line.reason for line in found if name in line.sets.split()]
+        if len(gone) >= listed[name]:
+            raise UserError(
+                f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
+                "least one that is not in a held-out set too"
+            )
         broken = [
             line.reason
             for line in found

@@ -10,6 +10,8 @@ from mct.base.files import read_json
 
 ANCHOR_PERCENTILE = 97.0
 """Patrini's: the most certain predictions of a class are outliers, not anchors."""
+LEAST_SHARE = 1e-6
+"""Of a class in an anchor's prediction, so that no label is impossible."""
 
 
 def mean_predictions(
@@ -30,13 +32,22 @@ def mean_predictions(
 def anchor_predictions(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return T, shape (K, K): row i is the prediction for the anchor of class i.
 
-    The anchor is the picture with the largest p_i below the 97th percentile of p_i, of predictions
-    (n, K) by a model trained on observed labels (Patrini et al., CVPR 2017, Eq. 12 and Sec. 4.3).
+    The anchor is the picture at the 97th percentile of p_i among those that are most probably of
+    class i, of predictions (n, K) by a model trained on observed labels (Patrini et al., CVPR 2017,
+    Eq. 12 and Sec. 4.3, who take it among all pictures: that leaves no anchor to a class with less
+    than 3 % of them). A class that is predicted for none has its anchor among all.
     """
-    limits = np.percentile(probabilities, ANCHOR_PERCENTILE, axis=0)
-    candidates = np.where(probabilities < limits, probabilities, -1.0)
-    matrix = probabilities[candidates.argmax(axis=0)].astype(np.float64)
+    predicted = probabilities.argmax(axis=1)
+    anchors = [_anchor(probabilities[:, i], predicted == i) for i in range(probabilities.shape[1])]
+    matrix = np.maximum(probabilities[anchors].astype(np.float64), LEAST_SHARE)
     return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
+    """Return the place of a class's anchor from p_i (n,) and the pictures most probably of it, (n,)."""
+    candidates = np.flatnonzero(own) if own.any() else np.arange(len(own))
+    order = candidates[np.argsort(certainty[candidates], kind="stable")]
+    return int(order[int(ANCHOR_PERCENTILE / 100 * (len(order) - 1))])
 
 
 def read_confusion(path: Path) -> NDArray[np.float64]:
