@@ -17,6 +17,7 @@ from mct.labels.selection import (
     measure_selection,
     rank_by_confidence,
     select_within,
+    share_out,
     top_mask,
 )
 
@@ -88,21 +89,34 @@ def test_one_group_ranks_the_global_batch_and_the_bound_cuts_for_ma(confidence, 
 
 
 @given(CONFIDENCES, st.data())
-def test_each_group_is_cut_as_if_it_were_alone(confidence, data):
+def test_groups_share_the_numbers_of_the_batch_and_each_gives_its_most_confident(confidence, data):
     size = len(confidence)
     groups = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), int)
     rates = data.draw(st.lists(RATES, min_size=4, max_size=4))
-    bounds = [min(1, rate + 0.05) for rate in rates]
-    masks = select_within(confidence, groups, rates, bounds)
+    masks = select_within(confidence, groups, rates, rates)
     for group in range(4):
         own = groups == group
-        alone = select_within(
-            confidence[own],
-            np.zeros(own.sum(), int),
-            rates[group : group + 1],
-            bounds[group : group + 1],
-        )
-        np.testing.assert_array_equal(masks[:, own], alone)
+        for mask in masks:
+            np.testing.assert_array_equal(mask[own], top_mask(confidence[own], mask[own].sum()))
+    mean = round(float(np.mean([rates[group] for group in groups])), 12) if size else 0.0
+    cut = cut_batch(size, mean)
+    assert abs(int(masks[0].sum()) - cut.auxiliary) <= 1
+    assert abs(int(masks[1].sum()) - cut.primary) <= 1
+
+
+def test_small_groups_neither_select_all_nor_nothing():
+    """Of 128 samples of 100 classes each one's own N would be all of it, and its own M none."""
+    generator = np.random.default_rng(0)
+    groups, rates = generator.integers(0, 100, 128), [0.4] * 100
+    masks = select_within(generator.random(128), groups, rates, rates)
+    assert tuple(masks.sum(axis=1)) == cut_batch(128, 0.4)
+
+
+@given(st.integers(0, 50), st.lists(st.just(0.0) | st.floats(0.01, 20), min_size=1, max_size=6))
+def test_parts_add_up_and_are_within_one_of_their_quota(total, weights):
+    parts, whole = share_out(total, np.array(weights)), sum(weights)
+    assert parts.sum() == (total if whole else 0)
+    assert (np.abs(parts - np.array(weights) * total / (whole or 1)) < 1 + 1e-6).all()
 
 
 @given(CONFIDENCES, RATES, st.floats(0, 1))

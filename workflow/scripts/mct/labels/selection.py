@@ -81,15 +81,33 @@ def select_within(
 
     Returns
     -------
-    Boolean array of shape (2, B): the top M of each group for Ma, the top N for Mp.
+    Boolean array of shape (2, B): the most confident samples of each group for Ma and for Mp. M and
+    N are those of the batch at the mean P of its samples, shared out by how many clean ones each
+    group should have: of small groups' own M and N every one would be rounded up, or be 0.
     """
     masks = np.zeros((2, len(confidence)), dtype=bool)
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        cuts = cut_batch(len(members), noise_rates[group], noise_bounds[group])
-        for mask, count in zip(masks, cuts, strict=True):
-            mask[members] = top_mask(confidence[members], count)
+    if not len(confidence):
+        return masks
+    sizes = np.bincount(groups, minlength=len(noise_rates))
+    for mask, rates, count in zip(
+        masks, (noise_bounds, noise_rates), (certain_clean_count, expected_clean_count), strict=True
+    ):
+        clean = sizes * (1 - np.asarray(rates, np.float64))
+        total = count(len(confidence), round(1 - float(clean.sum()) / len(confidence), 12))
+        for group, share in enumerate(share_out(total, clean)):
+            members = np.flatnonzero(groups == group)
+            mask[members] = top_mask(confidence[members], int(share))
     return masks
+
+
+def share_out(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return `total` in parts proportional to `weights` (n,), by largest remainder, ties in order."""
+    whole = float(weights.sum())
+    quotas = weights * (total / whole) if whole > 0 else np.zeros_like(weights)
+    parts = np.floor(np.round(quotas, 9)).astype(np.int64)
+    left = total - int(parts.sum()) if whole > 0 else 0
+    parts[np.argsort(parts - quotas, kind="stable")[:left]] += 1
+    return parts
 
 
 class Quality(NamedTuple):
