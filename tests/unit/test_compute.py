@@ -69,6 +69,19 @@ def test_a_named_precision_is_taken(precision):
     assert compute == Compute(device=torch.device("cpu"), dtype=getattr(torch, precision))
 
 
+def test_ranks_of_nodes_that_differ_agree_on_float32():
+    class Ranks:
+        def __init__(self, *others: str) -> None:
+            self._others = others
+
+        def allgather(self, own: str) -> list[str]:
+            return [own, *self._others]
+
+    ours = Compute(device=torch.device("cpu"), dtype=torch.bfloat16)
+    assert ours.agreed(Ranks("torch.bfloat16")) == ours
+    assert ours.agreed(Ranks("torch.float32")).dtype == torch.float32
+
+
 def test_automatic_precision_is_one_that_trains():
     assert choose_compute("auto", EXECUTION).dtype in (torch.float32, torch.bfloat16)
 

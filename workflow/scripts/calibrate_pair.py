@@ -11,10 +11,10 @@ from mct.data.imagesets import indexed_files, open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.learner import Learner
 from mct.learning.models import load_model, save_weights
-from mct.parallel.comm import check_world_size, local_rank, split_world, world
+from mct.parallel.comm import check_world_size, split_world, world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints, hold_stage, kept_execution, stage_folder
-from mct.stage.compute import choose_compute
+from mct.stage.compute import choose_for_ranks
 from mct.stage.progress import Progress
 from mct.stage.record import training_record, write_record
 
@@ -33,7 +33,7 @@ def main() -> None:
     saved = stage_folder(arguments, Path(__file__), inputs)
     lock = hold_stage(world_comm, saved.parent)
     execution = kept_execution(world_comm, saved, entry.read_execution(arguments.execution))
-    compute = choose_compute(settings.model.precision, execution, local_rank(world_comm))
+    compute = choose_for_ranks(settings.model.precision, execution, world_comm)
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     role = ROLES[topology.role]
     weights = getattr(arguments, role)

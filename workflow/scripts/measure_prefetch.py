@@ -7,10 +7,10 @@ from mct.data.imagesets import indexed_files, open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
-from mct.parallel.comm import check_world_size, count_cores, local_rank, world
+from mct.parallel.comm import check_world_size, count_cores, world
 from mct.results.prefetch_timing import time_depths
 from mct.stage import entry
-from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.compute import choose_for_ranks, hardware, versions
 from mct.stage.record import write_record
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
+    compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
     learner = Learner(

@@ -12,10 +12,10 @@ from mct.learning.learner import Learner
 from mct.learning.models import build_model, initial_files, load_weights, save_weights
 from mct.learning.objectives import build_objective
 from mct.learning.training import Training, constant_samples, plan_training, summarise
-from mct.parallel.comm import check_world_size, local_rank, world
+from mct.parallel.comm import check_world_size, world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints, hold_stage, kept_execution, stage_folder
-from mct.stage.compute import choose_compute
+from mct.stage.compute import choose_for_ranks
 from mct.stage.progress import Progress
 from mct.stage.record import training_record, write_record
 
@@ -33,7 +33,7 @@ def main() -> None:
     saved = stage_folder(arguments, Path(__file__), (*indices.values(), *given))
     lock = hold_stage(comm, saved.parent)
     execution = kept_execution(comm, saved, entry.read_execution(arguments.execution))
-    compute = choose_compute(settings.model.precision, execution, local_rank(comm))
+    compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_training_set(settings.training_set, indices)
     sizes = read_sizes(indices)
     plan = plan_training(settings, sizes, len(image_set))

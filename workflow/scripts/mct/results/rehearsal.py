@@ -23,8 +23,8 @@ from mct.data.loading import Batch
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy, selected_mean
 from mct.learning.models import build_architecture
-from mct.parallel.comm import Comm, Topology, local_rank, slowest, start_gather, wait_for
-from mct.stage.compute import choose_compute
+from mct.parallel.comm import Comm, Topology, slowest, start_gather, wait_for
+from mct.stage.compute import choose_for_ranks
 from mct.stage.progress import Progress
 
 NOISE = {"rate": 0.4, "upper": 0.4}
@@ -124,7 +124,7 @@ def random_learner(
     """Return a learner of a model at its random start. Collective."""
     return Learner(
         build_architecture(model, classes),
-        compute=choose_compute(calibration.model.precision, execution, local_rank(comm)),
+        compute=choose_for_ranks(calibration.model.precision, execution, comm),
         comm=comm,
         images=calibration.images,
         optimizer=calibration.optimizer,
