@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.results.figures import draw_accuracies, read_epochs
+from mct.labels.selection import Quality
+from mct.results.figures import draw_accuracies, draw_selection, mean_of_known, read_epochs
 
 
 def test_epochs_are_read_as_columns(tmp_path):
@@ -21,6 +22,21 @@ def test_damaged_epochs_end_in_a_line(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match=r"epochs\.tsv: cannot be read as the epochs.*rerun"):
         read_epochs(path)
+
+
+def test_means_are_of_what_is_known():
+    """A class that is never selected in one of two epochs, and one in none."""
+    values = np.array([[0.5, np.nan, np.nan], [0.7, 0.9, np.nan]])
+    np.testing.assert_allclose(mean_of_known(values), [0.6, 0.9, np.nan])
+
+
+def test_a_class_without_selection_leaves_the_mean_of_the_others():
+    purity = np.full((3, 2, 2), 0.8)
+    purity[1:, :, 1] = np.nan
+    quality = Quality(purity=purity, recall=np.zeros((3, 2, 2)))
+    axis = draw_selection([quality], ["cat", "truck"]).axes[0]
+    mean = next(line for line in axis.lines if line.get_label() == "mean of classes")
+    np.testing.assert_allclose(mean.get_ydata(), 0.8)
 
 
 def test_accuracies_name_their_ranks_where_there_are_several():

@@ -1,4 +1,4 @@
-"""Draw the confusion matrices of several models side by side."""
+"""Draw the confusion matrices of several models of one run side by side."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def main() -> None:
     arguments = entry.options(__doc__, evaluations=list, classes=Path, output=Path)
     results = tables.read_results(arguments.evaluations)
     confusions = {
-        f"{METHODS[run.method].title} ({tables.MODEL_NAMES[run.role]})": np.array(
+        f"{METHODS[run.method].title}, seed {run.seed}, {run.ranks} ranks": np.array(
             result["confusion"]
         )
         for run, result in results.items()

@@ -127,9 +127,7 @@ def draw_training(
             axes[2].plot(
                 table["epoch"], table[f"selected_{role}"], linestyle=":", color=COLOURS[role]
             )
-    axes[2].axhline(
-        1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="clean labels in the set"
-    )
+    axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="1 - P")
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
     axes[1].set(title="Calibration", ylabel="mean loss of what is learned from", xlabel="epoch")
     axes[2].set(
@@ -142,18 +140,29 @@ def draw_training(
 
 
 def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
-    """Return purity and recall of both selections over epochs, a line a class, means over seeds."""
+    """Return purity and recall of both selections over epochs, a line a class, means over seeds.
+
+    A class of which nothing is selected has no purity: its line ends, and the mean is of the others.
+    """
     figure, axes = plt.subplots(
         2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
     )
     colours = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
     for row, name in zip(axes, Quality._fields, strict=True):
-        mean = np.mean([getattr(quality, name) for quality in qualities], axis=0)
+        mean = mean_of_known([getattr(quality, name) for quality in qualities])
         epochs = np.arange(1, len(mean) + 1)
         for axis, role, values in zip(row, COLOURS, mean.transpose(1, 2, 0), strict=True):
             for label, line, colour in zip(classes, values, colours, strict=True):
                 axis.plot(epochs, line, color=colour, label=label, linewidth=1)
-            axis.plot(epochs, values.mean(axis=0), color="black", label="mean of classes")
+            axis.plot(epochs, mean_of_known(values), color="black", label="mean of classes")
+            if np.isnan(values).all():
+                axis.text(
+                    0.5,
+                    0.5,
+                    "no true labels to measure with",
+                    ha="center",
+                    transform=axis.transAxes,
+                )
             axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
     for axis in axes[1]:
         axis.set_xlabel("epoch of calibration")
@@ -161,6 +170,15 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
     return figure
+
+
+def mean_of_known(
+    values: Sequence[NDArray[np.float64]] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the mean over the first axis of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _legend_once(axis: Axes) -> None:
