@@ -104,8 +104,8 @@ PREFETCH = {
         "cores": 1,
         "batch_size": 64,
         "depths": {
-            "0": {"step": [1.5, 1.4, 1.6], "reading": [0.5, 0.5, 0.5], "exposed": [0.5, 0.5, 0.5]},
-            "2": {"step": [1.1, 1.0, 1.2], "reading": [0.6, 0.5, 0.7], "exposed": [0.1, 0.1, 0.0]},
+            "0": {"step": [1.5, 1.4, 1.6], "exposed": [0.5, 0.5, 0.5]},
+            "2": {"step": [1.1, 1.0, 1.2], "exposed": [0.1, 0.1, 0.0]},
         },
     }
 }
@@ -114,7 +114,7 @@ PREFETCH = {
 def test_parts_of_a_mini_batch():
     plain, ahead = prefetch_rows(PREFETCH)
     assert (plain["compute_seconds"], plain["hidden_io_seconds"]) == ("1", "0")
-    assert (ahead["exposed_io_seconds"], ahead["hidden_io_seconds"]) == ("0.1", "0.5")
+    assert (ahead["exposed_io_seconds"], ahead["hidden_io_seconds"]) == ("0.1", "0.4")
     assert ahead["oversubscribed"] == "yes"
 
 

@@ -14,7 +14,7 @@ from mct.stage import entry
 
 MEASURED = "Measured on {processor}, {cores} cores in all, {precision}; medians, lowest, highest. "
 CAPTIONS = {
-    "prefetch": "Exposed: what a step waits for its batch; hidden: reading beyond that.",
+    "prefetch": "Exposed: what a step waits for its batch; hidden: what it waits less than without prefetch.",
     "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
 fitted to the rows that were measured with no more ranks than cores.""",
     "scaling": """Weak: a rank keeps its batch, and steps get fewer; strong: the global batch stays.

@@ -233,12 +233,12 @@ class Prefetcher:
     """
 
     def __init__(self, depth: int, cancel: Callable[[], None] = lambda: None) -> None:
-        self._depth, self._cancel = depth, cancel
+        self.depth, self._cancel = depth, cancel
         self.waited_seconds = 0.0
 
     def map(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
         """Yield `function(item)` in order; an error in the thread is raised here."""
-        results = self._read_ahead(function, items) if self._depth else map(function, items)
+        results = self._read_ahead(function, items) if self.depth else map(function, items)
         while True:
             began = perf_counter()
             try:
@@ -249,7 +249,7 @@ class Prefetcher:
             yield result
 
     def _read_ahead(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        results: queue.Queue[Callable[[], T] | None] = queue.Queue(self._depth)
+        results: queue.Queue[Callable[[], T] | None] = queue.Queue(self.depth)
         stopped = threading.Event()
         arguments = (function, items, results, stopped)
         thread = threading.Thread(target=_produce, args=arguments, name="prefetch", daemon=True)

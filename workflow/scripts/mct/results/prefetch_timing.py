@@ -1,10 +1,10 @@
 """How much of reading a training hides: mini-batches with and without prefetch, in turn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 
-from mct.base.partition import GlobalBatch, plan_batches
+from mct.base.partition import plan_batches
 from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.learning.learner import Learner
 from mct.parallel.comm import Comm, slowest
@@ -12,21 +12,6 @@ from mct.results.rehearsal import learn_all
 
 ROUNDS = 3
 Times = dict[str, dict[str, list[float]]]
-
-
-class TimedReader:
-    """Reads batches and adds up the seconds that takes, in whatever thread."""
-
-    def __init__(self, reader: BatchReader) -> None:
-        self._reader = reader
-        self.seconds = 0.0
-
-    def read(self, plan: GlobalBatch) -> Batch:
-        """Return a batch."""
-        began = perf_counter()
-        batch = self._reader.read(plan)
-        self.seconds += perf_counter() - began
-        return batch
 
 
 def time_depths(
@@ -42,15 +27,16 @@ def time_depths(
 
     Returns
     -------
-    By depth (as text): seconds of the whole step, of `reading` in any thread, and `exposed`, which
-    the step waited for its batch; all of the slowest rank. The first round warms up and is not among
-    them; depths alternate.
+    By depth (as text): seconds of the whole step, and `exposed`, which the step waited for its
+    batch; each of the slowest rank. The first round warms up and is not among them; depths alternate.
     """
-    times: Times = {str(depth): {"step": [], "reading": [], "exposed": []} for depth in depths}
+    times: Times = {str(depth): {"step": [], "exposed": []} for depth in depths}
     batches = plan_batches(10**12, set_size, batch_size)
     for number in range(ROUNDS + 1):
         for depth in depths:
-            found = _time_round(comm, learner, reader, depth, list(islice(batches, steps)))
+            ahead = Prefetcher(depth, reader.cancel)
+            results = ahead.map(reader.read, islice(batches, 2 * depth + 1 + steps))
+            found = _time_round(comm, learner, ahead, results, steps)
             for name, seconds in found.items():
                 if number:
                     times[str(depth)][name].append(seconds)
@@ -58,13 +44,16 @@ def time_depths(
 
 
 def _time_round(
-    comm: Comm, learner: Learner, reader: BatchReader, depth: int, plans: list[GlobalBatch]
+    comm: Comm, learner: Learner, prefetcher: Prefetcher, batches: Iterator[Batch], steps: int
 ) -> dict[str, float]:
-    timed, prefetcher = TimedReader(reader), Prefetcher(depth)
-    comm.Barrier()
-    began = perf_counter()
-    for batch in prefetcher.map(timed.read, plans):
+    """Return the mean times of `steps` steps, after the batches that are read with nothing to hide it."""
+    for batch in islice(batches, prefetcher.depth + 1):
         learn_all(learner, batch)
-    whole = perf_counter() - began
-    totals = {"step": whole, "reading": timed.seconds, "exposed": prefetcher.waited_seconds}
-    return {name: slowest(comm, seconds) / len(plans) for name, seconds in totals.items()}
+    comm.Barrier()
+    began, waited = perf_counter(), prefetcher.waited_seconds
+    for batch in islice(batches, steps):
+        learn_all(learner, batch)
+    totals = {"step": perf_counter() - began, "exposed": prefetcher.waited_seconds - waited}
+    for _ in batches:  # read ahead to the end of the measured steps
+        pass
+    return {name: slowest(comm, seconds) / steps for name, seconds in totals.items()}
