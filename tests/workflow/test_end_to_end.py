@@ -210,3 +210,28 @@ def test_a_model_is_loaded_as_the_readme_says(finished: Path):
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert run.stdout.split() == ["2", str(len(CLASSES))], run.stderr
+
+
+def test_pictures_are_predicted_as_the_readme_says(finished: Path, project: Path):
+    """The mean of both models is right on as many test pictures as the pair's evaluation."""
+    photos = project / "data/images/t"
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    [block] = re.findall(
+        r"```bash\npython (workflow.*?)```", (PROJECT / "README.md").read_text(), re.S
+    )
+    models = finished / "models/tiny/mct_paper/seed0_ranks2"
+    both = f"{models}/primary.safetensors {models}/auxiliary.safetensors"
+    command = re.sub(r"results/digits/models\S+", both, block.replace("\\\n", " "))
+    command = command.replace("photos/", str(photos)).replace("digits", "tiny")
+    run = run_snakemake(project, program=command.split())
+    assert run.returncode == 0, run.stderr
+    with (finished / "predictions.tsv").open(newline="") as file:
+        rows = {Path(row["path"]).name: row for row in csv.DictReader(file, delimiter="\t")}
+    assert "broken.jpg" in rows.pop("broken.jpg")["problem"]
+    truth = dict(
+        line.split() for line in (project / "data/clean_label_kv.txt").read_text().splitlines()
+    )
+    right = [row["label"] == CLASSES[int(truth[f"images/t/{name}"])] for name, row in rows.items()]
+    evaluation = finished / "evaluation/tiny/test/mct_paper/seed0_ranks2/pair.json"
+    assert len(right) == SIZES["test"]
+    assert np.mean(right) == json.loads(evaluation.read_text())["top1"]

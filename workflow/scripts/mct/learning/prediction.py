@@ -44,6 +44,12 @@ class Predictor:
             threads=self._execution.decoding_threads,
             prefetch=self._execution.prefetch_batches,
         )
+        return self.predict_batches(batches)
+
+    def predict_batches(
+        self, batches: Iterable[tuple[Tensor, Tensor]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return logits (n, K) and labels (n,) of batches of pictures, uint8 (b, 3, size, size)."""
         return predict(self._model, batches, self._compute, self._images)
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:

@@ -1,0 +1,94 @@
+"""What trained models say of pictures in files that belong to no data set."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mct.base.errors import BrokenPictureError, UserError
+from mct.base.files import replacing
+from mct.data.images import fit
+from mct.data.loading import to_tensor
+from mct.data.pictures import Picture, decode
+from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
+
+
+class Prediction(NamedTuple):
+    """A file, the name of its most probable class with the probability, or why there is none."""
+
+    path: str
+    label: str
+    probability: str
+    problem: str
+
+
+def find_pictures(paths: Sequence[Path]) -> list[Path]:
+    """Return the files among `paths` and those below its folders, hidden ones left out, in order.
+
+    Raises
+    ------
+    UserError
+        A path that is not there, or no file at all.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path}: expected a picture or a folder of pictures, found nothing")
+        below = path.rglob("*") if path.is_dir() else [path]
+        found += sorted(file for file in below if file.is_file() and not file.name.startswith("."))
+    if not found:
+        raise UserError(f"{', '.join(map(str, paths))}: expected pictures, found no file")
+    return found
+
+
+def predict_files(
+    models: Sequence[Predictor],
+    files: Sequence[Path],
+    classes: Sequence[str],
+    size: int,
+    threads: int,
+) -> Iterator[Prediction]:
+    """Yield what the mean of `models` says of each file, in order, as their evaluation sees it.
+
+    A picture is decoded upright as RGB, its short side resized and its centre cropped to `size`.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(files), BATCH_SIZE):
+            part = files[start : start + BATCH_SIZE]
+            seen = list(pool.map(lambda file: view(file, size), part))
+            views = [one for one in seen if not isinstance(one, str)]
+            answers = iter(_predict(models, views, classes) if views else ())
+            for file, one in zip(part, seen, strict=True):
+                if isinstance(one, str):
+                    yield Prediction(str(file), "", "", one)
+                else:
+                    yield Prediction(str(file), *next(answers), "")
+
+
+def view(file: Path, size: int) -> Picture | str:
+    """Return a picture as a model is evaluated on it, uint8 (size, size, 3), or why it cannot be."""
+    try:
+        return fit(decode(file.read_bytes(), str(file)), size)
+    except (BrokenPictureError, OSError) as error:
+        return " ".join(str(error).split())
+
+
+def _predict(
+    models: Sequence[Predictor], views: Sequence[Picture], classes: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    batch = [(to_tensor(np.stack(views)), torch.zeros(len(views), dtype=torch.int64))]
+    probabilities = mean_probabilities([model.predict_batches(batch)[0] for model in models])
+    for row in probabilities:
+        yield classes[int(row.argmax())], f"{row.max():.4f}"
+
+
+def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
+    """Write predictions as TSV."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(Prediction._fields)
+        writer.writerows(predictions)
