@@ -1,6 +1,7 @@
 """Plans of a training, a learner on one rank, and the figures of an epoch."""
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpi4py import MPI
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from mct.base.settings import (
     ExecutionSettings,
@@ -19,6 +21,7 @@ from mct.base.settings import (
 )
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
+from mct.learning.rows import CONVOLUTION
 from mct.learning.schedules import linear
 from mct.learning.training import Plan, plan_training, summarise
 from mct.stage.compute import Compute
@@ -193,3 +196,25 @@ def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():
     learner.differentiate((torch.stack(outputs) * masks).sum())
     for part, parameter in zip(total, model.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, part, rtol=1e-12, atol=1e-12)
+
+
+def test_after_a_skipped_step_a_learner_goes_on_as_a_fresh_one():
+    """Its next backward leaves out the same samples, and the skipped graph is gone."""
+
+    def multiplied(learner: Learner) -> int:
+        loss = (learner.forward(pictures(5), key=1).sum(dim=1) * torch.eye(5)[3]).sum()
+        with FlopCounterMode(display=False) as counter:
+            learner.differentiate(loss)
+        return counter.get_flop_counts()["Global"][CONVOLUTION.overloadpacket]
+
+    def make() -> Learner:
+        torch.manual_seed(0)
+        return make_learner(model=nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 4)))
+
+    fresh, skipping = make(), make()
+    skipped = weakref.ref(skipping.forward(pictures(5), key=0))
+    skipping.skip()
+    assert skipped() is None
+    assert multiplied(skipping) == multiplied(fresh)
+    for one, other in zip(fresh.model.parameters(), skipping.model.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)

@@ -226,7 +226,9 @@ class Coupling:
         """Step unless there is nothing to learn (M is 0 for small batches and much noise)."""
         if global_count:
             self.learner.update(loss, rate)
-        elif not self._has_skipped:
+            return
+        self.learner.skip()
+        if not self._has_skipped:
             self._has_skipped = True
             name = ("Ma", "Mp")[self.topology.role]
             self._progress.note(f"{name} skips steps: no sample of the batch is certain enough")

@@ -139,10 +139,14 @@ class Learner:
                 loss.backward()
         self.gradients.finish()
 
+    def skip(self) -> None:
+        """Forget the forward passes of a step that is not made: their graph, and that they were."""
+        self._output, self._passes = None, 0
+
     def _selected_rows(self) -> AbstractContextManager:
         """Return the context of a backward pass; all rows count if it is through several batches."""
-        output, self._output = self._output, None
-        passes, self._passes = self._passes, 0
+        output, passes = self._output, self._passes
+        self.skip()
         return SelectedRows(output) if output is not None and passes == 1 else nullcontext()
 
 
