@@ -1,13 +1,23 @@
 """Whole files or none, and messages that name a few of many."""
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from mct.base.errors import UserError, preview
-from mct.base.files import file_digest, read_json, replacing, table_rows, write_json, write_text
+from mct.base.files import (
+    file_digest,
+    read_json,
+    replacing,
+    sync,
+    table_rows,
+    write_json,
+    write_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +95,18 @@ def test_damaged_json_ends_in_a_line(tmp_path, text, reason):
     path.write_text(text)
     with pytest.raises(UserError, match=rf"noise\.json: {reason}.*delete it and rerun"):
         read_json(path, "rate")
+
+
+def test_files_and_folders_are_synced_where_the_file_system_does_it(tmp_path, monkeypatch):
+    def refuse(number: int) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    write_text(tmp_path / "file.txt", "text")
+    sync(tmp_path / "file.txt")
+    sync(tmp_path)
+    monkeypatch.setattr(os, "fsync", refuse)
+    refusal = errno.EINVAL
+    sync(tmp_path)
+    refusal = errno.ENOSPC
+    with pytest.raises(OSError, match="No space"):
+        sync(tmp_path / "file.txt")

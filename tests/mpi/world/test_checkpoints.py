@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from mct.base.errors import UserError
 from mct.base.settings import ExecutionSettings
 from mct.stage import checkpoint
-from mct.stage.checkpoint import Checkpoints, hold_stage, kept_execution
+from mct.stage.checkpoint import Checkpoints, find_checkpoint, hold_stage, kept_execution
 
 HOLDER = """
 import signal, sys, time
@@ -73,3 +75,98 @@ def test_all_ranks_go_on_with_what_rank_0_finds(world, folder, monkeypatch):
     assert Checkpoints(folder, settings, **options).resume(resumed) == 2
     assert resumed.value == 2
     assert kept_execution(world, folder, ExecutionSettings()).threads_per_rank == 3
+
+
+NEWEST, OLDER = "step-000000002", "step-000000001"
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("primary.safetensors", truncate),
+        ("primary.own.safetensors", Path.unlink),
+        ("progress.safetensors", zero),
+        ("meta.json", empty),
+        ("meta.json", Path.unlink),
+    ],
+)
+def test_all_ranks_go_on_with_the_older_checkpoint_where_the_newest_is_damaged(
+    world, folder, capsys, name, damage
+):
+    options = save_two(world, folder)
+    if world.rank == 0:
+        damage(folder / NEWEST / name)
+    world.Barrier()
+    assert kept_execution(world, folder, ExecutionSettings()).threads_per_rank == 3
+    resumed = Counter()
+    assert Checkpoints(folder, ExecutionSettings(), **options).resume(resumed) == 1
+    assert resumed.value == 1 / 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert len(lines) == (world.rank == 0)
+    if world.rank == 0:
+        assert NEWEST in lines[0]
+        assert OLDER in lines[0]
+    Checkpoints(folder, ExecutionSettings(), **options).save(2, resumed)
+    assert find_checkpoint(world, folder) == (2, folder / NEWEST)
+
+
+def save_two(world, folder) -> dict[str, object]:
+    """Save a stage's state after steps 1 and 2; return the options of its checkpoints."""
+    options = {"world_comm": world, "model_comm": world, "role": "primary"}
+    settings, written = ExecutionSettings(checkpoint_minutes=0, threads_per_rank=3), Counter()
+    for step in (1, 2):
+        written.value = step / 3
+        Checkpoints(folder, settings, **options).save(step, written)
+    return options
+
+
+def test_no_intact_checkpoint_is_one_line_on_every_rank(world, folder):
+    options = save_two(world, folder)
+    if world.rank == 0:
+        for name in (OLDER, NEWEST):
+            truncate(folder / name / "progress.safetensors")
+    world.Barrier()
+    for take_up in (
+        lambda: kept_execution(world, folder, ExecutionSettings()),
+        lambda: Checkpoints(folder, ExecutionSettings(), **options).resume(Counter()),
+    ):
+        with pytest.raises(UserError, match=f"{folder}: no checkpoint is intact") as caught:
+            take_up()
+        assert "delete this folder" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert (folder / NEWEST).is_dir() and (folder / OLDER).is_dir()
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(world, folder, monkeypatch):
+    """And its name before an older one is removed."""
+    events = []
+
+    def note(path: Path) -> None:
+        kind = "folder" if path.is_dir() else "file"
+        events.append((kind, path.name))
+
+    monkeypatch.setattr(checkpoint, "sync", note)
+    rename = Path.rename
+    monkeypatch.setattr(
+        Path, "rename", lambda path, to: (events.append(("named", to.name)), rename(path, to))
+    )
+    save_two(world, folder)
+    expected = []
+    for number in (1, 2):
+        partial, name = f"partial-{number:09d}", f"step-{number:09d}"
+        files = ["primary.safetensors", "primary.own.safetensors", "progress.safetensors"]
+        expected += [("file", file) for file in (*files, "meta.json")]
+        expected += [("folder", partial), ("named", name), ("folder", folder.name)]
+    assert events == (expected if world.rank == 0 else [])

@@ -115,6 +115,20 @@ def test_interrupted_training_ends_in_the_same_bits(
     np.testing.assert_array_equal(resumed_losses, losses)
 
 
+def test_training_that_loses_its_newest_checkpoint_ends_in_the_same_bits(world, image_set, folder):
+    weights, losses = train(world, image_set, folder / "whole")
+    for step in (2, 5):
+        with pytest.raises(StageInterruptedError):
+            train(world, image_set, folder / "parts", stop_after=step)
+    if world.rank == 0:
+        newest = folder / "parts/step-000000006/primary.safetensors"
+        newest.write_bytes(newest.read_bytes()[:1000])
+    world.Barrier()
+    resumed, resumed_losses = train(world, image_set, folder / "parts")
+    np.testing.assert_array_equal(resumed, weights)
+    np.testing.assert_array_equal(resumed_losses, losses)
+
+
 def test_a_model_learns_from_strong_views_the_same_on_all_ranks(world, image_set, folder):
     options = {"images": replace(IMAGES, strong_augmentation=0.8), "clean": 4}
     weights, _ = train(world, image_set, folder / "all", **options)

@@ -1,6 +1,7 @@
 """Files: written under a temporary name and renamed when complete; tables read, and digests."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,22 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have a file's bytes, or the names in a folder, written to the disk; OSError if they cannot be.
+
+    A rename may survive a loss of power that what it names does not. Some file systems sync no
+    folders; there nothing is done.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

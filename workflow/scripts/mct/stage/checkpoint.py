@@ -1,18 +1,22 @@
 """Checkpoints of a stage, and its orderly interruption.
 
 A checkpoint is a folder `step-<number>` that is written under another name and renamed when it is
-whole: `<role>.safetensors` of each model, `progress.safetensors` and `meta.json`. The last two are
-kept, so disk use is at most twice (or, while writing, three times) that of parameters, momenta and
-averages of weights of the stage's models and its record of samples. The folder above is named by a
-digest of the stage's settings, inputs and code: another configuration never meets a stale checkpoint.
+whole and on the disk: `<role>.safetensors` and `<role>.own.safetensors` of each model,
+`progress.safetensors` and `meta.json`, which has the sizes of the others. The last two are kept, so
+that a damaged one ends nothing, and disk use is at most twice (or, while writing, three times) that of
+parameters, momenta and averages of weights of the stage's models and its record of samples. The folder
+above is named by a digest of the stage's settings, inputs and code: another configuration never meets
+a stale checkpoint.
 """
 
 import hashlib
 import json
 import shutil
 import signal
+import sys
 import threading
 from argparse import Namespace
+from collections import ChainMap
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +26,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from mct.base.errors import StageInterruptedError
-from mct.base.files import file_digest
+from mct.base.errors import StageInterruptedError, UserError
+from mct.base.files import file_digest, sync
 from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.stage.attempts import Attempts
@@ -33,7 +38,7 @@ from mct.stage.closure import code_digest
 from mct.stage.watch import StageLock, StallWatch, watch_for_termination
 
 KEPT = 2
-META = "execution.json"
+META = "meta.json"
 BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
@@ -108,13 +113,12 @@ class Checkpoints:
         self._signal = signal.Signals(number)
 
     def resume(self, stage: Resumable) -> int:
-        """Restore the newest checkpoint, if there is one; return the step to go on with.
+        """Restore the newest intact checkpoint, if there is one; return the step to go on with.
 
-        Collective. On another number of ranks, what is each rank's own becomes its mean. Rank 0
-        looks for all: other hosts may not see yet what is new in a folder.
+        Collective. On another number of ranks, what is each rank's own becomes its mean. Raises
+        UserError where there are checkpoints and none is intact.
         """
-        newest = max(whole_checkpoints(self._folder), default=(0, None))
-        step, path = self._world.bcast(newest)
+        step, path = find_checkpoint(self._world, self._folder)
         if self._world.rank == 0:
             Attempts.of_this_job().start_at(step)
         if path is None:
@@ -165,26 +169,36 @@ class Checkpoints:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the space for the log
             raise
-        self._world.Barrier()
-        if self._world.rank == 0:
+        if self._world.rank == 0:  # it has heard of all ranks' files
             shutil.rmtree(whole, ignore_errors=True)
             partial.rename(whole)
+            sync(self._folder)
             self._remove_old()
         self._world.Barrier()  # a launcher may end all ranks as soon as one has left
         self._saved_at = monotonic()
 
     def _write(self, folder: Path, stage: Resumable) -> None:
+        """Write all files of a checkpoint to the disk. Collective; done when rank 0 is."""
         shared, own = stage.model_state()
         stacked = gather_arrays(self._model, own)
         progress = stage.progress_state()
         folder.mkdir(parents=True, exist_ok=True)
+        files: dict[str, Arrays] = {}
         if self._model.rank == 0:
-            save_file(shared, folder / f"{self._role}.safetensors")
-            save_file(stacked, folder / f"{self._role}.own.safetensors")
+            files |= {f"{self._role}.safetensors": shared, f"{self._role}.own.safetensors": stacked}
         if self._world.rank == 0:
-            save_file(progress, folder / "progress.safetensors")
+            files["progress.safetensors"] = progress
+        for name, arrays in files.items():
+            save_file(arrays, folder / name)
+            sync(folder / name)
+        sizes = {name: (folder / name).stat().st_size for name in files}
+        parts = self._world.gather(sizes, root=0)
+        if self._world.rank == 0:
             kept = {name: getattr(self._execution, name) for name in BITS}
-            (folder / META).write_text(json.dumps(kept))
+            meta = {"execution": kept, "bytes": dict(ChainMap(*parts or []))}
+            (folder / META).write_text(json.dumps(meta))
+            sync(folder / META)
+            sync(folder)
 
     def _remove_old(self) -> None:
         old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
@@ -213,11 +227,62 @@ def kept_execution(
     """Return the settings that a stage goes on with: those that influence bits as it began.
 
     A stage that is taken up again keeps its number of threads and size of buckets, whatever the
-    configuration says by then. Collective; by what rank 0 sees.
+    configuration says by then. Collective; by what rank 0 sees. Raises like `find_checkpoint`.
     """
-    newest = max(whole_checkpoints(folder), default=None)
-    kept = json.loads((newest[1] / META).read_text()) if newest and world_comm.rank == 0 else {}
+    _, path = find_checkpoint(world_comm, folder)
+    kept = {}
+    if path is not None and world_comm.rank == 0:
+        kept = json.loads((path / META).read_text())["execution"]
     return replace(execution, **world_comm.bcast(kept))
+
+
+def find_checkpoint(world_comm: Comm, folder: Path) -> tuple[int, Path | None]:
+    """Return number of steps and folder of the newest intact checkpoint; (0, None) without any.
+
+    Collective. Rank 0 looks for all, since other hosts may not see yet what is new in a folder; it
+    removes a damaged checkpoint that is newer, with a line in the log.
+
+    Raises
+    ------
+    UserError
+        There are checkpoints and none is intact; on every rank.
+    """
+    found = _newest_intact(folder) if world_comm.rank == 0 else None
+    step, path, complaint = world_comm.bcast(found)
+    if complaint:
+        raise UserError(complaint)
+    return step, path
+
+
+def _newest_intact(folder: Path) -> tuple[int, Path | None, str]:
+    """Return steps and folder of the newest intact checkpoint, and what is wrong if there is none."""
+    damaged: dict[Path, str] = {}
+    for step, path in sorted(whole_checkpoints(folder), reverse=True):
+        damage = find_damage(path)
+        if not damage:
+            for newer, reason in damaged.items():
+                line = f"{newer}: damaged ({reason}) and removed; goes on with {path.name}"
+                print(line, file=sys.stderr, flush=True)
+                shutil.rmtree(newer, ignore_errors=True)
+            return step, path, ""
+        damaged[path] = damage
+    reasons = "; ".join(f"{path.name}: {reason}" for path, reason in damaged.items())
+    advice = f"{folder}: no checkpoint is intact ({reasons}); delete this folder to start anew"
+    return 0, None, advice if damaged else ""
+
+
+def find_damage(path: Path) -> str:
+    """Return what is wrong with a checkpoint, or nothing: sizes and headers, all without the tensors."""
+    try:
+        for name, size in json.loads((path / META).read_text())["bytes"].items():
+            found = (path / name).stat().st_size
+            if found != size:
+                return f"{name}: expected {size} bytes, got {found}"
+            with safe_open(path / name, "numpy"):
+                pass
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def whole_checkpoints(folder: Path) -> list[tuple[int, Path]]:
