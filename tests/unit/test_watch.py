@@ -1,12 +1,18 @@
 """Processes that end themselves where they would wait for ever; the lock of a stage."""
 
+import fcntl
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from mct.stage.watch import StallWatch, seconds_to_agree
+import pytest
+
+from mct.base.errors import UserError
+from mct.stage import watch
+from mct.stage.watch import StageLock, StallWatch, seconds_to_agree
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 HOLD = """
@@ -34,13 +40,13 @@ def test_ranks_may_take_longer_to_agree_where_steps_are_longer():
 
 
 def test_the_longest_step_lies_between_two_notes():
-    watch = StallWatch(0)
-    watch.note_progress()
-    assert watch.longest_step == 0
+    stall = StallWatch(0)
+    stall.note_progress()
+    assert stall.longest_step == 0
     for seconds in (0.2, 0.05):
         time.sleep(seconds)
-        watch.note_progress()
-    assert watch.longest_step >= 0.2
+        stall.note_progress()
+    assert stall.longest_step >= 0.2
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen:
@@ -61,6 +67,21 @@ def test_a_newcomer_ends_the_holder_and_takes_the_stage(tmp_path: Path):
     output, errors = newcomer.communicate(timeout=30)
     assert (output, newcomer.returncode) == ("held\n", 0), errors
     assert holder.wait(10) == -signal.SIGTERM
+
+
+def test_a_newcomer_waits_longer_than_the_slowest_holder_takes():
+    slowest = watch.SECONDS_BETWEEN_LOOKS + seconds_to_agree(1000) + watch.SECONDS_TO_SAVE
+    assert slowest + 10 <= watch.SECONDS_TO_GIVE_UP
+
+
+def test_a_holder_that_does_not_give_way_is_named(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(watch, "SECONDS_TO_GIVE_UP", 0.3)
+    path = tmp_path / "lock"
+    path.write_text(json.dumps({"host": "node7", "pid": 12}))
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="running on host node7, process 12, and does not give"):
+            StageLock(tmp_path)
 
 
 def test_a_process_without_progress_ends_itself():

@@ -19,8 +19,9 @@ from mct.base.errors import UserError
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
-SECONDS_TO_GIVE_UP = 40.0
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
+"""A newcomer's patience: what the slowest holder may take after it has looked, and a margin."""
 
 
 def start_thread(name: str, work: Callable[[], None]) -> None:
