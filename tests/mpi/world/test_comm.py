@@ -64,9 +64,18 @@ def test_a_pair_that_both_teach_hears_both(topology):
 def test_running_statistics_become_their_mean(world):
     norm = nn.BatchNorm2d(3)
     norm.running_mean.fill_(world.rank)
-    comm.average_running_statistics(world, norm)
+    comm.average_running_statistics(world, norm, has_seen=True)
     torch.testing.assert_close(norm.running_mean, torch.full((3,), (world.size - 1) / 2))
     assert norm.num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("seeing", [0, 1])
+def test_ranks_that_saw_nothing_have_no_part_in_running_statistics(world, seeing):
+    norm = nn.BatchNorm2d(3)
+    norm.running_mean.fill_(5 + world.rank)
+    comm.average_running_statistics(world, norm, has_seen=world.rank < seeing)
+    expected = torch.full((3,), 5.0 if seeing else 5.0 + world.rank)
+    assert torch.equal(norm.running_mean, expected)
 
 
 def test_sum_array_is_the_sum_over_ranks(world):

@@ -53,24 +53,48 @@ def test_in_evaluation_running_statistics_serve(world):
     assert torch.equal(shared(inputs), alone(inputs))
 
 
-def train(comm: MPI.Intracomm, dtype: torch.dtype, count: int) -> np.ndarray:
-    """Return the weights after three steps on a batch of `count` samples."""
-    torch.manual_seed(0)
-    learner = Learner(
-        small_cnn(4), compute=Compute(device=CPU, dtype=dtype), comm=comm,
+def make_learner(comm: MPI.Intracomm, model: nn.Module, dtype: torch.dtype, **options) -> Learner:
+    return Learner(
+        model, compute=Compute(device=CPU, dtype=dtype), comm=comm,
         images=ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3),
-        optimizer=OptimizerSettings(
-            momentum=0.9, nesterov=True, weight_decay=0.0, batch_size=count, norm_statistics="batch"
-        ),
+        optimizer=OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=0.0, **options),
         execution=ExecutionSettings(bucket_bytes=4000),
     )  # fmt: skip
+
+
+def three_steps(learner: Learner, count: int) -> None:
+    """Train on a batch of `count` samples, of which some ranks may have none."""
     generator = torch.Generator().manual_seed(2)
     images = torch.randint(0, 256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
-    start, stop = block(count, comm.size, comm.rank)
+    start, stop = block(count, learner.comm.size, learner.comm.rank)
     for step in range(3):
         logits = learner.forward(images[start:stop], key=step)
         learner.update((logits.square().sum(dim=1) / count).sum(), 0.01)
+
+
+def train(comm: MPI.Intracomm, dtype: torch.dtype, count: int) -> np.ndarray:
+    """Return the weights after three steps on a batch of `count` samples."""
+    torch.manual_seed(0)
+    options = {"batch_size": count, "norm_statistics": "batch"}
+    learner = make_learner(comm, small_cnn(4), dtype, **options)
+    three_steps(learner, count)
     return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).numpy()
+
+
+@pytest.mark.parametrize("is_pretrained", [False, True])
+def test_running_statistics_are_those_of_ranks_with_samples(world, is_pretrained):
+    """A rank that never held a sample has only what the model began with."""
+    torch.manual_seed(0)
+    model = small_cnn(4)
+    if is_pretrained:
+        model(torch.randn(5, 3, 8, 8))
+    learner = make_learner(world, model, torch.float64, batch_size=1)
+    three_steps(learner, 1)
+    expected = world.bcast([buffer.clone() for buffer in learner.model.buffers()])  # rank 0's
+    learner.average_statistics()
+    for buffer, other in zip(learner.model.buffers(), expected, strict=True):
+        if buffer.is_floating_point():
+            assert torch.equal(buffer, other)
 
 
 @pytest.mark.parametrize("count", [3, 8])

@@ -30,7 +30,6 @@ from mct.learning.training import Plan
 from mct.parallel.comm import (
     PRIMARY,
     Topology,
-    average_running_statistics,
     share_batches,
     start_gather,
     wait_for,
@@ -157,7 +156,7 @@ class Coupling:
             if plan.ends_epoch(batch.plan):
                 self._end_epoch(batch.plan.epoch)
             checkpoints.after_step(batch.plan.step, self)
-        average_running_statistics(self.learner.comm, self.learner.model)
+        self.learner.average_statistics()
 
     def model_state(self) -> tuple[Arrays, Arrays]:
         """Return the state of the learner and of its part in teaching."""

@@ -16,7 +16,7 @@ from mct.learning.norms import share_statistics
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.rows import SelectedRows, keeps_samples_apart
 from mct.learning.strong_views import strong_views
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, average_running_statistics, tracked_batches
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
 from mct.stage.compute import Compute
@@ -43,6 +43,7 @@ class Learner:
         """`seed` (stage, model) is that of dropout. Collective."""
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
+        self._batches_before = tracked_batches(self.model)
         self._keeps_apart = keeps_samples_apart(self.model)
         self._passes = 0
         self._output: Tensor | None = None
@@ -138,6 +139,14 @@ class Learner:
             with self._selected_rows():
                 loss.backward()
         self.gradients.finish()
+
+    def average_statistics(self) -> None:
+        """Replace the norms' running statistics by their mean over ranks, in place. Collective.
+
+        Ranks that never held a sample are left out: theirs are those that the model began with.
+        """
+        has_seen = tracked_batches(self.model) > self._batches_before
+        average_running_statistics(self.comm, self.model, has_seen=has_seen)
 
     def skip(self) -> None:
         """Forget the forward passes of a step that is not made: their graph, and that they were."""

@@ -16,7 +16,6 @@ from mct.learning.history import History
 from mct.learning.learner import Arrays, Learner
 from mct.learning.objectives import Objective
 from mct.learning.schedules import SCHEDULES, Schedule, constant_then
-from mct.parallel.comm import average_running_statistics
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 
@@ -127,7 +126,7 @@ class Training:
                     batch.plan.epoch, summarise(self.history.reduce(self.learner.comm))
                 )
             checkpoints.after_step(batch.plan.step, self)
-        average_running_statistics(self.learner.comm, self.learner.model)
+        self.learner.average_statistics()
         return self.history
 
     def _read(self, plan: GlobalBatch) -> tuple[Batch, CleanBatch]:

@@ -234,19 +234,30 @@ def gather_arrays(comm: Comm, arrays: dict[str, NDArray[Any]]) -> dict[str, NDAr
     return {name: np.stack([part[name] for part in parts]) for name in arrays if parts}
 
 
-def average_running_statistics(comm: Comm, model: nn.Module) -> None:
+def average_running_statistics(comm: Comm, model: nn.Module, *, has_seen: bool) -> None:
     """Replace the running statistics of norms by their mean over ranks, in place. Collective.
 
-    Each rank's norms saw only its own blocks; parameters are equal on all ranks already.
+    Each rank's norms saw only its own blocks; parameters are equal on all ranks already. A rank all
+    of whose blocks were empty has seen nothing (`has_seen`) and has no part in the mean; where no
+    rank has seen anything they stay as they are.
     """
-    for statistic in running_statistics(model):
-        mean = sum_array(comm, statistic.detach().double().cpu().numpy()) / comm.size
+    count = comm.allreduce(int(has_seen))
+    for statistic in running_statistics(model) if count else []:
+        own = statistic.detach().double().cpu().numpy()
+        mean = sum_array(comm, own if has_seen else np.zeros_like(own)) / count
         statistic.copy_(statistic.new_tensor(mean))
 
 
 def running_statistics(model: nn.Module) -> list[Tensor]:
     """Return a model's floating-point buffers: running means and variances."""
     return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+
+
+def tracked_batches(model: nn.Module) -> int:
+    """Return how many batches a model's norms have seen; 0 without norms."""
+    named = model.named_buffers()
+    counts = [int(count) for name, count in named if name.endswith("num_batches_tracked")]
+    return max(counts, default=0)
 
 
 class PairBuffers:
