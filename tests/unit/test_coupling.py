@@ -108,6 +108,18 @@ def test_a_record_keeps_decisions_by_position_and_epoch():
     assert not record.selected[1, POSITIONS[5:]].any()
 
 
+def test_a_record_counts_selections_of_each_class_in_each_epoch():
+    image_set = pixel_set(SAMPLES)
+    record = SampleRecord(epochs=2, samples=SAMPLES)
+    record.selected[1, 2, 0] = record.selected[1, 5, 0] = record.selected[:, 7, 1] = True
+    expected = np.zeros((2, 2, image_set.classes))
+    expected[1, 0, image_set.observed[[2, 5]]] = 1 + (len({*image_set.observed[[2, 5]]}) == 1)
+    expected[:, 1, image_set.observed[7]] = 1
+    np.testing.assert_array_equal(record.selected_by_class(image_set), expected)
+    nothing = SampleRecord(epochs=0, samples=0).selected_by_class(image_set)
+    assert nothing.shape == (0, 2, image_set.classes)
+
+
 def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
     plan = plan_calibration(settings(epochs=3), set_size=len(pixel_set(7)))
     assert sum(batch.size for batch in plan.batches()) == 21
@@ -119,7 +131,7 @@ def test_figures_of_an_epoch_by_hand():
     sums = {
         "agreed": np.array(15.0), "samples": np.array(20.0), "loss": np.array([6.0, 12.0]),
         "learned": np.array([6.0, 12.0]),
-        "selected": np.array([[2.0, 4.0], [8.0, 4.0]]), "measurable": np.array([4.0, 0.0]),
+        "selected": np.array([6.0, 12.0]), "measurable": np.array([4.0, 0.0]),
         "pure": np.array([3.0, 0.0]),
     }  # fmt: skip
     figures = summarise(sums)

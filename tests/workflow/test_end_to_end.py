@@ -55,10 +55,12 @@ def check_calibration(folder: Path) -> None:
     assert confidence.shape == selected.shape == (2, SIZES["noisy"], 2)
     assert ((confidence >= 0) & (confidence <= 1)).all()
     with h5py.File(folder / "history.h5") as history:
-        counts = history["selected"][()].sum(axis=2)
+        counts, by_class = history["selected"][()], history["selected_by_class"][()]
     # Batches of 13, 13, 13, 13 and 8 samples at P = .3: M and N of Eq. 1 and Eq. 2.
     np.testing.assert_array_equal(counts, [(4, 10)] * 4 + [(1, 6)] + [(4, 10)] * 4 + [(1, 6)])
-    assert selected.sum() == counts.sum()
+    np.testing.assert_array_equal(selected.sum(axis=1), by_class.sum(axis=2))
+    np.testing.assert_array_equal(by_class.sum(axis=(0, 2)), counts.sum(axis=0))
+    assert by_class.shape == (2, 2, len(CLASSES))
 
 
 def check_table(folder: Path) -> None:

@@ -6,6 +6,7 @@ In float64 on a model without norm and dropout, where only the order of sums dif
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -122,6 +123,22 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
         )
         assert not np.isnan(coupling.record.confidence).any()
     lone_world.Free()
+
+
+def test_files_have_what_was_selected_by_step_and_by_class(
+    topology, image_set, folder, monkeypatch
+):
+    monkeypatch.setattr(type(image_set), "keys", lambda images: np.full(len(images), b"key"))
+    settings = calibration_settings()
+    coupling = calibrate(topology, image_set, settings, folder / "checkpoints")
+    if topology.world_comm.rank == 0:
+        plan = plan_calibration(settings, len(image_set))
+        coupling.write(folder, plan)
+        with h5py.File(folder / "history.h5") as file:
+            by_step, by_class = file["selected"][()], file["selected_by_class"][()]
+        epochs = [by_step[plan.epochs() == epoch].sum(axis=0) for epoch in (0, 1)]
+        np.testing.assert_array_equal(by_class.sum(axis=2), epochs)
+        assert by_class.shape == (2, 2, CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -41,18 +41,17 @@ STREAMS = (OTHER_AUGMENTATION_STREAM, AUGMENTATION_STREAM)
 """Of (Ma, Mp), where each augments the pictures of a batch for itself."""
 
 
-def quantities(classes: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a step's history; an axis of 2 is (Ma, Mp).
+QUANTITIES: dict[str, tuple[int, ...]] = {
+    "loss": (2,), "learned": (2,), "selected": (2,), "measurable": (2,), "pure": (2,), "agreed": (),
+    "samples": (),
+}  # fmt: skip
+"""Shapes of a step's history; an axis of 2 is (Ma, Mp).
 
-    loss: summed over the samples it is the mean of; learned: how many these are, clean ones
-    included. selected: samples that the masks select, per observed class.
-    measurable: selected ones whose truth is known and was not trained on; pure: those of them
-    whose observed label is true. agreed: samples for which both models tell the teacher the same class.
-    """
-    return {
-        "loss": (2,), "learned": (2,), "selected": (2, classes), "measurable": (2,), "pure": (2,),
-        "agreed": (), "samples": (),
-    }  # fmt: skip
+loss: summed over the samples it is the mean of; learned: how many these are, clean ones included.
+selected: samples that the masks select (those of each class only by epochs, since steps times classes
+can be gigabytes). measurable: selected ones whose truth is known and was not trained on; pure: those of
+them whose observed label is true. agreed: samples for which both models tell the teacher the same class.
+"""
 
 
 def plan_calibration(settings: CalibrationSettings, set_size: int, role: str = "primary") -> Plan:
@@ -120,7 +119,7 @@ class Coupling:
     ) -> None:
         """`noise` is a noise file's content; posterior targets alone need a `confusion`, (K, K)."""
         self.learner, self.topology = learner, topology
-        self.history = History(quantities(image_set.classes))
+        self.history = History(QUANTITIES)
         samples = len(image_set) if topology.world_comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
         self._set, self._progress = image_set, progress
@@ -181,10 +180,11 @@ class Coupling:
 
     def write(self, folder: Path, plan: Plan) -> None:
         """Write history, record of samples and figures of epochs; for world rank 0."""
-        axes = {"history": "step, (Ma, Mp), class", "samples": "epoch, sample, (Ma, Mp)"}
-        arrays = {"history": self.history.arrays(), "samples": self.record.arrays(self._set)}
-        for name, text in axes.items():
-            write_arrays(folder / f"{name}.h5", arrays[name], {"axes": text})
+        by_class = {"selected_by_class": self.record.selected_by_class(self._set)}
+        axes = {"axes": "step, (Ma, Mp)", "axes_by_class": "epoch, (Ma, Mp), observed class"}
+        write_arrays(folder / "history.h5", {**self.history.arrays(), **by_class}, axes)
+        axes = {"axes": "epoch, sample, (Ma, Mp)"}
+        write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, plan.epochs(), summarise)
 
     def step(self, batch: Batch, clean: CleanBatch, rate: float) -> None:
@@ -253,8 +253,7 @@ class Coupling:
             {
                 "loss": own * loss * count,
                 "learned": own * count * (self.topology.group_comm.rank == 0),
-                "selected": own[:, None]
-                * np.bincount(observed[chosen], minlength=self._set.classes),
+                "selected": own * len(chosen),
                 "measurable": own * len(measurable),
                 "pure": own * (observed[measurable] == self._set.true[measurable]).sum(),
                 "agreed": agreed if role == PRIMARY else 0,
@@ -270,7 +269,7 @@ def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """Return the figures of an epoch from its sums; purity is NaN where nothing is measurable."""
     figures = {"agreement": float(sums["agreed"] / sums["samples"])}
     for role, name in enumerate(ROLES):
-        selected, measurable = sums["selected"][role].sum(), sums["measurable"][role]
+        selected, measurable = sums["selected"][role], sums["measurable"][role]
         figures[f"loss_{name}"] = float(sums["loss"][role] / max(sums["learned"][role], 1))
         figures[f"selected_{name}"] = float(selected / sums["samples"])
         figures[f"purity_{name}"] = (

@@ -118,6 +118,13 @@ class SampleRecord:
         self.confidence[plan.epoch, positions] = decision.confidence.T
         self.selected[plan.epoch, positions] = decision.masks.T
 
+    def selected_by_class(self, image_set: ImageSet) -> NDArray[np.int64]:
+        """Return how many samples of each observed class were selected, (epochs, 2, K)."""
+        count, observed = image_set.classes, image_set.observed
+        chosen = [[observed[mask] for mask in epoch.T] for epoch in self.selected]
+        counts = [[np.bincount(part, minlength=count) for part in both] for both in chosen]
+        return np.array(counts, np.int64).reshape(-1, 2, count)
+
     def arrays(self, image_set: ImageSet) -> dict[str, NDArray]:
         """Return the record with the samples' keys and labels, for a file."""
         return {
