@@ -39,23 +39,24 @@ def test_steps_come_back_however_often_they_were_reduced(reduced_after):
         np.testing.assert_array_equal(arrays[name], np.stack([step(i)[name] for i in range(5)]))
 
 
-def test_reducing_returns_the_sums_of_the_steps_since_the_last_time():
-    history = History(SHAPES)
-    for number in (1, 2):
-        history.add(step(number))
-    first = history.reduce(MPI.COMM_SELF)
-    history.add(step(10))
-    second, nothing = history.reduce(MPI.COMM_SELF), history.reduce(MPI.COMM_SELF)
-    for name in SHAPES:
-        np.testing.assert_array_equal(first[name], step(3)[name])
-        np.testing.assert_array_equal(second[name], step(10)[name])
-        np.testing.assert_array_equal(nothing[name], step(0)[name])
+@pytest.mark.parametrize("reduced_after", [(), (0,), (1, 3), (0, 1, 2, 3, 4)])
+def test_sums_of_the_last_steps_do_not_depend_on_when_they_were_reduced(reduced_after):
+    history = recorded(4, reduced_after)
+    history.add(step(4))
+    restored = History(SHAPES)
+    restored.restore(recorded(4).table())
+    restored.add(step(4))
+    for recording in (history, restored):
+        for count, total in ((3, 2 + 3 + 4), (5, 10), (1, 4), (0, 0)):
+            sums = recording.last_sums(MPI.COMM_SELF, count)
+            for name in SHAPES:
+                np.testing.assert_array_equal(sums[name], step(total)[name])
 
 
 def test_a_number_counts_for_every_entry_of_its_quantity():
     history = History({"count": (2, 2)})
     history.add({"count": 3})
-    assert history.reduce(MPI.COMM_SELF)["count"].tolist() == [[3, 3], [3, 3]]
+    assert history.last_sums(MPI.COMM_SELF, 1)["count"].tolist() == [[3, 3], [3, 3]]
 
 
 def test_a_quantity_of_another_shape_is_refused():

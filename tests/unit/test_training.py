@@ -81,6 +81,9 @@ def test_epochs_end_where_their_number_changes_and_at_the_end(samples, set_size,
     epochs, batches = plan.epochs(), list(plan.batches())
     ends = np.diff(epochs, append=-1) != 0
     assert [plan.ends_epoch(batch) for batch in batches] == ends.tolist()
+    starts = np.flatnonzero(np.diff(epochs, prepend=-1))
+    of_epoch = [plan.steps_of_epoch(batch) for batch in batches]
+    assert of_epoch == (np.arange(len(batches)) - starts[epochs] + 1).tolist()
     for step in {0, len(batches) // 2, len(batches)}:
         assert list(plan.batches(step)) == batches[step:]
 

@@ -204,7 +204,11 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
 
 
 @pytest.mark.parametrize("form", ["paper", "posterior, averages, memory", "strong views"])
-def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, form, folder):
+def test_interrupted_calibration_ends_in_the_same_bits(
+    topology, image_set, form, folder, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(Progress, "report", lambda _, epoch, figures: told.append((epoch, figures)))
     settings = calibration_settings(**FORMS[form])
     whole = calibrate(topology, image_set, settings, folder / "whole")
     with pytest.raises(StageInterruptedError, match="after step 6"):
@@ -215,6 +219,8 @@ def test_interrupted_calibration_ends_in_the_same_bits(topology, image_set, form
         np.testing.assert_array_equal(values, whole.history.arrays()[name], err_msg=name)
     np.testing.assert_array_equal(resumed.record.confidence, whole.record.confidence)
     np.testing.assert_array_equal(resumed.record.selected, whole.record.selected)
+    assert [epoch for epoch, _ in told] == [0, 1, 0, 1]
+    np.testing.assert_equal(told[2:], told[:2])
 
 
 def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(

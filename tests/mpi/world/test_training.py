@@ -115,6 +115,19 @@ def test_interrupted_training_ends_in_the_same_bits(
     np.testing.assert_array_equal(resumed_losses, losses)
 
 
+def test_an_epochs_figures_are_those_of_all_its_steps(world, image_set, folder, monkeypatch):
+    """Of those before a checkpoint or an interruption too."""
+    told = []
+    monkeypatch.setattr(Progress, "report", lambda _, epoch, figures: told.append((epoch, figures)))
+    train(world, image_set, folder / "whole")
+    whole = [told.pop() for _ in range(3)]
+    for step in (1, 5):
+        with pytest.raises(StageInterruptedError):
+            train(world, image_set, folder / "parts", stop_after=step)
+    train(world, image_set, folder / "parts")
+    assert told == whole[::-1]
+
+
 def test_training_that_loses_its_newest_checkpoint_ends_in_the_same_bits(world, image_set, folder):
     weights, losses = train(world, image_set, folder / "whole")
     for step in (2, 5):

@@ -153,7 +153,7 @@ class Coupling:
             self.step(batch, clean, plan.rate(batch.plan))
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
-                self._end_epoch(batch.plan.epoch)
+                self._end_epoch(batch.plan.epoch, plan.steps_of_epoch(batch.plan))
             checkpoints.after_step(batch.plan.step, self)
         self.learner.average_statistics()
 
@@ -261,8 +261,9 @@ class Coupling:
             }
         )
 
-    def _end_epoch(self, epoch: int) -> None:
-        self._progress.report(epoch, summarise(self.history.reduce(self.topology.world_comm)))
+    def _end_epoch(self, epoch: int, steps: int) -> None:
+        sums = self.history.last_sums(self.topology.world_comm, steps)
+        self._progress.report(epoch, summarise(sums))
 
 
 def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

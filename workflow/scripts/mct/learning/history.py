@@ -29,15 +29,19 @@ class History:
         ]
         self._pending.append(np.concatenate(parts).astype(np.float64))
 
-    def reduce(self, comm: Comm) -> dict[str, NDArray[np.float64]]:
-        """Sum the parts of the steps since the last call over all ranks. Collective.
+    def reduce(self, comm: Comm) -> None:
+        """Sum the parts of the steps since the last call over all ranks. Collective."""
+        if self._pending:
+            steps = sum_array(comm, np.stack(self._pending))
+            self._steps, self._pending = np.concatenate([self._steps, steps]), []
 
-        Returns
-        -------
-        Each quantity summed over those steps.
+    def last_sums(self, comm: Comm, count: int) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity summed over the last `count` steps and all ranks. Collective.
+
+        However often they were reduced, and in however many runs of the stage they were made.
         """
-        steps = sum_array(comm, np.stack(self._pending)) if self._pending else self._steps[:0]
-        self._steps, self._pending = np.concatenate([self._steps, steps]), []
+        self.reduce(comm)
+        steps = self._steps[len(self._steps) - count :]
         return {name: values.sum(axis=0) for name, values in self._split(steps).items()}
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:

@@ -64,6 +64,10 @@ class Plan:
         seen = batch.epoch * self.set_size + batch.stop
         return batch.stop == self.set_size or seen == self.samples
 
+    def steps_of_epoch(self, batch: GlobalBatch) -> int:
+        """Return how many steps the epoch of a step has had, this one included."""
+        return batch.start // self.batch_size + 1
+
 
 def constant_samples(settings: TrainingSettings, set_sizes: Mapping[str, int]) -> int:
     """Return how many samples of its set a training sees at the constant rate."""
@@ -122,9 +126,9 @@ class Training:
             self.history.add(self._step(batch, clean, plan.rate(batch.plan)))
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
-                self._progress.report(
-                    batch.plan.epoch, summarise(self.history.reduce(self.learner.comm))
-                )
+                steps = plan.steps_of_epoch(batch.plan)
+                sums = self.history.last_sums(self.learner.comm, steps)
+                self._progress.report(batch.plan.epoch, summarise(sums))
             checkpoints.after_step(batch.plan.step, self)
         self.learner.average_statistics()
         return self.history
