@@ -12,7 +12,7 @@ from mct.base.settings import (
     ModelSettings,
     OptimizerSettings,
 )
-from mct.calibration.coupling import plan_calibration, summarise
+from mct.calibration.coupling import part_of, plan_calibration, summarise
 from mct.calibration.decisions import Decision, Memory, SampleRecord, Selector
 from mct.data.loading import Batch
 from mct.labels.selection import select_within
@@ -125,6 +125,13 @@ def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
     assert sum(batch.size for batch in plan.batches()) == 21
     assert [batch.size for batch in plan.batches()] == [5, 2] * 3
     assert plan.rate(next(plan.batches())) == 0.1
+
+
+@pytest.mark.parametrize("role", [0, 1])
+def test_a_model_that_diverged_leaves_the_others_figures_alone(role):
+    parts = part_of(role, float("nan")) + part_of(1 - role, 3)
+    assert np.isnan(parts[role])
+    assert parts[1 - role] == 3
 
 
 def test_figures_of_an_epoch_by_hand():

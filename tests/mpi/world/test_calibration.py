@@ -64,6 +64,8 @@ def calibrate(
     **changes: object,
 ) -> Coupling:
     learner = make_learner(topology.group_comm, seed=topology.role, images=settings.images)
+    if changes.get("diverged") == topology.role:
+        learner.model[0].bias.data.fill_(np.nan)
     progress = Progress("test", total_samples=1)
     noise = {**NOISE, **changes.get("noise", {})}
     coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
@@ -123,6 +125,15 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
         )
         assert not np.isnan(coupling.record.confidence).any()
     lone_world.Free()
+
+
+def test_a_diverged_mp_leaves_ma_its_loss(topology, image_set, folder):
+    settings = calibration_settings(selector="auxiliary")
+    whole = calibrate(topology, image_set, settings, folder / "whole").history.arrays()["loss"]
+    coupling = calibrate(topology, image_set, settings, folder / "diverged", diverged=1)
+    loss = coupling.history.arrays()["loss"]
+    np.testing.assert_array_equal(loss[:, 0], whole[:, 0])
+    assert np.isnan(loss[:, 1]).all()
 
 
 def test_files_have_what_was_selected_by_step_and_by_class(

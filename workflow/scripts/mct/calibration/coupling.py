@@ -246,16 +246,15 @@ class Coupling:
         local = batch.positions[batch.start : batch.stop]
         chosen = local[decision.masks[role][batch.start : batch.stop]]
         measurable = chosen[(self._set.true[chosen] >= 0) & ~self._set.in_clean[chosen]]
-        observed, own = self._set.observed, np.zeros(2)
-        own[role] = 1
+        is_right = self._set.observed[measurable] == self._set.true[measurable]
         agreed = int((said.own.argmax(dim=1) == said.other.argmax(dim=1)).sum())
         self.history.add(
             {
-                "loss": own * loss * count,
-                "learned": own * count * (self.topology.group_comm.rank == 0),
-                "selected": own * len(chosen),
-                "measurable": own * len(measurable),
-                "pure": own * (observed[measurable] == self._set.true[measurable]).sum(),
+                "loss": part_of(role, loss * count),
+                "learned": part_of(role, count if self.topology.group_comm.rank == 0 else 0),
+                "selected": part_of(role, len(chosen)),
+                "measurable": part_of(role, len(measurable)),
+                "pure": part_of(role, is_right.sum()),
                 "agreed": agreed if role == PRIMARY else 0,
                 "samples": len(local) if role == PRIMARY else 0,
             }
@@ -264,6 +263,13 @@ class Coupling:
     def _end_epoch(self, epoch: int, steps: int) -> None:
         sums = self.history.last_sums(self.topology.world_comm, steps)
         self._progress.report(epoch, summarise(sums))
+
+
+def part_of(role: int, value: float) -> NDArray[np.float64]:
+    """Return a model's part of a quantity of (Ma, Mp): its value, and 0 for the other's."""
+    part = np.zeros(2)
+    part[role] = value  # not a product: 0 x NaN is NaN
+    return part
 
 
 def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
