@@ -170,3 +170,34 @@ def test_predicting_needs_less_memory_than_training():
     assert demand.mem_mb < 20_000
     assert SITE.refusal(vars(demand)) is None
     assert demands.PREDICTED_AT_A_TIME == BATCH_SIZE
+
+
+WEB_PICTURES = {"noisy": 2_400_000, "clean": 25_000, "validation": 25_000, "test": 50_000}
+
+
+def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut():
+    slow = Experiment({"execution": {"gigaflops_per_thread": 0.001}, "inspection": {"parts": 2}})
+    slow.__dict__["sizes"] = WEB_PICTURES
+    plan = Planner(slow, SITE)
+    for rule, demand, remedy in (
+        ("evaluate_model", plan.predict(("test",), 1), "raise execution.threads_per_rank"),
+        ("judge_labels", plan.judge(1), "raise shards.noisy"),
+        ("inspect_pictures", plan.inspect(1), "raise inspection.parts"),
+    ):
+        assert demand.runtime > 120
+        refusal = plan.refusal(rule, vars(demand))
+        assert refusal is not None
+        assert remedy in refusal
+        assert "\n" not in refusal
+    assert plan.train("noise_only", "4", 1).runtime == 120
+    many = plan.refusal("evaluate_model", {"cpus_per_task": 5, "runtime": 500})
+    assert many is not None
+    assert "raise" not in many
+
+
+def test_what_attempts_add_to_a_job_that_cannot_resume_stays_within_the_queue():
+    experiment = Experiment({"inspection": {"parts": 500}})
+    experiment.__dict__["sizes"] = WEB_PICTURES
+    runtimes = [Planner(experiment, SITE).inspect(attempt).runtime for attempt in (1, 2, 3, 99)]
+    assert runtimes == sorted(runtimes)
+    assert runtimes[0] < runtimes[-1] == 120

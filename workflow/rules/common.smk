@@ -32,7 +32,7 @@ def begin(logs):
     try:
         EXPERIMENT.check_rules({job.name for job in workflow.dag.needrun_jobs()})
         for job in workflow.dag.needrun_jobs():
-            refusal = SITE.refusal(job.resources)
+            refusal = PLANNER.refusal(job.name, job.resources)
             if refusal:
                 raise UserError(f"{job.name}: {refusal}")
         EXPERIMENT.begin(forced, settings.forceall, log_of(logs), on_cluster=SITE.is_cluster)

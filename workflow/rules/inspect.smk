@@ -38,7 +38,7 @@ rule quarantine_pictures:
     conda:
         "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
     params:
         dataset=EXPERIMENT.catalogue_settings(),
         most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],

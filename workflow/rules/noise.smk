@@ -16,7 +16,7 @@ rule estimate_noise:
     conda:
         "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
     params:
         rate=EXPERIMENT.noise_settings(),
     shell:

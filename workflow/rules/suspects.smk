@@ -51,7 +51,7 @@ rule list_suspects:
     conda:
         "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
     shell:
         f"{START} workflow/scripts/list_suspects.py --dataset {{wildcards.dataset}}"
         " --noisy {input.noisy:q} --classes {input.classes:q}"

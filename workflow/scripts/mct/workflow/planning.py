@@ -4,8 +4,9 @@ Functions of the sizes of the data, the settings and the number of the attempt, 
 site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mct.base import methods
 from mct.workflow import demands
@@ -14,8 +15,20 @@ from mct.workflow.site import CORE_GROUPS, Site
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
-INDEX_SECONDS = 0.002
+INDEX_SECONDS = 0.001
 """Checking a picture's checksum, on a shared file system."""
+PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
+REMEDIES = {
+    "build_catalogue": "execution.picture_threads",
+    "inspect_pictures": "inspection.parts or execution.picture_threads",
+    "write_shard": "the set's number of shards, shards.noisy first, or execution.picture_threads",
+    "judge_labels": f"shards.noisy, {PREDICTIONS}",
+    "estimate_noise_by_models": f"{PREDICTIONS}; or lower dataset.noise_samples",
+    "estimate_confusion": PREDICTIONS,
+    "score_labels": PREDICTIONS,
+    "evaluate_model": PREDICTIONS,
+}
+"""By rule, what to raise where a job that cannot resume needs longer than a queue gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +91,13 @@ class Planner:
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
+    def refusal(self, rule: str, resources: Mapping[str, Any]) -> str | None:
+        """Return why no queue takes a job of a rule, and what to raise if that is its time."""
+        refusal = self._site.refusal(resources)
+        if refusal is None or self._site.refusal(resources, but_for="runtime"):
+            return refusal
+        return f"{refusal}; raise {REMEDIES.get(rule, 'max_runtime of a queue')}"
+
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
         """Return what the predictions of models for whole sets ask for, on one rank."""
         pictures = sum(self._experiment.sizes[name] for name in set_names)
@@ -114,10 +134,14 @@ class Planner:
         return self._ranks(count, 2, seconds, memory, attempt)
 
     def catalogue(self, attempt: int) -> Demand:
-        """Return what reading the lists asks for, and the pictures where noise depends on them."""
-        rows = sum(self._experiment.sizes.values())
+        """Return what the catalogue asks for: the lists, and pictures where noise depends on them."""
         if self._config["dataset"]["synthetic_noise"]["kind"] == "instance_dependent":
             return self._pictures(self._experiment.sizes["noisy"], attempt)
+        return self.lists(attempt)
+
+    def lists(self, attempt: int) -> Demand:
+        """Return what going through the lists asks for."""
+        rows = sum(self._experiment.sizes.values())
         return self._serial(rows * demands.ROW_SECONDS, rows * demands.ROW_BYTES / 1e6, attempt)
 
     def inspect(self, attempt: int) -> Demand:
@@ -204,18 +228,20 @@ class Planner:
         )
 
     def _serial(self, seconds: float, parts_mb: float, attempt: int, used: int = 1) -> Demand:
+        """Return the demand of a job that cannot resume: a queue cuts what attempts add to its time."""
         memory = limit_memory(parts_mb, attempt, self._site.memory_per_core * max(CORE_GROUPS))
         cores = self._site.rank_cores(used, memory)
         each = -(-memory // cores)
         demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1, "mem_mb_per_cpu": each}
-        runtime = max(SHORTEST_MINUTES["serial"], demands.minutes(seconds, attempt))
+        shortest = SHORTEST_MINUTES["serial"]
+        first, grown = (max(shortest, demands.minutes(seconds, n)) for n in (1, attempt))
         return Demand(
             attempt=attempt,
             ranks=0,
             rank_threads=used,
             rank_cpus=cores,
             **demand,
-            runtime=self._site.allowed_runtime(runtime, demand),
+            runtime=max(first, self._site.allowed_runtime(grown, demand)),
         )
 
 

@@ -51,15 +51,15 @@ class Queue:
         """Return how many GPUs a job may ask for."""
         return int(self.limits.get("max_gpu", 0))
 
-    def excess(self, demand: Mapping[str, Any]) -> str | None:
+    def excess(self, demand: Mapping[str, Any], *, but_for: str = "") -> str | None:
         """Return the first limit that a job's resources exceed, as a phrase, or None."""
         if demand.get("mpi") and not self.limits.get("supports_mpi", True):
             return "takes no MPI job"
         for resource, name in LIMITS.items():
-            asked = demand.get(resource)
+            asked = None if resource == but_for else demand.get(resource)
             if isinstance(asked, int | float) and asked > self.limit(name):
                 unit = f" {UNITS[resource]}" if resource in UNITS else ""
-                return f"gives at most {name} = {self.limit(name):g}{unit}, asked {asked:g}"
+                return f"gives at most {name} = {self.limit(name):g}{unit}, asked {asked:.9g}"
         return None
 
 
@@ -128,15 +128,18 @@ class Site:
         longest = max((queue.limit("max_runtime") for queue in fitting), default=math.inf)
         return int(min(minutes, longest))
 
-    def refusal(self, demand: Mapping[str, Any]) -> str | None:
-        """Return why no queue, or not the one that is named, takes a job; None if one does."""
+    def refusal(self, demand: Mapping[str, Any], *, but_for: str = "") -> str | None:
+        """Return why no queue, or not the one that is named, takes a job; None if one does.
+
+        The limit of a resource `but_for` which one would is not looked at.
+        """
         if not self._queues:
             return None
         wanted = demand.get("slurm_partition")
         if wanted and wanted not in self._queues:
             return None  # a queue that the file does not know: Slurm decides
         names = [wanted] if wanted else list(self._queues)
-        excesses = {name: self._queues[name].excess(demand) for name in names}
+        excesses = {name: self._queues[name].excess(demand, but_for=but_for) for name in names}
         if not all(excesses.values()):
             return None
         reasons = "; ".join(f"{name} {excess}" for name, excess in excesses.items())
