@@ -13,7 +13,7 @@ from mct.workflow import demands
 from mct.workflow.demands import MODELS, model_cost
 from mct.workflow.experiment import Experiment
 from mct.workflow.planning import Planner
-from mct.workflow.site import read_site
+from mct.workflow.site import Site, read_site
 
 PROJECT = Path(__file__).parents[2]
 SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")
@@ -115,11 +115,16 @@ def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
     assert path.read_text() == MODELS.read_text()
 
 
-def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
+def gpu_site(folder: Path) -> Site:
+    """Return the site that the README has as an example."""
     readme = (PROJECT / "README.md").read_text()
     [example] = re.findall(r"```yaml\n(.*?)```", readme, re.S)
-    (tmp_path / "partitions.yaml").write_text(example)
-    site = read_site(tmp_path / "partitions.yaml")
+    (folder / "partitions.yaml").write_text(example)
+    return read_site(folder / "partitions.yaml")
+
+
+def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
+    site = gpu_site(tmp_path)
     plan = Planner(Experiment({}), site)
     whole = plan.calibrate("mct_paper", "32", 1)
     assert (whole.gpu, whole.nodes) == (32, 8)
@@ -138,6 +143,29 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
         large = Planner(Experiment({**photographs, "execution": {"device": device}}), site)
         assert (site.refusal(vars(large.calibrate("mct", "4", 1))) is None) == fits
         assert site.refusal(vars(large.predict(("test",), 1))) is None
+
+
+def test_a_gpus_speed_is_that_of_trainings_alone(tmp_path: Path):
+    model = {"model": {"name": "resnet50"}, "images": {"size": 224}}
+    site = gpu_site(tmp_path)
+
+    def plan(**execution: Any) -> Planner:
+        return Planner(Experiment({**model, "execution": execution}), site)
+
+    slow, fast = plan(gigaflops_per_gpu=100), plan(gigaflops_per_gpu=1000)
+    for name, arguments in (
+        ("train", ("glc", "4")),
+        ("calibrate", ("mct", "4")),
+        ("rehearse", ("4",)),
+    ):
+        long, short = (getattr(planner, name)(*arguments, 1).runtime for planner in (slow, fast))
+        assert short < long
+    assert slow.predict(("test",), 1) == fast.predict(("test",), 1)
+    threads = plan(gigaflops_per_gpu=100, threads_per_rank=8)
+    assert threads.calibrate("mct", "4", 1).runtime == slow.calibrate("mct", "4", 1).runtime
+    assert threads.predict(("test",), 1).runtime < slow.predict(("test",), 1).runtime
+    by_processor = [plan(device="cpu", gigaflops_per_gpu=n).train("glc", "4", 1) for n in (1, 10)]
+    assert by_processor[0] == by_processor[1]
 
 
 @pytest.mark.parametrize(("share", "ranks"), [("all", 4), ("half", 2)])

@@ -220,6 +220,7 @@ class ExecutionSettings:
     checkpoint_minutes: float = 10.0
     checkpoint_steps: int = 0
     gigaflops_per_thread: float = 20.0
+    gigaflops_per_gpu: float = 5000.0
     stall_minutes: float = 20.0
     picture_threads: int = 2
     srun_mpi: str | None = None

@@ -75,11 +75,15 @@ class Planner:
         self._config = experiment.config
         size = self._config["images"]["size"]
         self._cost = demands.model_cost(self._config["model"]["name"], size)
+        execution = self._config["execution"]
+        self._on_gpu = self._ranks_site.has_gpus and execution["device"] != "cpu"
+        self._processor_rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
+        self._rank_rate = execution["gigaflops_per_gpu"] if self._on_gpu else self._processor_rate
 
     def train(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
         own = self._experiment.training_ranks(method, ranks)
-        seconds = self._compute_seconds(self._experiment.samples(method), own, training=True)
+        seconds = self._training_seconds(self._experiment.samples(method), own)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
     def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
@@ -87,7 +91,7 @@ class Planner:
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
         samples = epochs * noisy * methods.calibration_cost(self._config, method)
-        seconds = self._compute_seconds(samples, pairs, training=True)
+        seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
@@ -116,7 +120,8 @@ class Planner:
 
     def _predict(self, samples: float, attempt: int, models: int = 1) -> Demand:
         size, threads = self._config["images"]["size"], self._experiment.threads_per_rank
-        seconds = self._compute_seconds(samples, 1, training=False)
+        rate = self._processor_rate
+        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
         if size > demands.LARGEST_STORED:
             seconds += samples * demands.PICTURE_SECONDS / threads
         memory = demands.inference_megabytes(self._cost, models, size)
@@ -126,11 +131,10 @@ class Planner:
         """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
         section, count = self._config["scaling"], int(ranks)
         cost = demands.model_cost(section["model"], section["size"])
-        execution = self._config["execution"]
-        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
         samples = 3 * (section["repeats"] + 1) * section["samples_per_rank"]
-        seconds = 4 * demands.compute_seconds(cost, samples, rate, training=True)
-        memory = demands.model_megabytes(cost, section["samples_per_rank"], section["size"], 2)
+        seconds = 4 * demands.compute_seconds(cost, samples, self._rank_rate, training=True)
+        batch, size = section["samples_per_rank"], section["size"]
+        memory = demands.model_megabytes(cost, batch, size, 2, on_gpu=self._on_gpu)
         return self._ranks(count, 2, seconds, memory, attempt)
 
     def catalogue(self, attempt: int) -> Demand:
@@ -172,16 +176,14 @@ class Planner:
         """Return what a table or a figure asks for."""
         return self._serial(0, 0, attempt)
 
-    def _compute_seconds(self, samples: float, ranks: int, *, training: bool) -> float:
-        execution = self._config["execution"]
-        rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"] * ranks
-        return demands.compute_seconds(self._cost, samples, rate, training=training)
+    def _training_seconds(self, samples: float, ranks: int) -> float:
+        rate = self._rank_rate * ranks
+        return demands.compute_seconds(self._cost, samples, rate, training=True)
 
     def _model_megabytes(self, replicas: int) -> float:
         batch = -(-self._config["optimizer"]["batch_size"] // replicas)
         prefetched = self._config["execution"]["prefetch_batches"]
-        size, device = self._config["images"]["size"], self._config["execution"]["device"]
-        on_gpu = self._ranks_site.has_gpus and device != "cpu"
+        size, on_gpu = self._config["images"]["size"], self._on_gpu
         return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)
 
     def _ranks(
