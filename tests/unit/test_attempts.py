@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError
-from mct.stage.attempts import Attempts
+from mct.stage import entry
+from mct.stage.attempts import VARIABLE, Attempts
 
 
 @pytest.fixture
@@ -22,8 +23,34 @@ def test_a_users_error_ends_all_attempts(attempts: Attempts):
 
 
 def test_two_attempts_without_a_first_step_are_enough(attempts: Attempts):
+    for attempt in (1, 2):
+        attempts.begin(attempt)
+        for _ in range(attempt):  # each rank may note it
+            attempts.fail("KeyError('x')")
+    with pytest.raises(UserError, match="before their first step"):
+        attempts.begin(3)
+
+
+def test_an_attempt_that_was_killed_is_tried_again_with_more(attempts: Attempts):
     attempts.begin(1)
-    attempts.begin(2)
+    attempts.fail("KeyError('x')")
+    for attempt in (2, 3, 4):
+        attempts.begin(attempt)
+
+
+def test_a_rank_that_lost_the_others_to_a_signal_is_no_fault(attempts: Attempts):
+    attempts.begin(1)
+    attempts.interrupt("SIGUSR1")
+    attempts.fail("MPI_ERR_OTHER")
+    assert attempts.stopped_by() == "SIGUSR1"
+
+
+def test_a_program_notes_its_fault(attempts: Attempts, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "job.attempts"))
+    for attempt in (1, 2):
+        attempts.begin(attempt)
+        with pytest.raises(ZeroDivisionError):
+            entry.run(lambda: print(1 // 0))
     with pytest.raises(UserError, match="before their first step"):
         attempts.begin(3)
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class Attempts:
         Raises
         ------
         UserError
-            An earlier attempt ended in a user's error, or the last two before their first step.
+            An earlier attempt ended in a user's error, or the last two in a fault before their first
+            step. One that was killed, for its time or memory, left no note of its end.
         """
         if self._path is None:
             return
@@ -43,8 +45,8 @@ class Attempts:
             self._path.unlink(missing_ok=True)
         if refused := self.refusal():
             raise UserError(f"{refused} (not tried again)")
-        entries = self._read()
-        if ["begun" in entry for entry in entries[-2:]] == [True, True]:
+        kinds = [kind for kind, _ in groupby(next(iter(entry)) for entry in self._read())]
+        if kinds[-4:] == ["begun", "failed"] * 2:  # each rank of a job may have noted a fault
             raise UserError(
                 "two attempts failed before their first step; see the log for the fault"
             )
@@ -53,6 +55,11 @@ class Attempts:
     def refuse(self, line: str) -> None:
         """Note a user's error, which ends all attempts."""
         self._append({"refused": line})
+
+    def fail(self, line: str) -> None:
+        """Note a fault that ended the program, unless a signal did: then ranks may lose each other."""
+        if not self.stopped_by():
+            self._append({"failed": line})
 
     def start_at(self, step: int) -> None:
         """Note the step at which training starts.

@@ -75,6 +75,8 @@ def run(main: Callable[[], None]) -> None:
     except Exception as error:
         line = explain(error)
         if line is None:
+            with suppress(OSError):
+                Attempts.of_this_job().fail(repr(error))
             raise
         if _rank():
             time.sleep(SECONDS_OF_SILENCE)
