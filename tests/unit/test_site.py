@@ -51,6 +51,15 @@ def test_a_refusal_names_the_file_each_queue_its_limit_and_what_was_asked(site: 
     assert "q_x86_share gives at most max_nodes = 1, asked 8" in refusal
 
 
+def test_time_is_blamed_only_where_all_else_fits(site: Site):
+    refusal = site.refusal({"tasks": 1, "cpus_per_task": 5, "nodes": 1, "runtime": 500})
+    assert refusal is not None
+    assert refusal.count("max_cpus_per_task = 4, asked 5") == 3
+    assert "max_runtime" not in refusal
+    assert site.refusal({"cpus_per_task": 5, "runtime": 500}, but_for="runtime") == refusal
+    assert site.refusal({"cpus_per_task": 4, "runtime": 500}, but_for="runtime") is None
+
+
 def test_serial_queues_take_no_ranks(site: Site):
     refusal = site.refusal({"tasks": 1, "mpi_tasks": 1, "slurm_partition": "q_x86_share"})
     assert refusal is not None

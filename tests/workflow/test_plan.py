@@ -26,6 +26,16 @@ def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run
     assert resource(plan.stdout, "calibrate_pair", "tasks") == 2
 
 
+def test_a_dry_run_says_once_which_jobs_no_queue_takes(snakemake: Run):
+    plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[64]", "seeds=[0, 1]")
+    assert plan.returncode == 0, plan.stderr
+    warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
+    [calibration] = [line for line in warnings if line.startswith("warning: calibrate_pair: ")]
+    assert "q_sw_share gives at most max_nodes = 4, asked 16" in calibration
+    assert "max_runtime" not in calibration
+    assert "warning: " not in snakemake("-n", "--profile", "slurm").stderr
+
+
 def resource(plan: str, rule: str, name: str) -> int:
     """Return a resource that a dry run states for a rule."""
     job = plan.split(f"rule {rule}:")[1].split("resources: ")[1].splitlines()[0]

@@ -1,5 +1,6 @@
 """The experiment that all rules ask, and names of files that several rules share."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -31,14 +32,27 @@ def begin(logs):
         forced += [str(name) for name in settings.targets]
     try:
         EXPERIMENT.check_rules({job.name for job in workflow.dag.needrun_jobs()})
-        for job in workflow.dag.needrun_jobs():
-            refusal = PLANNER.refusal(job.name, job.resources)
-            if refusal:
-                raise UserError(f"{job.name}: {refusal}")
+        for refusal in refusals():
+            raise UserError(refusal)
         EXPERIMENT.begin(forced, settings.forceall, log_of(logs), on_cluster=SITE.is_cluster)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def refusals():
+    """Return why no queue takes jobs that are to run, a line for each rule and reason."""
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    found = ((job.name, PLANNER.refusal(job.name, job.resources)) for job in jobs)
+    return list(dict.fromkeys(f"{name}: {refusal}" for name, refusal in found if refusal))
+
+
+@atexit.register
+def warn():
+    """After a dry run, which starts nothing, say which jobs a run would refuse."""
+    if workflow.dryrun and workflow.dag:
+        for refusal in refusals():
+            print(f"warning: {refusal}", file=sys.stderr)
 
 
 def log_of(logs):

@@ -225,7 +225,7 @@ class Planner:
             ranks=ranks,
             rank_threads=threads,
             rank_cpus=cores,
-            runtime=site.allowed_runtime(runtime, demand),
+            runtime=site.allowed_runtime(runtime, {**demand, "mpi_tasks": ranks}),
             **demand,
         )
 

@@ -20,15 +20,15 @@ from mct.base.errors import UserError
 CORE_GROUPS = (1, 2, 4)
 """Cores that a rank may take for their memory: Sunway's "large shared memory" mode."""
 LIMITS = {
-    "runtime": "max_runtime",
     "nodes": "max_nodes",
     "tasks": "max_tasks",
     "mpi_tasks": "max_mpi_tasks",
     "cpus_per_task": "max_cpus_per_task",
     "mem_mb_per_cpu": "max_mem_mb_per_cpu",
     "gpu": "max_gpu",
+    "runtime": "max_runtime",
 }
-"""A resource of a job and its limit in the file of partitions."""
+"""A resource of a job and its limit in the file of partitions; time is named where all else fits."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
 PROFILE = "SNAKEMAKE_PROFILE"
 OPTIONS = ("--profile", "--workflow-profile", "--slurm-partition-config")
