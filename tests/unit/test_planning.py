@@ -45,7 +45,7 @@ def test_a_large_model_takes_more_core_groups():
         "images": {"size": 224},
         "optimizer": {"batch_size": 512},
     }
-    small, large = (planner(**{**sections, "optimizer": {"batch_size": n}}) for n in (4, 32))
+    small, large = (planner(**{**sections, "optimizer": {"batch_size": n}}) for n in (8, 64))
     assert small.train("noise_only", "2", 1).rank_cpus == 1
     demand = large.train("noise_only", "2", 1)
     assert demand.rank_cpus in (2, 4)
@@ -137,7 +137,7 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
     assert plan.train("noise_only", "4", 1).gpu == 4
     assert plan.predict(("test",), 1).gpu == 0
     photographs = {
-        "model": {"name": "resnet50"}, "images": {"size": 224}, "optimizer": {"batch_size": 256},
+        "model": {"name": "resnet50"}, "images": {"size": 224}, "optimizer": {"batch_size": 512},
     }  # fmt: skip
     for device, fits in (("auto", True), ("cpu", False)):
         large = Planner(Experiment({**photographs, "execution": {"device": device}}), site)
@@ -190,6 +190,19 @@ def test_mct_judges_labels_where_it_is_there_else_another_calibrated_method():
         experiment = Experiment({"methods": methods})
         assert experiment.judging_method == judging
         assert len(experiment.judges_confusions()) == (judging is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "measured"),
+    [("resnet50", 224, 106), ("resnet18", 224, 39), ("alexnet", 224, 7.3), ("small_cnn", 32, 0.95)],
+)
+def test_memory_of_a_picture_is_planned_above_what_steps_took(
+    name: str, size: int, measured: float
+):
+    """Measured in MB, as `FLOATS_PER_ACTIVATION` says."""
+    cost = model_cost(name, size)
+    few, many = (demands.model_megabytes(cost, batch, size, 0) for batch in (1, 2))
+    assert 1.2 < demands.MARGIN * (many - few) / measured < 2.6
 
 
 def test_predicting_needs_less_memory_than_training():
