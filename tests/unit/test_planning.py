@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from mct.learning.prediction import BATCH_SIZE
+from mct.results.prefetch_timing import ROUNDS
 from mct.workflow import demands
 from mct.workflow.demands import MODELS, model_cost
 from mct.workflow.experiment import Experiment
-from mct.workflow.planning import Planner
+from mct.workflow.planning import READINGS, Planner
 from mct.workflow.site import Site, read_site
 
 PROJECT = Path(__file__).parents[2]
@@ -242,3 +243,18 @@ def test_what_attempts_add_to_a_job_that_cannot_resume_stays_within_the_queue():
     runtimes = [Planner(experiment, SITE).inspect(attempt).runtime for attempt in (1, 2, 3, 99)]
     assert runtimes == sorted(runtimes)
     assert runtimes[0] < runtimes[-1] == 120
+
+
+def test_measuring_prefetch_is_planned_for_the_experiments_model_and_batch():
+    scaling = {"scaling": {"model": "small_cnn", "size": 32, "samples_per_rank": 8, "repeats": 20}}
+    large = {"model": {"name": "resnet50"}, "images": {"size": 224}}
+    plans = [
+        planner(**scaling, **large, optimizer={"batch_size": batch}).rehearse_reading("2", 1)
+        for batch in (8, 32)
+    ]
+    assert plans[0].runtime < plans[1].runtime
+    assert plans[0].mem_mb < plans[1].mem_mb
+    small = planner(**scaling)
+    assert small.rehearse("2", 1) == planner(**scaling, **large).rehearse("2", 1)
+    assert small.rehearse_reading("2", 1).mem_mb < plans[0].mem_mb
+    assert READINGS == 2 * (ROUNDS + 1)

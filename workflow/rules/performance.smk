@@ -43,7 +43,7 @@ rule measure_prefetch:
         "../envs/mct.yaml"
     threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
     resources:
-        **ranks(lambda wildcards, attempt: PLANNER.rehearse(wildcards.ranks, attempt)),
+        **ranks(lambda wildcards, attempt: PLANNER.rehearse_reading(wildcards.ranks, attempt)),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.training_settings("pretrain_primary", EXPERIMENT.config["seeds"][0]),

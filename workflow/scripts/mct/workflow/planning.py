@@ -15,6 +15,8 @@ from mct.workflow.site import CORE_GROUPS, Site
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
+READINGS = 8
+"""Times that steps are read and learned to measure prefetch: four rounds of two depths."""
 INDEX_SECONDS = 0.001
 """Checking a picture's checksum, on a shared file system."""
 PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
@@ -122,8 +124,7 @@ class Planner:
         size, threads = self._config["images"]["size"], self._experiment.threads_per_rank
         rate = self._processor_rate
         seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
-        if size > demands.LARGEST_STORED:
-            seconds += samples * demands.PICTURE_SECONDS / threads
+        seconds += self._reading_seconds(samples)
         memory = demands.inference_megabytes(self._cost, models, size)
         return self._serial(seconds, memory, attempt, threads)
 
@@ -136,6 +137,13 @@ class Planner:
         batch, size = section["samples_per_rank"], section["size"]
         memory = demands.model_megabytes(cost, batch, size, 2, on_gpu=self._on_gpu)
         return self._ranks(count, 2, seconds, memory, attempt)
+
+    def rehearse_reading(self, ranks: str, attempt: int) -> Demand:
+        """Return what measuring prefetch on `ranks` ranks asks for: steps of the experiment's model."""
+        count, batch = int(ranks), self._config["optimizer"]["batch_size"]
+        samples = READINGS * self._config["scaling"]["repeats"] * batch
+        seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
+        return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
 
     def catalogue(self, attempt: int) -> Demand:
         """Return what the catalogue asks for: the lists, and pictures where noise depends on them."""
@@ -179,6 +187,13 @@ class Planner:
     def _training_seconds(self, samples: float, ranks: int) -> float:
         rate = self._rank_rate * ranks
         return demands.compute_seconds(self._cost, samples, rate, training=True)
+
+    def _reading_seconds(self, samples: float) -> float:
+        """Return the time in which a rank reads and decodes samples; small ones are stored decoded."""
+        stored = self._config["images"]["size"] <= demands.LARGEST_STORED
+        return (
+            0 if stored else samples * demands.PICTURE_SECONDS / self._experiment.threads_per_rank
+        )
 
     def _model_megabytes(self, replicas: int) -> float:
         batch = -(-self._config["optimizer"]["batch_size"] // replicas)
