@@ -258,3 +258,13 @@ def test_measuring_prefetch_is_planned_for_the_experiments_model_and_batch():
     assert small.rehearse("2", 1) == planner(**scaling, **large).rehearse("2", 1)
     assert small.rehearse_reading("2", 1).mem_mb < plans[0].mem_mb
     assert READINGS == 2 * (ROUNDS + 1)
+
+
+def test_ranks_that_decode_with_more_threads_ask_for_as_many_cores():
+    for threads, loaders, cores in ((1, 0, 1), (2, 1, 2), (1, 3, 3)):
+        execution = {"threads_per_rank": threads, "loader_threads": loaders}
+        plan, experiment = planner(execution=execution), Experiment({"execution": execution})
+        training = plan.train("noise_only", "4", 1)
+        assert (training.rank_threads, training.rank_cpus) == (threads, cores)
+        assert plan.predict(("test",), 1).cpus_per_task == cores
+        assert experiment.threads(4) == 4 * cores

@@ -14,7 +14,7 @@ rule estimate_confusion:
         kind="|".join(CONFUSION_SETS),
     conda:
         "../envs/mct.yaml"
-    threads: EXPERIMENT.threads_per_rank
+    threads: EXPERIMENT.cores_per_rank
     resources:
         **serial(
             lambda wildcards, attempt: PLANNER.predict((CONFUSION_SETS[wildcards.kind],), attempt)
@@ -42,7 +42,7 @@ rule score_labels:
         f"{LOGS}/score_labels/{RUN}.log",
     conda:
         "../envs/mct.yaml"
-    threads: EXPERIMENT.threads_per_rank
+    threads: EXPERIMENT.cores_per_rank
     resources:
         **serial(lambda wildcards, attempt: PLANNER.predict(("noisy", "clean"), attempt)),
     params:

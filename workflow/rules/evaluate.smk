@@ -9,7 +9,7 @@ rule evaluate_model:
         f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}.log",
     conda:
         "../envs/mct.yaml"
-    threads: EXPERIMENT.threads_per_rank
+    threads: EXPERIMENT.cores_per_rank
     resources:
         **serial(
             lambda wildcards, attempt: PLANNER.predict(

@@ -38,7 +38,7 @@ rule estimate_noise_by_models:
         f"{LOGS}/estimate_noise_by_models.log",
     conda:
         "../envs/mct.yaml"
-    threads: EXPERIMENT.threads_per_rank
+    threads: EXPERIMENT.cores_per_rank
     resources:
         **serial(lambda wildcards, attempt: PLANNER.estimate_noise(attempt)),
     params:

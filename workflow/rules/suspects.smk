@@ -22,7 +22,7 @@ rule judge_labels:
         f"{LOGS}/judge_labels/{{shard}}.log",
     conda:
         "../envs/mct.yaml"
-    threads: EXPERIMENT.threads_per_rank
+    threads: EXPERIMENT.cores_per_rank
     resources:
         **serial(lambda wildcards, attempt: PLANNER.judge(attempt)),
     params:

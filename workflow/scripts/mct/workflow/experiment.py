@@ -297,7 +297,7 @@ class Experiment:
 
     def threads(self, ranks: int | str) -> int:
         """Return the cores that a stage of `ranks` ranks keeps busy."""
-        return int(ranks) * self.threads_per_rank
+        return int(ranks) * self.cores_per_rank
 
     @property
     def picture_threads(self) -> int:
@@ -314,6 +314,11 @@ class Experiment:
     def threads_per_rank(self) -> int:
         """The threads of each rank."""
         return self.config["execution"]["threads_per_rank"]
+
+    @property
+    def cores_per_rank(self) -> int:
+        """The cores of each rank: as many as compute, or as many as decode where those are more."""
+        return max(self.threads_per_rank, self.config["execution"]["loader_threads"])
 
 
 def claim(lock: IO[str], folder: Path) -> None:

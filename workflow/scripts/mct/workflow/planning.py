@@ -121,12 +121,11 @@ class Planner:
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
     def _predict(self, samples: float, attempt: int, models: int = 1) -> Demand:
-        size, threads = self._config["images"]["size"], self._experiment.threads_per_rank
-        rate = self._processor_rate
+        size, rate = self._config["images"]["size"], self._processor_rate
         seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
         seconds += self._reading_seconds(samples)
         memory = demands.inference_megabytes(self._cost, models, size)
-        return self._serial(seconds, memory, attempt, threads)
+        return self._serial(seconds, memory, attempt, self._experiment.cores_per_rank)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
@@ -191,9 +190,9 @@ class Planner:
     def _reading_seconds(self, samples: float) -> float:
         """Return the time in which a rank reads and decodes samples; small ones are stored decoded."""
         stored = self._config["images"]["size"] <= demands.LARGEST_STORED
-        return (
-            0 if stored else samples * demands.PICTURE_SECONDS / self._experiment.threads_per_rank
-        )
+        execution = self._config["execution"]
+        threads = execution["loader_threads"] or execution["threads_per_rank"]
+        return 0 if stored else samples * demands.PICTURE_SECONDS / threads
 
     def _model_megabytes(self, replicas: int) -> float:
         batch = -(-self._config["optimizer"]["batch_size"] // replicas)
@@ -224,7 +223,7 @@ class Planner:
         site, threads = self._ranks_site, self._experiment.threads_per_rank
         most_cores = min(max(CORE_GROUPS), site.cores_per_node / ranks_per_task)
         memory = limit_memory(parts_mb, grown, site.memory_per_core * most_cores)
-        cores = site.rank_cores(threads, memory)
+        cores = site.rank_cores(self._experiment.cores_per_rank, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
         gpu = ranks if site.has_gpus else 0
         demand = {
