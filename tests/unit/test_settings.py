@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from mct.base.errors import UserError
 from mct.base.settings import (
@@ -24,6 +25,8 @@ from mct.base.settings import (
 )
 
 SCHEMA = load_schema()
+KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "unit"}
+"""The draft's keywords, those that only describe, and the project's own `unit`."""
 KEYS = dict(describe_keys(SCHEMA))
 DEFAULTS = resolve({}, SCHEMA)
 
@@ -46,6 +49,15 @@ def at(config: dict, path: str) -> object:
 def test_every_key_has_a_description_and_a_default(path):
     assert KEYS[path]["description"].strip()
     assert "default" in KEYS[path]
+
+
+def test_no_part_of_the_schema_has_an_unknown_keyword():
+    """A comma in a description without quotes ends it, and makes a keyword of what follows."""
+    for path, part in KEYS.items():
+        for piece in (part, *part.get("anyOf", ()), part.get("items", {})):
+            unknown = set(piece) - KEYWORDS
+            assert not unknown, f"{path}: {unknown}"
+        assert part["description"].rstrip().endswith("."), path
 
 
 def test_no_section_takes_unknown_keys():
