@@ -127,6 +127,11 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
         ("experiment", "a/b"),
         ("experiment", ".."),
         ("experiment", "name\n"),
+        ("results", "my results"),
+        ("results", "$HOME/results"),
+        ("results", "{results}"),
+        ("results", "-results"),
+        ("results", ""),
         ("images.mean", [0.5, 0.5]),
         ("optimizer.nesterov", "yes"),
     ],
@@ -134,6 +139,11 @@ def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
 def test_wrong_value_is_refused_with_its_key(path, value):
     with pytest.raises(UserError, match=f"configuration: `{path}"):
         resolve(nested(path, value), SCHEMA)
+
+
+@pytest.mark.parametrize("path", ["results", "/scratch/a.b/results-2", "../höhe_1/x=y"])
+def test_results_may_lie_in_any_folder_that_a_shell_takes_for_a_word(path):
+    assert resolve({"results": path}, SCHEMA)["results"] == path
 
 
 @pytest.mark.parametrize(
