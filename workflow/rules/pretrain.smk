@@ -30,6 +30,7 @@ rule pretrain_auxiliary:
         role="auxiliary",
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
+        ranks=lambda wildcards: EXPERIMENT.training_ranks("pretrain_auxiliary", wildcards.ranks),
         settings=lambda wildcards: EXPERIMENT.training_settings(
             "pretrain_auxiliary", wildcards.seed
         ),
@@ -64,6 +65,7 @@ rule pretrain_primary:
         role="primary",
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
+        ranks=lambda wildcards: EXPERIMENT.training_ranks("pretrain_primary", wildcards.ranks),
         settings=lambda wildcards: EXPERIMENT.training_settings("pretrain_primary", wildcards.seed),
     shell:
         f"{TRAIN} {code('train_model.py')}"
