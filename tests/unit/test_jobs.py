@@ -56,6 +56,15 @@ def test_runs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path)
     assert jobs.read_submissions(tmp_path / "none.log", run="r") == []
 
 
+def test_a_workflow_that_only_reads_from_an_experiment_is_not_its_run(tmp_path: Path):
+    reading = LOG.replace("tiny", "other").replace(
+        "    output:", "    input: results/tiny/models/a.safetensors\n    output:"
+    )
+    (tmp_path / "1.log").write_text(reading + "    reason: before: results/tiny/models/a\n")
+    assert jobs.find_runs(Path("results/tiny"), tmp_path) == set()
+    assert jobs.find_runs(Path("results/other"), tmp_path) == {"0b4c-11"}
+
+
 def test_a_slurm_that_does_not_answer_is_not_an_empty_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

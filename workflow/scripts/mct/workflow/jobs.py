@@ -182,11 +182,15 @@ def read_submissions(workflow_log: Path, run: str) -> list[Start]:
 
 
 def find_runs(results: Path, workflow_logs: Path = WORKFLOW_LOGS) -> set[str]:
-    """Return the names that jobs of all workflows on a results folder bear, by the workflows' logs."""
+    """Return the names that jobs of all workflows on a results folder bear, by the workflows' logs.
+
+    A workflow is on the folder that its jobs write to; it may read from others.
+    """
     found: set[str] = set()
+    written = re.compile(rf"^\s+output: {re.escape(str(results))}/", re.MULTILINE)
     for path in workflow_logs.glob("*.log"):
         text = path.read_text(errors="replace")
-        if f" {results}/" in text:
+        if written.search(text):
             found |= job_names(text)
     return found
 
