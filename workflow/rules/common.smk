@@ -15,7 +15,7 @@ from mct.workflow.planning import Planner
 from mct.workflow.site import queues_file, read_site
 
 try:
-    EXPERIMENT = Experiment(config)
+    EXPERIMENT = Experiment(config, in_job=not workflow.is_main_process)
     EXPERIMENT.check_paths()
     SITE = read_site(queues_file(sys.argv[1:]))
     PLANNER = Planner(EXPERIMENT, SITE)

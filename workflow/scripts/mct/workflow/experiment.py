@@ -22,10 +22,10 @@ from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
 from mct.base.sizes import check_input_size
-from mct.data.catalogue import source_digest
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
+from mct.workflow.lists import Lists
 from mct.workflow.preemption import follow_preemption
 
 SCRIPTS = Path(__file__).parents[2]
@@ -35,8 +35,9 @@ SECONDS_TO_CANCEL = 90.0
 class Experiment:
     """One configuration, resolved and checked."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = resolve(config)
+    def __init__(self, config: Mapping[str, Any], *, in_job: bool = False) -> None:
+        """A workflow's job takes what the lists say from the workflow, which has checked them."""
+        self.config, self._in_job = resolve(config), in_job
         self.folder = f"{self.config['results']}/{self.config['experiment']}"
         self.dataset = self.config["dataset"]["name"]
 
@@ -61,6 +62,7 @@ class Experiment:
             cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
             follow_preemption(workflow_log)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+            self._lists.remember(folder, self.catalogue_settings())
         except OSError as error:
             raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
         for stage in folder.glob("checkpoints/*/*"):
@@ -68,8 +70,13 @@ class Experiment:
                 shutil.rmtree(stage)
 
     def check_paths(self) -> None:
-        """Raise UserError where files are missing or settings do not fit the data set."""
-        _ = self.source_digest
+        """Raise UserError where files are missing or settings do not fit the data set.
+
+        In a job nothing is checked again.
+        """
+        if self._in_job:
+            return
+        _ = self._lists
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         for path in map(Path, self.initial_weights()):
@@ -125,19 +132,24 @@ class Experiment:
         return _json(self._dataset_settings())
 
     @cached_property
+    def _lists(self) -> Lists:
+        known = self._in_job and Lists.recall(Path(self.folder), self.catalogue_settings())
+        return known or Lists.read(self._layout)
+
+    @property
     def source_digest(self) -> str:
         """The digest of the lists that the catalogue is made from."""
-        return source_digest(self._layout)
+        return self._lists.source
 
     @property
     def clean_source(self) -> str:
         """Where the clean set comes from, for the captions of tables."""
-        return self._layout.clean_source()
+        return self._lists.clean_source
 
-    @cached_property
+    @property
     def class_names(self) -> str:
         """The class names, as JSON."""
-        return _json(self._layout.class_names())
+        return _json(self._lists.classes)
 
     def shard_settings(self, set_name: str) -> str:
         """Return the settings of the shards of a set."""
@@ -289,7 +301,7 @@ class Experiment:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The sizes of all sets, from counting lines."""
-        return self._layout.sizes()
+        return self._lists.sizes
 
     def training_threads(self, method: str, ranks: str) -> int:
         """Return the cores that a training in a run of `ranks` keeps busy."""

@@ -1,0 +1,48 @@
+"""What a data set's lists say reaches a workflow's jobs without their reading them."""
+
+import shutil
+
+import pytest
+from samples import dataset_settings, write_clothing
+
+from mct.base.errors import UserError
+from mct.data.layouts.registry import open_layout
+from mct.workflow.experiment import Experiment
+from mct.workflow.lists import Lists
+
+
+def test_lists_are_recalled_as_they_were_read(tmp_path):
+    layout = open_layout(
+        dataset_settings(layout="clothing1m", root=str(write_clothing(tmp_path / "data")))
+    )
+    lists = Lists.read(layout)
+    assert (lists.sizes["noisy"], lists.classes) == (3, ["Shirt", "Coat", "Dress"])
+    lists.remember(tmp_path, "{}")
+    assert Lists.recall(tmp_path, "{}") == lists
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"settings": "{}"}', '{"settings": "other"}'])
+def test_nothing_is_recalled_of_other_settings_or_from_a_damaged_file(tmp_path, text):
+    if text is not None:
+        (tmp_path / "lists.json").write_text(text)
+    assert Lists.recall(tmp_path, "{}") is None
+
+
+def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path):
+    root = write_clothing(tmp_path / "data")
+    config = {
+        "results": str(tmp_path / "results"),
+        "dataset": {"name": "made", "layout": "clothing1m", "root": str(root), "noise_rate": 0.3},
+    }
+    workflow = Experiment(config)
+    workflow.check_paths()
+    workflow.begin([], False, tmp_path / "log", on_cluster=False)
+    for path in root.rglob("*.txt"):
+        path.unlink()
+    job = Experiment(config, in_job=True)
+    job.check_paths()
+    assert (job.source_digest, job.sizes) == (workflow.source_digest, workflow.sizes)
+    assert (job.class_names, job.clean_source) == (workflow.class_names, workflow.clean_source)
+    shutil.rmtree(tmp_path / "results")
+    with pytest.raises(UserError, match="expected a file"):
+        _ = Experiment(config, in_job=True).sizes
