@@ -54,4 +54,4 @@ requirements:
 		--no-emit-index-url --quiet requirements.in --output-file requirements.txt
 
 clean:
-	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)

@@ -11,6 +11,7 @@ from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
 from mct.parallel.process_group import join
+from mct.parallel.transport import unit_name
 from mct.stage.compute import Compute, choose_compute
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -71,3 +72,7 @@ def test_a_group_of_nccl_can_be_joined_by_one_rank():
     values = torch.arange(5.0, device="cuda")
     group.allreduce([values]).wait()
     assert values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_gpu_has_a_name_of_its_own():
+    assert "cuda" not in unit_name(torch.device("cuda", 0))

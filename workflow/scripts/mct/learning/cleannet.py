@@ -19,6 +19,8 @@ from mct.learning.schedules import linear
 
 CENTRES = 32
 RECONSTRUCTION_WEIGHT = PSEUDO_WEIGHT = 0.1
+WEIGHED = 4096
+"""Pictures that are weighed at a time."""
 
 
 class CleanNet(nn.Module):
@@ -131,7 +133,9 @@ class Scorer:
         self, features: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return max(0, cos) of each picture (n, d) and its label (n,): its weight, (n,)."""
-        return functional.relu(self._compare(features, labels)[0]).numpy()
+        parts = [slice(start, start + WEIGHED) for start in range(0, len(labels), WEIGHED)]
+        cosines = [self._compare(features[part], labels[part])[0] for part in parts]
+        return functional.relu(torch.cat(cosines)).numpy()
 
 
 def standardise(

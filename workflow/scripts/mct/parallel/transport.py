@@ -175,7 +175,17 @@ def choose_transport(
     return HostTransport(comm, allreduce, wire)
 
 
+def unit_name(device: torch.device) -> str:
+    """Return what tells a device from others of its host.
+
+    Of ranks that Slurm gives a GPU each, every one may see its own as the first.
+    """
+    if device.type != "cuda":
+        return str(device)
+    return str(torch.cuda.get_device_properties(device).uuid)
+
+
 def owns_gpu(comm: Comm, device: torch.device) -> bool:
     """Return whether every rank of `comm` computes on a GPU that no other of them uses. Collective."""
-    places = comm.allgather((host_name(), str(device)))
+    places = comm.allgather((host_name(), unit_name(device)))
     return device.type == "cuda" and len(set(places)) == comm.size
