@@ -6,6 +6,9 @@ import sys
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 

@@ -214,6 +214,14 @@ def test_a_model_is_loaded_as_the_readme_says(finished: Path):
     assert run.stdout.split() == ["2", str(len(CLASSES))], run.stderr
 
 
+def test_a_report_holds_tables_and_figures(finished: Path, project: Path, snakemake: Run):
+    run = snakemake("--configfile", "tiny.yaml", "--report", "report.html")
+    assert run.returncode == 0, run.stderr
+    page = (project / "report.html").read_text()
+    for name in ("accuracy.tsv", "noise.tsv", "pictures.svg", "training_mct_paper.svg"):
+        assert name in page
+
+
 def test_pictures_are_predicted_as_the_readme_says(finished: Path, project: Path):
     """The mean of both models is right on as many test pictures as the pair's evaluation."""
     photos = project / "data/images/t"

@@ -30,7 +30,7 @@ rule list_classes:
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,

@@ -107,6 +107,11 @@ def run_of(wildcards):
     return RUN.format(seed=wildcards.seed, ranks=wildcards.ranks)
 
 
+def shown(path, category, caption):
+    """Return a table or figure of the results folder, for `snakemake --report`."""
+    return report(result(path), category=category, caption=f"../report/{caption}.rst")
+
+
 def evaluation(method, run, role):
     """Return the evaluation of a model, or of a pair, of this data set."""
     split = EXPERIMENT.config["split"]
@@ -157,7 +162,7 @@ def ranks(plan):
     return {**planned(RANKS, plan), "slurm_extra": "--signal=USR1@60 --open-mode=append"}
 
 
-def report():
+def summary():
     """Return the resources of a table or a figure."""
     return serial(lambda wildcards, attempt: PLANNER.report(attempt))
 

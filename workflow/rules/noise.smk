@@ -58,7 +58,7 @@ rule tabulate_noise:
         models=result(f"noise/{EXPERIMENT.dataset}.models.json"),
         classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
     output:
-        tsv=result("tables/noise.tsv"),
+        tsv=shown("tables/noise.tsv", "Data", "noise"),
         markdown=result("tables/noise.md"),
         sidecar=result("tables/noise.json"),
     log:
@@ -66,7 +66,7 @@ rule tabulate_noise:
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         execution=EXECUTION,
         clean=EXPERIMENT.clean_source,

@@ -60,11 +60,11 @@ rule tabulate_performance:
         measurements=lambda wildcards: measurements(wildcards.kind),
         published="workflow/resources/published_scaling.tsv",
     output:
-        tsv=result("tables/{kind}.tsv"),
+        tsv=shown("tables/{kind}.tsv", "Performance", "performance"),
         markdown=result("tables/{kind}.md"),
         sidecar=result("tables/{kind}.json"),
         png=result("figures/{kind}.png"),
-        svg=result("figures/{kind}.svg"),
+        svg=shown("figures/{kind}.svg", "Performance", "performance"),
     log:
         result("logs/tabulate_performance_{kind}.log"),
     wildcard_constraints:
@@ -72,7 +72,7 @@ rule tabulate_performance:
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.projection_settings(),

@@ -21,7 +21,7 @@ rule tabulate_accuracy:
         ],
         published="workflow/resources/published.tsv",
     output:
-        tsv=result("tables/accuracy.tsv"),
+        tsv=shown("tables/accuracy.tsv", "Accuracy", "accuracy"),
         markdown=result("tables/accuracy.md"),
         sidecar=result("tables/accuracy.json"),
     log:
@@ -29,7 +29,7 @@ rule tabulate_accuracy:
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         execution=EXECUTION,
         settings=EXPERIMENT.table_settings(),
@@ -51,13 +51,13 @@ rule plot_accuracy:
         ],
     output:
         png=result("figures/accuracy.png"),
-        svg=result("figures/accuracy.svg"),
+        svg=shown("figures/accuracy.svg", "Accuracy", "accuracy"),
     log:
         result("logs/plot_accuracy.log"),
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         split=EXPERIMENT.config["split"],
     shell:
@@ -71,18 +71,18 @@ rule tabulate_pictures:
         census=result(f"catalogue/{EXPERIMENT.dataset}.census.json"),
         names=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
     output:
-        pictures=result("tables/pictures.tsv"),
+        pictures=shown("tables/pictures.tsv", "Data", "pictures"),
         pictures_markdown=result("tables/pictures.md"),
-        classes=result("tables/classes.tsv"),
+        classes=shown("tables/classes.tsv", "Data", "pictures"),
         classes_markdown=result("tables/classes.md"),
         png=result("figures/pictures.png"),
-        svg=result("figures/pictures.svg"),
+        svg=shown("figures/pictures.svg", "Data", "pictures"),
     log:
         result("logs/tabulate_pictures.log"),
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     params:
         dataset=EXPERIMENT.dataset,
         clean=EXPERIMENT.clean_source,
@@ -103,13 +103,13 @@ rule plot_confusion:
         classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
     output:
         png=result("figures/confusion.png"),
-        svg=result("figures/confusion.svg"),
+        svg=shown("figures/confusion.svg", "Accuracy", "confusion"),
     log:
         result("logs/plot_confusion.log"),
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     shell:
         f"{START} workflow/scripts/plot_confusion.py"
         " --evaluations {input.evaluations:q}"
@@ -127,13 +127,13 @@ rule plot_training:
         noise=result(f"noise/{EXPERIMENT.dataset}.json"),
     output:
         png=result("figures/training_{method}.png"),
-        svg=result("figures/training_{method}.svg"),
+        svg=shown("figures/training_{method}.svg", "Training", "training"),
     log:
         result("logs/plot_training_{method}.log"),
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     shell:
         f"{START} workflow/scripts/plot_training.py"
         " --auxiliary {input.auxiliary:q}"
@@ -150,13 +150,13 @@ rule plot_selection:
         classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
     output:
         png=result("figures/selection_{method}.png"),
-        svg=result("figures/selection_{method}.svg"),
+        svg=shown("figures/selection_{method}.svg", "Training", "selection"),
     log:
         result("logs/plot_selection_{method}.log"),
     conda:
         "../envs/mct.yaml"
     resources:
-        **report(),
+        **summary(),
     shell:
         f"{START} workflow/scripts/plot_selection.py"
         " --samples {input.samples:q}"

@@ -44,7 +44,7 @@ rule list_suspects:
         judgements=judgements(),
     output:
         list=result("suspects/{dataset}.tsv"),
-        page=result("suspects/{dataset}.html"),
+        page=shown("suspects/{dataset}.html", "Data", "suspects"),
         facts=result("suspects/{dataset}.json"),
     log:
         f"{LOGS}/list_suspects.log",
