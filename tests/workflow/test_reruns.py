@@ -118,7 +118,12 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("calibration/coupling.py", "own[role] = 1", "own[role] = 1.0", AFTER_CALIBRATION),
+        (
+            "calibration/coupling.py",
+            "part = np.zeros(2)",
+            "part = np.zeros((2,))",
+            AFTER_CALIBRATION,
+        ),
         (
             "labels/metrics.py",
             "TOP = 5",
