@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from projects import PROJECT, Run
+from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
 SCRIPTS = PROJECT / "workflow/scripts"
@@ -131,3 +131,22 @@ def test_a_world_of_another_size_is_refused(name, tmp_path):
     options = [*common, *own[name], "--output", tmp_path]
     run = script(name, *options, launcher=("mpiexec", "-n", "2"))
     assert_refused(run, "expected 4 MPI ranks, got 2")
+
+
+@pytest.mark.parametrize(
+    ("config", "classes", "message"),
+    [
+        ("nothing.yaml", "classes.txt", "nothing.yaml: cannot be read as a configuration"),
+        ("classes.txt", "classes.txt", "classes.txt: expected a configuration"),
+        ("tiny.yaml", "nothing.txt", "nothing.txt: cannot be read as a list"),
+        ("tiny.yaml", "classes.txt", "no.safetensors: cannot be read as weights"),
+    ],
+)
+def test_a_wrong_file_for_predictions_ends_in_a_line(project, config, classes, message):
+    (project / "classes.txt").write_text("cat\ndog\n")
+    program = "workflow/scripts/predict_pictures.py", "--config", config, "--classes", classes
+    files = "--weights", "no.safetensors", "--pictures", "data", "--output", "found.tsv"
+    run = run_snakemake(project, program=(*program, *files))
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"error: {message}"), run.stderr
+    assert len(run.stderr.splitlines()) == 1

@@ -6,10 +6,9 @@ a row that says so.
 
 from pathlib import Path
 
-import yaml
-
 from mct.base.methods import evaluation_settings
-from mct.base.settings import EvaluationSettings, parse
+from mct.base.settings import EvaluationSettings, ExecutionSettings, parse
+from mct.data.layouts.base import read_lines
 from mct.learning.prediction import Predictor
 from mct.results.predictions import find_pictures, predict_files, write_predictions
 from mct.stage import entry
@@ -20,11 +19,11 @@ def main() -> None:
     arguments = entry.options(
         __doc__, config=Path, classes=Path, weights=list, pictures=list, output=Path
     )
-    execution = entry.read_execution(arguments.config)
-    config = yaml.safe_load(arguments.config.read_text())
+    config = entry.read_config(arguments.config)
+    execution = parse(ExecutionSettings, config["execution"])
     settings = parse(EvaluationSettings, evaluation_settings(config))
     compute = choose_compute(settings.model.precision, execution)
-    classes = arguments.classes.read_text().splitlines()
+    classes = read_lines(arguments.classes)
     models = [
         Predictor(path, settings, len(classes), compute, execution) for path in arguments.weights
     ]

@@ -104,12 +104,6 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
     Copies do not count towards the share: they are no sign of a broken disk or a wrong folder.
     """
     for name in SETS:
-        gone = [line.reason for line in found if name in line.sets.split()]
-        if len(gone) >= listed[name]:
-            raise UserError(
-                f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
-                "least one that is not in a held-out set too"
-            )
         broken = [
             line.reason
             for line in found
@@ -120,6 +114,12 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
                 f"dataset: {len(broken)} of {listed[name]} {name} pictures cannot be used, more than "
                 f"dataset.quarantine_share = {most:g}: {preview(broken)}; mend them and rerun with "
                 "--forcerun inspect_pictures, or raise the share"
+            )
+        gone = [line.reason for line in found if name in line.sets.split()]
+        if len(gone) >= listed[name]:
+            raise UserError(
+                f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
+                "least one that can be used and is in no held-out set"
             )
 
 

@@ -5,7 +5,7 @@ masks; nothing here communicates.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,26 +85,18 @@ def select_within(
     N are those of the batch at the mean P of its samples, shared out by how many clean ones each
     group should have: of small groups' own M and N every one would be rounded up, or be 0.
     """
+    masks = np.zeros((2, len(confidence)), dtype=bool)
     if not len(confidence):
-        return np.zeros((2, 0), dtype=bool)
-    auxiliary = _select(confidence, groups, noise_bounds, certain_clean_count)
-    return np.stack([auxiliary, _select(confidence, groups, noise_rates, expected_clean_count)])
-
-
-def _select(
-    confidence: NDArray[np.floating],
-    groups: NDArray[np.integer],
-    noise_rates: Sequence[float],
-    clean_count: Callable[[int, float], int],
-) -> NDArray[np.bool_]:
-    """Return the mask (B,) of a model that learns from so many samples of a batch."""
-    batch, mask = len(confidence), np.zeros(len(confidence), dtype=bool)
-    clean = np.bincount(groups, minlength=len(noise_rates)) * (1 - np.asarray(noise_rates, float))
-    mean_rate = round(1 - float(clean.sum()) / batch, 12)
-    for group, count in enumerate(share_out(clean_count(batch, mean_rate), clean)):
-        members = np.flatnonzero(groups == group)
-        mask[members] = top_mask(confidence[members], int(count))
-    return mask
+        return masks
+    sizes = np.bincount(groups, minlength=len(noise_rates))
+    clean = [sizes * (1 - np.asarray(rates, float)) for rates in (noise_bounds, noise_rates)]
+    bound, rate = (round(1 - float(part.sum()) / len(confidence), 12) for part in clean)
+    cut = cut_batch(len(confidence), rate, bound)
+    for mask, weights, count in zip(masks, clean, cut, strict=True):
+        for group, share in enumerate(share_out(count, weights)):
+            members = np.flatnonzero(groups == group)
+            mask[members] = top_mask(confidence[members], int(share))
+    return masks
 
 
 def share_out(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:

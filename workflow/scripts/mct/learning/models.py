@@ -134,4 +134,5 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(read_weights(path))
     except RuntimeError as error:
-        raise UserError(f"{path}: not the weights of this architecture: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not the weights of this architecture: {reason}") from error

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
 from mct.base.errors import StageInterruptedError, UserError
-from mct.base.settings import ExecutionSettings, parse
+from mct.base.settings import ExecutionSettings, parse, resolve
 from mct.stage.attempts import Attempts
 
 T = TypeVar("T")
@@ -45,6 +45,18 @@ def options(description: str | None, **arguments: type) -> argparse.Namespace:
 def read_settings(cls: type[T], text: str) -> T:
     """Return a settings dataclass from the JSON text that a rule passes."""
     return parse(cls, json.loads(text))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the complete configuration of a file of one; UserError if it is none."""
+    try:
+        config = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read as a configuration: {reason}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected a configuration, keys with values, got no keys")
+    return resolve(config)
 
 
 def read_execution(path: Path) -> ExecutionSettings:

@@ -1,7 +1,7 @@
 """What a data set's lists say, read once by the workflow and remembered for its jobs.
 
 Every job of a cluster parses the workflow again; the lists of millions of pictures would take each of
-them half a minute and a gigabyte.
+them more time and memory than small ones ask for.
 """
 
 import dataclasses
