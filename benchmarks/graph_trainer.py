@@ -22,7 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from mct.data.augmentation import CROPPING, MIRRORING, STRONG_DRAWS
 from mct.data.images import decode_plain, fit
+from mct.data.layouts.base import read_labels, read_lines
 from mct.data.pictures import Picture
+from mct.learning.models import small_cnn
+from mct.learning.schedules import cosine
 from mct.learning.strong_views import strong_views
 
 Labels = NDArray[np.int64]
@@ -72,12 +75,12 @@ class Pictures:
     def read(cls, root: Path, true_labels: Path, size: int, held_out: int) -> "Pictures":
         """Read a data set in Clothing1M's layout."""
         noisy, clean, true = (
-            read_labels(path)
+            read_labels(path, CLASSES)
             for path in (root / "noisy_label_kv.txt", root / "clean_label_kv.txt", true_labels)
         )
-        keys = (root / "noisy_train_key_list.txt").read_text().split()
-        verified = set((root / "clean_train_key_list.txt").read_text().split())
-        names = keys + (root / "clean_val_key_list.txt").read_text().split()
+        keys = read_lines(root / "noisy_train_key_list.txt")
+        verified = set(read_lines(root / "clean_train_key_list.txt"))
+        names = keys + read_lines(root / "clean_val_key_list.txt")
         stored = [fit(decode_plain((root / name).read_bytes(), name), size) for name in names]
         return cls(
             np.stack(stored),
@@ -124,12 +127,6 @@ class Pictures:
 def on_device(values: NDArray[Any]) -> Tensor:
     """Return an array as a tensor on the device."""
     return torch.from_numpy(values).to(DEVICE)
-
-
-def read_labels(path: Path) -> dict[str, int]:
-    """Return the labels of a file of lines `picture label`."""
-    lines = [line.split() for line in path.read_text().splitlines()]
-    return {name: int(label) for name, label in lines}
 
 
 class Batches:
@@ -262,8 +259,8 @@ class Trainer:
 
 def cosine_rates(steps: int, rate: float, share: float = 1.0) -> Tensor:
     """Return a rate for each step that falls to 0 within a share of the steps."""
-    progress = (torch.arange(steps).float() / steps / share).clamp(max=1)
-    return (rate * 0.5 * (1 + torch.cos(math.pi * progress))).to(DEVICE)
+    factors = [cosine(min(step / steps / share, 1.0)) for step in range(steps)]
+    return rate * torch.tensor(factors, device=DEVICE)
 
 
 def constant_rates(steps: int) -> Tensor:
@@ -274,17 +271,7 @@ def constant_rates(steps: int) -> Tensor:
 def small_net(width: int, seed: int) -> Member:
     """Return `small_cnn` of so many times the channels, at a random start."""
     torch.manual_seed(seed)
-    channels = (3, *(width * c for c in (32, 64, 128, 128)))
-    layers: list[nn.Module] = []
-    for stage in range(4):
-        layers += [
-            nn.Conv2d(channels[stage], channels[stage + 1], 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels[stage + 1]),
-            nn.ReLU(),
-        ]
-        layers += [nn.MaxPool2d(2)] if stage < 2 else []
-    head = nn.Linear(channels[-1], CLASSES)
-    return Member(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head))
+    return Member(small_cnn(CLASSES, width))
 
 
 def at(table: Tensor, step: Tensor) -> Tensor:

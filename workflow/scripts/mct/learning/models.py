@@ -18,9 +18,12 @@ from mct.base.sizes import check_input_size
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
 
 
-def small_cnn(classes: int) -> nn.Module:
-    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters)."""
-    channels = (3, 32, 64, 128, 128)
+def small_cnn(classes: int, width: int = 1) -> nn.Module:
+    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters).
+
+    `width` multiplies its channels.
+    """
+    channels = (3, *(width * count for count in (32, 64, 128, 128)))
     layers: list[nn.Module] = []
     for stage, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
         layers += [
