@@ -10,7 +10,7 @@ validation, so that half a point shows. What looks good here is then run as user
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -261,7 +261,7 @@ def pretrained(pictures: Pictures, start: Start) -> list[list[dict[str, Tensor]]
     clean = round(PRETRAINING_EPOCHS * CLEAN_PASSES * len(pictures.clean) / BATCH)
     noisy = round(PRETRAINING_EPOCHS * len(pictures.noisy) / BATCH)
     both = [
-        train_alone(pictures, trial, kind, ids, constant_rates(steps), labels)
+        train_alone(pictures, trial, kind, ids, constant_rates(steps), loss_of(labels))
         for kind, ids, steps, labels in (
             (AUXILIARY, pictures.clean, clean, pictures.true),
             (PRIMARY, pictures.noisy, noisy, pictures.observed),
@@ -276,26 +276,32 @@ def copy_state(member: Member) -> dict[str, Tensor]:
 
 def run_glc(pictures: Pictures, trial: Trial) -> Result:
     """Train GLC with the counted confusion; clean samples join each batch."""
-    per = BATCH + trial.clean[1]
-    members = train_alone(
-        pictures,
-        trial,
-        GLC,
-        pictures.noisy,
-        rates_alone(pictures, trial, per),
-        None,
-        trial.clean[1],
-        2,
-    )
-    return alone(pictures, members)
+
+    def loss(logits: Tensor, ids: Tensor) -> Tensor:
+        corrected = forward_loss(logits, pictures.observed[ids], pictures.confusion)
+        return torch.where(
+            pictures.known[ids], cross_entropy(logits, pictures.true[ids]), corrected
+        )
+
+    clean, ids = trial.clean[1], pictures.noisy
+    rates = rates_alone(pictures, trial, BATCH + clean)
+    return alone(pictures, train_alone(pictures, trial, GLC, ids, rates, loss, clean, blocks=2))
 
 
 def run_plain(pictures: Pictures, trial: Trial) -> Result:
     """Train on the labels as they are, or on true ones."""
-    labels = pictures.true if trial.method == "true_labels" else pictures.observed
-    rates = rates_alone(pictures, trial, BATCH)
-    members = train_alone(pictures, trial, PLAIN, pictures.noisy, rates, labels, blocks=2)
-    return alone(pictures, members)
+    loss = loss_of(pictures.true if trial.method == "true_labels" else pictures.observed)
+    rates, ids = rates_alone(pictures, trial, BATCH), pictures.noisy
+    return alone(pictures, train_alone(pictures, trial, PLAIN, ids, rates, loss, blocks=2))
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of each picture, (b,), from logits (b, K) and pictures' numbers (b,)."""
+
+
+def loss_of(labels: Tensor) -> Loss:
+    """Return the cross-entropy with pictures' labels."""
+    return lambda logits, ids: cross_entropy(logits, labels[ids])
 
 
 RUNS = {"mct": run_pair, "glc": run_glc, "noise_only": run_plain, "true_labels": run_plain}
@@ -326,11 +332,11 @@ def train_alone(
     kind: int,
     ids: Tensor,
     rates: Tensor,
-    labels: Tensor | None,
+    loss: Loss,
     clean: int = 0,
     blocks: int = 1,
 ) -> list[Member]:
-    """Train a net of each seed on `labels`, or by GLC's loss without them.
+    """Train a net of each seed; `clean` samples join each batch of `ids`.
 
     The batch norm of `blocks` ranks takes its statistics from each one's samples.
     """
@@ -356,12 +362,7 @@ def train_alone(
                 shown, draws = torch.cat([shown, clean_ids]), torch.cat([draws, clean_draws])
             views = pictures.views(shown, draws, trial.augmentation, trial.strong_augmentation)
             logits = in_blocks(member, views, blocks)
-            loss = (
-                glc_loss(pictures, logits, shown)
-                if labels is None
-                else cross_entropy(logits, labels[shown])
-            )
-            member.differentiate(loss.mean())
+            member.differentiate(loss(logits, shown).mean())
             member.update(at(rates, number.clamp(max=len(rates) - 1)))
 
         steps.append(step)
@@ -370,19 +371,13 @@ def train_alone(
 
 
 def in_blocks(member: Member, views: Tensor, blocks: int) -> Tensor:
-    """Return logits of views of which each of `blocks` ranks sees every so manieth."""
+    """Return logits of views of which each of `blocks` ranks has every `blocks`-th."""
     places = torch.arange(len(views), device=DEVICE)
     parts = [places[first::blocks] for first in range(blocks)]
     logits = [
         member.logits(views[part].contiguous(memory_format=torch.channels_last)) for part in parts
     ]
     return torch.cat(logits)[torch.argsort(torch.cat(parts))]
-
-
-def glc_loss(pictures: Pictures, logits: Tensor, ids: Tensor) -> Tensor:
-    """Return GLC's loss of each picture, (b,): cross-entropy where the label is verified."""
-    corrected = forward_loss(logits, pictures.observed[ids], pictures.confusion)
-    return torch.where(pictures.known[ids], cross_entropy(logits, pictures.true[ids]), corrected)
 
 
 if __name__ == "__main__":
