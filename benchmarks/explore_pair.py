@@ -18,7 +18,6 @@ from statistics import mean
 from typing import Any
 
 import torch
-import yaml
 from graph_trainer import (
     BATCH,
     DEVICE,
@@ -35,8 +34,10 @@ from graph_trainer import (
 )
 from torch import Tensor
 
+from mct.base.errors import UserError
 from mct.learning.losses import cross_entropy, forward_loss, posterior, target_loss
 from mct.results.tables import Row, paired_difference, spread, write_table
+from mct.stage import entry
 
 AUXILIARY, PRIMARY, GLC, PLAIN = 1, 2, 3, 4
 """Kinds of nets, for their starts and the order of their samples."""
@@ -82,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     pictures = Pictures.read(options.data, options.true, options.size, options.held_out)
     rows: list[Row] = []
-    for group, trials in yaml.safe_load(options.trials.read_text()).items():
+    for group, trials in entry.read_keys(options.trials).items():
         reference: list[float] = []
         for name, settings in trials.items():
             trial = read_trial(settings or {})
@@ -100,7 +101,11 @@ tenth of calibration.
 
 
 def read_trial(settings: Mapping[str, Any]) -> Trial:
-    """Return a trial of a file's settings; an unknown name is a TypeError."""
+    """Return a trial of a file's settings; UserError for an unknown setting or method."""
+    unknown = sorted(set(settings) - {field.name for field in fields(Trial)})
+    method = settings.get("method", "mct")
+    if unknown or method not in RUNS:
+        raise UserError(f"trials: unknown {', '.join(unknown) or f'method {method}'}")
     lists = {field.name for field in fields(Trial) if isinstance(field.default, tuple)}
     return Trial(**{k: tuple(v) if k in lists else v for k, v in settings.items()})
 
@@ -381,4 +386,4 @@ def in_blocks(member: Member, views: Tensor, blocks: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(main)

@@ -49,14 +49,19 @@ def read_settings(cls: type[T], text: str) -> T:
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the complete configuration of a file of one; UserError if it is none."""
+    return resolve(read_keys(path))
+
+
+def read_keys(path: Path) -> dict[str, Any]:
+    """Return what a YAML file of a configuration holds; UserError if that is not keys with values."""
     try:
-        config = yaml.safe_load(path.read_text("utf-8"))
+        found = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as a configuration: {reason}") from error
-    if not isinstance(config, dict):
+    if not isinstance(found, dict):
         raise UserError(f"{path}: expected a configuration, keys with values, got no keys")
-    return resolve(config)
+    return found
 
 
 def read_execution(path: Path) -> ExecutionSettings:
