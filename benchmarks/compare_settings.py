@@ -4,9 +4,10 @@
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration. Differences are to the first trial, or within each trial to its method `reference`; their
-interval has `interval` percent (95). Trials run one after another in one folder of results, so that a
-stage that a trial does not change is not repeated. The results lie beside the file, as .tsv and .md;
-trials of that .tsv are not run again.
+interval has `interval` percent (95); a `note` is added to the caption. Trials run one after another in
+one folder of results, so that a stage that a trial does not change is not repeated. The results lie
+beside the file, as .tsv and .md, with commit and machine of each row's first run; trials of that .tsv
+are not run again.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from mct.results.tables import Row, Run, paired_difference, read_results, spread
 
 CAPTION = """Measured: top-1 % of the deployed model after the last epoch, on the {split} split, mean and
 sample standard deviation over seeds; differences to {reference}, seed by seed, in points, with their
-{interval:g} % interval (Student's t). `{command}`"""
+{interval:g} % interval (Student's t). {note}`{command}`"""
 FIRST = "the first trial (to its method of that name, else to its first)"
 
 
@@ -39,6 +40,8 @@ def main() -> None:
     study = read_trials(options.trials)
     table = options.trials.with_suffix(".tsv")
     rows = read_rows(table)
+    if rows:  # its note may have changed
+        write_rows(rows, study, table)
     for name, changes in study["trials"].items():
         if name in [row["trial"] for row in rows]:
             continue
@@ -112,10 +115,23 @@ def measured(config: dict[str, Any]) -> list[Row]:
     runs = read_results(folder.glob(f"evaluation/{dataset}/{config['split']}/*/*/primary.json"))
     seeds = config["seeds"]
     return [
-        make_row(method, ranks, {seed: runs[Run(method, seed, ranks, "primary")] for seed in seeds})
+        {
+            **make_row(method, ranks, {s: runs[Run(method, s, ranks, "primary")] for s in seeds}),
+            "made_by": made_by(folder / f"models/{dataset}/{method}/seed{seeds[0]}_ranks{ranks}"),
+        }
         for method in config["methods"]
         for ranks in config["ranks"]
     ]
+
+
+def made_by(models: Path) -> str:
+    """Return the commit of this project, and what a training ran on."""
+    record = json.loads((models / "record.json").read_text())
+    hardware = record["hardware"]
+    machine = hardware["gpu"] or f"{hardware['processor']} ({hardware['cores']} cores)"
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, check=False, capture_output=True, text=True).stdout.strip()
+    return ", ".join(filter(None, (commit, machine, f"torch {record['versions']['torch']}")))
 
 
 def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) -> Row:
@@ -134,6 +150,7 @@ def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:
     caption = CAPTION.format(
         split=study["config"]["split"], interval=percent, command=" ".join(["python", *sys.argv]),
         reference=f"`{method}` in the same trial" if method else FIRST,
+        note=f"{study['note']} " if "note" in study else "",
     )  # fmt: skip
     compared = [
         {**row, **difference(row, reference_of(row, rows, method), percent)} for row in rows
@@ -170,7 +187,10 @@ def read_rows(table: Path) -> list[Row]:
     if not table.exists():
         return []
     with table.open(newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+        return [
+            {**row, "made_by": row.get("made_by") or ""}
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ def write(rows: list[dict[str, object]], options: argparse.Namespace, ranks: int
     table.insert(1, "|" + " --- |" * len(FIELDS))
     page = [
         "# Averaging of gradients", "",
-        f"`mpiexec -n {ranks} python -m mpi4py {' '.join(sys.argv)}`", "", *table, "",
+        f"`OMP_NUM_THREADS=1 PYTHONPATH=workflow/scripts mpiexec -n {ranks} "
+        f"python -m mpi4py {' '.join(sys.argv)}`", "", *table, "",
         f"{ranks} ranks of one thread on {machine['cores']} cores ({machine['processor']}), "
         f"{machine['precision']}, {options.batch} samples of {SIZE} pixels a rank; "
         f"medians of {options.rounds} sums alone (all variants in turn) and {options.steps} steps; "

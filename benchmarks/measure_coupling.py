@@ -125,7 +125,8 @@ def write(
     table.insert(1, "|" + " --- |" * len(FIELDS))
     page = [
         "# What coupling adds to a step", "",
-        f"`mpiexec -n {ranks} python -m mpi4py {' '.join(sys.argv)}`", "", *table, "",
+        f"`OMP_NUM_THREADS=1 PYTHONPATH=workflow/scripts mpiexec -n {ranks} "
+        f"python -m mpi4py {' '.join(sys.argv)}`", "", *table, "",
         f"{ranks} ranks of one thread on {machine['cores']} cores ({machine['processor']})"
         + (", oversubscribed" if ranks > int(machine["cores"]) else "")
         + f", {machine['precision']}; {len(pairs)} alternations, {len(selections)} selections (median, "

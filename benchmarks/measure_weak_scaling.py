@@ -102,7 +102,8 @@ def caption(comm: Comm, rounds: int) -> str:
         f"medians of {rounds} rounds, in each one rank alone and then all. Exposed averaging is the "
         "wait after the backward pass, mean over ranks; it includes waiting for the slower rank. "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
-        + f". `mpiexec -n {comm.size} python -m mpi4py {' '.join(sys.argv)}`"
+        + f". `OMP_NUM_THREADS=1 PYTHONPATH=workflow/scripts mpiexec -n {comm.size} "
+        f"python -m mpi4py {' '.join(sys.argv)}`"
     )
 
 
