@@ -3,9 +3,9 @@ r"""Try settings of MCT and GLC on one GPU, where a trial of eight seeds takes a
     python benchmarks/explore_pair.py benchmarks/exploration.yaml \
         --data /data/cifar10n --true /data/true_labels.txt
 
-A small model of the workflow, not the workflow: the same nets, losses, batches and rates, but all of
-it on one device, with random numbers of its own and 7,500 noisy pictures held out beside those of
-validation, so that half a point shows. What looks good here is then run as users run it.
+A small model of the workflow, not the workflow: the same nets, losses, batches and rates, but a cosine
+decay, all of it on one device, with random numbers of its own and 7,500 noisy pictures held out beside
+those of validation, so that half a point shows. What looks good here is then run as users run it.
 """
 
 import argparse
@@ -92,7 +92,7 @@ def main() -> None:
             rows.append({"group": group, "trial": name, **describe(found, reference)})
             print(*rows[-1].values(), sep="\t", flush=True)
     gpu = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "a processor"
-    caption = f"""Measured on {gpu}, torch {torch.__version__}: top-1 % on {len(pictures.held)} held-out
+    caption = f"""Cosine decay (the study's is linear). Measured on {gpu}, torch {torch.__version__}: top-1 % on {len(pictures.held)} held-out
 pictures, mean and sample standard deviation; difference of Mp to the first trial of the group, seed by seed,
 with its 95 % interval (Student's t); `targets`: % of the noisy pictures whose target was right, in each
 tenth of calibration.
