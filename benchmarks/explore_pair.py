@@ -92,10 +92,10 @@ def main() -> None:
             rows.append({"group": group, "trial": name, **describe(found, reference)})
             print(*rows[-1].values(), sep="\t", flush=True)
     gpu = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "a processor"
-    caption = f"""Cosine decay (the study's is linear). Measured on {gpu}, torch {torch.__version__}: top-1 % on {len(pictures.held)} held-out
-pictures, mean and sample standard deviation; difference of Mp to the first trial of the group, seed by seed,
-with its 95 % interval (Student's t); `targets`: % of the noisy pictures whose target was right, in each
-tenth of calibration.
+    caption = f"""Cosine decay (the study's is linear). Measured on {gpu}, torch {torch.__version__}:
+top-1 % on {len(pictures.held)} held-out pictures, mean and sample standard deviation; difference of Mp to
+the first trial of the group, seed by seed, with its 95 % interval (Student's t); `targets`: % of the noisy
+pictures whose target was right, in each tenth of calibration.
 `python {" ".join(sys.argv)}`"""
     write_table(rows, options.output or options.trials.with_suffix(".tsv"), caption)
 
