@@ -19,7 +19,7 @@ SECONDS_TO_END = 60
 SECONDS_OF_OTHERS = 180
 """Snakemake lets other running jobs end before it does."""
 SIGNALS = {
-    "rank": [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1],
+    "rank": [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1, signal.SIGINT],
     "launcher": [signal.SIGKILL, signal.SIGTERM],
     "snakemake": [signal.SIGKILL, signal.SIGTERM],
 }

@@ -27,24 +27,30 @@ def own(tmp_path: Path) -> Path:
     return project
 
 
-def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
-    change_config(own, methods=["clean_noisy"], pretraining={"epochs_primary": 4000})
-    target = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        target,
-        "--cores",
-        "2",
-        "--configfile",
-        "tiny.yaml",
-    ]
+TARGET = "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+COMMAND = [sys.executable, "-m", "snakemake", TARGET, "--cores", "2", "--configfile", "tiny.yaml"]
+LOG = "results/tiny/logs/tiny/clean_noisy/seed0_ranks2.log"
+CHECKPOINTS = "results/tiny/checkpoints/tiny/clean_noisy/seed0_ranks2"
+
+
+def start_long_training(project: Path, **options: object) -> psutil.Popen:
+    """Start snakemake on a training that takes minutes and wait until it is in its third epoch."""
+    change_config(project, methods=["clean_noisy"], pretraining={"epochs_primary": 4000})
     run = psutil.Popen(
-        command, cwd=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        COMMAND,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
     )
-    log = own / "results/tiny/logs/tiny/clean_noisy/seed0_ranks2.log"
-    wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run)
+    log = project / LOG
+    wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run, seconds=300)
+    return run
+
+
+def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
+    run, log = start_long_training(own), own / LOG
     status = [sys.executable, "workflow/scripts/show_status.py", "--results", "results/tiny"]
     shown = subprocess.run(status, cwd=own, capture_output=True, text=True, check=True).stdout
     assert re.match(r"tiny seed0_ranks2: clean_noisy: epoch \d+, .* samples/s, .* left", shown)
@@ -54,11 +60,28 @@ def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
     assert "non-zero exit status 75" in output
     assert re.search(r"^clean_noisy: epoch 1, .* samples/s, .* left$", output, re.M)
     assert "interrupted: stopped by a signal after step" in log.read_text()
-    assert list((own / "results/tiny/checkpoints/tiny/clean_noisy/seed0_ranks2").glob("*/step-*"))
-    again = psutil.Popen([*command, "--rerun-incomplete"], cwd=own, stdout=subprocess.DEVNULL)
+    assert list((own / CHECKPOINTS).glob("*/step-*"))
+    again = psutil.Popen([*COMMAND, "--rerun-incomplete"], cwd=own, stdout=subprocess.DEVNULL)
     wait_for(lambda: log.is_file() and "goes on after step" in log.read_text(), again)
     for process in (*again.children(recursive=True), again):
         process.kill()
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_no_traceback(own: Path):
+    """A terminal signals Snakemake's whole process group."""
+    run = start_long_training(
+        own,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=60)
+    text = (own / LOG).read_text()
+    assert run.returncode
+    assert "non-zero exit status 75" in output
+    assert "interrupted: stopped by a signal after step" in text
+    assert "Traceback" not in output + text
+    assert list((own / CHECKPOINTS).glob("*/step-*"))
 
 
 def wait_for(condition, run: psutil.Popen, seconds: int = 120) -> None:

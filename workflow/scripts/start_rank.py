@@ -1,7 +1,8 @@
 """Run a script as an MPI rank, with mpi4py's runner: a rank that fails ends the others.
 
 Slurm's signal before a time limit may come while a rank still starts, and would end it. It waits
-from here on until the stage takes it (`mct.stage.checkpoint`).
+from here on until the stage takes it (`mct.stage.checkpoint`). Ctrl-C ends a rank that still starts
+as SIGTERM does, without a traceback.
 """
 
 import runpy
@@ -9,6 +10,7 @@ import signal
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     runpy.run_module("mpi4py", run_name="__main__", alter_sys=True)
 

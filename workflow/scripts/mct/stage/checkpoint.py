@@ -35,15 +35,15 @@ from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
-from mct.stage.watch import StageLock, StallWatch, watch_for_termination
+from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
 
 KEPT = 2
 META = "meta.json"
 BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
-"""STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (SIGTERM)."""
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (of ENDINGS)."""
+SIGNALS = (*ENDINGS, signal.SIGUSR1)
 Arrays = dict[str, NDArray[Any]]
 
 

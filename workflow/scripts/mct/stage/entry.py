@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -78,9 +79,10 @@ def read_execution(path: Path) -> ExecutionSettings:
 def run(main: Callable[[], None]) -> None:
     """Run an entry point and end it with the exit code of its ending.
 
-    0 done; 2 a user's error, in its one line; 75 interrupted with a checkpoint; anything else is a
-    fault, with a traceback. Under MPI every rank may come here with the same error: rank 0 speaks
-    at once, the others after a while in which rank 0's exit has usually ended them.
+    0 done; 2 a user's error, in its one line; 75 interrupted with a checkpoint; 130 ended by Ctrl-C
+    without one; anything else is a fault, with a traceback. Under MPI every rank may come here with
+    the same error: rank 0 speaks at once, the others after a while in which rank 0's exit has
+    usually ended them.
     """
     try:
         main()
@@ -89,6 +91,8 @@ def run(main: Callable[[], None]) -> None:
             print(f"interrupted: {stop}", file=sys.stderr, flush=True)
         sys.stderr.flush()
         raise SystemExit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         line = explain(error)
         if line is None:

@@ -16,6 +16,8 @@ from uuid import uuid4
 
 from mct.base.errors import UserError
 
+ENDINGS = (signal.SIGTERM, signal.SIGINT)
+"""The signals by which a person ends a stage; SIGINT is that of Ctrl-C."""
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
@@ -30,7 +32,7 @@ def start_thread(name: str, work: Callable[[], None]) -> None:
 
 
 def watch_for_termination(agreed: threading.Event, longest_step: Callable[[], float]) -> None:
-    """End this process some seconds after SIGTERM unless all ranks have `agreed` on a checkpoint.
+    """End this process some seconds after one of ENDINGS unless all ranks have `agreed` on a checkpoint.
 
     They agree after a step, so the patience follows the longest one, in seconds.
 
@@ -43,7 +45,7 @@ def watch_for_termination(agreed: threading.Event, longest_step: Callable[[], fl
 
     def watch() -> None:
         while number := os.read(receiver, 1):
-            if number[0] == signal.SIGTERM:
+            if number[0] in ENDINGS:
                 if agreed.wait(seconds_to_agree(longest_step())):
                     sleep(SECONDS_TO_SAVE)
                 os.kill(os.getpid(), signal.SIGKILL)
