@@ -34,6 +34,14 @@ print("alive", flush=True)
 time.sleep(60)
 """
 
+STOPPED = """
+import time
+from mct.stage.watch import StallWatch
+watch = StallWatch(6)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
 
 def test_ranks_may_take_longer_to_agree_where_steps_are_longer():
     assert [seconds_to_agree(step) for step in (0, 2, 20, 1000)] == [5, 5, 30, 60]
@@ -90,3 +98,15 @@ def test_a_process_without_progress_ends_itself():
     assert output == "alive\n"
     assert "execution.stall_minutes" in errors
     assert process.returncode == -signal.SIGKILL
+
+
+def test_time_in_which_a_process_is_stopped_does_not_count():
+    process = start(STOPPED)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(7)
+    process.send_signal(signal.SIGCONT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    assert process.wait(30) == -signal.SIGKILL

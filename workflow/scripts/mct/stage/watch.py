@@ -21,7 +21,7 @@ ENDINGS = (signal.SIGTERM, signal.SIGINT)
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = SECONDS_OF_A_TICK = 1.0
 SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
 """A newcomer's patience: what the slowest holder may take after it has looked, and a margin."""
 
@@ -61,7 +61,8 @@ def seconds_to_agree(longest_step: float) -> float:
 class StallWatch:
     """Ends this process when it makes no progress for so many seconds; 0 waits for ever.
 
-    A node that dies and comes back before Slurm has noticed leaves the others' ranks waiting.
+    A node that dies and comes back before Slurm has noticed leaves the others' ranks waiting. Time in
+    which the process is stopped, as Slurm stops a job that it suspends, does not count.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -79,8 +80,11 @@ class StallWatch:
         self._seen = now
 
     def _watch(self) -> None:
-        while (left := self._seen + self._seconds - monotonic()) > 0:
-            sleep(left)
+        tick, idle, seen = min(SECONDS_OF_A_TICK, self._seconds / 10), 0.0, self._seen
+        while idle < self._seconds:
+            sleep(tick)  # a stop makes it longer, by which the clock goes on
+            idle = idle + tick if seen == self._seen else 0.0
+            seen = self._seen
         minutes = self._seconds / 60
         message = f"fault: no step for {minutes:g} min (execution.stall_minutes): a rank is gone\n"
         os.write(2, message.encode())
