@@ -1,8 +1,12 @@
 """CleanNet on features whose right labels are known."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
+from mct.base.errors import UserError
 from mct.base.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
 from mct.learning.cleannet import CENTRES, CleanNet, draw_others, find_references, score_labels
 
@@ -35,6 +39,16 @@ def test_right_labels_get_more_weight_than_wrong_ones():
     assert weights[~is_wrong].mean() > 0.8
     assert weights[is_wrong].mean() < 0.2
     np.testing.assert_array_equal(weights, score_labels(noisy, clean, CLASSES, SETTINGS))
+
+
+def test_a_verification_that_diverged_is_refused():
+    true = np.arange(60) % CLASSES
+    noisy, clean = (clusters(true, 1), true), (clusters(true, 2), true, true)
+    settings = replace(SETTINGS, learning_rate=1e30)
+    with pytest.raises(
+        UserError, match=r"lower baselines\.cleannet\.learning_rate, which is 1e\+30"
+    ):
+        score_labels(noisy, clean, CLASSES, settings)
 
 
 def test_references_are_centres_or_the_pictures_themselves():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mct.base.errors import UserError
 from mct.base.settings import CleanNetSettings
 from mct.learning.losses import MARGIN, verification_loss
 from mct.learning.optimizer import MomentumSGD
@@ -156,9 +157,20 @@ def score_labels(
 
     `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
     where unknown).
+
+    Raises
+    ------
+    UserError
+        A weight is not finite: the verification diverged.
     """
     noisy_features, clean_features = standardise(noisy[0], clean[0])
     references = find_references(noisy_features, noisy[1], classes, settings.seed)
     scorer = Scorer(references, settings)
     scorer.train((clean_features, *clean[1:]), (noisy_features, noisy[1]))
-    return scorer.weigh(noisy_features, noisy[1])
+    weights = scorer.weigh(noisy_features, noisy[1])
+    if not np.isfinite(weights).all():
+        raise UserError(
+            "cleannet: expected finite weights of labels, got NaN: its training diverged; lower "
+            f"baselines.cleannet.learning_rate, which is {settings.learning_rate:g}"
+        )
+    return weights

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mct.base.errors import UserError
 from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
@@ -19,7 +20,11 @@ BATCH_SIZE = 256
 
 
 class Predictor:
-    """A trained model and the form in which it sees pictures."""
+    """A trained model and the form in which it sees pictures.
+
+    What it says is refused, by a UserError, where it is not finite: the model diverged. With
+    `may_diverge` it is returned.
+    """
 
     def __init__(
         self,
@@ -28,7 +33,10 @@ class Predictor:
         classes: int,
         compute: Compute,
         execution: ExecutionSettings,
+        *,
+        may_diverge: bool = False,
     ) -> None:
+        self._weights, self._may_diverge = weights, may_diverge
         model = load_model(settings.model, classes, settings.images.size, weights)
         self._model, self._compute, self._images = compute.place(model), compute, settings.images
         self._classes, self._execution = classes, execution
@@ -50,7 +58,13 @@ class Predictor:
         self, batches: Iterable[tuple[Tensor, Tensor]]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of batches of pictures, uint8 (b, 3, size, size)."""
-        return predict(self._model, batches, self._compute, self._images)
+        logits, labels = predict(self._model, batches, self._compute, self._images)
+        if not self._may_diverge and not np.isfinite(logits).all():
+            raise UserError(
+                f"{self._weights}: expected finite predictions, got NaN or infinity: the training "
+                "diverged; lower its learning rate and train again"
+            )
+        return logits, labels
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:
         """Return the inputs of the model's last linear layer for a whole set, shape (n, d)."""
