@@ -15,11 +15,12 @@ from mct.base.settings import (
 from mct.calibration.coupling import part_of, plan_calibration, summarise
 from mct.calibration.decisions import Decision, Memory, SampleRecord, Selector
 from mct.data.loading import Batch
-from mct.labels.selection import select_within
+from mct.labels.noise import count_rate
+from mct.labels.selection import cut_batch, select_within
 
 SAMPLES, PAIRS = 12, 2
 OBSERVED = np.array([0, 1, 2] * 4)
-NOISE = {"rate": 0.4, "upper": 0.5, "class_rates": [0.2, 0.4, 0.6], "class_uppers": [0.3, 0.5, 0.7]}
+NOISE = {"rate": 0.4, "upper": 0.5, "class_rates": [0.2, 0.4, 0.6]}
 CONFIDENCE = np.random.default_rng(0).random((2, SAMPLES)).astype(np.float32)
 POSITIONS = np.random.default_rng(1).permutation(SAMPLES)
 
@@ -60,10 +61,26 @@ def test_per_rank_ranks_the_blocks_of_the_batch():
 
 
 def test_per_class_ranks_within_observed_classes_at_their_own_rates():
-    expected = select_within(
-        CONFIDENCE.mean(axis=0), OBSERVED[POSITIONS], NOISE["class_rates"], NOISE["class_uppers"]
-    )
+    mean, bounds = CONFIDENCE.mean(axis=0), [0.3, 0.5, 0.7]
+    expected = select_within(mean, OBSERVED[POSITIONS], NOISE["class_rates"], bounds)
     np.testing.assert_array_equal(decide(selection="per_class"), expected)
+
+
+def test_classes_share_the_batchs_m_at_a_counted_rate():
+    """Whatever the bounds of the classes themselves, which few pictures make wide."""
+    observed = np.arange(1000) % 10
+    noise = count_rate(observed, np.arange(1000) // 10 % 8 < 3, classes=10).to_dict()
+    batch = Batch(
+        plan=GlobalBatch(step=0, epoch=0, start=0, stop=250), positions=np.arange(250),
+        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+    )  # fmt: skip
+    both = np.random.default_rng(0).random((2, 250)).astype(np.float32)
+    counts = [
+        Selector(settings(selection=kind), noise, observed, 1).decide(both, batch).masks.sum(axis=1)
+        for kind in ("global", "per_class")
+    ]
+    np.testing.assert_array_equal(counts[0], cut_batch(250, noise["rate"], noise["upper"]))
+    np.testing.assert_array_equal(*counts)
 
 
 @pytest.mark.parametrize(("epoch", "extra"), [(0, 0.2), (1, 0.1), (2, 0.0)])

@@ -37,12 +37,7 @@ from mct.learning.training import Training
 from mct.parallel.comm import Topology
 from mct.stage.progress import Progress
 
-NOISE = {
-    "rate": 0.3,
-    "upper": 0.35,
-    "class_rates": [0.3] * CLASSES,
-    "class_uppers": [0.35] * CLASSES,
-}
+NOISE = {"rate": 0.3, "upper": 0.35, "class_rates": [0.3] * CLASSES}
 CONFUSION = 0.1 + 0.6 * np.eye(CLASSES)
 
 

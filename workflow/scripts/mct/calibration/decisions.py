@@ -76,13 +76,12 @@ class Selector:
             else remembered[AUXILIARY if rule == "auxiliary" else PRIMARY]
         )
         groups = self._groups(batch)
-        if self._settings.selection == "per_class":
-            rates, bounds = self._noise["class_rates"], self._noise["class_uppers"]
-        else:
-            count = int(groups.max()) + 1
-            rates, bounds = [self._noise["rate"]] * count, [self._noise["upper"]] * count
-        extra = self._extra_noise(batch.plan.epoch)
-        masks = select_within(ranked, groups, raised(rates, extra), raised(bounds, extra))
+        rate, extra = self._noise["rate"], self._extra_noise(batch.plan.epoch)
+        is_by_class = self._settings.selection == "per_class"
+        rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)
+        # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
+        margin = self._noise["upper"] - rate
+        masks = select_within(ranked, groups, raised(rates, extra), raised(rates, extra + margin))
         return Decision(confidence=both, masks=masks)
 
     def _extra_noise(self, epoch: int) -> float:
