@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from time import process_time
 
 import numpy as np
 import pytest
@@ -114,9 +115,37 @@ def test_small_groups_neither_select_all_nor_nothing():
 
 @given(st.integers(0, 50), st.lists(st.just(0.0) | st.floats(0.01, 20), min_size=1, max_size=6))
 def test_parts_add_up_and_are_within_one_of_their_quota(total, weights):
-    parts, whole = share_out(total, np.array(weights)), sum(weights)
+    sizes = np.full(len(weights), total)
+    parts, whole = share_out(total, np.array(weights), sizes), sum(weights)
     assert parts.sum() == (total if whole else 0)
     assert (np.abs(parts - np.array(weights) * total / (whole or 1)) < 1 + 1e-6).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), min_size=1, max_size=8), st.data())
+def test_parts_fit_their_groups_and_add_up_as_long_as_there_is_room(groups, data):
+    sizes = np.array([size for size, _ in groups])
+    weights = sizes * np.array([share for _, share in groups])
+    room = int(sizes[weights > 0].sum())
+    total = data.draw(st.integers(0, room))
+    parts = share_out(total, weights, sizes)
+    assert parts.sum() == total
+    assert ((parts >= 0) & (parts <= sizes)).all()
+    assert not parts[weights == 0].any()
+
+
+def test_what_a_full_group_cannot_give_comes_from_the_next():
+    confidence, groups = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0, 0, 0, 1])
+    selected = select_within(confidence, groups, [0, 0.9], [0, 0.9])
+    assert selected[1].sum() == cut_batch(4, 0.9 / 4).primary == 4
+
+
+def test_of_a_thousand_classes_those_of_the_batch_alone_are_looked_at():
+    generator = np.random.default_rng(0)
+    groups, rates = generator.integers(0, 1000, 256), [0.4] * 1000
+    began = process_time()
+    for _ in range(20):
+        select_within(generator.random(256), groups, rates, rates)
+    assert (process_time() - began) / 20 < 5e-3
 
 
 @given(CONFIDENCES, RATES, st.floats(0, 1))

@@ -88,24 +88,32 @@ def select_within(
     masks = np.zeros((2, len(confidence)), dtype=bool)
     if not len(confidence):
         return masks
+    order = np.lexsort((-confidence, groups))  # stable: within a group as in `rank_by_confidence`
     sizes = np.bincount(groups, minlength=len(noise_rates))
     clean = [sizes * (1 - np.asarray(rates, float)) for rates in (noise_bounds, noise_rates)]
     bound, rate = (round(1 - float(part.sum()) / len(confidence), 12) for part in clean)
     cut = cut_batch(len(confidence), rate, bound)
+    own = groups[order]
+    places = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[own]
     for mask, weights, count in zip(masks, clean, cut, strict=True):
-        for group, share in enumerate(share_out(count, weights)):
-            members = np.flatnonzero(groups == group)
-            mask[members] = top_mask(confidence[members], int(share))
+        mask[order] = places < share_out(count, weights, sizes)[own]
     return masks
 
 
-def share_out(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return `total` in parts proportional to `weights` (n,), by largest remainder, ties in order."""
+def share_out(
+    total: int, weights: NDArray[np.float64], sizes: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return `total` in parts proportional to `weights` (n,), by largest remainder, ties in order.
+
+    No part is above its group's size, of `sizes` (n,): the next remainder then has the rest. A
+    group without weight has nothing.
+    """
     whole = float(weights.sum())
     quotas = weights * (total / whole) if whole > 0 else np.zeros_like(weights)
-    parts = np.floor(np.round(quotas, 9)).astype(np.int64)
-    left = total - int(parts.sum()) if whole > 0 else 0
-    parts[np.argsort(parts - quotas, kind="stable")[:left]] += 1
+    parts = np.minimum(np.floor(np.round(quotas, 9)).astype(np.int64), sizes)
+    while total > parts.sum() and len(free := np.flatnonzero((parts < sizes) & (weights > 0))):
+        order = np.argsort((parts - quotas)[free], kind="stable")
+        parts[free[order[: total - parts.sum()]]] += 1
     return parts
 
 
