@@ -53,6 +53,13 @@ def test_numbers_may_leave_classes_out(tmp_path):
     assert table(write_rows(tmp_path, *rows)).class_names() == ["0", "1", "2", "3"]
 
 
+def test_numbers_that_are_no_places_of_classes_are_refused(tmp_path):
+    rows = ["a.jpg,101,,train", "b.jpg,,48950,test", "c.jpg,,101,validation"]
+    expected = "2 classes have numbers up to 48950: expected 0 to 1; number them so, or give names"
+    with pytest.raises(UserError, match=expected):
+        table(write_rows(tmp_path, *rows)).class_names()
+
+
 def test_text_among_numbers_makes_all_of_them_names(tmp_path):
     layout = table(write_rows(tmp_path, "a.jpg,7up,,train", "b.jpg,,12,test"))
     assert layout.class_names() == ["12", "7up"]

@@ -15,6 +15,8 @@ from mct.data.layouts.storage import refuse_outside
 
 TRAINING, VALIDATION, TEST = "train", "validation", "test"
 CLEAN_FRACTION = 1.0
+MOST_CLASSES_OF_FEW = 20
+"""Numbers below this are taken as they are, however few of them a small table has."""
 
 
 class Entry(NamedTuple):
@@ -76,7 +78,18 @@ class Table(StoredLayout):
         }
         if not all(text.isascii() and text.isdecimal() for text in texts):
             return {name: number for number, name in enumerate(sorted(texts))}
-        return {text: int(text) for text in texts}
+        numbers = {text: int(text) for text in texts}
+        self._check_numbers(set(numbers.values()))
+        return numbers
+
+    def _check_numbers(self, numbers: set[int]) -> None:
+        """Raise UserError if numbers of classes leave out more classes than they name."""
+        largest = max(numbers, default=0)
+        if largest >= max(2 * len(numbers), MOST_CLASSES_OF_FEW):
+            raise UserError(
+                f"{self._path}: {len(numbers)} classes have numbers up to {largest}: expected 0 to "
+                f"{len(numbers) - 1}; number them so, or give names in place of all numbers"
+            )
 
     def class_names(self) -> list[str]:
         """Return the names in the table, sorted, or the numbers from 0 to the largest."""
