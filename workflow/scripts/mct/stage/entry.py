@@ -21,10 +21,11 @@ from mct.stage.attempts import Attempts
 T = TypeVar("T")
 USER_ERROR, INTERRUPTED = 2, 75
 SECONDS_OF_SILENCE = 8
-# Libraries wrap the system's error in their own, so its text is what they share.
-FULL_DISK = tuple(
-    os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-)
+ADVICE = {
+    "make space or allow access": (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES),
+    "name a file, below folders": (errno.EISDIR, errno.ENOTDIR),
+}
+"""What is to be done about errors of the system."""
 
 
 def options(description: str | None, **arguments: type) -> argparse.Namespace:
@@ -113,10 +114,10 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     text = str(error)
-    if any(reason in text for reason in FULL_DISK):
-        return (
-            f"a file cannot be written or read: {text}; make space or allow access, then run again"
-        )
+    for advice, numbers in ADVICE.items():
+        # Libraries wrap the system's error in their own, so its text is what they share.
+        if any(os.strerror(number) in text for number in numbers):
+            return f"a file cannot be written or read: {text}; {advice}, then run again"
     return None
 
 

@@ -1,0 +1,31 @@
+"""How entry points end: a line for what a user can mend."""
+
+from pathlib import Path
+
+import pytest
+
+from mct.base.files import write_text
+from mct.stage import entry
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/file/below/it"])
+def test_an_output_that_cannot_be_a_file_ends_in_a_line(tmp_path: Path, capsys, name: str):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").touch()
+    with pytest.raises(SystemExit) as ending:
+        entry.run(lambda: write_text(tmp_path / name, "text"))
+    assert ending.value.code == 2
+    line = capsys.readouterr().err
+    assert line.startswith("error: a file cannot be written or read: ")
+    assert str(tmp_path / "folder") in line
+    assert line.endswith("; name a file, below folders, then run again\n")
+
+
+def test_ctrl_c_ends_without_a_traceback(capsys):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ending:
+        entry.run(interrupted)
+    assert ending.value.code == 130
+    assert not capsys.readouterr().err
