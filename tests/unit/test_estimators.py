@@ -62,6 +62,16 @@ def test_a_class_without_held_out_pictures_cannot_be_solved():
         solve_joint(held_out, *noisy_pictures())
 
 
+def test_predictions_that_no_held_out_picture_has_cannot_be_solved():
+    held_out = np.array([[5, 5, 0], [1, 9, 0], [4, 6, 0]])
+    predicted, observed = np.full(6, 2), np.arange(6) % 3
+    with pytest.raises(UserError, match="Ma predicts no validation picture as it predicts noisy"):
+        solve_joint(held_out, predicted, observed)
+    logits = np.eye(3, dtype=np.float32)[predicted]
+    found = estimate_by_models(logits, observed, held_out, np.zeros((3, 3), int), 6)
+    assert list(found["unavailable"]) == ["solved"]
+
+
 def test_a_sure_and_right_model_gives_the_counts_of_both_labels():
     true, observed = expand((JOINT * 1000).astype(int))
     sure = np.eye(3, dtype=np.float32)[true]

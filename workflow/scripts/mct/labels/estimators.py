@@ -127,7 +127,8 @@ def solve_joint(
     Raises
     ------
     UserError
-        A class without held-out pictures: how the model confuses it is not known.
+        A class without held-out pictures: how the model confuses it is not known. Or only 0 solves
+        it: no held-out picture is predicted as any noisy one is.
     """
     from scipy.optimize import nnls  # slow to import, and not needed for a plan
 
@@ -138,6 +139,8 @@ def solve_joint(
     rates = held_out / totals[:, None]
     shares = confusion(observed, predicted, classes) / len(observed)
     joint = np.stack([nnls(rates.T, column)[0] for column in shares.T], axis=1)
+    if not joint.any():
+        raise UserError("Ma predicts no validation picture as it predicts noisy ones")
     return joint / joint.sum()
 
 
