@@ -77,6 +77,20 @@ def test_all_ranks_go_on_with_what_rank_0_finds(world, folder, monkeypatch):
     assert kept_execution(world, folder, ExecutionSettings()).threads_per_rank == 3
 
 
+def test_a_stage_that_was_summed_by_nccl_goes_on_where_there_are_no_gpus(world, folder):
+    """Other ways to sum are kept, whatever the configuration says by then."""
+    options = {"world_comm": world, "model_comm": world, "role": "primary"}
+    for step, name in enumerate(("nccl", "ring"), 1):
+        settings = ExecutionSettings(checkpoint_minutes=0, allreduce=name)
+        Checkpoints(folder, settings, **options).save(step, Counter())
+        kept = {
+            now: kept_execution(world, folder, ExecutionSettings(allreduce=now)).allreduce
+            for now in ("auto", "mpi", "nccl")
+        }
+        automatic = {"auto": "auto", "mpi": "auto", "nccl": "nccl"}
+        assert kept == (automatic if name == "nccl" else dict.fromkeys(kept, "ring"))
+
+
 NEWEST, OLDER = "step-000000002", "step-000000001"
 
 

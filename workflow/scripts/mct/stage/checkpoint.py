@@ -33,6 +33,7 @@ from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync
 from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
+from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
 from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
@@ -227,12 +228,16 @@ def kept_execution(
     """Return the settings that a stage goes on with: those that influence bits as it began.
 
     A stage that is taken up again keeps its number of threads and size of buckets, whatever the
-    configuration says by then. Collective; by what rank 0 sees. Raises like `find_checkpoint`.
+    configuration says by then. `nccl` becomes `auto` where that no longer asks for it: the same where
+    ranks have GPUs, and elsewhere it goes on without. Collective; by what rank 0 sees. Raises like
+    `find_checkpoint`.
     """
     _, path = find_checkpoint(world_comm, folder)
     kept = {}
     if path is not None and world_comm.rank == 0:
         kept = json.loads((path / META).read_text())["execution"]
+        if kept.get("allreduce") == "nccl" != execution.allreduce:
+            kept["allreduce"] = AUTOMATIC
     return replace(execution, **world_comm.bcast(kept))
 
 
