@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.settings import DatasetSettings, ShardSettings
+from mct.data.augmentation import Draws, Viewer
 from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
@@ -20,6 +21,18 @@ CLASSES = 3
 def picture_of(number: int, height: int = 8, width: int = 8) -> NDArray[np.uint8]:
     """Return a random picture that depends on its number."""
     return np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def view_picture(viewer: Viewer, picture: NDArray[np.uint8], draws: Draws) -> NDArray[np.uint8]:
+    """Return a training view of a picture, uint8 (size, size, 3)."""
+    view = np.empty((viewer.size, viewer.size, 3), np.uint8)
+    viewer.write(picture, draws, view)
+    return view
+
+
+def augment(picture: NDArray[np.uint8], size: int, kind: str, draws: Draws) -> NDArray[np.uint8]:
+    """Return the training view that a kind of augmentation gives of a picture."""
+    return view_picture(Viewer(size=size, kind=kind), picture, draws)
 
 
 def encode(picture: NDArray[np.uint8], kind: str = "PNG") -> bytes:

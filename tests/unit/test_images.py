@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples import picture_of
+from samples import augment, picture_of
 
 from mct.data.augmentation import (
     AUGMENTATION_STREAM,
@@ -16,7 +16,6 @@ from mct.data.augmentation import (
     OTHER_AUGMENTATION_STREAM,
     STRONG_STREAM,
     WINDOW_STREAM,
-    augment,
     draw_parameters,
     keyed_generator,
     padded_crop,

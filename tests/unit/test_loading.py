@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import picture_of, pixel_set, shard_settings, write_set
+from samples import augment, picture_of, pixel_set, shard_settings, write_set
 
 from mct.base.partition import plan_batches
 from mct.base.settings import ImageSettings
@@ -18,7 +18,6 @@ from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     STRONG_DRAWS,
     STRONG_STREAM,
-    augment,
     draw_parameters,
 )
 from mct.data.imagesets import open_set

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from samples import encode, picture_of, shard_settings, write_set
+from samples import encode, picture_of, shard_settings, view_picture, write_set
 from torchvision.transforms.v2 import functional
 
 from mct.base.errors import UserError
@@ -75,7 +75,7 @@ def test_a_batch_of_views_is_the_views_one_by_one(kind, size, data):
     viewer, views = Viewer(size=size, kind=kind), np.empty_like(pictures)
     viewer.view_many(pictures, draws, views)
     for view, picture, row in zip(views, pictures, draws, strict=True):
-        np.testing.assert_array_equal(view, viewer.view(picture, row))
+        np.testing.assert_array_equal(view, view_picture(viewer, picture, row))
 
 
 @pytest.mark.parametrize("kind", [*COPYING, "resized_crop"])
@@ -87,7 +87,7 @@ def test_shards_give_the_views_of_their_pictures(tmp_path, kind, encoding):
     assert only_copies(image_set, viewer) == (encoding == "pixels" and kind != "resized_crop")
     draws = draw_parameters(0, 0, len(positions))
     expected = [
-        viewer.view(picture_of(image_set.sample[p]), d)
+        view_picture(viewer, picture_of(image_set.sample[p]), d)
         for p, d in zip(positions, draws, strict=True)
     ]
     for threads in (1, 4):

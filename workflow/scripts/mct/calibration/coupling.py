@@ -1,6 +1,6 @@
 """Mutual calibration of the pair: Ma and Mp decide together what each learns from.
 
-METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `calibration_step`.
+METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `Coupling.step`.
 """
 
 from collections.abc import Mapping

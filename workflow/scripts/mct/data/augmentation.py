@@ -81,12 +81,6 @@ class Viewer:
         """Whether pictures of the view's size are resampled all the same."""
         return self.kind == "resized_crop"
 
-    def view(self, picture: Picture, draws: Draws) -> Picture:
-        """Return the view of a decoded picture."""
-        view = np.empty((self.size, self.size, 3), np.uint8)
-        self.write(picture, draws, view)
-        return view
-
     def write(self, picture: Picture, draws: Draws, view: Picture) -> None:
         """Write the view of a decoded picture to `view`, contiguous, (size, size, 3)."""
         height, width = picture.shape[:2]
@@ -137,11 +131,6 @@ class Viewer:
             mirrored = np.flatnonzero(draws[:, 2] < 0.5)
             size = views.shape[1:]
             views[mirrored] = mirror(views[mirrored].reshape(-1, *size[1:])).reshape(-1, *size)
-
-
-def augment(picture: Picture, size: int, kind: str, draws: Draws) -> Picture:
-    """Return a training view, uint8 (size, size, 3), of a decoded picture; see `Viewer`."""
-    return Viewer(size=size, kind=kind).view(picture, draws)
 
 
 def padded_crop(picture: Picture, draws: Draws) -> Picture:

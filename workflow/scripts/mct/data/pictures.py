@@ -64,11 +64,6 @@ class Form:
     """What has to be done to make it plain, such as `rotated` or `CMYK`; nothing for a plain one."""
     misnamed: bool
 
-    @property
-    def plain(self) -> bool:
-        """Whether the file can be stored as it is."""
-        return not self.conversions
-
 
 def inspect(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Form:
     """Return what a file is, having decoded all of it.

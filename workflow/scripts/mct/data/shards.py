@@ -37,17 +37,6 @@ FIELDS = {
     ),
     "crc32": ("uint32", "CRC-32 of the picture's bytes"),
 }
-ATTRIBUTES = (
-    "format",
-    "version",
-    "set",
-    "shard",
-    "shards",
-    "classes",
-    "size",
-    "encoding",
-    "source",
-)
 SEAL_BYTES = 512
 """Size of the user block, the smallest that HDF5 admits."""
 

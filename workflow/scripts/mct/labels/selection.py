@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr
 
 LEVEL = 0.01
-"""Probability with which Ma's samples may hold more than their number of clean ones (Eq. 1)."""
+"""Bound of the probability that no more than M samples of a batch are clean (Eq. 1)."""
 
 
 class Cut(NamedTuple):

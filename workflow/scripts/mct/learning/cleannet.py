@@ -96,9 +96,10 @@ class Scorer:
         clean: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]],
         noisy: tuple[NDArray[np.float32], NDArray[np.int64]],
     ) -> None:
-        """Pass `settings.epochs` times over clean features, true and observed labels.
+        """Train on clean features, true and observed labels, drawn with replacement.
 
-        Each step has as many noisy features with their observed labels, drawn at random.
+        In as many steps as `settings.epochs` passes over them have. Each step has as many noisy
+        features with their observed labels, drawn alike.
         """
         features, true, observed = clean
         size = self._settings.optimizer.batch_size
