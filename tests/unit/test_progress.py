@@ -1,6 +1,9 @@
 """What a running stage tells: a line an epoch, a file now and then, nothing on other ranks."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,18 @@ def test_seconds_and_waiting_are_summed_by_epoch():
     assert summary["waited_seconds"] == 4
     assert summary["waited_seconds_per_step"] == 0.8
     assert sum(epoch["seconds"] for epoch in epochs) <= summary["training_seconds"]
+
+
+def test_a_console_that_is_gone_stops_nothing():
+    told = "from mct.stage.progress import tell; tell('one'); tell('two'); tell('three')"
+    command = [sys.executable, "-c", told]
+    path = os.pathsep.join(sys.path)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

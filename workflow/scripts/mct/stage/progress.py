@@ -69,7 +69,7 @@ class Progress:
         now = perf_counter()
         if self._folder and now - self._printed >= SECONDS_BETWEEN_LINES:
             self._printed = now
-            print(line, flush=True)
+            tell(line)
 
     def _end_epoch(self, epoch: int) -> float:
         """Note the epoch's steps and times; return the seconds waited for batches, a step."""
@@ -122,3 +122,11 @@ def describe(state: Mapping[str, object]) -> str:
         f"{state['stage']}: epoch {state['epoch']}, {state['samples']:,} of "
         f"{state['total_samples']:,} samples, {state['samples_per_second']:,.0f} samples/s, {text} left"
     )
+
+
+def tell(line: str) -> None:
+    """Print to the console; one that is gone, as `| tee` is after Ctrl-C, is not told any more."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
