@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mct.learning.prediction import BATCH_SIZE
 from mct.results.prefetch_timing import ROUNDS
@@ -144,6 +145,37 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
         large = Planner(Experiment({**photographs, "execution": {"device": device}}), site)
         assert (site.refusal(vars(large.calibrate("mct", "4", 1))) is None) == fits
         assert site.refusal(vars(large.predict(("test",), 1))) is None
+
+
+def one_queue(folder: Path, **limits: Any) -> Site:
+    """Return a site with one queue of 64 cores a node."""
+    path = folder / "partitions.yaml"
+    path.write_text(yaml.safe_dump({"partitions": {"only": {"max_cpus_per_task": 64, **limits}}}))
+    return read_site(path)
+
+
+def test_memory_grows_with_the_attempt_but_not_beyond_a_jobs(tmp_path: Path):
+    """A first attempt of two ranks is planned with 2,244 MB."""
+    site = one_queue(tmp_path, max_mem_mb=4000)
+    plan = Planner(Experiment({"ranks": [2]}), site)
+    for demands_of in (lambda n: plan.calibrate("mct", "2", n), plan.shard):
+        wanted = [demands_of(attempt).mem_mb for attempt in (1, 2, 9)]
+        assert wanted == sorted(wanted)
+        assert wanted[-1] <= 4000
+    refusal = plan.refusal("calibrate_pair", plan.calibrate("mct", "8", 1).resources)
+    assert refusal is not None
+    assert "only gives at most max_mem_mb = 4000 MB" in refusal
+
+
+def test_ranks_beyond_the_threads_of_a_queue_are_refused(tmp_path: Path):
+    """The Slurm plugin holds the threads of a rule, hence of all ranks, to `max_threads`."""
+    plan = Planner(
+        Experiment({"execution": {"loader_threads": 2}}), one_queue(tmp_path, max_threads=8)
+    )
+    assert plan.refusal("calibrate_pair", plan.calibrate("mct", "4", 1).resources) is None
+    refusal = plan.refusal("calibrate_pair", plan.calibrate("mct", "8", 1).resources)
+    assert refusal is not None
+    assert "only gives at most max_threads = 8, asked 16" in refusal
 
 
 def test_a_gpus_speed_is_that_of_trainings_alone(tmp_path: Path):

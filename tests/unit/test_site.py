@@ -1,12 +1,16 @@
 """Queues and what fits into them."""
 
 import math
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
 from mct.base.errors import UserError
-from mct.workflow.site import Site, read_site
+from mct.workflow.site import KNOWN, Site, read_site
 
 PROFILE = Path(__file__).parents[2] / "profiles/slurm/partitions.yaml"
 
@@ -84,11 +88,88 @@ def test_a_machine_without_queues_has_no_limits():
     assert math.isinf(site.memory_per_core)
 
 
+def write_queue(folder: Path, **limits: Any) -> Path:
+    """Return a file of partitions with one queue."""
+    path = folder / "partitions.yaml"
+    path.write_text(yaml.safe_dump({"partitions": {"only": limits}}))
+    return path
+
+
 @pytest.mark.parametrize(
-    "text", ["", "partitions: 3", "queues: {}", "partitions: {a: {max_nodes: x}}", "["]
+    "text", ["", "partitions: 3", "queues: {}", "partitions: {a: {max_nodes: 1}", "["]
 )
 def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str):
     path = tmp_path / "partitions.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match="cannot be read as queues"):
         read_site(path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_runtme": 30}, "unknown limit `max_runtme`; did you mean `max_runtime`?"),
+        ({"max_node": 2}, "unknown limit `max_node`; did you mean `max_nodes`?"),
+        ({"colour": 2}, "unknown limit `colour`; known limits: max_nodes, "),
+        ({"cluster": "west"}, "`cluster`: jobs go to the cluster that snakemake runs on"),
+        ({"max_nodes": "4"}, "`max_nodes`: expected a number, got '4'"),
+        ({"max_nodes": None}, "`max_nodes`: expected a number, got None"),
+        ({"supports_mpi": "no"}, "`supports_mpi`: expected true or false, got 'no'"),
+        ({"max_runtime": "long"}, "`max_runtime`: expected minutes, or a time as '36h' or"),
+    ],
+)
+def test_a_limit_that_is_not_understood_is_refused_in_a_line(
+    tmp_path: Path, limits: dict[str, Any], message: str
+):
+    path = write_queue(tmp_path, **limits)
+    with pytest.raises(UserError) as refused:
+        read_site(path)
+    assert str(refused.value).startswith(f"{path}: queue only: {message}")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_queue_without_its_limits_is_refused(tmp_path: Path):
+    path = tmp_path / "partitions.yaml"
+    path.write_text("partitions: {only: }")
+    with pytest.raises(UserError, match="queue only: expected its limits"):
+        read_site(path)
+
+
+def test_the_limits_that_are_known_are_those_of_the_slurm_plugin():
+    assert set(KNOWN) == {limit.name for limit in fields(PartitionLimits)}
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("1-00:00:00", 1440), ("1-12", 2160), ("02:30:00", 150), ("36h", 2160), ("1d12h", 2160)],
+)
+def test_times_are_read_as_the_slurm_plugin_reads_them(tmp_path: Path, text: str, minutes: int):
+    site = read_site(write_queue(tmp_path, max_runtime=text))
+    assert site.allowed_runtime(10**6, {}) == minutes
+    assert PartitionLimits(max_runtime=text).max_runtime == minutes
+
+
+@pytest.mark.parametrize(
+    ("limits", "demand", "refusal"),
+    [
+        ({"max_mem_mb": 8000}, {"mem_mb": 9000}, "max_mem_mb = 8000 MB, asked 9000"),
+        ({"max_threads": 4}, {"threads": 8}, "max_threads = 4, asked 8"),
+        ({"max_threads": 4}, {"cpus_per_task": 8}, "max_threads = 4, asked 8"),
+        ({"max_gpu": 9, "max_cpus_per_gpu": 2}, {"cpus_per_task": 3, "gpu": 1}, "asked 3"),
+        ({"available_constraints": ["fat"]}, {"constraint": "fat,new"}, "asked fat,new"),
+        ({"max_gpu": 9, "available_gpu_models": ["a"]}, {"gpu": 1, "gpu_model": "b"}, "asked b"),
+        ({"supports_mpi": False}, {"mpi": "yes"}, "takes no MPI job"),
+    ],
+)
+def test_every_limit_of_the_slurm_plugin_refuses(
+    tmp_path: Path, limits: dict[str, Any], demand: dict[str, Any], refusal: str
+):
+    site = read_site(write_queue(tmp_path, **limits))
+    assert refusal in str(site.refusal(demand))
+    assert site.refusal({"gpu": demand.get("gpu", 0), "threads": 2}) is None
+
+
+def test_tasks_of_a_node_and_threads_bound_what_a_node_holds(tmp_path: Path):
+    site = read_site(write_queue(tmp_path, max_cpus_per_task=64, max_tasks_per_node=2))
+    assert (site.nodes(4, 1), site.nodes(3, 64)) == (2, 3)
+    assert read_site(write_queue(tmp_path, max_threads=8)).nodes(4, 4) == 2

@@ -5,7 +5,7 @@ site's queues give. Used when the workflow is parsed, so it imports neither torc
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mct.base import methods
@@ -68,6 +68,12 @@ class Demand:
         """Text that makes the Slurm plugin ask for several tasks, or none."""
         return "yes" if self.tasks > 1 else ""
 
+    @property
+    def resources(self) -> dict[str, Any]:
+        """All of these by name."""
+        names = ("mpi_tasks", "mem_mb", "mpi")
+        return vars(self) | {name: getattr(self, name) for name in names}
+
 
 class Planner:
     """Plans the jobs of an experiment on a site."""
@@ -99,8 +105,9 @@ class Planner:
 
     def refusal(self, rule: str, resources: Mapping[str, Any]) -> str | None:
         """Return why no queue takes a job of a rule, and what to raise if that is its time."""
-        refusal = self._site.refusal(resources)
-        if refusal is None or self._site.refusal(resources, but_for="runtime"):
+        asked = self._with_threads(resources)
+        refusal = self._site.refusal(asked)
+        if refusal is None or self._site.refusal(asked, but_for="runtime"):
             return refusal
         return f"{refusal}; raise {REMEDIES.get(rule, 'max_runtime of a queue')}"
 
@@ -208,8 +215,14 @@ class Planner:
             self._plan_ranks(ranks, ranks_per_task, seconds, parts_mb, attempt, grown)
             for grown in range(attempt, 0, -1)
         ]
-        taken = (plan for plan in plans if not self._ranks_site.refusal(vars(plan)))
-        return next(taken, plans[-1])
+        return next((plan for plan in plans if not self._refused(plan)), plans[-1])
+
+    def _refused(self, plan: Demand) -> str | None:
+        return self._ranks_site.refusal(self._with_threads(plan.resources))
+
+    def _with_threads(self, resources: Mapping[str, Any]) -> dict[str, Any]:
+        """Return resources with the threads of a job's ranks, which a dry run does not know."""
+        return {**resources, "threads": self._experiment.threads(resources.get("ranks", 0))}
 
     def _plan_ranks(
         self,
@@ -226,39 +239,39 @@ class Planner:
         cores = site.rank_cores(self._experiment.cores_per_rank, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
         gpu = ranks if site.has_gpus else 0
-        demand = {
-            "tasks": tasks,
-            "cpus_per_task": cpus,
-            "nodes": site.nodes(tasks, cpus, gpu),
-            "gpu": gpu,
-            "mem_mb_per_cpu": -(-memory // cores),
-        }
-        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
-        return Demand(
+        plan = Demand(
             attempt=attempt,
             ranks=ranks,
             rank_threads=threads,
             rank_cpus=cores,
-            runtime=site.allowed_runtime(runtime, {**demand, "mpi_tasks": ranks}),
-            **demand,
+            tasks=tasks,
+            cpus_per_task=cpus,
+            nodes=site.nodes(tasks, cpus, gpu),
+            gpu=gpu,
+            mem_mb_per_cpu=-(-memory // cores),
+            runtime=max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt)),
         )
+        runtime = site.allowed_runtime(plan.runtime, self._with_threads(plan.resources))
+        return replace(plan, runtime=runtime)
 
     def _serial(self, seconds: float, parts_mb: float, attempt: int, used: int = 1) -> Demand:
         """Return the demand of a job that cannot resume: a queue cuts what attempts add to its time."""
-        memory = limit_memory(parts_mb, attempt, self._site.memory_per_core * max(CORE_GROUPS))
+        memory = limit_memory(parts_mb, attempt, self._site.memory_of(max(CORE_GROUPS)))
         cores = self._site.rank_cores(used, memory)
-        each = -(-memory // cores)
-        demand = {"tasks": 1, "cpus_per_task": cores, "nodes": 1, "mem_mb_per_cpu": each}
         shortest = SHORTEST_MINUTES["serial"]
         first, grown = (max(shortest, demands.minutes(seconds, n)) for n in (1, attempt))
-        return Demand(
+        plan = Demand(
             attempt=attempt,
             ranks=0,
             rank_threads=used,
             rank_cpus=cores,
-            **demand,
-            runtime=max(first, self._site.allowed_runtime(grown, demand)),
+            tasks=1,
+            cpus_per_task=cores,
+            nodes=1,
+            mem_mb_per_cpu=-(-memory // cores),
+            runtime=grown,
         )
+        return replace(plan, runtime=max(first, self._site.allowed_runtime(grown, plan.resources)))
 
 
 def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:

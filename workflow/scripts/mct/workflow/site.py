@@ -4,6 +4,7 @@ Without such a file (a local run) there are no limits. Used when the workflow is
 imports neither torch nor MPI.
 """
 
+import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -24,15 +25,29 @@ LIMITS = {
     "tasks": "max_tasks",
     "mpi_tasks": "max_mpi_tasks",
     "cpus_per_task": "max_cpus_per_task",
+    "cpus_per_gpu": "max_cpus_per_gpu",
+    "threads": "max_threads",
     "mem_mb_per_cpu": "max_mem_mb_per_cpu",
+    "mem_mb": "max_mem_mb",
     "gpu": "max_gpu",
     "runtime": "max_runtime",
 }
 """A resource of a job and its limit in the file of partitions; time is named where all else fits."""
+OFFERS = {"gpu_model": "available_gpu_models", "constraint": "available_constraints"}
+"""What a job may name, and the list of what a queue has."""
+KNOWN = (*LIMITS.values(), "max_tasks_per_node", "supports_mpi", *OFFERS.values())
+"""The keys that the Slurm plugin knows; any other ends its submission."""
+CLUSTERS = ("cluster", "slurm_cluster", "clusters")
+NUMBER = ((int, float), "a number")
+KINDS = {
+    "supports_mpi": (bool, "true or false"),
+    **dict.fromkeys(OFFERS.values(), (list, "a list")),
+}
+"""By key, the type of its value where that is no number, and its name."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
 PROFILE = "SNAKEMAKE_PROFILE"
 OPTIONS = ("--profile", "--workflow-profile", "--slurm-partition-config")
-UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB"}
+UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB", "mem_mb": "MB"}
 
 
 @dataclass(frozen=True)
@@ -55,12 +70,27 @@ class Queue:
         """Return the first limit that a job's resources exceed, as a phrase, or None."""
         if demand.get("mpi") and not self.limits.get("supports_mpi", True):
             return "takes no MPI job"
+        for resource, name in OFFERS.items():
+            named, offered = demand.get(resource), self.limits.get(name)
+            if named and offered and not set(str(named).split(",")) <= set(offered):
+                return f"has {name} = {offered}, asked {named}"
+        amounts = count_cores(demand)
         for resource, name in LIMITS.items():
-            asked = None if resource == but_for else demand.get(resource)
+            asked = None if resource == but_for else amounts.get(resource)
             if isinstance(asked, int | float) and asked > self.limit(name):
                 unit = f" {UNITS[resource]}" if resource in UNITS else ""
-                return f"gives at most {name} = {self.limit(name):g}{unit}, asked {asked:.9g}"
+                return f"gives at most {name} = {self.limit(name):.9g}{unit}, asked {asked:.9g}"
         return None
+
+
+def count_cores(demand: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's resources with the cores of a GPU, and as threads at least those of a task.
+
+    The Slurm plugin holds both, the threads of a rule and the cores of a task, to `max_threads`.
+    """
+    cores, gpus = demand.get("cpus_per_task") or 1, demand.get("gpu")
+    each = {"cpus_per_gpu": cores * demand.get("tasks", 1) / gpus} if gpus else {}
+    return {**demand, **each, "threads": max(cores, demand.get("threads", 0))}
 
 
 class Site:
@@ -92,12 +122,16 @@ class Site:
     @property
     def cores_per_node(self) -> float:
         """Return the most cores that one task, hence one node, can give."""
-        return self._most("max_cpus_per_task")
+        return min(self._most("max_cpus_per_task"), self._most("max_threads"))
 
     @property
     def memory_per_core(self) -> float:
         """Return the most memory that is given for a core, in MB."""
         return self._most("max_mem_mb_per_cpu")
+
+    def memory_of(self, cores: float) -> float:
+        """Return the most memory of a job of one task with so many cores, in MB."""
+        return min(cores * self.memory_per_core, self._most("max_mem_mb"))
 
     @property
     def has_gpus(self) -> bool:
@@ -117,14 +151,14 @@ class Site:
 
     def nodes(self, tasks: int, cpus_per_task: int, gpus: int = 0) -> int:
         """Return the fewest nodes that hold a job's tasks and give it its GPUs."""
-        if math.isinf(self.cores_per_node):
-            return 1
-        for_gpus = math.ceil(gpus / self.gpus_per_node)
-        return max(math.ceil(tasks / max(1, self.cores_per_node // cpus_per_task)), for_gpus)
+        each = min(self.cores_per_node / cpus_per_task, self._most("max_tasks_per_node"))
+        for_tasks = 1 if math.isinf(each) else math.ceil(tasks / max(1, math.floor(each)))
+        return max(for_tasks, math.ceil(gpus / self.gpus_per_node))
 
     def allowed_runtime(self, minutes: int, demand: Mapping[str, Any]) -> int:
         """Return `minutes`, or the longest that a queue gives to a job that asks for `demand`."""
-        fitting = [queue for queue in self._queues.values() if not queue.excess(demand)]
+        queues = self._queues.values()
+        fitting = [queue for queue in queues if not queue.excess(demand, but_for="runtime")]
         longest = max((queue.limit("max_runtime") for queue in fitting), default=math.inf)
         return int(min(minutes, longest))
 
@@ -171,13 +205,52 @@ def read_site(path: Path | None) -> Site:
     try:
         entries = yaml.safe_load(path.read_text())["partitions"]
         queues = {
-            str(name): Queue(str(name), dict(limits or {})) for name, limits in entries.items()
+            str(name): Queue(str(name), _read_limits(f"{path}: queue {name}", limits))
+            for name, limits in entries.items()
         }
-        for queue in queues.values():
-            _ = [queue.limit(name) for name in LIMITS.values()]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (
+        OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError,
+    ) as error:  # fmt: skip
         reason = (
             getattr(error, "strerror", None) or f"expected `partitions: {{name: limits}}` ({error})"
         )
         raise UserError(f"{path}: cannot be read as queues: {reason}") from error
     return Site(queues, str(path))
+
+
+def _read_limits(where: str, limits: Any) -> dict[str, Any]:
+    """Return the limits of a queue, time in minutes; UserError for what the plugin cannot read."""
+    if not isinstance(limits, Mapping):
+        raise UserError(f"{where}: expected its limits, `{{}}` for none, got {limits!r}")
+    return {str(key): _read_limit(where, str(key), value) for key, value in limits.items()}
+
+
+def _read_limit(where: str, key: str, value: Any) -> Any:
+    if key in CLUSTERS:
+        raise UserError(
+            f"{where}: `{key}`: jobs go to the cluster that snakemake runs on; leave it out"
+        )
+    if key not in KNOWN:
+        near = difflib.get_close_matches(key, KNOWN, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else f"known limits: {', '.join(KNOWN)}"
+        raise UserError(f"{where}: unknown limit `{key}`; {hint}")
+    if key == "max_runtime" and isinstance(value, str):
+        return _read_minutes(where, value)
+    kind, expected = KINDS.get(key, NUMBER)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UserError(f"{where}: `{key}`: expected {expected}, got {value!r}")
+    return value
+
+
+def _read_minutes(where: str, text: str) -> int:
+    """Return the minutes of a time as the Slurm plugin reads it."""
+    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # slow to import
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    try:
+        return parse_time_to_minutes(text)
+    except WorkflowError as error:
+        raise UserError(
+            f"{where}: `max_runtime`: expected minutes, or a time as '36h' or '1-12:00:00', "
+            f"got {text!r}"
+        ) from error
