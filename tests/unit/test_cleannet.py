@@ -1,5 +1,6 @@
 """CleanNet on features whose right labels are known."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,14 @@ import torch
 
 from mct.base.errors import UserError
 from mct.base.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
-from mct.learning.cleannet import CENTRES, CleanNet, draw_others, find_references, score_labels
+from mct.learning.cleannet import (
+    CENTRES,
+    CleanNet,
+    draw_others,
+    find_references,
+    score_labels,
+    standardise,
+)
 
 CLASSES, FEATURES = 3, 8
 SETTINGS = CleanNetSettings(
@@ -31,14 +39,33 @@ def test_right_labels_get_more_weight_than_wrong_ones():
     true = np.arange(300) % CLASSES
     is_wrong = generator.random(300) < 0.4
     observed = np.where(is_wrong, (true + generator.integers(1, CLASSES, 300)) % CLASSES, true)
-    noisy, clean = (clusters(true, 1), observed), (clusters(true[:60], 2), true[:60], observed[:60])
-    weights = score_labels(noisy, clean, CLASSES, SETTINGS)
+
+    def score() -> np.ndarray:
+        noisy = clusters(true, 1), observed
+        clean = clusters(true[:60], 2), true[:60], observed[:60]
+        return score_labels(noisy, clean, CLASSES, SETTINGS)
+
+    weights = score()
     assert weights.shape == (300,)
     assert (weights >= 0).all()
     assert (weights <= 1 + 1e-6).all()
     assert weights[~is_wrong].mean() > 0.8
     assert weights[is_wrong].mean() < 0.2
-    np.testing.assert_array_equal(weights, score_labels(noisy, clean, CLASSES, SETTINGS))
+    np.testing.assert_array_equal(weights, score())
+
+
+def test_features_are_standardised_in_place():
+    generator = np.random.default_rng(0)
+    noisy, clean = (generator.normal(3, 2, (n, 512)).astype(np.float32) for n in (2000, 100))
+    mean, deviation = noisy.mean(axis=0), noisy.std(axis=0) + 1e-6
+    expected = [(part - mean) / deviation for part in (noisy, clean)]
+    tracemalloc.start()
+    standardise(noisy, clean)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(noisy, expected[0])
+    np.testing.assert_array_equal(clean, expected[1])
+    assert most < 0.2 * noisy.nbytes
 
 
 def test_a_verification_that_diverged_is_refused():

@@ -249,6 +249,22 @@ def test_predicting_needs_less_memory_than_training():
 WEB_PICTURES = {"noisy": 2_400_000, "clean": 25_000, "validation": 25_000, "test": 50_000}
 
 
+def test_what_is_held_of_all_pictures_is_planned():
+    """Clothing1M with ResNet-50: 1.05 million pictures with 2,048 features each are 8.6 GB."""
+    experiment = Experiment({"model": {"name": "resnet50"}, "images": {"size": 224}})
+    experiment.__dict__["sizes"] = {"noisy": 1_000_000, "clean": 50_000, "test": 10_000}
+    experiment.__dict__["classes"] = 14
+    plan = Planner(experiment, SITE)
+    features = 1_050_000 * 2048 * 4 / 1e6
+    evaluation = plan.predict(("test",), 1).mem_mb
+    assert evaluation + 1.2 * features < plan.score(1).mem_mb < evaluation + 1.4 * features
+    assert SITE.refusal({**plan.score(1).resources, "runtime": 5}) is None
+    experiment.__dict__["classes"] = 1000
+    logits = 1_000_000 * 1000 * 4 / 1e6
+    assert plan.predict(("noisy",), 1).mem_mb > 3 * logits
+    assert plan.predict(("noisy",), 1).mem_mb < 3.1 * logits + evaluation
+
+
 def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut():
     slow = Experiment({"execution": {"gigaflops_per_thread": 0.001}, "inspection": {"parts": 2}})
     slow.__dict__["sizes"] = WEB_PICTURES

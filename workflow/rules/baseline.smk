@@ -44,7 +44,7 @@ rule score_labels:
         "../envs/mct.yaml"
     threads: EXPERIMENT.cores_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.predict(("noisy", "clean"), attempt)),
+        **serial(lambda wildcards, attempt: PLANNER.score(attempt)),
     params:
         execution=EXECUTION,
         settings=lambda wildcards: EXPERIMENT.cleannet_settings(wildcards.seed),

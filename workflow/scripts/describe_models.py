@@ -13,7 +13,7 @@ from mct.stage import entry
 HEADER = (
     "# Per picture of size x size; for 1,000 classes. Made by"
     " `python workflow/scripts/describe_models.py --output workflow/resources/models.tsv`.\n"
-    "model\tsize\tparameters\tmultiply_adds\tactivations\n"
+    "model\tsize\tparameters\tmultiply_adds\tactivations\tfeatures\n"
 )
 CLASSES = 1000
 
@@ -28,7 +28,7 @@ SIZES = sorted(SMALLEST_INPUT.items())
 
 
 def describe(name: str, size: int) -> str:
-    """Return an architecture's row: parameters, multiply-adds and outputs of all layers."""
+    """Return an architecture's row: parameters, multiply-adds, outputs of all layers, last inputs."""
     counts = {"multiply_adds": 0, "activations": 0}
 
     def count(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -44,7 +44,9 @@ def describe(name: str, size: int) -> str:
                 layer.register_forward_hook(count)
         model(torch.empty(1, 3, size, size))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return f"{name}\t{size}\t{parameters}\t{counts['multiply_adds']}\t{counts['activations']}\n"
+    classifier = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+    row = (name, size, parameters, *counts.values(), classifier.in_features)
+    return "\t".join(map(str, row)) + "\n"
 
 
 if __name__ == "__main__":

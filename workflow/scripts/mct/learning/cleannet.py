@@ -22,6 +22,8 @@ CENTRES = 32
 RECONSTRUCTION_WEIGHT = PSEUDO_WEIGHT = 0.1
 WEIGHED = 4096
 """Pictures that are weighed at a time."""
+COLUMNS = 32
+"""Features whose deviations are computed at a time, at least: numpy copies what it is asked for."""
 
 
 class CleanNet(nn.Module):
@@ -64,7 +66,8 @@ def find_references(
     for label in np.unique(observed):
         members = features[observed == label]
         if len(members) > CENTRES:
-            members = KMeans(CENTRES, n_init=1, random_state=seed).fit(members).cluster_centers_
+            means = KMeans(CENTRES, n_init=1, random_state=seed, copy_x=False)
+            members = means.fit(members).cluster_centers_
         references[label] = np.resize(members, references.shape[1:])
     return references
 
@@ -140,12 +143,14 @@ class Scorer:
         return functional.relu(torch.cat(cosines)).numpy()
 
 
-def standardise(
-    features: NDArray[np.float32], *others: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
-    """Return arrays of features (n, d) in units of the first one's standard deviation and mean."""
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
-    return [(part - mean) / deviation for part in (features, *others)]
+def standardise(features: NDArray[np.float32], *others: NDArray[np.float32]) -> None:
+    """Bring features (n, d), in place, into units of the first one's standard deviation and mean."""
+    columns = np.array_split(features, max(1, features.shape[1] // COLUMNS), axis=1)
+    mean = features.mean(axis=0)
+    deviation = np.concatenate([part.std(axis=0) for part in columns]) + 1e-6
+    for part in (features, *others):
+        part -= mean
+        part /= deviation
 
 
 def score_labels(
@@ -157,18 +162,17 @@ def score_labels(
     """Return the weight of each noisy picture's observed label, shape (n,).
 
     `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
-    where unknown).
+    where unknown). Features are standardised in place: they may take most of the memory.
 
     Raises
     ------
     UserError
         A weight is not finite: the verification diverged.
     """
-    noisy_features, clean_features = standardise(noisy[0], clean[0])
-    references = find_references(noisy_features, noisy[1], classes, settings.seed)
-    scorer = Scorer(references, settings)
-    scorer.train((clean_features, *clean[1:]), (noisy_features, noisy[1]))
-    weights = scorer.weigh(noisy_features, noisy[1])
+    standardise(noisy[0], clean[0])
+    scorer = Scorer(find_references(*noisy, classes, settings.seed), settings)
+    scorer.train(clean, noisy)
+    weights = scorer.weigh(*noisy)
     if not np.isfinite(weights).all():
         raise UserError(
             "cleannet: expected finite weights of labels, got NaN: its training diverged; lower "

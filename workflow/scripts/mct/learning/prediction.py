@@ -1,6 +1,6 @@
 """What a trained model says of the pictures of a set."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +45,16 @@ class Predictor:
         """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
         if not len(image_set):
             return np.empty((0, self._classes), np.float32), np.empty(0, np.int64)
-        batches = read_for_evaluation(
+        return self.predict_batches(self._read(image_set))
+
+    def _read(self, image_set: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        return read_for_evaluation(
             image_set,
             self._images,
             BATCH_SIZE,
             threads=self._execution.decoding_threads,
             prefetch=self._execution.prefetch_batches,
         )
-        return self.predict_batches(batches)
 
     def predict_batches(
         self, batches: Iterable[tuple[Tensor, Tensor]]
@@ -67,19 +69,23 @@ class Predictor:
         return logits, labels
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:
-        """Return the inputs of the model's last linear layer for a whole set, shape (n, d)."""
-        kept: list[NDArray[np.float32]] = []
-        classifier = [module for module in self._model.modules() if isinstance(module, nn.Linear)][
-            -1
-        ]
-        hook = classifier.register_forward_pre_hook(
-            lambda _, inputs: kept.append(inputs[0].float().cpu().numpy())
-        )
+        """Return the inputs of the model's last linear layer for a whole set, shape (n, d).
+
+        They are in memory once, beside those of a batch.
+        """
+        classifier = [part for part in self._model.modules() if isinstance(part, nn.Linear)][-1]
+        features = np.empty((len(image_set), classifier.in_features), np.float32)
+        kept: list[Tensor] = []
+        hook = classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+        stop = 0
         try:
-            self.predict(image_set)
+            for batch in self._read(image_set):
+                self.predict_batches([batch])
+                start, stop = stop, stop + len(batch[1])
+                features[start:stop] = kept.pop().float().cpu().numpy()
         finally:
             hook.remove()
-        return np.concatenate(kept)
+        return features
 
 
 def mean_probabilities(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ parsed, so it imports neither torch nor MPI.
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,8 @@ GPU_MB = 2000
 """Of a process on the host that uses a GPU: the driver's and CUDA's libraries."""
 PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 0.25
 """Pictures of a prediction's batch; the most of all layers' outputs that are needed at once."""
+LOGIT_COPIES = 3
+"""Of what a model says of a whole set: the logits, and what their probabilities are made of."""
 LARGEST_STORED = 64
 """Pixels of a side up to which shards keep pictures decoded."""
 PICTURE_SECONDS = 0.02
@@ -42,11 +44,15 @@ ROW_BYTES = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What an architecture costs: multiply-adds and outputs of layers for a picture."""
+    """What an architecture costs: multiply-adds and outputs of layers for a picture.
+
+    `features` are the inputs of its classifier.
+    """
 
     parameters: int
     multiply_adds: float
     activations: float
+    features: int
 
 
 @cache
@@ -60,6 +66,7 @@ def read_costs() -> dict[str, tuple[int, Cost]]:
                 parameters=int(row["parameters"]),
                 multiply_adds=int(row["multiply_adds"]),
                 activations=int(row["activations"]),
+                features=int(row["features"]),
             ),
         )
         for row in csv.DictReader(lines, delimiter="\t")
@@ -70,10 +77,8 @@ def model_cost(name: str, size: int) -> Cost:
     """Return an architecture's cost for pictures of `size` pixels, which grows with their area."""
     reference, cost = read_costs()[name]
     area = (size / reference) ** 2
-    return Cost(
-        parameters=cost.parameters,
-        multiply_adds=cost.multiply_adds * area,
-        activations=cost.activations * area,
+    return replace(
+        cost, multiply_adds=cost.multiply_adds * area, activations=cost.activations * area
     )
 
 
@@ -104,6 +109,24 @@ def inference_megabytes(cost: Cost, models: int, size: int) -> float:
     """Return the memory of a process that predicts with some models in turn, without the base."""
     picture = LIVE_SHARE * cost.activations + 3 * size * size * 4
     return 4 * (models * cost.parameters + PREDICTED_AT_A_TIME * picture) / 1e6
+
+
+def logits_megabytes(samples: float, classes: int, models: int) -> float:
+    """Return the memory of what models say of all samples; the mean of several is in float64."""
+    return _known_megabytes(LOGIT_COPIES * min(models, 2) * samples * classes)
+
+
+def features_megabytes(cost: Cost, samples: float, classes: int) -> float:
+    """Return the memory of all samples' features, from which CleanNet weighs labels.
+
+    And twice of those of a class, while its centres are found, with up to double its even share.
+    """
+    return _known_megabytes((1 + 2 * min(1, 2 / classes)) * samples * cost.features)
+
+
+def _known_megabytes(numbers: float) -> float:
+    """Return the memory of so many numbers, float32: no estimate, so without the margin."""
+    return 4 * numbers / 1e6 / MARGIN
 
 
 def megabytes(parts: float, attempt: int) -> int:

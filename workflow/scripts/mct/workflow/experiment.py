@@ -146,6 +146,11 @@ class Experiment:
         """Where the clean set comes from, for the captions of tables."""
         return self._lists.clean_source
 
+    @cached_property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self._lists.classes)
+
     @property
     def class_names(self) -> str:
         """The class names, as JSON."""

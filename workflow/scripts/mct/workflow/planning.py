@@ -113,8 +113,15 @@ class Planner:
 
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
         """Return what the predictions of models for whole sets ask for, on one rank."""
-        pictures = sum(self._experiment.sizes[name] for name in set_names)
-        return self._predict(models * pictures, attempt, models)
+        samples = models * sum(self._experiment.sizes[name] for name in set_names)
+        logits = demands.logits_megabytes(samples, self._experiment.classes, models)
+        return self._predict(samples, attempt, models, logits)
+
+    def score(self, attempt: int) -> Demand:
+        """Return what weighing noisy labels asks for: the features of two sets, held whole."""
+        pictures = sum(self._experiment.sizes[name] for name in ("noisy", "clean"))
+        features = demands.features_megabytes(self._cost, pictures, self._experiment.classes)
+        return self._predict(pictures, attempt, held_mb=features)
 
     def judge(self, attempt: int) -> Demand:
         """Return what judging a noisy shard with every pair of a method asks for: one job array."""
@@ -127,11 +134,11 @@ class Planner:
         sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
-    def _predict(self, samples: float, attempt: int, models: int = 1) -> Demand:
+    def _predict(self, samples: float, attempt: int, models: int = 1, held_mb: float = 0) -> Demand:
         size, rate = self._config["images"]["size"], self._processor_rate
         seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
         seconds += self._reading_seconds(samples)
-        memory = demands.inference_megabytes(self._cost, models, size)
+        memory = demands.inference_megabytes(self._cost, models, size) + held_mb
         return self._serial(seconds, memory, attempt, self._experiment.cores_per_rank)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
