@@ -5,16 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
+from mpi4py import MPI
 
 from mct.learning.prediction import BATCH_SIZE
-from mct.results.prefetch_timing import ROUNDS
+from mct.results import prefetch_timing
 from mct.workflow import demands
 from mct.workflow.demands import MODELS, model_cost
 from mct.workflow.experiment import Experiment
-from mct.workflow.planning import READINGS, Planner
+from mct.workflow.planning import Demand, Planner
 from mct.workflow.site import Site, read_site
 
 PROJECT = Path(__file__).parents[2]
@@ -305,7 +307,45 @@ def test_measuring_prefetch_is_planned_for_the_experiments_model_and_batch():
     small = planner(**scaling)
     assert small.rehearse("2", 1) == planner(**scaling, **large).rehearse("2", 1)
     assert small.rehearse_reading("2", 1).mem_mb < plans[0].mem_mb
-    assert READINGS == 2 * (ROUNDS + 1)
+
+
+@pytest.mark.parametrize(("prefetched", "steps", "batches"), [(2, 1, 32), (16, 5, 176), (0, 3, 40)])
+def test_batches_that_measuring_prefetch_reads_are_planned(
+    monkeypatch: pytest.MonkeyPatch, prefetched: int, steps: int, batches: int
+):
+    reader, depths = Mock(), (0, max(1, prefetched))
+    monkeypatch.setattr(prefetch_timing, "learn_all", lambda learner, batch: None)
+    prefetch_timing.time_depths(MPI.COMM_SELF, Mock(), reader, 1000, 8, depths, steps)
+    assert demands.timed_batches(prefetched, steps) == batches == reader.read.call_count
+
+
+def test_measuring_prefetch_takes_longer_the_more_it_reads_ahead():
+    slow = {"model": {"name": "resnet50"}, "images": {"size": 224}, "scaling": {"repeats": 1}}
+    short, long = (
+        planner(**slow, execution={"prefetch_batches": ahead}).rehearse_reading("2", 1)
+        for ahead in (0, 16)
+    )
+    assert short.runtime < long.runtime
+
+
+def test_measuring_is_planned_for_the_largest_batch_and_model():
+    small = {"model": "small_cnn", "size": 32, "averaged_models": ["small_cnn"]}
+    slow = {"execution": {"gigaflops_per_thread": 1}}
+
+    def plan(ranks: str = "2", **changes: Any) -> Demand:
+        return planner(scaling={**small, **changes}, **slow).rehearse(ranks, 1)
+
+    usual, strong = plan(), plan(fixed_batch=4096)
+    assert strong.mem_mb > usual.mem_mb + 1000
+    assert strong.runtime > usual.runtime
+    assert plan(samples_per_rank=4096).mem_mb == strong.mem_mb
+    assert plan("4", fixed_batch=8192).runtime == strong.runtime
+    averaged = plan(averaged_models=["alexnet", "resnet50"])
+    assert averaged.mem_mb > 2 * 2 * demands.model_megabytes(model_cost("alexnet", 32), 0, 32, 0)
+    assert averaged.mem_mb > 2 * usual.mem_mb
+    assert plan(averaged_models=["alexnet"]).mem_mb == averaged.mem_mb
+    many = {"averaged_models": ["alexnet"], "repeats": 500, "samples_per_rank": 1, "fixed_batch": 1}
+    assert plan(**many).runtime > plan(**many | {"averaged_models": ["small_cnn"]}).runtime
 
 
 def test_ranks_that_decode_with_more_threads_ask_for_as_many_cores():

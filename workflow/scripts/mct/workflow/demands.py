@@ -24,6 +24,10 @@ FLOATS_PER_ACTIVATION = 1
 """Each layer's output, kept for backward; what works in place saves about what gradients take. With the
 margin 1.2 (AlexNet) to 3 times what float32 steps on a processor took, peak less that of two pictures:
 ResNet-50 106 MB a picture of 224 pixels, ResNet-18 39; ResNet-34 8.3 of 32 pixels, small_cnn 0.95."""
+SUMMED_BYTES = 2e8
+"""Of gradients that ranks sum in a second, on a slow network."""
+PREFETCH_ROUNDS = 4
+"""In which prefetch is measured, the first to warm up."""
 GPU_MB = 2000
 """Of a process on the host that uses a GPU: the driver's and CUDA's libraries."""
 PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 0.25
@@ -90,6 +94,19 @@ def minutes(seconds: float, attempt: int) -> int:
 def compute_seconds(cost: Cost, samples: float, gigaflops: float, *, training: bool) -> float:
     """Return the time of passes over `samples`; training costs three forward passes."""
     return samples * cost.multiply_adds * 2 * (3 if training else 1) / (gigaflops * 1e9)
+
+
+def average_seconds(cost: Cost) -> float:
+    """Return the time in which ranks sum a model's gradients."""
+    return 4 * cost.parameters / SUMMED_BYTES
+
+
+def timed_batches(prefetched: int, steps: int) -> int:
+    """Return how many batches are read to measure prefetch, of `steps` steps without it and with.
+
+    Before these come batches that are read with nothing to hide it, and as many are read ahead.
+    """
+    return PREFETCH_ROUNDS * sum(2 * depth + 1 + steps for depth in (0, max(1, prefetched)))
 
 
 def model_megabytes(

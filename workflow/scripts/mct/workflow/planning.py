@@ -15,8 +15,8 @@ from mct.workflow.site import CORE_GROUPS, Site
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
-READINGS = 8
-"""Times that steps are read and learned to measure prefetch: four rounds of two depths."""
+REHEARSAL_SLACK = 6
+"""Of steps that are measured: of a few, the slow first one and what is not learning weigh more."""
 INDEX_SECONDS = 0.001
 """Checking a picture's checksum, on a shared file system."""
 PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
@@ -142,19 +142,29 @@ class Planner:
         return self._serial(seconds, memory, attempt, self._experiment.cores_per_rank)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
-        """Return what measuring on `ranks` ranks asks for: a few steps of the two models."""
-        section, count = self._config["scaling"], int(ranks)
-        cost = demands.model_cost(section["model"], section["size"])
-        samples = 3 * (section["repeats"] + 1) * section["samples_per_rank"]
-        seconds = 4 * demands.compute_seconds(cost, samples, self._rank_rate, training=True)
-        batch, size = section["samples_per_rank"], section["size"]
-        memory = demands.model_megabytes(cost, batch, size, 2, on_gpu=self._on_gpu)
-        return self._ranks(count, 2, seconds, memory, attempt)
+        """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.
+
+        A rank's batch is of weak scaling, then its share of the batch of strong scaling.
+        """
+        section, size = self._config["scaling"], self._config["scaling"]["size"]
+        cost = demands.model_cost(section["model"], size)
+        batches = (section["samples_per_rank"], -(-section["fixed_batch"] // (int(ranks) // 2)))
+        averaged = [demands.model_cost(name, size) for name in section["averaged_models"]]
+        seconds = demands.compute_seconds(cost, sum(batches), self._rank_rate, training=True)
+        seconds *= REHEARSAL_SLACK
+        seconds += sum(map(demands.average_seconds, averaged))
+        memory = max(
+            demands.model_megabytes(learned, batch, size, 2, on_gpu=self._on_gpu)
+            for learned, batch in ((cost, max(batches)), *((model, 0) for model in averaged))
+        )
+        return self._ranks(int(ranks), 2, (section["repeats"] + 1) * seconds, memory, attempt)
 
     def rehearse_reading(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring prefetch on `ranks` ranks asks for: steps of the experiment's model."""
-        count, batch = int(ranks), self._config["optimizer"]["batch_size"]
-        samples = READINGS * self._config["scaling"]["repeats"] * batch
+        count, most = int(ranks), self._experiment.sizes["noisy"]
+        prefetched = self._config["execution"]["prefetch_batches"]
+        batches = demands.timed_batches(prefetched, self._config["scaling"]["repeats"])
+        samples = batches * min(self._config["optimizer"]["batch_size"], most)
         seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
         return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
 
