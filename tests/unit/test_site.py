@@ -10,6 +10,8 @@ import yaml
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
 from mct.base.errors import UserError
+from mct.workflow.experiment import Experiment
+from mct.workflow.planning import Planner
 from mct.workflow.site import KNOWN, Site, read_site
 
 PROFILE = Path(__file__).parents[2] / "profiles/slurm/partitions.yaml"
@@ -21,14 +23,15 @@ def site() -> Site:
 
 
 def test_a_rank_takes_the_core_groups_that_its_memory_needs(site: Site):
-    assert [site.rank_cores(1, mb) for mb in (1, 8192, 8193, 16384, 16385, 32768)] == [
+    queue = site.queues[0]
+    assert [queue.rank_cores(1, mb) for mb in (1, 8192, 8193, 16384, 16385, 32768)] == [
         1, 1, 2, 2, 4, 4,
     ]  # fmt: skip
-    assert site.rank_cores(3, 100) == 3
+    assert queue.rank_cores(3, 100) == 3
 
 
 def test_more_memory_than_a_node_has_is_asked_for_and_refused(site: Site):
-    cores = site.rank_cores(1, 40_000)
+    cores = site.queues[0].rank_cores(1, 40_000)
     assert cores == 5
     refusal = site.refusal({"tasks": 1, "cpus_per_task": cores, "nodes": 1, "runtime": 5})
     assert refusal is not None
@@ -39,12 +42,7 @@ def test_more_memory_than_a_node_has_is_asked_for_and_refused(site: Site):
     ("tasks", "cpus", "nodes"), [(1, 1, 1), (4, 1, 1), (5, 1, 2), (4, 2, 2), (3, 3, 3), (2, 4, 2)]
 )
 def test_nodes_hold_all_tasks_whole(site: Site, tasks: int, cpus: int, nodes: int):
-    assert site.nodes(tasks, cpus) == nodes
-
-
-def test_time_is_cut_to_the_longest_queue_that_takes_the_job(site: Site):
-    assert site.allowed_runtime(500, {"tasks": 4, "nodes": 1}) == 120
-    assert site.allowed_runtime(20, {"tasks": 4, "nodes": 1}) == 20
+    assert site.queues[0].nodes(tasks, cpus) == nodes
 
 
 def test_a_refusal_names_the_file_each_queue_its_limit_and_what_was_asked(site: Site):
@@ -81,11 +79,12 @@ def test_only_the_named_queue_counts(site: Site):
 
 def test_a_machine_without_queues_has_no_limits():
     site = read_site(None)
-    assert site.rank_cores(2, 1e9) == 2
-    assert site.nodes(1000, 4) == 1
-    assert site.allowed_runtime(10**6, {}) == 10**6
+    [queue] = site.queues
+    assert queue.rank_cores(2, 1e9) == 2
+    assert queue.nodes(1000, 4) == 1
+    assert queue.excess({"tasks": 10**6, "nodes": 1, "runtime": 10**6}) is None
     assert site.refusal({"tasks": 10**6}) is None
-    assert math.isinf(site.memory_per_core)
+    assert math.isinf(queue.memory_per_core)
 
 
 def write_queue(folder: Path, **limits: Any) -> Path:
@@ -144,8 +143,8 @@ def test_the_limits_that_are_known_are_those_of_the_slurm_plugin():
     [("1-00:00:00", 1440), ("1-12", 2160), ("02:30:00", 150), ("36h", 2160), ("1d12h", 2160)],
 )
 def test_times_are_read_as_the_slurm_plugin_reads_them(tmp_path: Path, text: str, minutes: int):
-    site = read_site(write_queue(tmp_path, max_runtime=text))
-    assert site.allowed_runtime(10**6, {}) == minutes
+    [queue] = read_site(write_queue(tmp_path, max_runtime=text)).queues
+    assert queue.limit("max_runtime") == minutes
     assert PartitionLimits(max_runtime=text).max_runtime == minutes
 
 
@@ -170,6 +169,21 @@ def test_every_limit_of_the_slurm_plugin_refuses(
 
 
 def test_tasks_of_a_node_and_threads_bound_what_a_node_holds(tmp_path: Path):
-    site = read_site(write_queue(tmp_path, max_cpus_per_task=64, max_tasks_per_node=2))
-    assert (site.nodes(4, 1), site.nodes(3, 64)) == (2, 3)
-    assert read_site(write_queue(tmp_path, max_threads=8)).nodes(4, 4) == 2
+    [queue] = read_site(write_queue(tmp_path, max_cpus_per_task=64, max_tasks_per_node=2)).queues
+    assert (queue.nodes(4, 1), queue.nodes(3, 64)) == (2, 3)
+    assert read_site(write_queue(tmp_path, max_threads=8)).queues[0].nodes(4, 4) == 2
+
+
+def test_a_queue_whose_nodes_do_not_hold_a_job_refuses_it(tmp_path: Path):
+    site = read_site(write_queue(tmp_path, max_cpus_per_task=8))
+    refusal = site.refusal({"tasks": 8, "cpus_per_task": 8, "nodes": 1})
+    assert refusal is not None
+    assert "only needs 8 nodes for it (max_cpus_per_task = 8), asked 1" in refusal
+    assert site.refusal({"tasks": 8, "cpus_per_task": 8, "nodes": 8}) is None
+
+
+def test_a_queue_that_is_closed_with_a_zero_refuses(tmp_path: Path):
+    limits = ("max_nodes", "max_cpus_per_task", "max_threads", "max_mem_mb_per_cpu")
+    closed = read_site(write_queue(tmp_path, max_gpu=1, **dict.fromkeys(limits, 0)))
+    demand = Planner(Experiment({}), closed).calibrate("mct", "4", 1)
+    assert "only gives at most max_nodes = 0" in str(closed.refusal(demand.resources))

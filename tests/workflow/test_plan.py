@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from projects import PROJECT, Run
 from trees import write_tree_of
 
@@ -36,10 +37,27 @@ def test_a_dry_run_says_once_which_jobs_no_queue_takes(snakemake: Run):
     assert "warning: " not in snakemake("-n", "--profile", "slurm").stderr
 
 
+def test_jobs_of_ranks_name_their_queue_where_nodes_differ(snakemake: Run, tmp_path):
+    small, large = ({"max_nodes": 4, "max_cpus_per_task": cores} for cores in (2, 16))
+    queues = {"serial": {"max_mpi_tasks": 0}, "small": {**small, "max_tasks": 1}, "large": large}
+    path = tmp_path / "partitions.yaml"
+    path.write_text(yaml.safe_dump({"partitions": queues}, sort_keys=False))
+    plan = snakemake("-n", "--profile", "slurm", "--slurm-partition-config", path)
+    assert plan.returncode == 0, plan.stderr
+    assert "slurm_partition=large" in resources(plan.stdout, "calibrate_pair")
+    assert "slurm_partition" not in resources(plan.stdout, "inspect_pictures")
+    assert "slurm_partition" not in snakemake("-n", "--profile", "slurm").stdout
+
+
 def resource(plan: str, rule: str, name: str) -> int:
     """Return a resource that a dry run states for a rule."""
-    job = plan.split(f"rule {rule}:")[1].split("resources: ")[1].splitlines()[0]
-    return int(dict(entry.split("=", 1) for entry in job.split(", "))[name])
+    stated = resources(plan, rule).split(", ")
+    return int(dict(entry.split("=", 1) for entry in stated)[name])
+
+
+def resources(plan: str, rule: str) -> str:
+    """Return the resources that a dry run states for a rule."""
+    return plan.split(f"rule {rule}:")[1].split("resources: ")[1].splitlines()[0]
 
 
 @pytest.mark.parametrize(

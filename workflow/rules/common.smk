@@ -159,7 +159,8 @@ def serial(plan):
 
 def ranks(plan):
     """Return the resources of an MPI job; Slurm signals its ranks a minute before the limit."""
-    return {**planned(RANKS, plan), "slurm_extra": "--signal=USR1@60 --open-mode=append"}
+    names = (*RANKS, "slurm_partition") if SITE.for_ranks().is_mixed else RANKS
+    return {**planned(names, plan), "slurm_extra": "--signal=USR1@60 --open-mode=append"}
 
 
 def summary():

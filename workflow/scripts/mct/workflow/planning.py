@@ -4,14 +4,14 @@ Functions of the sizes of the data, the settings and the number of the attempt, 
 site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mct.base import methods
 from mct.workflow import demands
 from mct.workflow.experiment import Experiment
-from mct.workflow.site import CORE_GROUPS, Site
+from mct.workflow.site import CORE_GROUPS, Queue, Site
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -39,6 +39,7 @@ class Demand:
 
     A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
     `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes.
+    A queue (`slurm_partition`) is named where another might take the job without holding its tasks.
     """
 
     attempt: int
@@ -52,6 +53,7 @@ class Demand:
     runtime: int
     gpu: int = 0
     tasks_per_gpu: int = 0
+    slurm_partition: str = ""
 
     @property
     def mpi_tasks(self) -> int:
@@ -73,6 +75,10 @@ class Demand:
         """All of these by name."""
         names = ("mpi_tasks", "mem_mb", "mpi")
         return vars(self) | {name: getattr(self, name) for name in names}
+
+
+Plan = tuple[Queue, Demand]
+"""What a job asks for in a queue."""
 
 
 class Planner:
@@ -227,15 +233,37 @@ class Planner:
     def _ranks(
         self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
     ) -> Demand:
-        """Return the demand with the most memory, up to the attempt's, that a queue takes."""
+        """Return the demand with the most memory, up to the attempt's, that a queue takes.
+
+        A queue cuts its time, since what needs longer goes on in the next piece.
+        """
+        work = (ranks, ranks_per_task, seconds, parts_mb, attempt)
         plans = [
-            self._plan_ranks(ranks, ranks_per_task, seconds, parts_mb, attempt, grown)
+            [self._plan_ranks(queue, *work, grown) for queue in self._ranks_site.queues]
             for grown in range(attempt, 0, -1)
         ]
-        return next((plan for plan in plans if not self._refused(plan)), plans[-1])
+        fitting = (each for each in plans if self._taken(each))
+        queue, plan = self._choose(next(fitting, plans[-1]))
+        named = self._ranks_site.is_mixed and not self._excess(queue, plan)
+        return replace(plan, slurm_partition=queue.name if named else "")
 
-    def _refused(self, plan: Demand) -> str | None:
-        return self._ranks_site.refusal(self._with_threads(plan.resources))
+    def _taken(self, plans: Sequence[Plan]) -> list[Plan]:
+        """Return the plans that their queues take."""
+        return [(queue, plan) for queue, plan in plans if not self._excess(queue, plan)]
+
+    def _choose(self, plans: Sequence[Plan]) -> Plan:
+        """Return the plan with the longest time that its queue takes, of equals the first.
+
+        Where there is none, one that lacks time only, or else the first.
+        """
+        taken = self._taken(plans)
+        if taken:
+            return max(taken, key=lambda pair: pair[1].runtime)
+        late = (pair for pair in plans if not self._excess(*pair, but_for="runtime"))
+        return next(late, plans[0])
+
+    def _excess(self, queue: Queue, plan: Demand, *, but_for: str = "") -> str | None:
+        return queue.excess(self._with_threads(plan.resources), but_for=but_for)
 
     def _with_threads(self, resources: Mapping[str, Any]) -> dict[str, Any]:
         """Return resources with the threads of a job's ranks, which a dry run does not know."""
@@ -243,41 +271,47 @@ class Planner:
 
     def _plan_ranks(
         self,
+        queue: Queue,
         ranks: int,
         ranks_per_task: int,
         seconds: float,
         parts_mb: float,
         attempt: int,
         grown: int,
-    ) -> Demand:
-        site, threads = self._ranks_site, self._experiment.threads_per_rank
-        most_cores = min(max(CORE_GROUPS), site.cores_per_node / ranks_per_task)
-        memory = limit_memory(parts_mb, grown, site.memory_per_core * most_cores)
-        cores = site.rank_cores(self._experiment.cores_per_rank, memory)
+    ) -> Plan:
+        most_cores = min(max(CORE_GROUPS), queue.cores_per_node / ranks_per_task)
+        memory = limit_memory(parts_mb, grown, queue.memory_per_core * most_cores)
+        cores = queue.rank_cores(self._experiment.cores_per_rank, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
-        gpu = ranks if site.has_gpus else 0
-        plan = Demand(
+        gpu = ranks if self._ranks_site.has_gpus else 0
+        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
+        return queue, Demand(
             attempt=attempt,
             ranks=ranks,
-            rank_threads=threads,
+            rank_threads=self._experiment.threads_per_rank,
             rank_cpus=cores,
             tasks=tasks,
             cpus_per_task=cpus,
-            nodes=site.nodes(tasks, cpus, gpu),
+            nodes=queue.nodes(tasks, cpus, gpu),
             gpu=gpu,
             mem_mb_per_cpu=-(-memory // cores),
-            runtime=max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt)),
+            runtime=int(min(runtime, queue.limit("max_runtime"))),
         )
-        runtime = site.allowed_runtime(plan.runtime, self._with_threads(plan.resources))
-        return replace(plan, runtime=runtime)
 
     def _serial(self, seconds: float, parts_mb: float, attempt: int, used: int = 1) -> Demand:
         """Return the demand of a job that cannot resume: a queue cuts what attempts add to its time."""
-        memory = limit_memory(parts_mb, attempt, self._site.memory_of(max(CORE_GROUPS)))
-        cores = self._site.rank_cores(used, memory)
+        work = (seconds, parts_mb, attempt, used)
+        return self._choose([self._plan_serial(queue, *work) for queue in self._site.queues])[1]
+
+    def _plan_serial(
+        self, queue: Queue, seconds: float, parts_mb: float, attempt: int, used: int
+    ) -> Plan:
+        most_cores = min(max(CORE_GROUPS), queue.cores_per_node)
+        memory = limit_memory(parts_mb, attempt, queue.memory_of(most_cores))
+        cores = queue.rank_cores(used, memory)
         shortest = SHORTEST_MINUTES["serial"]
         first, grown = (max(shortest, demands.minutes(seconds, n)) for n in (1, attempt))
-        plan = Demand(
+        return queue, Demand(
             attempt=attempt,
             ranks=0,
             rank_threads=used,
@@ -286,9 +320,8 @@ class Planner:
             cpus_per_task=cores,
             nodes=1,
             mem_mb_per_cpu=-(-memory // cores),
-            runtime=grown,
+            runtime=int(max(first, min(grown, queue.limit("max_runtime")))),
         )
-        return replace(plan, runtime=max(first, self._site.allowed_runtime(grown, plan.resources)))
 
 
 def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:

@@ -33,6 +33,8 @@ LIMITS = {
     "runtime": "max_runtime",
 }
 """A resource of a job and its limit in the file of partitions; time is named where all else fits."""
+PER_NODE = ("max_cpus_per_task", "max_threads", "max_tasks_per_node", "max_gpu")
+"""The limits that say what a node holds."""
 OFFERS = {"gpu_model": "available_gpu_models", "constraint": "available_constraints"}
 """What a job may name, and the list of what a queue has."""
 KNOWN = (*LIMITS.values(), "max_tasks_per_node", "supports_mpi", *OFFERS.values())
@@ -66,6 +68,41 @@ class Queue:
         """Return how many GPUs a job may ask for."""
         return int(self.limits.get("max_gpu", 0))
 
+    @property
+    def cores_per_node(self) -> float:
+        """Return the most cores that one task, hence one node, can give."""
+        return max(1, min(self.limit("max_cpus_per_task"), self.limit("max_threads")))
+
+    @property
+    def memory_per_core(self) -> float:
+        """Return the most memory that is given for a core, in MB."""
+        return max(1, self.limit("max_mem_mb_per_cpu"))
+
+    @property
+    def node(self) -> tuple[float, float, float]:
+        """Return what a node holds: cores, tasks and GPUs, those of the queue shared out among nodes."""
+        gpus = self.gpus / max(1, self.limit("max_nodes")) or math.inf
+        return self.cores_per_node, self.limit("max_tasks_per_node"), gpus
+
+    def memory_of(self, cores: float) -> float:
+        """Return the most memory of a job of one task with so many cores, in MB."""
+        return min(cores * self.memory_per_core, self.limit("max_mem_mb"))
+
+    def rank_cores(self, threads: int, memory_mb: float) -> int:
+        """Return the cores of a rank: its threads, and as many as its memory needs.
+
+        More memory than a core has is found with 2 or 4 cores of the node (core groups).
+        """
+        least = next((n for n in CORE_GROUPS if n * self.memory_per_core >= memory_mb), None)
+        return max(threads, least or math.ceil(memory_mb / self.memory_per_core))
+
+    def nodes(self, tasks: int, cpus_per_task: int, gpus: int = 0) -> int:
+        """Return the fewest nodes that hold a job's tasks and give it its GPUs."""
+        cores, most_tasks, most_gpus = self.node
+        each = min(cores / cpus_per_task, most_tasks)
+        for_tasks = 1 if math.isinf(each) else math.ceil(tasks / max(1, math.floor(each)))
+        return max(for_tasks, math.ceil(gpus / most_gpus))
+
     def excess(self, demand: Mapping[str, Any], *, but_for: str = "") -> str | None:
         """Return the first limit that a job's resources exceed, as a phrase, or None."""
         if demand.get("mpi") and not self.limits.get("supports_mpi", True):
@@ -80,7 +117,17 @@ class Queue:
             if isinstance(asked, int | float) and asked > self.limit(name):
                 unit = f" {UNITS[resource]}" if resource in UNITS else ""
                 return f"gives at most {name} = {self.limit(name):.9g}{unit}, asked {asked:.9g}"
-        return None
+        return self._shortage(demand)
+
+    def _shortage(self, demand: Mapping[str, Any]) -> str | None:
+        """Return, as a phrase, that a job's tasks need more nodes than it asks for, or None."""
+        tasks, cpus = demand.get("tasks", 1), demand.get("cpus_per_task", 1)
+        needed = self.nodes(tasks, cpus, demand.get("gpu") or 0)
+        asked = demand.get("nodes", needed)
+        if needed <= asked:
+            return None
+        given = [f"{name} = {self.limits[name]}" for name in PER_NODE if name in self.limits]
+        return f"needs {needed} nodes for it ({', '.join(given)}), asked {asked}"
 
 
 def count_cores(demand: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +151,11 @@ class Site:
         """Return whether there are queues."""
         return bool(self._queues)
 
+    @property
+    def queues(self) -> Sequence[Queue]:
+        """Return the queues, in the order of the file; one without limits where there is none."""
+        return tuple(self._queues.values()) or (Queue(""),)
+
     def for_ranks(self) -> "Site":
         """Return the site with those queues only that take ranks: with GPUs where there are any."""
         chosen = {
@@ -114,53 +166,14 @@ class Site:
         return Site(chosen or self._queues, self._source)
 
     @property
-    def gpus_per_node(self) -> float:
-        """Return the GPUs of a node: those of a queue shared out among its nodes."""
-        counts = [queue.gpus / queue.limit("max_nodes") for queue in self._queues.values()]
-        return max((count for count in counts if count), default=math.inf)
-
-    @property
-    def cores_per_node(self) -> float:
-        """Return the most cores that one task, hence one node, can give."""
-        return min(self._most("max_cpus_per_task"), self._most("max_threads"))
-
-    @property
-    def memory_per_core(self) -> float:
-        """Return the most memory that is given for a core, in MB."""
-        return self._most("max_mem_mb_per_cpu")
-
-    def memory_of(self, cores: float) -> float:
-        """Return the most memory of a job of one task with so many cores, in MB."""
-        return min(cores * self.memory_per_core, self._most("max_mem_mb"))
-
-    @property
     def has_gpus(self) -> bool:
         """Return whether some queue has GPUs."""
         return any(queue.gpus for queue in self._queues.values())
 
-    def _most(self, name: str) -> float:
-        return max((queue.limit(name) for queue in self._queues.values()), default=math.inf)
-
-    def rank_cores(self, threads: int, memory_mb: float) -> int:
-        """Return the cores of a rank: its threads, and as many as its memory needs.
-
-        More memory than a core has is found with 2 or 4 cores of the node (core groups).
-        """
-        least = next((n for n in CORE_GROUPS if n * self.memory_per_core >= memory_mb), None)
-        return max(threads, least or math.ceil(memory_mb / self.memory_per_core))
-
-    def nodes(self, tasks: int, cpus_per_task: int, gpus: int = 0) -> int:
-        """Return the fewest nodes that hold a job's tasks and give it its GPUs."""
-        each = min(self.cores_per_node / cpus_per_task, self._most("max_tasks_per_node"))
-        for_tasks = 1 if math.isinf(each) else math.ceil(tasks / max(1, math.floor(each)))
-        return max(for_tasks, math.ceil(gpus / self.gpus_per_node))
-
-    def allowed_runtime(self, minutes: int, demand: Mapping[str, Any]) -> int:
-        """Return `minutes`, or the longest that a queue gives to a job that asks for `demand`."""
-        queues = self._queues.values()
-        fitting = [queue for queue in queues if not queue.excess(demand, but_for="runtime")]
-        longest = max((queue.limit("max_runtime") for queue in fitting), default=math.inf)
-        return int(min(minutes, longest))
+    @property
+    def is_mixed(self) -> bool:
+        """Return whether nodes of queues differ, so that not every queue holds what it would take."""
+        return len({queue.node for queue in self._queues.values()}) > 1
 
     def refusal(self, demand: Mapping[str, Any], *, but_for: str = "") -> str | None:
         """Return why no queue, or not the one that is named, takes a job; None if one does.
