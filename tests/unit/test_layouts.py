@@ -12,7 +12,13 @@ from mct.base.settings import DatasetSettings, NoiseSettings, load_schema, parse
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits
-from mct.data.layouts.registry import LAYOUTS, open_layout, used_settings
+from mct.data.layouts.registry import (
+    ALWAYS_PASSED,
+    LAYOUTS,
+    layout_keys,
+    open_layout,
+    used_settings,
+)
 from mct.data.pictures import decode
 
 
@@ -122,6 +128,13 @@ def test_every_layout_uses_known_keys(name):
     assert set(LAYOUTS[name].keys) <= known
 
 
+def test_every_key_is_used_by_a_layout_and_its_default_is_the_schemas():
+    defaults = resolve({})["dataset"]
+    used_by_some = {key for name in LAYOUTS for key in layout_keys(name)}
+    assert {field.name for field in dataclasses.fields(DatasetSettings)} == used_by_some
+    assert {key: defaults[key] for key in ALWAYS_PASSED} == ALWAYS_PASSED
+
+
 def used(**changes: object) -> dict:
     return used_settings(resolve({"dataset": changes})["dataset"])
 
@@ -141,6 +154,24 @@ def test_settings_of_other_layouts_are_not_passed_on():
         ({"layout": "digits", "subset": "mini"}, "dataset.subset: layout digits does not use this"),
         ({"layout": "animal10n", "archives": True}, "dataset.archives: layout animal10n does not"),
         ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
+        (
+            {"root": "/data"},
+            r"root: layout digits does .* in dataset\.layout \(clothing1m, .*table\)",
+        ),
+        ({"measuring_labels": "builtin"}, "dataset.measuring_labels: layout digits does not use"),
+        (
+            {"layout": "clothing1m", "synthetic_noise_rate": 0.7},
+            r"dataset\.synthetic_noise_rate: layout clothing1m does not .* \(digits\)",
+        ),
+        ({"layout": "table", "synthetic_clean_fraction": 0.5}, "clean_fraction: layout table does"),
+        (
+            {"synthetic_noise": {"rate": 0.3}},
+            r"noise\.rate: kind none .* in dataset\.synthetic_noise",
+        ),
+        (
+            {"synthetic_noise": {"matrix": "T.csv"}},
+            "dataset.synthetic_noise.matrix: kind none does",
+        ),
     ],
 )
 def test_settings_that_a_layout_does_not_use_are_refused(changes, message):

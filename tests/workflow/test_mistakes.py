@@ -36,6 +36,11 @@ def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, 
     assert_refused(run, expected)
 
 
+def test_a_root_without_a_layout_is_refused(snakemake: Run):
+    run = snakemake("-n", "--cores", 2, "--config", "dataset={root: /nowhere/at/all}")
+    assert_refused(run, "dataset.root: layout digits does not use this key; leave it out, or name")
+
+
 @pytest.mark.parametrize(
     ("methods", "expected"),
     [

@@ -184,8 +184,9 @@ TREES: dict[str, Callable[..., Path]] = {
 
 def write_tree_of(config: Path, root: Path) -> str:
     """Write a small tree of a configuration's layout; return the setting that points there."""
-    layout = yaml.safe_load(config.read_text()).get("dataset", {}).get("layout")
-    if layout in TREES:
-        TREES[layout](root)
+    layout = yaml.safe_load(config.read_text()).get("dataset", {}).get("layout", "digits")
+    if layout not in TREES:
+        return f"dataset={{layout: {layout}}}"
+    TREES[layout](root)
     tested = f", test_root: {root}/food-101" if layout == "food101n" else ""
     return f"dataset={{root: {root}{tested}}}"

@@ -20,7 +20,7 @@ FULL_SCALE = 16
 class Digits:
     """The quick start's data set; it needs no files."""
 
-    keys: tuple[str, ...] = ()
+    keys = ("synthetic_noise_rate", "synthetic_clean_fraction")
     counts_confusion = counts_rate = True
 
     def __init__(self, settings: DatasetSettings) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, parse, pick
+from mct.base.settings import DatasetSettings, NoiseSettings, parse, pick
 from mct.data.layouts.animal10n import Animal10N
-from mct.data.layouts.base import Layout
+from mct.data.layouts.base import Layout, StoredLayout
 from mct.data.layouts.cifar_n import CifarN
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits
@@ -26,8 +26,17 @@ LAYOUTS: dict[str, Any] = {
     "image_folder": ImageFolder,
     "table": Table,
 }
-COMMON_KEYS = ("synthetic_noise",)
-"""Keys with a default that every layout uses."""
+COMMON_KEYS = ("layout", "seed", "synthetic_noise")
+"""Keys that every layout uses."""
+FILE_KEYS = ("root", "measuring_labels")
+"""Keys that every layout of files uses."""
+ALWAYS_PASSED = {
+    "root": None,
+    "measuring_labels": None,
+    "synthetic_noise_rate": 0.4,
+    "synthetic_clean_fraction": 0.1,
+}
+"""Keys that are passed on even where they have their default, which is this."""
 
 
 def open_layout(settings: DatasetSettings) -> Layout:
@@ -46,14 +55,40 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UserError
-        A key that the layout does not use.
+        A key that the layout, or the kind of synthetic noise, does not use.
     """
     settings = pick(dataset, DatasetSettings)
-    used = (*COMMON_KEYS, *LAYOUTS[dataset["layout"]].keys)
     parsed = parse(DatasetSettings, settings)
     for field in dataclasses.fields(DatasetSettings):
-        if field.default == getattr(parsed, field.name):
-            del settings[field.name]
-        elif field.default is not dataclasses.MISSING and field.name not in used:
-            raise UserError(f"dataset.{field.name}: layout {parsed.layout} does not use this key")
+        name = field.name
+        if getattr(parsed, name) != ALWAYS_PASSED.get(name, field.default):
+            _check_used(name, parsed.layout)
+        elif name not in ALWAYS_PASSED:
+            del settings[name]
+    _check_noise(parsed.synthetic_noise)
     return settings
+
+
+def layout_keys(name: str) -> tuple[str, ...]:
+    """Return the keys of the section `dataset` that a layout uses."""
+    layout = LAYOUTS[name]
+    files = FILE_KEYS if issubclass(layout, StoredLayout) else ()
+    return (*COMMON_KEYS, *files, *layout.keys)
+
+
+def _check_used(key: str, layout: str) -> None:
+    if key not in layout_keys(layout):
+        others = ", ".join(name for name in LAYOUTS if key in layout_keys(name))
+        raise UserError(
+            f"dataset.{key}: layout {layout} does not use this key; leave it out, or name the "
+            f"layout that does in dataset.layout ({others})"
+        )
+
+
+def _check_noise(noise: NoiseSettings) -> None:
+    if noise.kind == "none" and noise != NoiseSettings():
+        key = "matrix" if noise.rate is None else "rate"
+        raise UserError(
+            f"dataset.synthetic_noise.{key}: kind none does not use this key; leave it out, or name "
+            "the kind of noise in dataset.synthetic_noise.kind"
+        )
