@@ -22,11 +22,10 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.base.methods import evaluation_settings
-from mct.base.settings import EvaluationSettings, parse
 from mct.data.imagesets import ImageSet, indexed_files, open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.prediction import Predictor
+from mct.results.predictions import trained_settings
 from mct.results.tables import spread, write_table
 from mct.stage.compute import choose_compute
 from mct.stage.entry import read_execution
@@ -49,10 +48,7 @@ def main() -> None:
     }
     confusion = read_confusion(options.results / f"noise/{name}.json")
     folders = sorted(options.results.glob(f"models/{name}/{options.method}/seed*_ranks*"))
-    runs = [
-        examine(folder, config, sets["noisy"], sets[config["split"]], confusion)
-        for folder in folders
-    ]
+    runs = [examine(folder, sets["noisy"], sets[config["split"]], confusion) for folder in folders]
     rows = [
         {
             "what": key,
@@ -70,11 +66,11 @@ CAPTION = """Measured: accuracy in %, mean and sample standard deviation over ru
 
 
 def examine(
-    folder: Path, config: dict, noisy: ImageSet, held_out: ImageSet, confusion: NDArray
+    folder: Path, noisy: ImageSet, held_out: ImageSet, confusion: NDArray
 ) -> dict[str, float]:
     """Return the accuracies of a run by name, in %."""
-    tested, labels = predictions(folder, config, held_out)
-    trained, _ = predictions(folder, config, noisy)
+    tested, labels = predictions(folder, held_out)
+    trained, _ = predictions(folder, noisy)
     kept = ~noisy.in_clean & (noisy.true >= 0)
     pair, observed, true = trained.mean(axis=0)[kept], noisy.observed[kept], noisy.true[kept]
     found = {
@@ -91,14 +87,14 @@ def examine(
     return found
 
 
-def predictions(folder: Path, config: dict, image_set: ImageSet) -> tuple[NDArray, NDArray]:
+def predictions(folder: Path, image_set: ImageSet) -> tuple[NDArray, NDArray]:
     """Return Ma's and Mp's probabilities, shape (2, n, K), and the set's labels."""
-    settings = parse(EvaluationSettings, evaluation_settings(config))
+    files = [folder / f"{role}.safetensors" for role in ("auxiliary", "primary")]
+    settings = trained_settings(files)
     execution = read_execution(folder.parents[3] / "config.yaml")
     compute = choose_compute(settings.model.precision, execution)
     logits = []
-    for role in ("auxiliary", "primary"):
-        weights = folder / f"{role}.safetensors"
+    for weights in files:
         predictor = Predictor(weights, settings, image_set.classes, compute, execution)
         own, labels = predictor.predict(image_set)
         logits.append(own)

@@ -9,6 +9,9 @@ import pytest
 from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
+from mct.base.methods import evaluation_settings
+from mct.base.settings import resolve
+
 SCRIPTS = PROJECT / "workflow/scripts"
 
 
@@ -139,18 +142,20 @@ def test_a_world_of_another_size_is_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "classes", "message"),
+    ("classes", "weights", "message"),
     [
-        ("nothing.yaml", "classes.txt", "nothing.yaml: cannot be read as a configuration"),
-        ("classes.txt", "classes.txt", "classes.txt: expected a configuration"),
-        ("tiny.yaml", "nothing.txt", "nothing.txt: cannot be read as a list"),
-        ("tiny.yaml", "classes.txt", "no.safetensors: cannot be read as weights"),
+        ("nothing.txt", "one/no.safetensors", "nothing.txt: cannot be read as a list"),
+        ("classes.txt", "no.safetensors", "record.json: no such file; weights need the record"),
+        ("classes.txt", "one/no.safetensors", "one/no.safetensors: cannot be read as weights"),
     ],
 )
-def test_a_wrong_file_for_predictions_ends_in_a_line(project, config, classes, message):
+def test_a_wrong_file_for_predictions_ends_in_a_line(project, classes, weights, message):
     (project / "classes.txt").write_text("cat\ndog\n")
-    program = "workflow/scripts/predict_pictures.py", "--config", config, "--classes", classes
-    files = "--weights", "no.safetensors", "--pictures", "data", "--output", "found.tsv"
+    (project / "one").mkdir(exist_ok=True)
+    settings = json.dumps({"settings": evaluation_settings(resolve({}))})
+    (project / "one/record.json").write_text(settings)
+    program = "workflow/scripts/predict_pictures.py", "--classes", classes
+    files = "--weights", weights, "--pictures", "data", "--output", "found.tsv"
     run = run_snakemake(project, program=(*program, *files))
     assert run.returncode == 2
     assert run.stderr.startswith(f"error: {message}"), run.stderr

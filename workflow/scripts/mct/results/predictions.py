@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from mct.base.errors import BrokenPictureError, UserError
-from mct.base.files import replacing
+from mct.base.files import read_json, replacing
+from mct.base.settings import EvaluationSettings, parse, pick
 from mct.data.images import fit
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
@@ -24,6 +25,35 @@ class Prediction(NamedTuple):
     label: str
     probability: str
     problem: str
+
+
+def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
+    """Return how models see pictures: as the records beside their weights say they were trained.
+
+    Raises
+    ------
+    UserError
+        Weights without a record, or weights that were trained in another way than the first.
+    """
+    first, *others = map(_recorded_settings, weights)
+    for path, settings in zip(weights[1:], others, strict=True):
+        if settings != first:
+            raise UserError(
+                f"{path}: trained with other settings of images or model than {weights[0]}; "
+                "a mean prediction needs the same"
+            )
+    return first
+
+
+def _recorded_settings(weights: Path) -> EvaluationSettings:
+    record = weights.with_name("record.json")
+    if not record.is_file():
+        raise UserError(
+            f"{record}: no such file; weights need the record that their training wrote beside them"
+        )
+    return parse(
+        EvaluationSettings, pick(read_json(record, "settings")["settings"], EvaluationSettings)
+    )
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:

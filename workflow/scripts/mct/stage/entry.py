@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from mct.base.errors import StageInterruptedError, UserError
-from mct.base.settings import ExecutionSettings, parse, resolve
+from mct.base.settings import ExecutionSettings, parse
 from mct.stage.attempts import Attempts
 
 T = TypeVar("T")
@@ -47,11 +47,6 @@ def options(description: str | None, **arguments: type) -> argparse.Namespace:
 def read_settings(cls: type[T], text: str) -> T:
     """Return a settings dataclass from the JSON text that a rule passes."""
     return parse(cls, json.loads(text))
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the complete configuration of a file of one; UserError if it is none."""
-    return resolve(read_keys(path))
 
 
 def read_keys(path: Path) -> dict[str, Any]:
