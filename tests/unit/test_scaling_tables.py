@@ -81,7 +81,31 @@ def test_published_rows_keep_their_source_and_have_their_own_efficiency():
     sunway = {row["ranks"]: row for row in published if "Sunway" in row["system"]}
     assert sunway["512"]["efficiency_percent"] == "63.5"
     gpu = next(row for row in published if "Titan" in row["system"])
-    assert (gpu["hours"], gpu["efficiency_percent"]) == ("150", "100.0")
+    assert (gpu["hours"], gpu["efficiency_percent"]) == ("150", "")
+
+
+def test_ranks_that_were_measured_and_projected_have_two_efficiencies():
+    """1,000 pictures in batches of 20, or 40: 9 x 50 and 9 x 25 steps; 900 of 3.6 s with 2 ranks."""
+    rows = scaling_rows(MEASURED, TASK, [4, 8], read_published_scaling(PUBLISHED))
+    weak = [row for row in rows if (row["scaling"], row["system"]) == ("weak", "this machine")]
+    measured, projected = (
+        {row["ranks"]: row for row in weak if row["kind"] == kind}
+        for kind in ("measured", "projected")
+    )
+    assert [measured[n]["efficiency_percent"] for n in "248"] == ["100.0", "97.3", "40.0"]
+    for ranks, row in projected.items():
+        efficiency = 100 * 0.9 * 2 / (float(row["hours"]) * int(ranks))
+        assert float(row["efficiency_percent"]) == pytest.approx(efficiency, abs=0.06)
+    assert float(projected["8"]["efficiency_percent"]) > 95
+
+
+def test_the_figure_marks_oversubscribed_ranks_that_are_projected_too():
+    rows = scaling_rows(MEASURED, TASK, [4, 8], read_published_scaling(PUBLISHED))
+    axis = DRAWINGS["scaling"](rows).axes[1]
+    assert {"4", "8*", "32"} <= {label.get_text() for label in axis.get_xticklabels()}
+    lines = {line.get_label(): line for line in axis.get_lines()}
+    assert list(lines["this machine, weak, measured"].get_ydata()) == [100.0, 97.3, 40.0]
+    assert not len(lines["Titan X (one GPU), published"].get_ydata())
 
 
 def test_messages_are_sorted_and_have_their_spread():

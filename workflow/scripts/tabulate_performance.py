@@ -19,8 +19,9 @@ CAPTIONS = {
 fitted to the rows that were measured with no more ranks than cores.""",
     "scaling": """Weak: a rank keeps its batch, and steps get fewer; strong: the global batch stays.
 Projected: the step of the fewest measured ranks, with the messages of more ranks over links like those
-measured here, nothing hidden. Published: times of the named source on its machine. Steps are those of a
-calibrated pair on random pictures, reading not included.""",
+measured here, nothing hidden. Published: times of the named source on its machine; their efficiency was
+computed from them here. Efficiency is against the fewest ranks of the same scaling and system, where it
+has several rows. Steps are those of a calibrated pair on random pictures, reading not included.""",
 }
 
 

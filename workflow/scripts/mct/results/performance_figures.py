@@ -72,12 +72,12 @@ def draw_scaling(rows: Sequence[Row]) -> Figure:
         own = list(part)
         label = f"{system}, {kind}" if kind == "published" else f"{system}, {scaling}, {kind}"
         for axis, column in zip(axes, ("hours", "efficiency_percent"), strict=True):
-            _plot(axis, own, column, LINES[kind], label)
+            _plot(axis, [row for row in own if row[column]], column, LINES[kind], label)
     axes[0].set(title="Time of a training", ylabel="hours", xscale="log", yscale="log")
     axes[1].set(title="Efficiency against the fewest ranks", ylabel="percent", xscale="log")
     axes[1].set_ylim(0, 110)
     for axis in axes:
-        axis.set_xlabel("MPI ranks (* more than cores)")
+        axis.set_xlabel("MPI ranks (* more than cores where measured)")
         _set_ranks(axis, rows)
     axes[0].legend(frameon=False, fontsize=7)
     return figure
@@ -93,8 +93,12 @@ def _plot(axis: Axes, rows: Sequence[Row], column: str, line: str, label: str) -
 
 
 def _set_ranks(axis: Axes, rows: Sequence[Row]) -> None:
-    marks = {int(row["ranks"]): f"{row['ranks']}{_mark(row)}" for row in rows}
-    axis.set_xticks(list(marks), list(marks.values()), fontsize=8)
+    marks: dict[int, str] = {}
+    for row in rows:
+        ranks = int(row["ranks"])
+        marks[ranks] = marks.get(ranks) or _mark(row)
+    names = [f"{ranks}{mark}" for ranks, mark in marks.items()]
+    axis.set_xticks(list(marks), names, fontsize=8)
     axis.minorticks_off()
 
 

@@ -7,7 +7,7 @@ every row of a table says which it is.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,10 @@ def project_step(
     return compute_seconds + (averaging if pairs > 1 else 0.0) + gathering
 
 
-def efficiencies(hours: Mapping[int, float]) -> dict[int, float]:
-    """Return speed-up over the fewest ranks divided by their ratio, for each number of ranks."""
-    fewest = min(hours)
-    return {ranks: hours[fewest] * fewest / (value * ranks) for ranks, value in hours.items()}
+def efficiencies(times: Sequence[tuple[int, float]]) -> list[float]:
+    """Return, for each ranks and hours, the speed-up over the fewest ranks divided by their ratio.
+
+    Of several times for the fewest ranks the first counts.
+    """
+    fewest, hours = min(times, key=lambda time: time[0])
+    return [hours * fewest / (own * ranks) for ranks, own in times]

@@ -113,7 +113,7 @@ def scaling_rows(
     """Return the time of a whole training over ranks (Table 1, Figure 5).
 
     Weak: each rank keeps its batch, so steps get fewer; strong: the global batch stays. Projections
-    go on from the fewest ranks that were measured, weakly.
+    go on from the fewest ranks that were measured, weakly, also to ranks that were measured.
     """
     weak, strong = (_measured_rows(measured, task, name) for name in ("weak", "strong"))
     return [
@@ -175,9 +175,11 @@ def _scaling_row(
 
 
 def _with_efficiency(rows: list[Row]) -> list[Row]:
-    found = efficiencies({int(row["ranks"]): float(row["hours"]) for row in rows})
-    for row in rows:
-        row["efficiency_percent"] = f"{100 * found[int(row['ranks'])]:.1f}"
+    """Return rows of one scaling of one system with their efficiency; a row alone has none."""
+    if len(rows) > 1:
+        found = efficiencies([(int(row["ranks"]), float(row["hours"])) for row in rows])
+        for row, efficiency in zip(rows, found, strict=True):
+            row["efficiency_percent"] = f"{100 * efficiency:.1f}"
     return rows
 
 
