@@ -210,6 +210,17 @@ def test_digits_depend_on_the_seed_alone():
     assert one != other
 
 
+def test_another_matrix_of_noise_is_another_source_of_the_digits(tmp_path):
+    path = tmp_path / "T.csv"
+    layout = digits(synthetic_noise=NoiseSettings(kind="asymmetric", matrix=str(path)))
+    digests = set()
+    for rows in (np.eye(10), np.roll(np.eye(10), 1, axis=1)):
+        np.savetxt(path, rows, delimiter=",")
+        digests.add(source_digest(layout))
+    assert len(digests) == 2
+    assert digits().source_files() == []
+
+
 def test_digits_are_read_as_they_ship():
     from sklearn.datasets import load_digits
 

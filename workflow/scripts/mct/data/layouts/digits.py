@@ -34,8 +34,9 @@ class Digits:
         return bunch.images, bunch.target
 
     def source_files(self) -> list[Path]:
-        """Return no files: the pictures ship with scikit-learn."""
-        return []
+        """Return the matrix of synthetic noise, if one is named; pictures ship with scikit-learn."""
+        matrix = self._settings.synthetic_noise.matrix
+        return [Path(matrix)] if matrix else []
 
     def listed_names(self) -> list[str]:
         """Return no names: there are no files."""
