@@ -179,6 +179,26 @@ def test_performance_is_measured_and_drawn(copied: Path):
         expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
         assert kinds == expected
         assert (results / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")
+    check_reruns_of_measurements(copied, options)
+
+
+def check_reruns_of_measurements(project: Path, options: tuple) -> None:
+    """Check that what was measured is measured again where it would run otherwise, nothing else."""
+    record = json.loads(Path(project, "results/tiny/performance/prefetch/ranks2.json").read_text())
+    assert record["execution"]["prefetch_batches"] == 2
+    tables, both = {"tabulate_performance"}, {"measure_scaling", "measure_prefetch"}
+    for execution, expected in {
+        "allreduce: ring": tables | both,
+        "threads_per_rank: 2": tables | both,
+        "prefetch_batches: 3": tables | {"measure_prefetch"},
+        "stall_minutes: 5, checkpoint_minutes: 1": set(),
+    }.items():
+        plan = run_snakemake(
+            project, "all", "performance", "-n", *options, f"execution={{{execution}}}"
+        )
+        assert plan.returncode == 0, plan.stderr
+        rules = set(re.findall(r"^(?:local)?rule (\w+):", plan.stdout + plan.stderr, re.M))
+        assert rules - {"all", "performance"} == expected, execution
 
 
 def test_suspects_are_listed_and_shown(copied: Path):

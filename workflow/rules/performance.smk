@@ -22,7 +22,7 @@ rule measure_scaling:
     resources:
         **ranks(lambda wildcards, attempt: PLANNER.rehearse(wildcards.ranks, attempt)),
     params:
-        execution=EXECUTION,
+        execution=EXPERIMENT.step_execution(),
         settings=EXPERIMENT.scaling_settings(),
     shell:
         f"{START_RANKS} workflow/scripts/measure_scaling.py --ranks {{resources.ranks}}"
@@ -45,7 +45,7 @@ rule measure_prefetch:
     resources:
         **ranks(lambda wildcards, attempt: PLANNER.rehearse_reading(wildcards.ranks, attempt)),
     params:
-        execution=EXECUTION,
+        execution=EXPERIMENT.reading_execution(),
         settings=EXPERIMENT.training_settings("pretrain_primary", EXPERIMENT.config["seeds"][0]),
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:

@@ -14,7 +14,8 @@ One YAML file, checked against `workflow/schemas/config.schema.yaml`; what is le
 default. `config.yaml` is the quick start and lies under every other file given with `--configfile`.
 Single keys can be given on the command line: `--config 'calibration={temperature: 3}'`.
 
-A change of a key reruns the stages that use it. Keys of `execution` rerun nothing.
+A change of a key reruns the stages that use it. Keys of `execution` rerun nothing but measurements of
+performance.
 
 (Made by `python workflow/scripts/describe_config.py --output config/README.md`.)
 

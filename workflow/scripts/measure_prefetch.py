@@ -1,8 +1,9 @@
 """Time mini-batches of a training with and without prefetch, on some MPI ranks."""
 
+import json
 from pathlib import Path
 
-from mct.base.settings import TrainingSettings
+from mct.base.settings import ExecutionSettings, TrainingSettings
 from mct.data.imagesets import indexed_files, open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
@@ -16,12 +17,12 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, ranks=int, settings=str, execution=Path, noisy=Path, steps=int, output=Path
+        __doc__, ranks=int, settings=str, execution=str, noisy=Path, steps=int, output=Path
     )
     comm = world()
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
-    execution = entry.read_execution(arguments.execution)
+    execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
@@ -40,6 +41,7 @@ def main() -> None:
     if comm.rank == 0:
         facts = {"ranks": comm.size, "cores": cores, "depths": times}
         facts |= {"batch_size": batch_size, "samples": len(image_set), "settings": settings}
+        facts |= {"execution": json.loads(arguments.execution)}
         facts |= {"hardware": hardware(compute), "versions": versions()}
         write_record(arguments.output, facts)
 

@@ -1,8 +1,9 @@
 """Time steps of calibration, sums of gradients and gatherings of confidences on some MPI ranks."""
 
+import json
 from pathlib import Path
 
-from mct.base.settings import ScalingSettings
+from mct.base.settings import ExecutionSettings, ScalingSettings
 from mct.base.sizes import check_input_size
 from mct.parallel.comm import check_world_size, count_cores, split_world, world
 from mct.results.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
@@ -12,13 +13,13 @@ from mct.stage.record import write_record
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, ranks=int, settings=str, execution=Path, output=Path)
+    arguments = entry.options(__doc__, ranks=int, settings=str, execution=str, output=Path)
     comm = world()
     check_world_size(comm, arguments.ranks)
     topology = split_world(comm)
     settings = entry.read_settings(ScalingSettings, arguments.settings)
     check_input_size(settings.model, settings.size, "scaling.size")
-    execution = entry.read_execution(arguments.execution)
+    execution = entry.read_settings(ExecutionSettings, arguments.execution)
     batches = {
         "weak": settings.samples_per_rank * topology.pairs,
         "strong": max(settings.fixed_batch, topology.pairs),
@@ -27,6 +28,7 @@ def main() -> None:
         "ranks": comm.size,
         "cores": count_cores(comm),
         "settings": settings,
+        "execution": json.loads(arguments.execution),
         "batches": batches,
         "steps": {
             name: time_steps(topology, settings, execution, size) for name, size in batches.items()

@@ -30,6 +30,10 @@ from mct.workflow.preemption import follow_preemption
 
 SCRIPTS = Path(__file__).parents[2]
 SECONDS_TO_CANCEL = 90.0
+STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
+"""Keys of `execution` that the time of a step depends on."""
+READING_EXECUTION = ("prefetch_batches", "loader_threads")
+"""Those that the time of reading depends on beside them."""
 
 
 class Experiment:
@@ -196,6 +200,17 @@ class Experiment:
         """Return the settings of what is rehearsed on several numbers of ranks."""
         precision = {"precision": self.config["model"]["precision"]}
         return _json(pick({**self.config["scaling"], **precision}, ScalingSettings))
+
+    def step_execution(self) -> str:
+        """Return how the steps run that scaling measures."""
+        return self._execution(STEP_EXECUTION)
+
+    def reading_execution(self) -> str:
+        """Return how the mini-batches run that prefetch is measured on."""
+        return self._execution(STEP_EXECUTION + READING_EXECUTION)
+
+    def _execution(self, names: tuple[str, ...]) -> str:
+        return _json({name: self.config["execution"][name] for name in names})
 
     def projection_settings(self) -> str:
         """Return what the table of scaling asks of the measurements."""
