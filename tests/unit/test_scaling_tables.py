@@ -3,6 +3,7 @@
 import pytest
 from projects import PROJECT
 
+from mct.results.performance_captions import CAPTIONS, caption, machines
 from mct.results.performance_figures import DRAWINGS
 from mct.results.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
 from mct.results.scaling_tables import (
@@ -150,3 +151,38 @@ def test_every_table_has_its_figure():
     }
     lines = {kind: len(DRAWINGS[kind](part).axes) for kind, part in rows.items()}
     assert lines == {"prefetch": 1, "communication": 2, "scaling": 2}
+
+
+def on_machine(ranks: int, cores: int, processor: str = "EPYC", gpu: str = "") -> dict:
+    """Return the parts of measurements that captions name."""
+    hardware = {"processor": processor, "gpu": gpu, "precision": "float32"}
+    settings = {"model": "alexnet", "size": 224, "classes": 14}
+    return {"ranks": ranks, "cores": cores, "hardware": hardware, "settings": settings}
+
+
+def test_a_caption_names_the_machine_of_each_number_of_ranks():
+    same = [on_machine(4, 2), on_machine(2, 2)]
+    assert machines(same) == "EPYC, 2 cores in all, float32"
+    found = [
+        on_machine(2, 2),
+        on_machine(8, 4),
+        on_machine(4, 4),
+        on_machine(16, 4, "Xeon", "H100"),
+    ]
+    assert machines(found) == (
+        "EPYC, 2 cores in all, float32 (2 ranks); EPYC, 4 cores in all, float32 (4, 8 ranks); "
+        "H100, Xeon, 4 cores in all, float32 (16 ranks)"
+    )
+
+
+def test_a_caption_names_the_steps_and_the_task():
+    text = " ".join(
+        caption("scaling", [on_machine(2, 2)], {"pictures": 10**6, "epochs": 9}).split()
+    )
+    assert "a calibrated pair of alexnet on random pictures of 224 pixels in 14 classes" in text
+    assert "hours are those of 9 epochs of 1,000,000 pictures, but in published rows" in text
+    training = {"model": {"name": "small_cnn"}, "images": {"size": 8}}
+    found = {**on_machine(2, 2), "settings": training, "samples": 1117}
+    text = " ".join(caption("prefetch", [found], {}).split())
+    assert "pretraining small_cnn on 1,117 pictures of 8 pixels" in text
+    assert CAPTIONS.keys() == DRAWINGS.keys()

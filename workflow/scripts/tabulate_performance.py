@@ -7,22 +7,11 @@ import yaml
 from mct.base.files import read_json, write_json
 from mct.results import scaling_tables
 from mct.results.figures import save_figure
+from mct.results.performance_captions import caption
 from mct.results.performance_figures import DRAWINGS
 from mct.results.scaling import Task
 from mct.results.tables import Row, write_table
 from mct.stage import entry
-
-MEASURED = "Measured on {processor}, {cores} cores in all, {precision}; medians, lowest, highest. "
-CAPTIONS = {
-    "prefetch": "Exposed: what a step waits for its batch; hidden: what it waits less than without prefetch.",
-    "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
-fitted to the rows that were measured with no more ranks than cores.""",
-    "scaling": """Weak: a rank keeps its batch, and steps get fewer; strong: the global batch stays.
-Projected: the step of the fewest measured ranks, with the messages of more ranks over links like those
-measured here, nothing hidden. Published: times of the named source on its machine; their efficiency was
-computed from them here. Efficiency is against the fewest ranks of the same scaling and system, where it
-has several rows. Steps are those of a calibrated pair on random pictures, reading not included.""",
-}
 
 
 def main() -> None:
@@ -33,9 +22,7 @@ def main() -> None:
     found = [read_json(path, "ranks", "hardware") for path in arguments.measurements]
     measured = {part["ranks"]: part for part in found}
     rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)
-    hardware = {**found[0]["hardware"], "cores": found[0]["cores"]}
-    caption = MEASURED.format(**hardware) + CAPTIONS[arguments.kind]
-    write_table(rows, arguments.output, caption)
+    write_table(rows, arguments.output, caption(arguments.kind, found, config["scaling"]))
     write_json(
         arguments.output.with_suffix(".json"), {"configuration": config, "measurements": found}
     )
