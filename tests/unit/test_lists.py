@@ -36,7 +36,7 @@ def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path):
     }
     workflow = Experiment(config)
     workflow.check_paths()
-    workflow.begin([], False, tmp_path / "log", on_cluster=False)
+    workflow.begin([], tmp_path / "log", on_cluster=False)
     for path in root.rglob("*.txt"):
         path.unlink()
     job = Experiment(config, in_job=True)

@@ -26,18 +26,34 @@ except UserError as error:
 
 def begin(logs):
     """Check jobs against queues and claim the results before the first job, or end with code 2."""
-    settings = workflow.dag_settings
-    forced = [str(name) for name in settings.forcerun]
-    if settings.forcetargets:
-        forced += [str(name) for name in settings.targets]
     try:
         EXPERIMENT.check_rules({job.name for job in workflow.dag.needrun_jobs()})
         for refusal in refusals():
             raise UserError(refusal)
-        EXPERIMENT.begin(forced, settings.forceall, log_of(logs), on_cluster=SITE.is_cluster)
+        EXPERIMENT.begin(forced_checkpoints(), log_of(logs), on_cluster=SITE.is_cluster)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def forced_checkpoints():
+    """Return the folders of checkpoints of trainings that a flag (-f, -F, --forcerun) makes run."""
+    jobs = [] if workflow.touch else filter(is_forced, workflow.dag.needrun_jobs())
+    return [job.params.checkpoints for job in jobs if "checkpoints" in job.params.keys()]
+
+
+def is_forced(job):
+    """Return whether a flag names a job's rule, or a file that it makes.
+
+    Snakemake's own reason `forced` is also that of results that --rerun-incomplete makes again.
+    """
+    settings = workflow.dag_settings
+    named = set(settings.forcerun)
+    if settings.forcetargets:
+        named.update(settings.targets, settings.until)
+    files = {os.path.relpath(name) for name in named}
+    made = {os.path.relpath(file) for file in job.output}
+    return job.rule in workflow.dag.forcerules or not files.isdisjoint(made)
 
 
 def refusals():

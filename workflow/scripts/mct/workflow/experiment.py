@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -45,13 +45,10 @@ class Experiment:
         self.folder = f"{self.config['results']}/{self.config['experiment']}"
         self.dataset = self.config["dataset"]["name"]
 
-    def begin(
-        self, forced: Collection[str], everything: bool, workflow_log: Path, *, on_cluster: bool
-    ) -> None:
+    def begin(self, forced: Iterable[str], workflow_log: Path, *, on_cluster: bool) -> None:
         """Claim the results folder for this process and write the resolved configuration into it.
 
-        Checkpoints of stages that are `forced` (names of rules or files), or of all, are removed,
-        so that those start afresh.
+        The folders of checkpoints of `forced` trainings are removed, so that those start afresh.
 
         Raises
         ------
@@ -69,9 +66,8 @@ class Experiment:
             self._lists.remember(folder, self.catalogue_settings())
         except OSError as error:
             raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
-        for stage in folder.glob("checkpoints/*/*"):
-            if everything or is_forced(stage.name, forced):
-                shutil.rmtree(stage)
+        for checkpoints in filter(os.path.isdir, forced):
+            shutil.rmtree(checkpoints)
 
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set.
@@ -378,15 +374,6 @@ def claim(lock: IO[str], folder: Path) -> None:
     lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
     lock.flush()
     os.fsync(lock.fileno())
-
-
-def is_forced(method: str, forced: Collection[str]) -> bool:
-    """Return whether the training of a method is among rules and files that are forced to run."""
-    if method in methods.PRETRAINING:
-        rule = method
-    else:
-        rule = "calibrate_pair" if method in methods.CALIBRATED else "train_baseline"
-    return rule in forced or any(f"/{method}/" in name for name in forced)
 
 
 def _json(data: Any) -> str:
