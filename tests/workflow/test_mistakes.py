@@ -64,6 +64,41 @@ def test_a_rate_that_nothing_can_count_is_refused(snakemake: Run, tmp_path):
     assert_refused(run, "dataset.noise_rate: `counted` needs clean pictures whose observed label")
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "catalogue/other.tsv",
+        "models/other/mct_paper/seed0_ranks2/primary.safetensors",
+        "models/tiny/mct_paper/seed0_ranks3/primary.safetensors",
+        "models/tiny/mct_paper/seed00_ranks2/primary.safetensors",
+        "shards/tiny/noisy/0002.h5",
+        "shards/tiny/clean/0001.h5",
+        "suspects/tiny/0002.h5",
+        "inspection/tiny/0001.tsv",
+        "performance/scaling/ranks3.json",
+        "figures/training_clean_noisy.svg",
+    ],
+)
+def test_a_result_of_another_name_has_no_rule(snakemake: Run, target: str):
+    run = snakemake("-n", f"results/tiny/{target}", "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "MissingRuleException" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "models/tiny/mct/seed12_ranks12/primary.safetensors",
+        "shards/tiny/noisy/0001.h5",
+        "shards/tiny/clean/0000.h5",
+        "performance/scaling/ranks6.json",
+    ],
+)
+def test_a_result_beside_those_of_the_table_has_a_rule(snakemake: Run, target: str):
+    run = snakemake("-n", f"results/tiny/{target}", "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stderr
+
+
 def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:
     assert run.returncode == 2, run.stderr
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]

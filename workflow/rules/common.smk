@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,10 +96,15 @@ def shard_files(set_name):
     return [result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names]
 
 
+def shard_numbers():
+    """Return the pattern of a shard's number: one of those that the set before it has."""
+    return "|".join(f"(?<={name}[/_])(?:{'|'.join(EXPERIMENT.shard_names(name))})" for name in SETS)
+
+
 def inspection():
     """Return the findings of all parts of the inspection."""
     folder = f"inspection/{EXPERIMENT.dataset}"
-    return [result(f"{folder}/{part:04d}.tsv") for part in EXPERIMENT.inspection_parts()]
+    return [result(f"{folder}/{name}.tsv") for name in EXPERIMENT.inspection_names()]
 
 
 def measurements(kind):
@@ -213,16 +219,16 @@ MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
 CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
+SETS = ("noisy", "clean", "validation", "test")
 CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
 
 
 wildcard_constraints:
-    dataset="[A-Za-z0-9_-]+",
+    dataset=re.escape(EXPERIMENT.dataset),
     method="[a-z_0-9]+",
-    seed="[0-9]+",
-    ranks="[0-9]+",
-    set="noisy|clean|validation|test",
+    seed="0|[1-9][0-9]*",
+    ranks="[2468]|[1-9][0-9]*[02468]",
+    set="|".join(SETS),
     split="validation|test",
-    shard="[0-9]+",
-    part="[0-9]+",
+    part="|".join(EXPERIMENT.inspection_names()),
     role="auxiliary|primary|pair",

@@ -15,7 +15,7 @@ rule inspect_pictures:
         **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
     params:
         dataset=EXPERIMENT.catalogue_settings(),
-        parts=len(EXPERIMENT.inspection_parts()),
+        parts=EXPERIMENT.config["inspection"]["parts"],
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
         f"{START} workflow/scripts/inspect_pictures.py"

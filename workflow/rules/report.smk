@@ -130,6 +130,8 @@ rule plot_training:
         svg=shown("figures/training_{method}.svg", "Training", "training"),
     log:
         result("logs/plot_training_{method}.log"),
+    wildcard_constraints:
+        method="|".join(CALIBRATED),
     conda:
         "../envs/mct.yaml"
     resources:
@@ -153,6 +155,8 @@ rule plot_selection:
         svg=shown("figures/selection_{method}.svg", "Training", "selection"),
     log:
         result("logs/plot_selection_{method}.log"),
+    wildcard_constraints:
+        method="|".join(CALIBRATED),
     conda:
         "../envs/mct.yaml"
     resources:

@@ -7,6 +7,8 @@ rule write_shard:
         result("shards/{dataset}/{set}/{shard}.h5"),
     log:
         f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
+    wildcard_constraints:
+        shard=shard_numbers(),
     conda:
         "../envs/mct.yaml"
     threads: EXPERIMENT.picture_threads

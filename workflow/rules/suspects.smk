@@ -20,6 +20,8 @@ rule judge_labels:
         result("suspects/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/judge_labels/{{shard}}.log",
+    wildcard_constraints:
+        shard="|".join(EXPERIMENT.shard_names("noisy")),
     conda:
         "../envs/mct.yaml"
     threads: EXPERIMENT.cores_per_rank

@@ -162,9 +162,9 @@ class Experiment:
         shards = {**self.config["shards"], "shards": self.config["shards"][set_name]}
         return _json(pick({**dataset, **images, **shards}, ShardSettings))
 
-    def inspection_parts(self) -> list[int]:
-        """Return the numbers of the parts in which pictures are inspected."""
-        return list(range(self.config["inspection"]["parts"]))
+    def inspection_names(self) -> list[str]:
+        """Return the names of the parts in which pictures are inspected."""
+        return [f"{part:04d}" for part in range(self.config["inspection"]["parts"])]
 
     def noise_settings(self) -> str:
         """Return the noise rate: a number or `counted`."""
