@@ -8,6 +8,7 @@ import pytest
 from mct.base.errors import UserError
 from mct.stage.attempts import Attempts
 from mct.workflow import jobs
+from mct.workflow.experiment import Experiment
 from mct.workflow.jobs import SlurmJob, Start
 
 LOG = """SLURM run ID: 0b4c-11
@@ -54,6 +55,14 @@ def test_runs_are_found_in_the_logs_of_the_experiments_workflows(tmp_path: Path)
         ranks=0, attempt=1, time=0.0, rule="train_baseline",
     )  # fmt: skip
     assert jobs.read_submissions(tmp_path / "none.log", run="r") == []
+
+
+@pytest.mark.parametrize("results", ["out", "./out", "out/", "x/../out//"])
+def test_runs_are_found_however_the_results_folder_is_spelled(tmp_path: Path, results: str):
+    folder = Experiment({"results": results}).folder
+    (tmp_path / "1.log").write_text(LOG.replace("results/tiny", folder))
+    assert folder == "out/digits"
+    assert jobs.find_runs(Path(folder), tmp_path) == {"0b4c-11"}
 
 
 def test_a_workflow_that_only_reads_from_an_experiment_is_not_its_run(tmp_path: Path):

@@ -49,6 +49,13 @@ def test_jobs_of_ranks_name_their_queue_where_nodes_differ(snakemake: Run, tmp_p
     assert "slurm_partition" not in snakemake("-n", "--profile", "slurm").stdout
 
 
+def test_a_results_folder_may_be_spelled_in_any_way(snakemake: Run):
+    plan = snakemake("-n", "--cores", 2, "--config", "results=./out/")
+    assert plan.returncode == 0, plan.stderr
+    assert " out/digits/catalogue/digits.tsv" in plan.stdout
+    assert "This is" not in plan.stdout + plan.stderr  # unintended, or redundant
+
+
 def resource(plan: str, rule: str, name: str) -> int:
     """Return a resource that a dry run states for a rule."""
     stated = resources(plan, rule).split(", ")

@@ -42,7 +42,7 @@ class Experiment:
     def __init__(self, config: Mapping[str, Any], *, in_job: bool = False) -> None:
         """A workflow's job takes what the lists say from the workflow, which has checked them."""
         self.config, self._in_job = resolve(config), in_job
-        self.folder = f"{self.config['results']}/{self.config['experiment']}"
+        self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
 
     def begin(self, forced: Iterable[str], workflow_log: Path, *, on_cluster: bool) -> None:
