@@ -49,6 +49,24 @@ def test_jobs_of_ranks_name_their_queue_where_nodes_differ(snakemake: Run, tmp_p
     assert "slurm_partition" not in snakemake("-n", "--profile", "slurm").stdout
 
 
+@pytest.mark.parametrize(
+    ("target", "change", "expected"),
+    [
+        ("suspects", "methods=[noise_only]", "methods: suspects are found by a calibrated pair"),
+        ("performance", "scaling={size: 32}", "scaling.size: alexnet needs at least 64 pixels"),
+    ],
+)
+def test_a_dry_run_says_what_a_run_refuses(snakemake: Run, target, change, expected):
+    plan = snakemake("-n", target, "--cores", 2, "--config", change)
+    assert plan.returncode == 0, plan.stderr
+    assert f"warning: {expected}" in plan.stderr
+    run = snakemake(target, "--cores", 2, "--config", change)
+    assert run.returncode == 2, run.stderr
+    errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert expected in errors[0]
+
+
 def test_a_results_folder_may_be_spelled_in_any_way(snakemake: Run):
     plan = snakemake("-n", "--cores", 2, "--config", "results=./out/")
     assert plan.returncode == 0, plan.stderr

@@ -28,7 +28,6 @@ except UserError as error:
 def begin(logs):
     """Check jobs against queues and claim the results before the first job, or end with code 2."""
     try:
-        EXPERIMENT.check_rules({job.name for job in workflow.dag.needrun_jobs()})
         for refusal in refusals():
             raise UserError(refusal)
         EXPERIMENT.begin(forced_checkpoints(), log_of(logs), on_cluster=SITE.is_cluster)
@@ -58,8 +57,12 @@ def is_forced(job):
 
 
 def refusals():
-    """Return why no queue takes jobs that are to run, a line for each rule and reason."""
-    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    """Return what the configuration lacks, or why no queue takes jobs, by rule and reason."""
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    try:
+        EXPERIMENT.check_rules({job.name for job in jobs})
+    except UserError as error:
+        return [str(error)]
     found = ((job.name, PLANNER.refusal(job.name, job.resources)) for job in jobs)
     return list(dict.fromkeys(f"{name}: {refusal}" for name, refusal in found if refusal))
 

@@ -89,10 +89,13 @@ class Experiment:
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
-        if "list_suspects" in names and not self.judging_method:
+        if not self.judging_method and not {"judge_labels", "list_suspects"}.isdisjoint(names):
             raise UserError(
                 "methods: suspects are found by a calibrated pair; add mct (or mct_paper)"
             )
+        if "measure_scaling" in names:
+            section = self.config["scaling"]
+            check_input_size(section["model"], section["size"], "scaling.size")
 
     def _check_confusions(self) -> None:
         layout = self.config["dataset"]["layout"]
