@@ -5,6 +5,7 @@ import json
 import re
 import resource
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -161,6 +162,17 @@ def test_srun_starts_ranks_by_the_named_mpi(sharded: Path):
     assert run.returncode == 1
     assert "expected 2 MPI ranks, got 1" in run.stderr
     assert "execution.srun_mpi names srun's --mpi" in run.stderr
+
+
+def test_a_local_run_in_a_persons_allocation_is_none_of_its_jobs(tmp_path: Path):
+    """Its ranks are not steps: srun would wait for the cores of the step that the run is in."""
+    project = new_project(tmp_path / "project")
+    step = ("srun", "--ntasks=1", "--cpus-per-task=2", "--mem=6G", "--chdir", project)
+    command = (*step, sys.executable, "-m", "snakemake", BASELINE, "--cores", 2)
+    slurm(*command, "--configfile", "tiny.yaml")
+    record = json.loads((project / BASELINE).with_name("record.json").read_text())
+    assert record["ranks"] == 2
+    assert not (project / "results/tiny/jobs").exists()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Submitted array job with Snakemake IDs 1,2 and SLURM job ID 37. The individual t
 
 def test_a_job_notes_each_of_its_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv(jobs.SUBMITTED, "yes")
     monkeypatch.delenv(jobs.RUN, raising=False)
     job = SlurmJob.of_this_process(tmp_path)
     assert job is not None
@@ -30,7 +31,16 @@ def test_a_job_notes_each_of_its_starts(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_process_outside_slurm_is_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(jobs.SUBMITTED, "yes")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert SlurmJob.of_this_process(tmp_path) is None
+
+
+def test_an_allocation_that_the_workflow_did_not_submit_is_no_job_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv(jobs.SUBMITTED, "")
     assert SlurmJob.of_this_process(tmp_path) is None
 
 

@@ -1,12 +1,17 @@
-"""How ranks are started, by mpiexec or in a Slurm job by srun."""
+"""How ranks are started, by mpiexec or in a job that the workflow submitted by srun."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
+import launch_ranks
 import pytest
+import yaml
 from launch_ranks import launch_command
 
-from mct.base.settings import ExecutionSettings
-from mct.workflow.jobs import srun_command
+from mct.base.settings import ExecutionSettings, resolve
+from mct.workflow.jobs import SUBMITTED, srun_command
 
 PROGRAM = ["train_model.py", "--ranks", "2"]
 
@@ -33,3 +38,27 @@ def test_several_ranks_are_started_by_mpiexec_outside_of_slurm():
 @pytest.mark.parametrize("srun", [[], ["srun"]])
 def test_a_program_without_mpi_is_started_alone(srun):
     assert launch_command(0, 1, PROGRAM, srun) == [sys.executable, *PROGRAM]
+
+
+@pytest.mark.parametrize(
+    ("submitted", "expected"), [("", "mpiexec -n 2, job none"), ("yes", "srun -n 2, job 12")]
+)
+def test_srun_starts_the_ranks_of_submitted_jobs_only(
+    tmp_path: Path, submitted: str, expected: str
+):
+    for name in ("mpiexec", "srun"):
+        fake = tmp_path / name
+        fake.write_text('#!/bin/sh\necho "${0##*/} $1 $2, job ${SLURM_JOB_ID:-none}"\n')
+        fake.chmod(0o755)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(resolve({})))
+    options = ["--log", tmp_path / "x.log", "--results", tmp_path, "--ranks", "2", *PROGRAM]
+    done = subprocess.run(
+        [sys.executable, launch_ranks.__file__, *options],
+        env={
+            **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "SLURM_JOB_ID": "12", SUBMITTED: submitted,
+        },
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [expected], done.stderr
+    assert len(list(tmp_path.glob("jobs/*.json"))) == (1 if submitted else 0)

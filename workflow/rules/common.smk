@@ -12,8 +12,12 @@ from mct.base.errors import UserError
 from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
 from mct.base.roles import PAIR, ROLES
 from mct.workflow.experiment import Experiment
+from mct.workflow.jobs import SUBMITTED
 from mct.workflow.planning import Planner
 from mct.workflow.site import queues_file, read_site
+
+# In the environment: another parameter or command would rerun what was run elsewhere.
+os.environ[SUBMITTED] = "yes" if workflow.remote_exec else ""
 
 try:
     EXPERIMENT = Experiment(config, in_job=not workflow.is_main_process)

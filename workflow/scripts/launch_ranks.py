@@ -1,4 +1,4 @@
-"""Start a stage: a script alone, or on MPI ranks with srun in a Slurm job, else with mpiexec."""
+"""Start a stage: a script alone, or on MPI ranks with srun in a job of the workflow, else mpiexec."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -> list[str]:
     """Return the command that starts `program` on `ranks` ranks of `cpus` cores each.
 
-    0 ranks is a program without MPI. `srun` is the launcher of a Slurm job, else empty; there one
+    0 ranks is a program without MPI. `srun` is the launcher of a submitted job, else empty; there one
     rank is a step too: Slurm sends the signal before the time limit to steps only.
     """
     if ranks == 0:
@@ -56,6 +56,7 @@ def main() -> None:
     if job:
         raise SystemExit(run_job(job, command, earlier, options))
     earlier.begin(options.attempt)
+    jobs.leave_allocation()
     os.execv(launcher, command)
 
 

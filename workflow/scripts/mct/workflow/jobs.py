@@ -24,8 +24,12 @@ from mct.stage.attempts import Attempts
 INTERRUPTED = 75
 RUN = "MCT_RUN"
 """The environment variable with the name of the workflow's run that a job belongs to."""
+SUBMITTED = "MCT_SUBMITTED"
+"""The environment variable that is not empty in jobs that the workflow has submitted."""
 RUNNING = ".running"
 """The file in the results' folder: who runs the workflow, and the name of the run."""
+ALLOCATION = ("SLURM_", "PMI_", "PMIX_")
+"""How variables of a Slurm allocation and of its launcher begin."""
 SECONDS_TO_BE_REQUEUED = 60
 WORKFLOW_LOGS = Path(".snakemake/log")
 
@@ -59,8 +63,11 @@ class SlurmJob:
 
     @classmethod
     def of_this_process(cls, results: Path) -> "SlurmJob | None":
-        """Return the Slurm job that this process runs in, or None."""
-        number = os.environ.get("SLURM_JOB_ID")
+        """Return the Slurm job that the workflow submitted for this process, or None.
+
+        An allocation in which a person has started the workflow is that person's.
+        """
+        number = os.environ.get("SLURM_JOB_ID") if os.environ.get(SUBMITTED) else None
         return cls(int(number), results) if number else None
 
     def register(self, log: Path, ranks: int, attempt: int) -> Path:
@@ -114,6 +121,13 @@ class SlurmJob:
             return
         print(f"job {self.number} met its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
+
+
+def leave_allocation() -> None:
+    """Forget the Slurm allocation that a person works in: mpiexec would start ranks by its srun."""
+    if "SLURM_JOB_ID" in os.environ:
+        for name in [name for name in os.environ if name.startswith(ALLOCATION)]:
+            del os.environ[name]
 
 
 def note_end(note: Path, code: int, attempts: Attempts, log: Path) -> None:
