@@ -28,7 +28,8 @@ def test_nothing_is_recalled_of_other_settings_or_from_a_damaged_file(tmp_path, 
     assert Lists.recall(tmp_path, "{}") is None
 
 
-def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path):
+def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("MCT_RUN", "")  # is set by `begin`, for jobs; not for the tests that follow
     root = write_clothing(tmp_path / "data")
     config = {
         "results": str(tmp_path / "results"),

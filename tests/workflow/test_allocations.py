@@ -12,6 +12,7 @@ JOB = ("--mode", "remote", "--force", "--no-hooks", "--nolock")
 def test_a_job_is_noted_where_the_workflow_submitted_it(
     snakemake: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.delenv("MCT_RUN", raising=False)
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("MCT_SUBMITTED", "yes")  # handed down to a workflow in a job of another
     target, results = tmp_path / "tiny/catalogue/tiny.classes.txt", f"results={tmp_path}"
