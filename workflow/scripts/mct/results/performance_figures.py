@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from mct.results.tables import Row
 
@@ -74,12 +75,15 @@ def draw_scaling(rows: Sequence[Row]) -> Figure:
         for axis, column in zip(axes, ("hours", "efficiency_percent"), strict=True):
             _plot(axis, [row for row in own if row[column]], column, LINES[kind], label)
     axes[0].set(title="Time of a training", ylabel="hours", xscale="log", yscale="log")
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_major_formatter("{x:g}")
     axes[1].set(title="Efficiency against the fewest ranks", ylabel="percent", xscale="log")
     axes[1].set_ylim(0, 110)
     for axis in axes:
         axis.set_xlabel("MPI ranks (* more than cores where measured)")
         _set_ranks(axis, rows)
-    axes[0].legend(frameon=False, fontsize=7)
+    lines = axes[0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
