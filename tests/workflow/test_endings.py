@@ -45,7 +45,7 @@ def start_long_training(project: Path, **options: object) -> psutil.Popen:
         **options,
     )
     log = project / LOG
-    wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run, seconds=300)
+    wait_for(lambda: log.is_file() and "epoch 3," in log.read_text(), run)
     return run
 
 
@@ -84,7 +84,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_no_traceback(own: Path):
     assert list((own / CHECKPOINTS).glob("*/step-*"))
 
 
-def wait_for(condition, run: psutil.Popen, seconds: int = 120) -> None:
+def wait_for(condition, run: psutil.Popen, seconds: int = 600) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"

@@ -69,7 +69,7 @@ def interrupt_training(project: Path, *options: str) -> bool:
     log.unlink(missing_ok=True)
     run = psutil.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: log.is_file() and ": epoch " in log.read_text(), run, seconds=600)
+        wait_for(lambda: log.is_file() and ": epoch " in log.read_text(), run)
         ranks_of(run.children(recursive=True))[0].send_signal(signal.SIGUSR1)
         assert run.wait(300) == 1
     finally:
