@@ -8,7 +8,7 @@ from mct.base.files import write_text
 from mct.stage import entry
 
 
-@pytest.mark.parametrize("name", ["folder", "folder/file/below/it"])
+@pytest.mark.parametrize("name", ["folder", "folder/file/it", "folder/file/below/it"])
 def test_an_output_that_cannot_be_a_file_ends_in_a_line(tmp_path: Path, capsys, name: str):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/file").touch()

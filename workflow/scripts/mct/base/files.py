@@ -19,7 +19,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A reader never sees half a file, whatever happens to the writer.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # it is a file
+        reason = os.strerror(errno.ENOTDIR)
+        raise NotADirectoryError(errno.ENOTDIR, reason, str(path.parent)) from None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield temporary
