@@ -1,14 +1,19 @@
 """Copies of the project, their configuration, and running snakemake in them."""
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[2]
+LONG = pytest.mark.skipif(
+    not os.environ.get("MCT_LONG"), reason="takes most of a minute; MCT_LONG=1 runs it, as CI does"
+)
 Process = subprocess.CompletedProcess
 Run = Callable[..., Process]
 

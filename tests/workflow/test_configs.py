@@ -4,7 +4,7 @@ import csv
 
 import pytest
 import yaml
-from projects import PROJECT, Run
+from projects import LONG, PROJECT, Run
 from trees import TREES, write_tree_of
 
 QUICK = [
@@ -33,6 +33,7 @@ CONFIGS = [
 ]
 
 
+@LONG
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_a_public_data_set_goes_through(snakemake: Run, config, tmp_path):
     root = write_tree_of(config, tmp_path / "data")

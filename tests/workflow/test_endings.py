@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 from kills import ranks_of, results_digest
-from projects import change_config, copy_project, run_snakemake, write_config
+from projects import LONG, change_config, copy_project, run_snakemake, write_config
 from trees import write_clothing1m
 
 REFUSED = "(not tried again)"
@@ -150,6 +150,7 @@ def test_results_on_a_read_only_disk_are_refused_before_work_starts(own, small_d
     assert not list(small_disk.iterdir())
 
 
+@LONG
 def test_a_full_disk_ends_in_a_line_and_the_run_goes_on(finished, own, small_disk):
     change_config(own, results=str(small_disk), execution={"checkpoint_steps": 3})
     run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml")

@@ -4,13 +4,14 @@ import os
 
 import yaml
 from kills import finish_through_kills, results_digest
-from projects import copy_project, write_config
+from projects import LONG, copy_project, write_config
 from trees import write_clothing1m
 
 KILLS = int(os.environ.get("MCT_KILLS", "2"))
 LONGEST_SECONDS = 15
 
 
+@LONG
 def test_killed_and_resumed_ends_in_the_same_bits(finished, tmp_path):
     project = copy_project(tmp_path / "project")
     config = write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
