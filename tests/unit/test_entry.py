@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.stage import entry
 
@@ -29,3 +30,10 @@ def test_ctrl_c_ends_without_a_traceback(capsys):
         entry.run(interrupted)
     assert ending.value.code == 130
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "seeds: [0]", "execution: 3"])
+def test_a_damaged_configuration_is_named(tmp_path: Path, text: str):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config\.yaml: "):
+        entry.read_execution(tmp_path / "config.yaml")

@@ -42,3 +42,9 @@ def test_weights_without_their_record_are_refused(tmp_path):
         UserError, match=r"record\.json: no such file; weights need the record that"
     ):
         trained_settings([tmp_path / "primary.safetensors"])
+
+
+def test_a_record_of_something_else_is_named(tmp_path):
+    (tmp_path / "record.json").write_text('{"settings": {}}')
+    with pytest.raises(UserError, match=r"record\.json: not the record of a training"):
+        trained_settings([tmp_path / "primary.safetensors"])

@@ -51,9 +51,11 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
         raise UserError(
             f"{record}: no such file; weights need the record that their training wrote beside them"
         )
-    return parse(
-        EvaluationSettings, pick(read_json(record, "settings")["settings"], EvaluationSettings)
-    )
+    settings = read_json(record, "settings")["settings"]
+    try:
+        return parse(EvaluationSettings, pick(settings, EvaluationSettings))
+    except UserError as error:
+        raise UserError(f"{record}: not the record of a training: {error}") from error
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:

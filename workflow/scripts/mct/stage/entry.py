@@ -63,13 +63,10 @@ def read_keys(path: Path) -> dict[str, Any]:
 
 def read_execution(path: Path) -> ExecutionSettings:
     """Return the section `execution` of an experiment's resolved configuration."""
-    try:
-        config = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; start the stage with snakemake"
-        ) from error
-    return parse(ExecutionSettings, config["execution"])
+    section = read_keys(path).get("execution")
+    if not isinstance(section, dict):
+        raise UserError(f"{path}: lacks the section execution; start the stage with snakemake")
+    return parse(ExecutionSettings, section)
 
 
 def run(main: Callable[[], None]) -> None:
