@@ -34,6 +34,7 @@ def begin(logs):
     try:
         for refusal in refusals():
             raise UserError(refusal)
+        warn(EXPERIMENT.cautions())
         EXPERIMENT.begin(forced_checkpoints(), log_of(logs), on_cluster=SITE.is_cluster)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -72,11 +73,16 @@ def refusals():
 
 
 @atexit.register
-def warn():
-    """After a dry run, which starts nothing, say which jobs a run would refuse."""
+def end_dry_run():
+    """After a dry run, which starts nothing, warn of what is doubtful and of jobs a run would refuse."""
     if workflow.dryrun and workflow.dag:
-        for refusal in refusals():
-            print(f"warning: {refusal}", file=sys.stderr)
+        warn([*EXPERIMENT.cautions(), *refusals()])
+
+
+def warn(lines):
+    """Print warnings, one a line."""
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def log_of(logs):

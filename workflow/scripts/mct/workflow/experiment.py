@@ -24,6 +24,7 @@ from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, p
 from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
+from mct.workflow.cautions import cautions
 from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
 from mct.workflow.lists import Lists
 from mct.workflow.preemption import follow_preemption
@@ -86,6 +87,10 @@ class Experiment:
         for path in (Path(self.folder), *Path(self.folder).parents):
             if path.exists() and not path.is_dir():
                 raise UserError(f"results: expected a folder, got the file {path}")
+
+    def cautions(self) -> list[str]:
+        """Return warnings about the configuration and the lists, one line each."""
+        return cautions(self.config, self._lists)
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
