@@ -4,7 +4,8 @@ localrules:
 
 rule build_catalogue:
     output:
-        result("catalogue/{dataset}.tsv"),
+        catalogue=result("catalogue/{dataset}.tsv"),
+        skipped=result("catalogue/{dataset}.skipped.json"),
     log:
         f"{LOGS}/build_catalogue.log",
     conda:
@@ -18,7 +19,7 @@ rule build_catalogue:
     shell:
         f"{START} workflow/scripts/build_catalogue.py"
         " --settings {params.settings:q} --threads {threads}"
-        " --output {output:q} 2> {log:q}"
+        " --skipped {output.skipped:q} --output {output.catalogue:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"
 
 

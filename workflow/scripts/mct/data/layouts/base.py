@@ -1,20 +1,18 @@
 """What every layout offers, and what those that consist of files share."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
+from mct.data.layouts.folders import Skipped
 from mct.data.layouts.storage import Storage
 
 UNKNOWN = -1
 """The label of a picture whose label is not known."""
 BUILTIN = "builtin"
 """The measuring labels that a data set brings itself."""
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
-"""How names of pictures end, in small letters."""
 
 
 class Row(NamedTuple):
@@ -49,6 +47,9 @@ class Layout(Protocol):
 
     def listed_names(self) -> list[str]:
         """Return the names of files in folders that are themselves the list, sorted."""
+
+    def skipped(self) -> list[Skipped]:
+        """Return the other files in those folders, each with the reason that it is not listed."""
 
     def class_names(self) -> list[str]:
         """Return the classes' names, in the order of their numbers."""
@@ -94,6 +95,10 @@ class StoredLayout:
         """Return no names: the lists are files."""
         return []
 
+    def skipped(self) -> list[Skipped]:
+        """Return nothing: no folder is a list."""
+        return []
+
     def clean_source(self) -> str:
         """Return that the data set brings its clean set."""
         return "the data set's own verified pictures"
@@ -116,20 +121,6 @@ def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
     if not Path(folder).is_dir():
         raise UserError(f"dataset.{key}: no such folder: {folder}")
     return Path(folder)
-
-
-def picture_names(folder: Path) -> list[str]:
-    """Return the names of the pictures in a folder, sorted; UserError if it cannot be listed."""
-    return sorted(name for name in names_in(folder) if name.lower().endswith(PICTURES))
-
-
-def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, without hidden ones, sorted."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from error
 
 
 def read_lines(path: Path) -> list[str]:
