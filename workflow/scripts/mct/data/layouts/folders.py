@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,22 +100,28 @@ def list_pictures(root: Path, prefix: str, folder: str) -> Listing:
 
 def skip(entry: os.DirEntry[str], path: str, reason: str) -> Skipped:
     """Return an entry as skipped, with the number of files below it."""
-    if entry.is_dir(follow_symlinks=False):
-        return Skipped(key_of(f"{path}/"), reason, _count_files(Path(entry.path)))
-    return Skipped(key_of(path), reason)
+    if not entry.is_dir(follow_symlinks=False):
+        return Skipped(key_of(path), reason)
+    files = sum(1 for _ in files_below(Path(entry.path), everything=True))
+    return Skipped(key_of(f"{path}/"), reason, files)
 
 
-def _count_files(folder: Path) -> int:
-    """Return how many entries below a folder are no folders; those that cannot be listed are empty."""
-    return sum(len(files) for _, _, files in _walk(folder))
+def files_below(folder: Path, *, everything: bool = False) -> Iterator[Path]:
+    """Yield all below a folder that is no folder, but nothing that `ignored` names.
 
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Walk a folder as `os.walk` does; links to folders are among the files."""
-    for top, folders, files in os.walk(folder):
-        links = [name for name in folders if Path(top, name).is_symlink()]
-        folders[:] = [name for name in folders if name not in links]
-        yield Path(top), folders, files + links
+    With `everything` nothing is left out, and a folder that cannot be listed counts as empty;
+    otherwise it is a UserError.
+    """
+    waiting, forgiven = [folder], (UserError,) if everything else ()
+    while waiting:
+        with suppress(*forgiven):
+            for entry in entries_of(waiting.pop()):
+                if ignored(entry.name) and not everything:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
 
 
 def _reason_to_skip(entry: os.DirEntry[str], root: Path) -> str | None:
@@ -143,10 +150,3 @@ def _judge_content(path: str) -> str | None:
     except OSError:
         return "unreadable"
     return None if SIGNATURE.match(start) else "no_picture"
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield all below a folder that is no folder, but nothing that `ignored` names."""
-    for top, folders, files in _walk(folder):
-        folders[:] = [name for name in folders if not ignored(name)]
-        yield from (top / name for name in files if not ignored(name))
