@@ -203,7 +203,7 @@ def test_what_is_no_picture_but_named_like_one_costs_a_line(root, tmp_path, odd)
     make, kind = ODD_FILES[odd]
     make(root / "train/bars/odd.jpg")
     (root / "train/bars/good.jpg").symlink_to("0.jpg")
-    with at_most(20):
+    with at_most(10, root):
         pairs = inspected(layout_of(root), tmp_path / "found")
     [finding] = [finding for _, finding in pairs if finding.kind]
     assert (finding.kind, "\n" in finding.reason) == (kind, False)
@@ -214,7 +214,7 @@ def test_pipes_without_an_ending_are_skipped_and_never_opened(root):
     os.mkfifo(root / "train/bars/pipe")
     os.mkfifo(root / "pipe")
     make_socket(root / "train/bars/socket")
-    with at_most(20):
+    with at_most(10, root):
         layout = layout_of(root)
         assert len(build_catalogue(layout)) == 30
     assert sorted(one.reason for one in layout.skipped()) == [
@@ -301,7 +301,7 @@ def write_fuzzed(root: Path, count: int, seed: int) -> None:
 def test_listed_skipped_and_quarantined_are_all_files_of_a_fuzzed_folder(tmp_path, seed):
     root = tmp_path / "root"
     write_fuzzed(root, 2000, seed)
-    with at_most(120):
+    with at_most(120, root):
         layout = layout_of(root)
         pairs = inspected(layout, tmp_path / "found")
     skipped = sum(one.files for one in layout.skipped())
