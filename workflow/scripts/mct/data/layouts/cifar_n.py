@@ -112,7 +112,7 @@ class CifarN(StoredLayout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield training rows, in the order of the batches, then test rows."""
-        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
+        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         truth = self._labels(self._release.training)
