@@ -95,6 +95,11 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in map(trim, read_text(path).split("\n")) if line]
 
 
+def read_names(path: Path) -> list[str]:
+    """Return the names in a file of ours, one a line, as they were written."""
+    return read_text(path).removesuffix("\n").split("\n")
+
+
 def trim(text: str) -> str:
     """Return text without white space and invisible characters around it."""
     text = text.strip()
