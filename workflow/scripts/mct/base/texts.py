@@ -142,7 +142,8 @@ def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int,
 
 def _find_separator(text: str, columns: Collection[str]) -> tuple[str, str]:
     """Return the text of a table, without Excel's line `sep=;`, and what separates its cells."""
-    first = next(filter(str.strip, text.split("\n", LINES_TO_HEADER)), "")
+    lines = (line for line in text.split("\n", LINES_TO_HEADER) if line.strip())
+    first = next((line for line in lines if columns or not line.startswith("#")), "")
     if re.fullmatch(r"\s*\"?sep=.\"?\s*", first, re.IGNORECASE | re.DOTALL):
         return text.replace(first, "", 1), first[first.index("=") + 1]
 
