@@ -1,7 +1,7 @@
 """What texts of labels mean: numbers in any form, markers for unknown, and names in one form."""
 
 import pytest
-from samples import dataset_settings
+from samples import dataset_settings, write_clothing
 from trees import write_image_folder
 
 from mct.base.errors import UserError
@@ -223,3 +223,38 @@ def test_words_among_the_given_classes_stay_words():
     assert resolve({"dataset": {"classes": classes}})["dataset"]["classes"] == classes
     with pytest.raises(UserError, match=r"`dataset\.classes\.1`: expected .*string.*, got None"):
         resolve({"dataset": {"classes": ["a", None]}})
+
+
+def test_names_of_clothing_that_differ_only_in_form_are_refused(tmp_path):
+    root = write_clothing(tmp_path / "root", category_names_eng=["Coat", "Dress", "coat"])
+    layout = open_layout(dataset_settings(layout="clothing1m", root=str(root)))
+    with pytest.raises(UserError, match=r"names_eng\.txt: 'Coat' and 'coat' differ only in upper"):
+        layout.class_names()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "images/0/a.jpg nan",
+            r"entry 3: expected `key label`, .*'nan' is a marker for an unknown",
+        ),
+        ("images/0/a.jpg 0.5", r"key images/0/a\.jpg: label '0\.5' is not a whole number"),
+        ("images/0/a.jpg\tCoats", r"key images/0/a\.jpg: no class 'Coats'; did you mean 'Coat'"),
+        ("images/0/b.jpg\tDress", r"key images/0/b\.jpg has two labels, 1 and 2"),
+        ("0\\b.jpg 2.0", r"key images/0/b\.jpg has two labels, 1 and 2"),
+    ],
+)
+def test_observed_labels_of_clothing_that_mean_no_class_are_refused(tmp_path, line, message):
+    lines = ["images/0/b.jpg 1", "images/0/c.jpg 2", line]
+    root = write_clothing(tmp_path / "root", noisy_label_kv=lines)
+    layout = open_layout(dataset_settings(layout="clothing1m", root=str(root)))
+    with pytest.raises(UserError, match=rf"noisy_label_kv\.txt.*{message}"):
+        list(layout.rows())
+
+
+def test_unknown_true_labels_of_clothing_are_none(tmp_path):
+    lines = [f"images/0/{key}.jpg {label}" for key, label in zip("acdef", "?1021", strict=True)]
+    root = write_clothing(tmp_path / "root", clean_label_kv=[*lines, "images/0/b.jpg -1"])
+    layout = open_layout(dataset_settings(layout="clothing1m", root=str(root)))
+    assert [row.true for row in layout.rows()] == [-1, -1, 1, 0, 2, 1]

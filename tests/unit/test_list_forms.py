@@ -113,6 +113,10 @@ def with_table(root, text: str):
     ("text", "message"),
     [
         ("Path,label,true_label,split\n", "no column path; got .*; rename `Path` to `path`?"),
+        (
+            "Path;Label;True;Split\n",
+            r"no column .*; got \['Path', 'Label', 'True', 'Split'\]; rename",
+        ),
         ("path,labels,true_label,split\n", "no column label; got .*; rename `labels` to `label`?"),
         ("path,label,true_label,split,label\n", "2 columns are called `label`; keep one"),
         ("", r"no column path, label, true_label, split; got \[\]"),

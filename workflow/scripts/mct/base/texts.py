@@ -7,7 +7,6 @@ understood. What would have to be guessed is refused: other encodings, NUL bytes
 import codecs
 import csv
 import difflib
-import io
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -127,7 +126,7 @@ def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int,
     """
     text, separator = _find_separator(read_text(path, "table"), columns)
     options = {"delimiter": separator, "strict": True, "skipinitialspace": True}
-    reader, line = csv.reader(io.StringIO(text, newline=""), **options), 0  # type: ignore[arg-type]
+    reader, line = csv.reader(_each_line(text), **options), 0  # type: ignore[arg-type]
     try:
         for cells in reader:
             is_comment = not columns and cells[:1] and cells[0].startswith("#")
@@ -140,6 +139,15 @@ def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int,
         ) from error
 
 
+def _each_line(text: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends, without a copy of all, which StringIO makes."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
 def _find_separator(text: str, columns: Collection[str]) -> tuple[str, str]:
     """Return the text of a table, without Excel's line `sep=;`, and what separates its cells."""
     lines = (line for line in text.split("\n", LINES_TO_HEADER) if line.strip())
@@ -147,9 +155,10 @@ def _find_separator(text: str, columns: Collection[str]) -> tuple[str, str]:
     if re.fullmatch(r"\s*\"?sep=.\"?\s*", first, re.IGNORECASE | re.DOTALL):
         return text.replace(first, "", 1), first[first.index("=") + 1]
 
-    def found(separator: str) -> int:
+    def found(separator: str) -> tuple[int, int]:
         cells = [trim(cell) for cell in next(csv.reader([first], delimiter=separator), [])]
-        return len(set(cells) & set(columns)) if columns else separator in first
+        known = len(set(cells) & set(columns)) if columns else int(separator in first)
+        return known, len(cells) if columns else 0
 
     return text, max(SEPARATORS, key=found)
 

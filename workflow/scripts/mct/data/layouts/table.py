@@ -141,7 +141,14 @@ class Table(StoredLayout):
 
 def read_entries(path: Path) -> list[Entry]:
     """Return the rows of a table; UserError if it lacks a column or cannot be read."""
+    once = dict[str, str]()  # Millions of rows share few labels.
     return [
-        Entry(line, spell_path(trim(name)), label, true_label, trim(split))
+        Entry(
+            line,
+            spell_path(trim(name)),
+            once.setdefault(label, label),
+            once.setdefault(true_label, true_label),
+            once.setdefault(trim(split), trim(split)),
+        )
         for line, (name, label, true_label, split) in read_table(path, COLUMNS)
     ]
