@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 
+from mct.base.texts import read_names
 from mct.labels.selection import Quality, measure_selection
 from mct.results import figures
 from mct.stage import entry
@@ -11,7 +12,7 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(__doc__, samples=list, classes=Path, output=Path)
-    classes = arguments.classes.read_text().splitlines()
+    classes = read_names(arguments.classes)
     qualities = [read_quality(path, len(classes)) for path in arguments.samples]
     figures.save_figure(figures.draw_selection(qualities, classes), arguments.output)
 

@@ -74,8 +74,8 @@ def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequen
 def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str]) -> None:
     places = range(len(classes))
     rotation = 90 if max(map(len, classes)) > 2 else 0
-    axis.set_xticks(places, classes, rotation=rotation)
-    axis.set_yticks(places, classes)
+    axis.set_xticks(places, classes, rotation=rotation, parse_math=False)
+    axis.set_yticks(places, classes, parse_math=False)
     for row, column in zip(*np.nonzero(share >= 0.005), strict=True):
         colour = "white" if share[row, column] > 0.5 else "black"
         text = f"{100 * share[row, column]:.0f}"
@@ -167,8 +167,12 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
     for axis in axes[1]:
         axis.set_xlabel("epoch of calibration")
     if len(classes) <= LARGEST_LABELLED:
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        lines = axes[0, 0].lines
+        legend = figure.legend(
+            lines, map(str, range(len(lines))), loc="outside right upper", frameon=False
+        )
+        for text, line in zip(legend.get_texts(), lines, strict=True):  # `_name` would be left out
+            text.set(text=line.get_label(), parse_math=False)
     return figure
 
 
@@ -202,7 +206,8 @@ def draw_pictures(
             axes[0].step(places, np.sort(counts)[::-1], label=name)
         axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
     if named:
-        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+        rotation = 90 if max(map(len, names)) > 2 else 0
+        axes[0].set_xticks(places, names, rotation=rotation, parse_math=False)
     axes[0].set(
         title="Classes" if named else "Classes, each set's largest first",
         ylabel="pictures",

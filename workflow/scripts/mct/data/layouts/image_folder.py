@@ -10,6 +10,7 @@ from functools import cached_property
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, names_in, picture_names
+from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
 from mct.data.layouts.measuring import finished, refuse_builtin
 
@@ -20,7 +21,7 @@ Labels = dict[str, int]
 class ImageFolder(StoredLayout):
     """A data set of folders of classes; a class's number is its place among the names of `train/`."""
 
-    keys = ("clean_fraction",)
+    keys = ("classes", "clean_fraction")
     counts_confusion = counts_rate = False
 
     def __init__(self, settings: DatasetSettings) -> None:
@@ -53,10 +54,11 @@ class ImageFolder(StoredLayout):
     @cached_property
     def _classes(self) -> list[str]:
         folder = self._root / TRAINING
-        return [name for name in names_in(folder) if (folder / name).is_dir()]
+        found = [name for name in names_in(folder) if (folder / name).is_dir()]
+        return order_folders(found, self._settings, str(folder))
 
     def class_names(self) -> list[str]:
-        """Return the names of the folders in `train/`, sorted."""
+        """Return the names of the folders in `train/`, sorted or as `dataset.classes` orders them."""
         return self._classes
 
     @cached_property
@@ -115,7 +117,7 @@ class ImageFolder(StoredLayout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of `train/`, then clean and held-out ones."""
-        return finished(self._rows(), self._settings, len(self._classes), self.read, threads)
+        return finished(self._rows(), self._settings, self._classes, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         yield from self._training_rows()
