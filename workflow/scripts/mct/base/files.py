@@ -69,17 +69,19 @@ def is_of_system(error: BaseException) -> bool:
     return isinstance(error, OSError) and bool(error.errno)
 
 
-def unreadable(path: Path, error: OSError) -> UserError:
-    """Return the line for a file that the system cannot read, which says nothing about its content.
+def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
+    """Return the line for a file that the system cannot read, as `what`.
 
-    Such a file is never called damaged: it may be whole, and cost days to make.
+    That says nothing about its content, so it is not called damaged: it may be whole, and have cost
+    days to make.
     """
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"{path}: cannot be read: {error.strerror}; run again to write it")
-    return UserError(
-        f"{path}: cannot be read: {error.strerror or error}; the file may be sound: check the file "
-        "system and the permissions, then run again"
+    advice = (
+        "run again when it is there"
+        if isinstance(error, FileNotFoundError)
+        else "the file may be sound: check the file system and the permissions, then run again"
     )
+    read = f"read as {what}" if what else "read"
+    return UserError(f"{path}: cannot be {read}: {error.strerror or error}; {advice}")
 
 
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, "JSON") from error
     except ValueError as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and rerun") from error
     missing = set(keys) - set(data if isinstance(data, dict) else ())
@@ -112,7 +114,7 @@ def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
             next(reader)
             yield reader
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, what) from error
     except (ValueError, TypeError, IndexError, StopIteration, csv.Error) as error:
         reason = str(error) or "it is empty"
         raise UserError(

@@ -77,7 +77,7 @@ def _check_seal(path: Path) -> None:
         intact = start >= SEAL_BYTES and count >= 0 and start + count <= path.stat().st_size
         intact = intact and _structure_digest(path, start, count) == seal["sha256"]
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, "a shard") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: cannot be read as a shard: no seal with a checksum; {REMEDY}"
@@ -203,7 +203,7 @@ def _naming_errors(path: Path) -> Iterator[None]:
         raise
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, OSError) and is_of_system(error):
-            raise unreadable(path, error) from error
+            raise unreadable(path, error, "a shard") from error
         raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
 
 

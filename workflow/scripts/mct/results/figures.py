@@ -39,7 +39,7 @@ def read_epochs(path: Path) -> Table:
             rows = list(csv.DictReader(file, delimiter="\t"))
         return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error, "the epochs of a training") from error
     except (ValueError, TypeError, IndexError) as error:
         raise UserError(
             f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
