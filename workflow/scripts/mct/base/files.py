@@ -81,7 +81,8 @@ def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
         else "the file may be sound: check the file system and the permissions, then run again"
     )
     read = f"read as {what}" if what else "read"
-    return UserError(f"{path}: cannot be {read}: {error.strerror or error}; {advice}")
+    reason = os.strerror(error.errno) if error.errno else error  # HDF5's own takes three lines
+    return UserError(f"{path}: cannot be {read}: {reason}; {advice}")
 
 
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
