@@ -28,8 +28,8 @@ SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
 
 
 NO_LOCKS = (
-    "the file system has no locks ({}); a former run of this stage is told to stop, but its end is "
-    "not waited for"
+    "the file system has no locks ({}): if a former run of this stage is still alive, it is asked to "
+    "stop, but its end is not waited for"
 )
 
 
