@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import h5py
-
+from mct.base.hdf5 import open_hdf5
 from mct.base.texts import read_names
 from mct.labels.selection import Quality, measure_selection
 from mct.results import figures
@@ -19,7 +18,7 @@ def main() -> None:
 
 def read_quality(path: Path, classes: int) -> Quality:
     """Return the quality of the selections in a record of samples."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         selected, observed, true = (file[name][()] for name in ("selected", "observed", "true"))
         measurable = (true >= 0) & ~file["in_clean"][()]
     return measure_selection(selected, observed, true, measurable, classes)

@@ -5,23 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing
+from mct.base.files import replacing, unreadable
 from mct.base.methods import CALIBRATED, METHODS
 from mct.labels.selection import Quality
+from mct.results.plotting import Axes, Figure, mpl, plt
 
-mpl.use("Agg")
-# Fixed salt and no date: equal results give equal files.
-mpl.rcParams.update(
-    {"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-)
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
@@ -46,7 +38,9 @@ def read_epochs(path: Path) -> Table:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError) as error:
+    except OSError as error:
+        raise unreadable(path, error, "the epochs of a training") from error
+    except (ValueError, TypeError, IndexError) as error:
         raise UserError(
             f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
         ) from error
