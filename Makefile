@@ -1,5 +1,6 @@
 # make run: the quick start; make test: all tests. Each makes .venv when it is missing or stale.
 CORES ?= $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 PYTHON ?= python3
 VENV := .venv
 ACTIVATE := . $(VENV)/bin/activate
@@ -15,7 +16,7 @@ run: $(STAMP)
 	@cat results/digits/tables/accuracy.md
 
 test: $(STAMP)
-	$(ACTIVATE) && pytest -q --durations=25
+	$(ACTIVATE) && pytest -q --durations=25 --numprocesses $(WORKERS) --dist loadgroup
 
 lint: $(STAMP)
 	$(ACTIVATE) && ruff check . && ruff format --check .

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from projects import LONG
 
 WORLD_TESTS = Path(__file__).parent / "world"
 SECONDS = 300
@@ -16,7 +17,7 @@ ON_DEVICES = ("test_training.py", "test_calibration.py", "test_checkpoints.py")
 """Those whose models are on the device that MCT_TEST_DEVICE names."""
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, pytest.param(6, marks=LONG)])
 def test_world(ranks: int) -> None:
     run_world(ranks, [WORLD_TESTS])
 

@@ -161,3 +161,43 @@ def test_missing_files_are_refused(tmp_path, name):
     (root / name).unlink()
     with pytest.raises(UserError, match=f"{name}: cannot be read: No such file"):
         list(cifar(root).rows())
+
+
+@pytest.mark.parametrize("labels", [[0.5] * 10, [-1] * 10, [10] * 10, [float("nan")] * 10])
+def test_labels_that_are_no_numbers_of_classes_are_refused(tmp_path, labels):
+    """Half a class used to be rounded down, and -1 to be an unknown label."""
+    root = write_cifar(tmp_path)
+    rewrite(root / "cifar-10-batches-py/test_batch", labels=labels)
+    with pytest.raises(
+        UserError, match=r"test_batch: labels: entry 0: expected a whole number from"
+    ):
+        list(cifar(root).rows())
+
+
+def test_labels_of_a_batch_may_be_whole_floats(tmp_path):
+    root = write_cifar(tmp_path)
+    expected = list(cifar(root).rows())
+    rewrite(root / "cifar-10-batches-py/test_batch", labels=[float(label) for label in range(10)])
+    assert list(cifar(root).rows()) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([b"cat", b"Cat", *[f"{i}x".encode() for i in range(8)]], "'cat' and 'Cat' differ only in"),
+        ([b"cat", b"cat", *[f"{i}x".encode() for i in range(8)]], "class 'cat' is listed twice"),
+        (None, "label_names: expected a list of names, got None"),
+    ],
+)
+def test_unfit_names_of_classes_are_refused(tmp_path, names, message):
+    root = write_cifar(tmp_path)
+    rewrite(root / "cifar-10-batches-py/batches.meta", label_names=names)
+    with pytest.raises(UserError, match=rf"batches\.meta.*{message}"):
+        cifar(root).class_names()
+
+
+def test_names_of_classes_that_are_not_utf_8_are_shown_by_their_bytes(tmp_path):
+    root = write_cifar(tmp_path)
+    names = [b"caf\xe9", *[f"{i}x".encode() for i in range(9)]]
+    rewrite(root / "cifar-10-batches-py/batches.meta", label_names=names)
+    assert cifar(root).class_names()[0] == "caf\\xe9"

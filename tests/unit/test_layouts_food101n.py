@@ -74,6 +74,24 @@ def test_test_pictures_are_those_of_food_101(tmp_path, kind):
     ("file", "line", "message"),
     [
         ("verified_train.tsv", "bars/0.jpg\t2", r"verified_train\.tsv: expected `key<TAB>0 or 1`"),
+        (
+            "verified_train.tsv",
+            "bars/0.jpg\t0",
+            r"bars/0\.jpg is verified both as right \(1\) and as",
+        ),
+        (
+            "verified_val.tsv",
+            "bars/3.jpg\t1.0",
+            r"verified_val\.tsv: key bars/3\.jpg is verified both",
+        ),
+        (
+            "verified_val.tsv",
+            "bars\\3.jpg\t1",
+            r"verified_val\.tsv: key bars/3\.jpg is verified both",
+        ),
+        ("classes.txt", "Bars", r"classes\.txt: 'bars' and 'Bars' differ only in upper and lower"),
+        ("classes.txt", "bars", r"classes\.txt: class 'bars' is listed twice"),
+        ("../food-101/meta/test.txt", "bars/0", r"keys are listed twice: test:images/bars/0\.jpg"),
         ("verified_train.tsv", "bars/9.jpg\t1", r"1 keys are not in imagelist\.tsv: bars/9\.jpg"),
         ("verified_train.tsv", "bars/2.jpg\t1", r"also in verified_val\.tsv: bars/2\.jpg"),
         ("imagelist.tsv", "soup/1.jpg", r"imagelist\.tsv: key soup/1\.jpg: no class soup in"),
@@ -87,6 +105,28 @@ def test_wrong_lists_are_refused(tmp_path, file, line, message):
     with (root / "meta" / file).open("a") as lists:
         lists.write(f"{line}\n")
     with pytest.raises(UserError, match=message):
+        build_catalogue(food(root))
+
+
+def test_equal_verifications_and_unknown_ones_are_no_contradiction(tmp_path):
+    root = write_food101n(tmp_path)
+    layout = food(root)
+    expected, sizes = list(layout.rows()), layout.sizes()
+    with (root / "meta/verified_train.tsv").open("a") as lists:
+        lists.write("bars/0.jpg\t1.0\nbars/0.jpg\t1\nbars/4.jpg\tnan\nbars/5.jpg\t-1\n")
+    with (root / "meta/imagelist.tsv").open("a") as lists:
+        lists.write("bars/4.jpg\n")
+    layout = food(root)
+    assert (list(layout.rows()), layout.sizes()) == (expected, sizes)
+
+
+def test_a_test_picture_under_another_class_is_refused(tmp_path):
+    root = write_food101n(tmp_path)
+    (root / "food-101/meta/test.txt").unlink()
+    (root / "food-101/meta/test.json").write_text('{"bars": ["bars/0", "checks/7"]}')
+    with pytest.raises(
+        UserError, match=r"test\.json: 1 keys are of another class: checks/7 under b"
+    ):
         build_catalogue(food(root))
 
 

@@ -14,7 +14,7 @@ rule build_catalogue:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
     params:
-        settings=EXPERIMENT.catalogue_settings(),
+        settings=verbatim(EXPERIMENT.catalogue_settings()),
         source=EXPERIMENT.source_digest,
     shell:
         f"{START} workflow/scripts/build_catalogue.py"
@@ -33,8 +33,8 @@ rule list_classes:
     resources:
         **summary(),
     params:
-        settings=EXPERIMENT.catalogue_settings(),
-        names=EXPERIMENT.class_names,
+        settings=verbatim(EXPERIMENT.catalogue_settings()),
+        names=verbatim(EXPERIMENT.class_names),
     shell:
         f"{START} workflow/scripts/list_classes.py"
         " --settings {params.settings:q}"

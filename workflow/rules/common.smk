@@ -137,6 +137,11 @@ def model_file(method, run, name):
     return result(f"models/{EXPERIMENT.dataset}/{method}/{run}/{name}")
 
 
+def verbatim(text):
+    """Return a parameter that holds a user's text, in which braces are no wildcards."""
+    return lambda wildcards: text
+
+
 def run_of(wildcards):
     """Return the name of a job's run."""
     return RUN.format(seed=wildcards.seed, ranks=wildcards.ranks)

@@ -14,7 +14,7 @@ rule inspect_pictures:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
     params:
-        dataset=EXPERIMENT.catalogue_settings(),
+        dataset=verbatim(EXPERIMENT.catalogue_settings()),
         parts=EXPERIMENT.config["inspection"]["parts"],
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
@@ -41,7 +41,7 @@ rule quarantine_pictures:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
     params:
-        dataset=EXPERIMENT.catalogue_settings(),
+        dataset=verbatim(EXPERIMENT.catalogue_settings()),
         most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:
         f"{START} workflow/scripts/quarantine_pictures.py"

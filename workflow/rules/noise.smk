@@ -69,7 +69,7 @@ rule tabulate_noise:
         **summary(),
     params:
         execution=EXECUTION,
-        clean=EXPERIMENT.clean_source,
+        clean=verbatim(EXPERIMENT.clean_source),
     shell:
         f"{START} workflow/scripts/tabulate_noise.py"
         " --clean {params.clean:q} --config {params.execution:q} --configured {input.configured:q}"

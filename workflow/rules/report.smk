@@ -32,7 +32,7 @@ rule tabulate_accuracy:
         **summary(),
     params:
         execution=EXECUTION,
-        settings=EXPERIMENT.table_settings(),
+        settings=verbatim(EXPERIMENT.table_settings()),
     shell:
         f"{START} workflow/scripts/tabulate_accuracy.py"
         " --settings {params.settings:q}"
@@ -85,7 +85,7 @@ rule tabulate_pictures:
         **summary(),
     params:
         dataset=EXPERIMENT.dataset,
-        clean=EXPERIMENT.clean_source,
+        clean=verbatim(EXPERIMENT.clean_source),
     shell:
         f"{START} workflow/scripts/tabulate_pictures.py"
         " --dataset {params.dataset:q} --clean {params.clean:q}"

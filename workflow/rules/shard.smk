@@ -15,7 +15,7 @@ rule write_shard:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.shard(attempt)),
     params:
-        dataset=EXPERIMENT.catalogue_settings(),
+        dataset=verbatim(EXPERIMENT.catalogue_settings()),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
     shell:
         f"{START} workflow/scripts/write_shard.py"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
+from mct.base.texts import read_names
 from mct.data.imagesets import indexed_files, open_set
 from mct.results import suspects
 from mct.stage import entry
@@ -18,7 +19,7 @@ def main() -> None:
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")
     judgement = suspects.read_judgements(judged, arguments.judgements)
     order = suspects.order_suspects(judgement, judged.observed)
-    names = arguments.classes.read_text("utf-8").rstrip("\n").split("\n")
+    names = read_names(arguments.classes)
     rows = suspects.suspect_rows(judged, judgement, order, names)
     suspects.write_list(rows, arguments.output)
     title = f"{arguments.dataset}: labels that are probably wrong"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mct.base.methods import METHODS
+from mct.base.texts import read_names
 from mct.results import figures, tables
 from mct.stage import entry
 
@@ -18,7 +19,7 @@ def main() -> None:
         )
         for run, result in results.items()
     }
-    classes = arguments.classes.read_text().splitlines()
+    classes = read_names(arguments.classes)
     figures.save_figure(figures.draw_confusions(confusions, classes), arguments.output)
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import h5py
-
+from mct.base.hdf5 import open_hdf5
+from mct.base.texts import read_names
 from mct.labels.selection import Quality, measure_selection
 from mct.results import figures
 from mct.stage import entry
@@ -11,14 +11,14 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(__doc__, samples=list, classes=Path, output=Path)
-    classes = arguments.classes.read_text().splitlines()
+    classes = read_names(arguments.classes)
     qualities = [read_quality(path, len(classes)) for path in arguments.samples]
     figures.save_figure(figures.draw_selection(qualities, classes), arguments.output)
 
 
 def read_quality(path: Path, classes: int) -> Quality:
     """Return the quality of the selections in a record of samples."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         selected, observed, true = (file[name][()] for name in ("selected", "observed", "true"))
         measurable = (true >= 0) & ~file["in_clean"][()]
     return measure_selection(selected, observed, true, measurable, classes)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from mct.base.settings import ExecutionSettings
-from mct.data.layouts.base import read_lines
+from mct.base.texts import read_lines
 from mct.learning.prediction import Predictor
 from mct.results.predictions import (
     find_pictures,

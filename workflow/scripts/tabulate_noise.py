@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from mct.base.files import read_json, write_json
+from mct.base.texts import read_names
 from mct.results.noise_table import noise_rows
 from mct.results.tables import name_clean_set, write_table
 from mct.stage import entry
@@ -22,7 +23,7 @@ def main() -> None:
         __doc__, clean=str, config=Path, configured=Path, models=Path, classes=Path, output=Path
     )
     configured, models = map(read_json, (arguments.configured, arguments.models))
-    classes = arguments.classes.read_text("utf-8").splitlines()
+    classes = read_names(arguments.classes)
     caption = name_clean_set(CAPTION, arguments.clean)
     write_table(noise_rows(configured, models, classes), arguments.output, caption)
     write_json(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mct.base.files import read_json
+from mct.base.texts import read_names
 from mct.data.catalogue import SETS
 from mct.results.census import SIDE_EDGES, class_rows, describe_sum, picture_rows
 from mct.results.figures import draw_pictures, save_figure
@@ -23,7 +24,7 @@ def main() -> None:
     )
     counted = read_json(arguments.census, *SETS, "total")
     census = {name: counted[name] for name in SETS}
-    names = arguments.names.read_text("utf-8").splitlines()
+    names = read_names(arguments.names)
     where = f"Data set {arguments.dataset}, measured on its files"
     caption = name_clean_set(f"{where}; see docs/pictures.md.", arguments.clean)
     total = describe_sum(counted["total"])

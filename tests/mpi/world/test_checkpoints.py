@@ -163,6 +163,54 @@ def test_no_intact_checkpoint_is_one_line_on_every_rank(world, folder):
     assert (folder / NEWEST).is_dir() and (folder / OLDER).is_dir()
 
 
+def fail_to_read(path: Path) -> None:
+    """Replace a file by one whose reading is an input/output error of the system."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
+def fail_to_open(path: Path) -> None:
+    """Replace a file by one that the system cannot open."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file whose reading fails")
+@pytest.mark.parametrize(
+    ("name", "fail", "reason"),
+    [
+        ("meta.json", fail_to_read, "Input/output error"),
+        ("progress.safetensors", fail_to_open, "Too many levels of symbolic links"),
+    ],
+)
+def test_a_checkpoint_that_the_system_cannot_read_is_neither_skipped_nor_removed(
+    world, folder, name, fail, reason
+):
+    """It may be sound, and days newer than the one before it."""
+    options = save_two(world, folder)
+    if world.rank == 0:
+        fail(folder / NEWEST / name)
+    world.Barrier()
+    for resume in (
+        lambda: kept_execution(world, folder, ExecutionSettings()),
+        lambda: Checkpoints(folder, ExecutionSettings(), **options).resume(Counter()),
+    ):
+        with pytest.raises(UserError, match=f"{NEWEST}: cannot be read: {reason}") as caught:
+            resume()
+        assert "damaged" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert (folder / NEWEST).is_dir() and (folder / OLDER).is_dir()
+
+
+def test_checkpoints_that_cannot_be_listed_are_no_fresh_start(world, folder):
+    if world.rank == 0:
+        (folder / "stage").symlink_to("stage")
+    world.Barrier()
+    with pytest.raises(UserError, match="cannot be read: Too many levels of symbolic links"):
+        find_checkpoint(world, folder / "stage")
+    assert find_checkpoint(world, folder / "no such stage") == (0, None)
+
+
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(world, folder, monkeypatch):
     """And its name before an older one is removed."""
     events = []

@@ -21,6 +21,9 @@ class StageInterruptedError(Exception):
 
 
 def preview(items: list[str], count: int = 3) -> str:
-    """Return the first `count` items, comma-separated, and how many more there are."""
+    """Return the first `count` items, comma-separated, and how many more there are.
+
+    Items with characters that cannot be seen are shown as Python writes them in ASCII.
+    """
     more = f", and {len(items) - count} more" if len(items) > count else ""
-    return ", ".join(items[:count]) + more
+    return ", ".join(item if item.isprintable() else ascii(item) for item in items[:count]) + more

@@ -12,6 +12,11 @@ from typing import Any
 
 from mct.base.errors import UserError
 
+ENOTSUPP = 524
+"""What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
+NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTSUPP)
+"""Answers of file systems that cannot sync what they are asked to."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -42,7 +47,7 @@ def sync(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno not in NOT_SYNCED:
             raise
     finally:
         os.close(descriptor)
@@ -59,11 +64,34 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
+def is_of_system(error: BaseException) -> bool:
+    """Return whether an error is the operating system's, not a library's about a file's content."""
+    return isinstance(error, OSError) and bool(error.errno)
+
+
+def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
+    """Return the line for a file that the system cannot read, as `what`.
+
+    That says nothing about its content, so it is not called damaged: it may be whole, and have cost
+    days to make.
+    """
+    advice = (
+        "run again when it is there"
+        if isinstance(error, FileNotFoundError)
+        else "the file may be sound: check the file system and the permissions, then run again"
+    )
+    read = f"read as {what}" if what else "read"
+    reason = os.strerror(error.errno) if error.errno else error  # HDF5's own takes three lines
+    return UserError(f"{path}: cannot be {read}: {reason}; {advice}")
+
+
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """Return the object of a JSON file that a stage wrote; UserError where it lacks one of `keys`."""
     try:
         data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(path, error, "JSON") from error
+    except ValueError as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and rerun") from error
     missing = set(keys) - set(data if isinstance(data, dict) else ())
     if missing or not isinstance(data, dict):
@@ -86,7 +114,9 @@ def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
             reader = csv.reader(file, delimiter="\t")
             next(reader)
             yield reader
-    except (OSError, ValueError, TypeError, IndexError, StopIteration, csv.Error) as error:
+    except OSError as error:
+        raise unreadable(path, error, what) from error
+    except (ValueError, TypeError, IndexError, StopIteration, csv.Error) as error:
         reason = str(error) or "it is empty"
         raise UserError(
             f"{path}: cannot be read as {what} ({reason}); delete it and rerun"
@@ -99,4 +129,4 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error

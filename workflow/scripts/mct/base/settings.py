@@ -53,6 +53,7 @@ class DatasetSettings:
     subset: str = "all"
     label_set: str = "worse_label"
     table: str = "table.csv"
+    classes: tuple[str | int, ...] | str | None = None
     synthetic_noise: NoiseSettings = NoiseSettings()
 
 
@@ -286,7 +287,7 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
     """
     types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
     kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
-    if not kinds & {"number", "integer"}:
+    if not kinds & {"number", "integer"} or "string" in kinds:
         return value
     if isinstance(value, str):
         try:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from mct.base.settings import ImageSettings
 from mct.data.images import (
     Box,
-    centre,
     decode_plain,
     fitted_shape,
     jpeg_shape,
@@ -22,6 +21,7 @@ from mct.data.images import (
     reduce_box,
     reduction_for,
     resample,
+    resample_centre,
 )
 from mct.data.pictures import Picture
 
@@ -116,7 +116,7 @@ class Viewer:
         if self.resamples:
             resample(picture, shape, mirrored=mirrored, out=view)
             return
-        fitted = centre(resample(picture, shape), self.size)
+        fitted = resample_centre(picture, shape, self.size)
         if self.kind in CROPPING:
             fitted = padded_crop(fitted, draws)
         resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)

@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 
 from mct.data.pictures import Picture, decode
+from mct.data.windows import Window, resample_window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +23,8 @@ JPEG_START = b"\xff\xd8\xff"
 JPEG_COLOURS = ("YCbCr", "Gray")
 REDUCTIONS = (8, 4, 2)
 """Divisors of a JPEG's size that libjpeg-turbo decodes at directly, largest first."""
+MOST_VIEWS = 16
+"""Resized pictures of up to so many times the pixels of their view are made whole, then cropped."""
 SERIAL_ELEMENTS = 1 << 15
 """From so many on torch divides the elements of a tensor among threads."""
 
@@ -102,13 +105,18 @@ def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
 def fit(picture: Picture, size: int) -> Picture:
     """Return a picture as (size, size, 3): short side resized, centre cropped."""
     height, width = picture.shape[:2]
-    return centre(resample(picture, fitted_shape(height, width, size)), size)
+    return resample_centre(picture, fitted_shape(height, width, size), size)
 
 
-def centre(picture: Picture, size: int) -> Picture:
-    """Return the square of `size` pixels in the middle of a picture."""
-    top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
-    return picture[top : top + size, left : left + size]
+def resample_centre(picture: Picture, shape: tuple[int, int], size: int) -> Picture:
+    """Return the square of `size` pixels in the middle of a picture that is resized to `shape`.
+
+    Of a long and thin picture only that square is computed, to the same bits.
+    """
+    top, left = (shape[0] - size) // 2, (shape[1] - size) // 2
+    if shape[0] * shape[1] > MOST_VIEWS * size * size:
+        return resample_window(picture, shape, Window(top, left, size, size))
+    return resample(picture, shape)[top : top + size, left : left + size]
 
 
 def resample(

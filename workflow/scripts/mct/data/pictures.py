@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mct.base.errors import BrokenPictureError
+from mct.data.png import opacity, without_long_texts
 
 Picture = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
@@ -35,6 +36,8 @@ ENDINGS = {
 KNOWN_ENDINGS = {ending for endings in ENDINGS.values() for ending in endings}
 MOST_PIXELS = 178_956_970
 """More than these Pillow itself takes for an attack."""
+LONGEST_JPEG_SIDE = 65_500
+"""Of libjpeg; the format itself ends at 65,535."""
 WHITE = (255, 255, 255, 255)
 Image.init()
 warnings.filterwarnings("ignore", module="PIL")
@@ -101,6 +104,8 @@ def to_jpeg(
 ) -> bytes:
     """Return a picture as a plain JPEG, its short side at most `short_side` pixels.
 
+    A picture that is too long for a JPEG becomes a plain PNG.
+
     Parameters
     ----------
     quality
@@ -114,9 +119,17 @@ def to_jpeg(
         if factor < 1:
             size = _scaled(rgb.size, short_side / min(rgb.size) if short_side else 1.0)
             rgb = rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
-        buffer = io.BytesIO()
+        return _encoded(rgb, quality)
+
+
+def _encoded(rgb: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    rgb.info = {}  # a comment of another format may be too long for a JPEG
+    if max(rgb.size) > LONGEST_JPEG_SIDE:
+        rgb.save(buffer, format="PNG")
+    else:
         rgb.save(buffer, format="JPEG", quality=quality, subsampling=0)
-        return buffer.getvalue()
+    return buffer.getvalue()
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -132,7 +145,7 @@ def opened(data: bytes, path: str, most_pixels: int) -> Iterator[Image.Image]:
     if not data:
         raise BrokenPictureError("empty", f"{path}: cannot be decoded as a picture: empty file")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(without_long_texts(data)), formats=FORMATS) as image:
             pixels = image.width * image.height
             if pixels > most_pixels:
                 raise BrokenPictureError(
@@ -157,17 +170,25 @@ def _one_line(reason: object) -> str:
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return the first frame of an opened picture as RGB, upright and opaque."""
-    if image.mode in DEEP_MODES or _is_deep_integer(image):
-        image = _scale_16_bit(image)
-    elif image.mode not in CONVERTED_MODES:
+    is_deep = image.mode in DEEP_MODES or _is_deep_integer(image)
+    if not is_deep and image.mode not in CONVERTED_MODES:
         raise PixelFormatError(f"pixels of mode {image.mode} have no defined brightness")
+    opaque = opacity(image)
     image.load()
     orientation = _orientation(image)
-    if _is_transparent(image):
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba)
+    if is_deep:
+        image = _scale_16_bit(image)
+    if opaque is not None or _is_transparent(image):
+        image = _on_white(image, opaque)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     return rgb.transpose(orientation) if orientation is not None else rgb
+
+
+def _on_white(image: Image.Image, opaque: Image.Image | None) -> Image.Image:
+    rgba = image.convert("RGBA")
+    if opaque is not None:
+        rgba.putalpha(opaque)
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba)
 
 
 def _is_deep_integer(image: Image.Image) -> bool:

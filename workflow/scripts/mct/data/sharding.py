@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mct.base.errors import UserError
 from mct.base.files import replacing
+from mct.base.hdf5 import open_hdf5
 from mct.base.partition import block
 from mct.base.settings import ShardSettings
 from mct.base.threads import map_in_threads
@@ -101,7 +102,7 @@ def write_shard(
     with replacing(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as spool:
         offsets, checksums = _spool(stored, spool)
         fields = _fields(members, offsets, checksums)
-        with h5py.File(temporary, "w", userblock_size=SEAL_BYTES) as shard:
+        with open_hdf5(temporary, "w", userblock_size=SEAL_BYTES) as shard:
             for name, values in fields.items():
                 shard.create_dataset(name, data=values)
             shape = (offsets[-1],) if encoding == "encoded" else _pixel_shape(members, settings)

@@ -13,6 +13,8 @@ import json
 import os
 import weakref
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
+from mct.base.files import is_of_system, unreadable
+from mct.base.hdf5 import open_hdf5
 
 VERSION = 2
 FIELDS = {
@@ -73,7 +77,7 @@ def _check_seal(path: Path) -> None:
         intact = start >= SEAL_BYTES and count >= 0 and start + count <= path.stat().st_size
         intact = intact and _structure_digest(path, start, count) == seal["sha256"]
     except OSError as error:
-        raise UserError(f"{path}: cannot be read as a shard: {error.strerror}; rerun") from error
+        raise unreadable(path, error, "a shard") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: cannot be read as a shard: no seal with a checksum; {REMEDY}"
@@ -119,7 +123,7 @@ class Shard:
         try:
             data = os.pread(self.file, stop - start, self.payload_start + start)
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be read: {error.strerror}; rerun") from error
+            raise unreadable(self.path, error) from error
         return np.frombuffer(data, np.uint8)
 
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -149,7 +153,8 @@ class Shard:
         starts = self.fields["offset"][indices] + self.payload_start
         counts = self.fields["offset"][indices + 1] - self.fields["offset"][indices]
         for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-            os.posix_fadvise(self.file, start, count, os.POSIX_FADV_WILLNEED)
+            with suppress(OSError):  # only a hint
+                os.posix_fadvise(self.file, start, count, os.POSIX_FADV_WILLNEED)
 
     def verify(self) -> None:
         """Read every picture; UserError at the first that is not as it was written."""
@@ -169,28 +174,37 @@ def open_shard(path: Path) -> Shard:
         No shard, one of another version, or a damaged one.
     """
     _check_seal(path)
-    try:
-        with h5py.File(path, "r") as file:
+    with _naming_errors(path):
+        with open_hdf5(path) as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_version(path, attributes)
             fields = {name: file[name][()] for name in FIELDS}
             shape, place = file["payload"].shape, payload_place(file["payload"])
             _check_payload(path, attributes, fields, shape)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
-    is_encoded = attributes["encoding"] == "encoded"
-    shard = Shard(
-        path=path,
-        attributes=attributes,
-        fields=fields,
-        file=os.open(path, os.O_RDONLY),
-        payload_start=place[0],
-        pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
-    )
+        is_encoded = attributes["encoding"] == "encoded"
+        shard = Shard(
+            path=path,
+            attributes=attributes,
+            fields=fields,
+            pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
+            payload_start=place[0],
+            file=os.open(path, os.O_RDONLY),
+        )
     weakref.finalize(shard, os.close, shard.file)
     return shard
+
+
+@contextmanager
+def _naming_errors(path: Path) -> Iterator[None]:
+    """Raise UserError for whatever a shard that is no shard raises, and for errors of the system."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, OSError) and is_of_system(error):
+            raise unreadable(path, error, "a shard") from error
+        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mct.base.errors import UserError
 from mct.base.settings import NoiseSettings
+from mct.base.texts import read_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ def asymmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
 
 
 def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
-    """Return T, shape (K, K), from a CSV file.
+    """Return T, shape (K, K), from a CSV file; lines that begin with # are comments.
 
     Raises
     ------
@@ -142,8 +143,10 @@ def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
         No numbers, another shape, probabilities outside 0 to 1, rows that do not sum to 1.
     """
     try:
-        matrix = np.loadtxt(path, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
+        matrix = np.array([_row_numbers(cells) for _, cells in read_cells(path)], float, ndmin=2)
+    except UserError:
+        raise
+    except ValueError as error:
         raise UserError(f"{path}: cannot be read as a CSV file of numbers: {error}") from error
     if matrix.shape != (classes, classes):
         shape = " x ".join(map(str, matrix.shape))
@@ -155,6 +158,13 @@ def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
         total = matrix[wrong[0]].sum()
         raise UserError(f"{path}, row {wrong[0] + 1}: expected a sum of 1, got {total:g}")
     return matrix
+
+
+def _row_numbers(cells: list[str]) -> list[float]:
+    """Return the numbers of a row, with points or commas, without empty cells at its end."""
+    while cells and not cells[-1].strip():
+        cells.pop()
+    return [float(cell.strip().replace(",", ".")) for cell in cells]
 
 
 def check_synthetic(settings: NoiseSettings, classes: int) -> None:

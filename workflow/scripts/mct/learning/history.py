@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mct.base.files import replacing, write_text
+from mct.base.hdf5 import open_hdf5
 from mct.parallel.comm import Comm, sum_array
 
 
@@ -72,7 +72,7 @@ class History:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:
     """Write arrays as an HDF5 file, each a compressed data set, with attributes that explain them."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
         for name, values in arrays.items():
             options = {"compression": "gzip", "shuffle": True} if values.size else {}
             file.create_dataset(name, data=values, **options)

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mct.base.files import read_json
+from mct.base.hdf5 import open_hdf5
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch
 from mct.data.imagesets import ImageSet
@@ -150,7 +150,7 @@ def _weighting(
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:
     """Return the weight of each label of a set, shape (n,): 1 where it is verified."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         samples, weights = file["sample"][()], file["weight"][()]
     places = np.searchsorted(samples, image_set.sample).clip(max=len(samples) - 1)
     known = samples[places] == image_set.sample

@@ -5,23 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing
+from mct.base.files import replacing, unreadable
 from mct.base.methods import CALIBRATED, METHODS
 from mct.labels.selection import Quality
+from mct.results.plotting import Axes, Figure, mpl, plt
 
-mpl.use("Agg")
-# Fixed salt and no date: equal results give equal files.
-mpl.rcParams.update(
-    {"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-)
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
@@ -46,7 +38,9 @@ def read_epochs(path: Path) -> Table:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError) as error:
+    except OSError as error:
+        raise unreadable(path, error, "the epochs of a training") from error
+    except (ValueError, TypeError, IndexError) as error:
         raise UserError(
             f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
         ) from error
@@ -74,8 +68,8 @@ def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequen
 def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str]) -> None:
     places = range(len(classes))
     rotation = 90 if max(map(len, classes)) > 2 else 0
-    axis.set_xticks(places, classes, rotation=rotation)
-    axis.set_yticks(places, classes)
+    axis.set_xticks(places, classes, rotation=rotation, parse_math=False)
+    axis.set_yticks(places, classes, parse_math=False)
     for row, column in zip(*np.nonzero(share >= 0.005), strict=True):
         colour = "white" if share[row, column] > 0.5 else "black"
         text = f"{100 * share[row, column]:.0f}"
@@ -167,8 +161,12 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
     for axis in axes[1]:
         axis.set_xlabel("epoch of calibration")
     if len(classes) <= LARGEST_LABELLED:
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        lines = axes[0, 0].lines
+        legend = figure.legend(
+            lines, map(str, range(len(lines))), loc="outside right upper", frameon=False
+        )
+        for text, line in zip(legend.get_texts(), lines, strict=True):  # `_name` would be left out
+            text.set(text=line.get_label(), parse_math=False)
     return figure
 
 
@@ -202,7 +200,8 @@ def draw_pictures(
             axes[0].step(places, np.sort(counts)[::-1], label=name)
         axes[1].stairs(part["short_sides"], edges, label=name, fill=False)
     if named:
-        axes[0].set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+        rotation = 90 if max(map(len, names)) > 2 else 0
+        axes[0].set_xticks(places, names, rotation=rotation, parse_math=False)
     axes[0].set(
         title="Classes" if named else "Classes, each set's largest first",
         ylabel="pictures",

@@ -5,11 +5,8 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
+from mct.results.plotting import Axes, Figure, LogLocator, plt
 from mct.results.tables import Row
 
 PARTS = {

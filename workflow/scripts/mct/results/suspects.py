@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.errors import UserError
-from mct.base.files import read_json, replacing, write_text
+from mct.base.files import is_of_system, read_json, replacing, unreadable, write_text
+from mct.base.hdf5 import open_hdf5
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
 from mct.labels.noise import symmetric_matrix
@@ -102,7 +102,7 @@ def join(parts: Sequence[Judgement]) -> Judgement:
 
 def write_judgement(image_set: ImageSet, judgement: Judgement, path: Path) -> None:
     """Write what is thought of a set's labels, with the samples that they belong to, as HDF5."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
         file["sample"] = image_set.sample
         for name in FIELDS:
             file[name] = getattr(judgement, name)
@@ -119,10 +119,12 @@ def read_judgements(image_set: ImageSet, paths: Sequence[Path]) -> Judgement:
     columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
     for path in paths:
         try:
-            with h5py.File(path) as file:
+            with open_hdf5(path) as file:
                 for name, parts in columns.items():
                     parts.append(file[name][()])
         except (OSError, KeyError) as error:
+            if isinstance(error, OSError) and is_of_system(error):
+                raise unreadable(path, error) from error
             raise UserError(f"{path}: cannot be read ({error}); delete it and rerun") from error
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     order = np.argsort(whole.pop("sample"))

@@ -5,6 +5,7 @@ kept out of it and lies in the sidecar, so that tables compare equal.
 """
 
 import csv
+import io
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ from mct.base.roles import PAIR, ROLES
 
 MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp", PAIR: "Ma and Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
+MARKDOWN_MARKS = re.compile(r"[\\`*|$<\[]|~(?=~)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
+"""What ends a cell or begins code, emphasis, a formula, a tag, a link or a named character."""
 Row = dict[str, str]
 
 
@@ -207,8 +210,11 @@ def name_clean_set(caption: str, source: str) -> str:
 def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
     """Write rows as TSV to `path` and as Markdown with a caption beside it."""
     header = list(rows[0])
-    lines = ["\t".join(header), *("\t".join(row[name] for name in header) for row in rows)]
-    write_text(path, "\n".join(lines) + "\n")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, header, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
     shown = [name for name in header if any(row[name] for row in rows)]
     cells = [[row[name] for name in shown] for row in rows]
     markdown = [
@@ -220,4 +226,9 @@ def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
 
 
 def _markdown_line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(_markdown_text, cells))} |"
+
+
+def _markdown_text(cell: str) -> str:
+    """Return text with a backslash before what Markdown would not show as it is."""
+    return MARKDOWN_MARKS.sub(r"\\\g<0>", cell)

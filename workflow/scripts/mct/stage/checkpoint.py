@@ -18,6 +18,7 @@ import threading
 from argparse import Namespace
 from collections import ChainMap
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -30,7 +31,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
-from mct.base.files import file_digest, sync
+from mct.base.files import file_digest, sync, unreadable
 from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.parallel.transport import AUTOMATIC
@@ -40,6 +41,7 @@ from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_terminatio
 
 KEPT = 2
 META = "meta.json"
+ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
@@ -260,10 +262,20 @@ def find_checkpoint(world_comm: Comm, folder: Path) -> tuple[int, Path | None]:
 
 
 def _newest_intact(folder: Path) -> tuple[int, Path | None, str]:
-    """Return steps and folder of the newest intact checkpoint, and what is wrong if there is none."""
+    """Return steps and folder of the newest intact checkpoint, and what is wrong if there is none.
+
+    One that the system cannot read now may be intact: it is neither skipped nor removed.
+    """
     damaged: dict[Path, str] = {}
-    for step, path in sorted(whole_checkpoints(folder), reverse=True):
-        damage = find_damage(path)
+    try:
+        found = whole_checkpoints(folder)
+    except OSError as error:
+        return 0, None, str(unreadable(folder, error))
+    for step, path in sorted(found, reverse=True):
+        try:
+            damage = find_damage(path)
+        except OSError as error:
+            return 0, None, f"{unreadable(path, error)}; no checkpoint is removed"
         if not damage:
             for newer, reason in damaged.items():
                 line = f"{newer}: damaged ({reason}) and removed; goes on with {path.name}"
@@ -277,19 +289,30 @@ def _newest_intact(folder: Path) -> tuple[int, Path | None, str]:
 
 
 def find_damage(path: Path) -> str:
-    """Return what is wrong with a checkpoint, or nothing: sizes and headers, all without the tensors."""
+    """Return what is wrong with a checkpoint, or nothing: sizes and headers, all without the tensors.
+
+    Raises
+    ------
+    OSError
+        The system cannot read it, which says nothing about it. A file that is not there is damage.
+    """
     try:
         for name, size in json.loads((path / META).read_text())["bytes"].items():
             found = (path / name).stat().st_size
             if found != size:
                 return f"{name}: expected {size} bytes, got {found}"
+            with (path / name).open("rb") as file:
+                file.read(1)  # safetensors has one error for all that the system answers
             with safe_open(path / name, "numpy"):
                 pass
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+    except (*ABSENT, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
 
 def whole_checkpoints(folder: Path) -> list[tuple[int, Path]]:
-    """Return number of steps and folder of every whole checkpoint."""
-    return [(int(path.name.removeprefix("step-")), path) for path in folder.glob("step-*")]
+    """Return number of steps and folder of every whole checkpoint; OSError if they are not seen."""
+    with suppress(FileNotFoundError):
+        whole = [path for path in folder.iterdir() if path.name.startswith("step-")]
+        return [(int(path.name.removeprefix("step-")), path) for path in whole]
+    return []

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,12 @@ SECONDS_TO_SAVE = 25.0
 SECONDS_BETWEEN_LOOKS = SECONDS_OF_A_TICK = 1.0
 SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
 """A newcomer's patience: what the slowest holder may take after it has looked, and a margin."""
+
+
+NO_LOCKS = (
+    "the file system has no locks ({}): if a former run of this stage is still alive, it is asked to "
+    "stop, but its end is not waited for"
+)
 
 
 def start_thread(name: str, work: Callable[[], None]) -> None:
@@ -133,7 +140,8 @@ class StageLock:
                 sleep(0.1)
                 if self._read() != self._token:  # one that began at the same time wrote over it
                     self._write()
-            except OSError:  # the file system knows no locks
+            except OSError as error:  # the file system knows no locks
+                print(f"{self._path}: {NO_LOCKS.format(error.strerror)}", file=sys.stderr)
                 return None
         known = json.loads(holder or "{}")
         raise UserError(

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -375,8 +376,12 @@ def claim(lock: IO[str], folder: Path) -> None:
             f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
             "wait for it, or take another `experiment`"
         ) from None
-    except OSError:  # the file system knows no locks; Snakemake's own lock remains
-        pass
+    except OSError as error:
+        print(
+            f"warning: results: {folder} has no locks ({error.strerror}): a second workflow that is "
+            "started in another directory takes it over instead of being refused",
+            file=sys.stderr,
+        )
     run = os.environ[RUN] = uuid4().hex
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")

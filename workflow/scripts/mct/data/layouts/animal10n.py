@@ -70,7 +70,7 @@ class Animal10N(StoredLayout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the training pictures, then the held-out ones."""
-        return finished(self._rows(), self._settings, len(NAMES), self.read, threads)
+        return finished(self._rows(), self._settings, NAMES, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._pictures[TRAINING]:

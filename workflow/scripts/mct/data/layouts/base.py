@@ -1,18 +1,21 @@
 """What every layout offers, and what those that consist of files share."""
 
-from collections.abc import Callable, Iterator
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
+from mct.base.texts import read_lines
+from mct.data.layouts.classes import UNKNOWN, Classes
 from mct.data.layouts.folders import Skipped
 from mct.data.layouts.storage import Storage
 
-UNKNOWN = -1
-"""The label of a picture whose label is not known."""
 BUILTIN = "builtin"
 """The measuring labels that a data set brings itself."""
+DRIVE = re.compile("[A-Za-z]:/")
 
 
 class Row(NamedTuple):
@@ -89,6 +92,7 @@ class StoredLayout:
         settings = self._settings
         given = [] if settings.measuring_labels == BUILTIN else [settings.measuring_labels]
         given.append(settings.synthetic_noise.matrix)
+        given.append(settings.classes if isinstance(settings.classes, str) else None)
         return self._lists() + [Path(file) for file in given if file]
 
     def listed_names(self) -> list[str]:
@@ -104,12 +108,24 @@ class StoredLayout:
         return "the data set's own verified pictures"
 
     def missing(self, paths: list[str]) -> list[str]:
-        """Return the listed pictures that are not there."""
-        return self._storage.missing(paths)
+        """Return the listed pictures that are not there, in whatever spelling of their path."""
+        return [path for path in self._storage.missing(paths) if self._find(path) is None]
+
+    def _find(self, path: str) -> str | None:
+        """Return another spelling of a path that is the one of a file, if there is one."""
+        others = other_spellings(path)
+        found = set(others) - set(self._storage.missing(others))
+        return min(found, default=None)
 
     def read(self, path: str) -> bytes:
         """Return a picture's file."""
-        return self._storage.read(path)
+        try:
+            return self._storage.read(path)
+        except UserError:
+            other = self._find(path)
+            if other is None:
+                raise
+            return self._storage.read(other)
 
 
 def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
@@ -123,30 +139,63 @@ def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
     return Path(folder)
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file without blank ones; UserError if it cannot be read."""
-    try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a list: {error}") from error
+def spell_path(path: str) -> str:
+    r"""Return the one spelling of a path in a list: with slashes, without `.`, in Unicode's NFC.
+
+    `a.jpg`, `./a.jpg` and `.\a.jpg` are one file; `C:\a.jpg` is as absolute as `/C:/a.jpg`.
+    """
+    if path.isascii() and "\\" not in path and "./" not in path and "//" not in path:
+        return path
+    text = unicodedata.normalize("NFC", path.replace("\\", "/"))
+    root = "/" if text.startswith("/") or DRIVE.match(text) else ""
+    return root + "/".join(part for part in text.split("/") if part not in ("", "."))
 
 
-def read_labels(path: Path, classes: int, spell: Callable[[str], str] = str) -> dict[str, int]:
+def other_spellings(path: str) -> list[str]:
+    """Return what a file may be called that a list has by the path `spell_path` gives."""
+    others = (unicodedata.normalize("NFD", path), path.replace("/", "\\"))
+    return [other for other in others if other != path]
+
+
+def read_labels(
+    path: Path,
+    names: Sequence[str],
+    spell: Callable[[str], str] = spell_path,
+    *,
+    may_be_unknown: bool = False,
+) -> dict[str, int]:
     """Return the labels of a file of lines `key label`; `spell` gives a key its one spelling.
+
+    A label is the number of a class or, after a tab, its name.
 
     Raises
     ------
     UserError
-        A line of another form, a label outside the classes, a key with two labels.
+        A line of another form, a label outside the classes, a key with two labels, an unknown label
+        unless it `may_be_unknown`: then its line is left out.
     """
     labels: dict[str, int] = {}
+    classes = Classes(names)
     for number, line in enumerate(read_lines(path), start=1):
-        key, _, text = line.rpartition(" ")
-        if not key or not text.isdecimal():
+        key, text = split_line(line)
+        if not key:
             raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")
-        key, label = spell(key), int(text)
-        if label >= classes:
-            raise UserError(f"{path}: key {key}: label {label} is outside 0 to {classes - 1}")
-        if labels.setdefault(key, label) != label:
+        key = spell(key)
+        try:
+            label = classes.find(text)
+        except UserError as error:
+            raise UserError(f"{path}: key {key}: {error}") from error
+        if label == UNKNOWN and not may_be_unknown:
+            raise UserError(
+                f"{path}, entry {number}: expected `key label`, got {line!r}: {text!r} is a marker for an "
+                "unknown label"
+            )
+        if label != UNKNOWN and labels.setdefault(key, label) != label:
             raise UserError(f"{path}: key {key} has two labels, {labels[key]} and {label}")
     return labels
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Return key and label of a line: what is before and after its last tab, or else its last space."""
+    key, _, label = line.rpartition("\t" if "\t" in line else " ")
+    return key.rstrip(), label.lstrip()

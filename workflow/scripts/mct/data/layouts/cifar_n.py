@@ -16,6 +16,7 @@ from PIL import Image
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
 from mct.data.layouts.measuring import finished
 from mct.data.layouts.pickles import read_pickle
@@ -82,8 +83,17 @@ class CifarN(StoredLayout):
     def class_names(self) -> list[str]:
         """Return the names that CIFAR brings."""
         path = self._folder / self._release.meta
-        names = _entry(read_pickle(path), self._release.names, path)
-        return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+        found = _entry(read_pickle(path), self._release.names, path)
+        if not isinstance(found, list):
+            raise UserError(
+                f"{path}: {self._release.names}: expected a list of names, got {found!r}"
+            )
+        names = [
+            name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
+            for name in found
+        ]
+        refuse_twice(names, path)
+        return names
 
     def clean_source(self) -> str:
         """Return that the clean set is drawn from training."""
@@ -112,7 +122,7 @@ class CifarN(StoredLayout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield training rows, in the order of the batches, then test rows."""
-        return finished(self._rows(), self._settings, len(self.class_names()), self.read, threads)
+        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         truth = self._labels(self._release.training)
@@ -167,7 +177,7 @@ class CifarN(StoredLayout):
             path = self._folder / name
             batch = read_pickle(path)
             pixels = _entry(batch, "data", path)
-            labels = _entry(batch, self._release.labels, path)
+            labels = self._check_labels(_entry(batch, self._release.labels, path), path)
             shape = (len(labels), PIXEL_BYTES)
             if getattr(pixels, "dtype", None) != np.uint8 or pixels.shape != shape:
                 got = getattr(pixels, "shape", type(pixels).__name__)
@@ -175,6 +185,19 @@ class CifarN(StoredLayout):
             pixels = pixels.reshape(-1, 3, SIDE, SIDE)
             self._batches[name] = {"data": pixels, self._release.labels: labels}
         return self._batches[name]
+
+    def _check_labels(self, labels: Any, path: Path) -> list[int]:
+        """Return the labels of a batch; UserError unless all are numbers of classes."""
+        values, classes = np.asarray(labels), len(self.class_names())
+        if values.ndim != 1 or (len(values) and values.dtype.kind not in "iuf"):
+            raise UserError(f"{path}: {self._release.labels}: expected a list of numbers")
+        wrong = np.flatnonzero((values != np.round(values)) | (values < 0) | (values >= classes))
+        if len(wrong):
+            raise UserError(
+                f"{path}: {self._release.labels}: entry {wrong[0]}: expected a whole number from 0 to "
+                f"{classes - 1}, got {values[wrong[0]]}"
+            )
+        return values.astype(int).tolist()
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return nothing: rows are made of the batches that have the pictures."""

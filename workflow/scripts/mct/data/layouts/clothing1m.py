@@ -3,13 +3,14 @@
 The lists lie in the root or in `annotations/`; keys may or may not begin with `images/`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.settings import DatasetSettings
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines
+from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, read_lines, spell_path
+from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.storage import refuse_outside
 
@@ -44,7 +45,9 @@ class Clothing1M(StoredLayout):
         )
         if not files:
             raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
-        return read_lines(files[0])
+        names = read_lines(files[0])
+        refuse_twice(names, files[0])
+        return names
 
     def sizes(self) -> dict[str, int]:
         """Return the lengths of the sets' lists."""
@@ -55,18 +58,18 @@ class Clothing1M(StoredLayout):
         return {name: self._read_keys(self._folder / file) for name, file in LISTS.items()}
 
     def _read_keys(self, path: Path) -> set[str]:
-        keys = read_lines(path)
+        keys = list(map(spell_path, read_lines(path)))
         refuse_outside(keys, path)
-        return {spell_key(key) for key in keys}
+        return set(map(spell_key, keys))
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
-        classes = len(self.class_names())
-        return finished(self._rows(classes), self._settings, classes, self.read, threads, spell_key)
+        names = self.class_names()
+        return finished(self._rows(names), self._settings, names, self.read, threads, spell_key)
 
-    def _rows(self, classes: int) -> Iterator[Row]:
-        observed = read_labels(self._folder / OBSERVED, classes, spell_key)
-        true = read_labels(self._folder / TRUE, classes, spell_key)
+    def _rows(self, names: Sequence[str]) -> Iterator[Row]:
+        observed = read_labels(self._folder / OBSERVED, names, spell_key)
+        true = read_labels(self._folder / TRUE, names, spell_key, may_be_unknown=True)
         self._check_labelled(observed, true)
         for key in sorted(set().union(*self._members.values())):
             yield Row(
@@ -90,4 +93,5 @@ class Clothing1M(StoredLayout):
 
 def spell_key(key: str) -> str:
     """Return a key as the path of its picture, whether or not a list writes the folder."""
-    return key if key.startswith("images/") else f"images/{key}"
+    path = spell_path(key)
+    return path if path.startswith("images/") else f"images/{path}"

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.settings import DatasetSettings
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, existing_folder, read_lines
+from mct.base.texts import read_lines, read_text, whole_number
+from mct.data.layouts.base import (
+    UNKNOWN,
+    Row,
+    StoredLayout,
+    existing_folder,
+    spell_path,
+    split_line,
+)
+from mct.data.layouts.classes import is_marker, refuse_twice, unify
 from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.storage import refuse_outside
 
@@ -43,7 +52,9 @@ class Food101N(StoredLayout):
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {name: label for label, name in enumerate(_entries(self._meta / CLASSES))}
+        names = _entries(self._meta / CLASSES)
+        refuse_twice(names, self._meta / CLASSES)
+        return {unify(name): label for label, name in enumerate(names)}
 
     def class_names(self) -> list[str]:
         """Return the names of the list of classes, without its header."""
@@ -53,36 +64,53 @@ class Food101N(StoredLayout):
         """Return the sizes from the lists' lines."""
         verified = {name: self._verified(file) for name, file in VERIFIED.items()}
         counts = {name: sum(labels.values()) for name, labels in verified.items()}
-        noisy = len(_entries(self._meta / IMAGES)) - len(verified["validation"])
+        noisy = len(set(self._images) - verified["validation"].keys())
         return {"noisy": noisy, **counts, "test": len(self._test_keys)}
 
+    @cached_property
+    def _images(self) -> list[str]:
+        return list(map(spell_path, _entries(self._meta / IMAGES)))
+
     def _verified(self, file: str) -> dict[str, bool]:
-        """Return the verification labels of a list by key."""
-        verified = {}
-        for line in _entries(self._meta / file):
-            key, _, label = line.partition("\t")
-            if label.strip() not in ("0", "1"):
-                raise UserError(f"{self._meta / file}: expected `key<TAB>0 or 1`, got {line!r}")
-            verified[key] = label.strip() == "1"
+        """Return the verification labels of a list by key; a marker for unknown is none."""
+        path, verified = self._meta / file, dict[str, bool]()
+        for line in _entries(path):
+            key, text = split_line(line)
+            label = whole_number(text)
+            if "\t" not in line or not (label in (0, 1) or is_marker(text)):
+                raise UserError(f"{path}: expected `key<TAB>0 or 1`, got {line!r}")
+            if label not in (0, 1):
+                continue
+            key = spell_path(key)
+            if verified.setdefault(key, label == 1) != (label == 1):
+                raise UserError(
+                    f"{path}: key {key} is verified both as right (1) and as wrong (0); expected one line"
+                )
         return verified
 
     @cached_property
     def _test_keys(self) -> list[str]:
-        if self._test_list.suffix == ".txt":
-            return read_lines(self._test_list)
+        path = self._test_list
+        if path.suffix == ".txt":
+            return list(map(spell_path, read_lines(path)))
         try:
-            return [
-                key for keys in json.loads(self._test_list.read_bytes()).values() for key in keys
-            ]
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise UserError(f"{self._test_list}: cannot be read as a list: {error}") from error
+            lists = {name: list(keys) for name, keys in json.loads(read_text(path)).items()}
+            keys = [(name, spell_path(key)) for name, keys in lists.items() for key in keys]
+        except (ValueError, AttributeError, TypeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path}: cannot be read as a list: {error}") from error
+        strays = [f"{key} under {name}" for name, key in keys if key.split("/")[0] != name]
+        if strays:
+            raise UserError(f"{path}: {len(strays)} keys are of another class: {preview(strays)}")
+        return [key for _, key in keys]
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of Food-101N, then Food-101's test pictures."""
-        return finished(self._rows(), self._settings, len(self._numbers), self.read, threads)
+        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
-        images = _entries(self._meta / IMAGES)
+        images = self._images
         clean, validation = (self._verified(file) for file in VERIFIED.values())
         self._check_listed(clean, validation, images)
         for key in sorted({*images, *validation}):
@@ -118,7 +146,7 @@ class Food101N(StoredLayout):
         refuse_keys(clean.keys() - set(images), path, f"not in {IMAGES}")
 
     def _label(self, key: str, path: Path) -> int:
-        name = key.split("/")[0]
+        name = unify(key.split("/")[0])
         if name not in self._numbers:
             raise UserError(f"{path}: key {key}: no class {name} in {self._meta / CLASSES}")
         return self._numbers[name]

@@ -5,10 +5,8 @@ or a part of the held-out ones; none are ever taken from `train/`, whose labels 
 The class is the first folder below the set's; deeper folders only hold pictures.
 """
 
-import difflib
 import os
 import stat
-import unicodedata
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import NamedTuple
 from mct.base.errors import UserError, preview
 from mct.base.names import is_utf8, key_of
 from mct.base.settings import DatasetSettings
+from mct.base.texts import nearest
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
 from mct.data.layouts.folders import Skipped, entries_of, ignored, list_pictures, skip
 from mct.data.layouts.measuring import finished, refuse_builtin
@@ -42,7 +42,7 @@ class Level(NamedTuple):
 class ImageFolder(StoredLayout):
     """A data set of folders of classes; a class's number is its place among the names of `train/`."""
 
-    keys = ("clean_fraction",)
+    keys = ("classes", "clean_fraction")
     counts_confusion = counts_rate = False
 
     def __init__(self, settings: DatasetSettings) -> None:
@@ -80,7 +80,7 @@ class ImageFolder(StoredLayout):
         for name in self._top.folders:
             if name not in SETS:
                 raise UserError(
-                    f"{self._root / key_of(name)}: no set has this name; {_nearest(name, SETS)}; "
+                    f"{self._root / key_of(name)}: no set has this name; {_hint(name, SETS)}; "
                     "rename the folder or move it out of the data set"
                 )
             other = found.setdefault(SETS[name], name)
@@ -116,24 +116,17 @@ class ImageFolder(StoredLayout):
 
     @cached_property
     def _classes(self) -> list[str]:
-        names, top = self._levels[TRAINING].folders, self._root / self._folders[TRAINING]
-        spellings: dict[str, str] = {}
-        for name in names:
+        found, top = self._levels[TRAINING].folders, self._root / self._folders[TRAINING]
+        for name in found:
             if not is_utf8(key_of(name)):
                 raise UserError(
                     f"{top / key_of(name)}: the name of a class is not UTF-8; rename the folder"
                 )
-            other = spellings.setdefault(_folded(name), name)
-            if other != name:
-                raise UserError(
-                    f"{top}: the classes {other!a} and {name!a} differ in nothing but case, spaces or "
-                    "Unicode form; expected one folder"
-                )
-        return names
+        return order_folders(found, self._settings, str(top))
 
     def class_names(self) -> list[str]:
-        """Return the names of the folders in `train/`, sorted."""
-        return [key_of(name) for name in self._classes]
+        """Return the names of the folders in `train/`, sorted or as `dataset.classes` orders them."""
+        return self._classes
 
     @cached_property
     def _listed(self) -> tuple[dict[str, Labels], list[Skipped]]:
@@ -158,12 +151,12 @@ class ImageFolder(StoredLayout):
             if found not in self._classes:
                 raise UserError(
                     f"{self._root / self._folders[name] / key_of(found)}: expected a class of "
-                    f"{TRAINING}/, found no such; {_nearest(found, self._classes)}"
+                    f"{TRAINING}/, found no such; {_hint(found, self._classes)}"
                 )
 
     def _check_deeper(self, cls: str, pictures: list[str]) -> None:
         """Raise UserError if a folder inside a class's is named like another class."""
-        others = set(self.class_names()) - {key_of(cls)}
+        others = {key_of(name) for name in self._classes if name != cls}
         for path in pictures:
             if path.count("/") > 2 and not others.isdisjoint(path.split("/")[2:-1]):
                 raise UserError(
@@ -221,7 +214,7 @@ class ImageFolder(StoredLayout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield the pictures of `train/`, then clean and held-out ones."""
-        return finished(self._rows(), self._settings, len(self._classes), self.read, threads)
+        return finished(self._rows(), self._settings, self._classes, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         yield from self._training_rows()
@@ -238,16 +231,7 @@ class ImageFolder(StoredLayout):
             yield Row(path, path, observed=observed, true=true, noisy=True)
 
 
-def _folded(name: str) -> str:
-    """Return a name without what people do not see or do not mean: case, Unicode form, spaces."""
-    seen = (letter for letter in name if unicodedata.category(letter) != "Cf")  # of no width
-    return "".join(unicodedata.normalize("NFKC", "".join(seen)).casefold().split())
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
+def _hint(name: str, known: Collection[str]) -> str:
     """Return which of the known names is meant, or all of them."""
-    folded = {_folded(one): one for one in known}
-    near = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {folded[near[0]]}?"
-    return f"expected one of {preview(list(known), 6)}"
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"expected one of {preview(list(known), 6)}"

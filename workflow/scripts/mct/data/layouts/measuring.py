@@ -5,22 +5,22 @@ serve to measure, or to make synthetic noise from, and are never trained on; unl
 for they do not even reach the catalogue.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
 from mct.base.settings import DatasetSettings
-from mct.data.layouts.base import BUILTIN, UNKNOWN, Row, read_labels
+from mct.data.layouts.base import BUILTIN, UNKNOWN, Row, read_labels, spell_path
 from mct.data.layouts.synthetic import corrupt_rows
 
 
 def finished(
     rows: Iterable[Row],
     settings: DatasetSettings,
-    classes: int,
+    names: Sequence[str],
     read: Callable[[str], bytes],
     threads: int,
-    spell: Callable[[str], str] = str,
+    spell: Callable[[str], str] = spell_path,
 ) -> Iterator[Row]:
     """Yield a layout's rows as the catalogue has them.
 
@@ -29,6 +29,8 @@ def finished(
 
     Parameters
     ----------
+    names
+        The names of the classes.
     read, threads
         Returns the encoded picture at a row's path, which some kinds of noise depend on, and how
         many threads call it.
@@ -38,19 +40,32 @@ def finished(
     Raises
     ------
     UserError
-        A measuring label against a true label, synthetic noise without true labels.
+        A measuring label against a true label, measuring labels of other pictures, synthetic noise
+        without true labels.
     """
     path = settings.measuring_labels
     is_file = path not in (None, BUILTIN)
-    measuring = read_labels(Path(str(path)), classes, spell) if is_file else {}
-    filled = (_measured(row, measuring, path) for row in rows)
-    for row in corrupt_rows(filled, settings, classes, read, threads):
-        is_known = row.clean or row.validation or row.test or row.key in measuring
+    measuring = {}
+    if is_file:
+        measuring = read_labels(Path(str(path)), names, spell, may_be_unknown=True)
+    filled = (_measured(row, measuring, path, spell) for row in rows)
+    measured = 0
+    for row in corrupt_rows(filled, settings, len(names), read, threads):
+        is_measured = bool(measuring) and spell(row.key) in measuring
+        measured += is_measured
+        is_known = row.clean or row.validation or row.test or is_measured
         yield row if is_known or path == BUILTIN else row._replace(true=UNKNOWN)
+    if measuring and not measured:
+        raise UserError(
+            f"{path}: none of its {len(measuring)} keys is in the data set: {preview(list(measuring))}; "
+            "expected keys as in the catalogue"
+        )
 
 
-def _measured(row: Row, measuring: dict[str, int], path: str | None) -> Row:
-    label = measuring.get(row.key, row.true)
+def _measured(
+    row: Row, measuring: dict[str, int], path: str | None, spell: Callable[[str], str]
+) -> Row:
+    label = measuring.get(spell(row.key), row.true) if measuring else row.true
     if row.true not in (UNKNOWN, label):
         raise UserError(f"{path}: key {row.key} has two true labels, {row.true} and {label} here")
     return row._replace(true=label)

@@ -9,13 +9,16 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.settings import DatasetSettings
+from mct.base.texts import whole_number
 from mct.data.layouts.base import (
     Row,
     StoredLayout,
     existing_folder,
     read_labels,
     read_lines,
+    split_line,
 )
+from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.measuring import finished, refuse_builtin
@@ -59,7 +62,9 @@ class WebVision(StoredLayout):
     @cached_property
     def _all_synsets(self) -> list[tuple[str, str]]:
         lines = read_lines(self._info / "synsets.txt")
-        return [(line.split()[0], _first_term(line)) for line in lines]
+        synsets = [(line.split()[0], _first_term(line)) for line in lines]
+        refuse_twice([synset for synset, _ in synsets], self._info / "synsets.txt")
+        return synsets
 
     @property
     def _synsets(self) -> list[tuple[str, str]]:
@@ -110,19 +115,20 @@ class WebVision(StoredLayout):
         lines = read_lines(path)
         if self._settings.subset == "all":
             return lines
-        kept = {str(label) for label in range(MINI_CLASSES)}
-        return [line for line in lines if line.rpartition(" ")[2] in kept]
+        labels = [whole_number(split_line(line)[1]) for line in lines]
+        kept = range(MINI_CLASSES)
+        return [line for line, label in zip(lines, labels, strict=True) if label in kept]
 
     def _labels(self, path: Path) -> dict[str, int]:
         """Return the labels of a list's pictures that belong to the subset."""
-        labels = read_labels(path, len(self._all_synsets))
+        labels = read_labels(path, [synset for synset, _ in self._all_synsets])
         refuse_outside(labels, path)
         classes = len(self._synsets)
         return {key: label for key, label in labels.items() if label < classes}
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield noisy pictures, then the clean and the held-out ones."""
-        return finished(self._rows(), self._settings, len(self._synsets), self.read, threads)
+        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._training_lists:
@@ -148,5 +154,5 @@ class WebVision(StoredLayout):
 
 def _first_term(line: str) -> str:
     """Return the name in a line like `n01440764 tench, Tinca tinca`."""
-    synset, _, names = line.partition(" ")
-    return names.split(",")[0].strip() or synset
+    synset, *names = line.split(maxsplit=1)
+    return "".join(names).split(",")[0].strip() or synset
