@@ -112,7 +112,7 @@ class WebVision(StoredLayout):
 
     def _select(self, path: Path) -> list[str]:
         """Return a list's lines, unchecked, of the subset's classes where that is a part."""
-        lines = read_lines(path)
+        lines = read_lines(path, foreign=True)
         if self._settings.subset == "all":
             return lines
         labels = [whole_number(split_line(line)[1]) for line in lines]
