@@ -150,14 +150,7 @@ GOOD = {
 
 def test_predictions_of_all_pictures_come_out_whatever_lies_among_them(tmp_path):
     folder = tmp_path / "photos"
-    good = [
-        "a.jpg",
-        "deep/b.png",
-        f"{LATIN}.jpg",
-        "tab\t, line\n and return\r.jpg",
-        "back\\xe9.jpg",
-    ]
-    for number, name in enumerate(good):
+    for number, name in enumerate(GOOD):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(encode(picture_of(number)))
     for name in (".hidden/x.jpg", "@eaDir/x.jpg", "deep/__MACOSX/._b.png", "Thumbs.db"):
