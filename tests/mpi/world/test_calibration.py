@@ -26,7 +26,7 @@ from replicas import (
     reader_on,
 )
 
-from mct.base.errors import StageInterruptedError
+from mct.base.errors import StageInterruptedError, UserError
 from mct.base.roles import ROLES
 from mct.base.settings import CalibrationSettings, ModelSettings
 from mct.calibration.coupling import Coupling, plan_calibration
@@ -122,13 +122,16 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
     lone_world.Free()
 
 
-def test_a_diverged_mp_leaves_ma_its_loss(topology, image_set, folder):
+@pytest.mark.parametrize(("role", "name"), [(0, "Ma and Mp"), (1, "Mp")])
+def test_all_ranks_stop_at_the_first_loss_of_a_model_that_diverged(
+    topology, image_set, folder, role, name
+):
+    """Ma teaches Mp."""
     settings = calibration_settings(selector="auxiliary")
-    whole = calibrate(topology, image_set, settings, folder / "whole").history.arrays()["loss"]
-    coupling = calibrate(topology, image_set, settings, folder / "diverged", diverged=1)
-    loss = coupling.history.arrays()["loss"]
-    np.testing.assert_array_equal(loss[:, 0], whole[:, 0])
-    assert np.isnan(loss[:, 1]).all()
+    line = f"test: {name} diverged: the loss is not finite at step 1 of 8, learning rate 0.05; last"
+    with pytest.raises(UserError, match=line):
+        calibrate(topology, image_set, settings, folder, diverged=role)
+    assert not list(folder.glob("step-*"))
 
 
 def test_files_have_what_was_selected_by_step_and_by_class(
