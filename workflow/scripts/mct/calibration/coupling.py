@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.base.arrays import write_arrays
 from mct.base.partition import GlobalBatch
 from mct.base.roles import ROLES, order_seed
 from mct.base.settings import CalibrationSettings, ExecutionSettings
@@ -23,7 +24,7 @@ from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
-from mct.learning.history import History, write_arrays, write_epochs
+from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence
 from mct.learning.schedules import SCHEDULES

@@ -108,7 +108,8 @@ class Checkpoints:
         self._signal: signal.Signals | None = None
         self._agreed = threading.Event()
         for number in SIGNALS:
-            signal.signal(number, self._note_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._note_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_rank.py` lets one wait
         self._watch = StallWatch(60 * execution.stall_minutes)
         watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)

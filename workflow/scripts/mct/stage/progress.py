@@ -1,5 +1,6 @@
 """What a running stage tells a person: a line per epoch, and a file for `make status`."""
 
+import errno
 import os
 import sys
 import time
@@ -125,8 +126,10 @@ def describe(state: Mapping[str, object]) -> str:
 
 
 def tell(line: str) -> None:
-    """Print to the console; one that is gone, as `| tee` is after Ctrl-C, is not told any more."""
+    """Print to the console, no more once it is gone: `| tee` after Ctrl-C, a terminal that was closed."""
     try:
         print(line, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
