@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 
+MOST_FILES = 1 << 16
+"""Programs that keep a table of all files that might be open get slow with more."""
 SHARED_MEMORY = Path("/dev/shm")
 RANK_BYTES = 5_500_000
 """What MPICH 5.0 takes of shared memory for each rank of a node: 5,394,432 bytes were measured, for 1,
@@ -14,11 +16,12 @@ RANK_BYTES = 5_500_000
 
 
 def allow_open_files() -> None:
-    """Raise the limit of open files to the most that this process may have."""
+    """Raise the limit of open files as far as this process may, to MOST_FILES at most."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
         with suppress(ValueError, OSError):  # some systems have a lower limit that nobody names
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def check_shared_memory(ranks: int, nodes: int = 1) -> None:

@@ -26,6 +26,7 @@ from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
 from mct.workflow.hangup import heed_hangup
+from mct.workflow.initial_weights import check_weights
 from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
 from mct.workflow.lists import Lists
 from mct.workflow.preemption import follow_preemption
@@ -85,6 +86,7 @@ class Experiment:
         for path in map(Path, self.initial_weights()):
             if not path.is_file():
                 raise UserError(f"model.initial_weights: no such file: {path}")
+            check_weights(path, self.config["model"], self.classes)
         self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
             if path.exists() and not path.is_dir():
