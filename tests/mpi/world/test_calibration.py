@@ -134,6 +134,21 @@ def test_all_ranks_stop_at_the_first_loss_of_a_model_that_diverged(
     assert not list(folder.glob("step-*"))
 
 
+def test_a_model_that_no_batch_has_a_sample_for_has_learned_from_none(topology, image_set, folder):
+    """As `mct_paper` at P = 1: both stay as they were, and the record says so."""
+    settings = calibration_settings()
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
+    nothing = {"rate": 1.0, "upper": 1.0}
+    coupling = calibrate(topology, image_set, settings, folder / "none", noise=nothing)
+    plans = {role: plan_calibration(settings, len(image_set), role) for role in ROLES}
+    np.testing.assert_array_equal(parameters_of(coupling.learner), before)
+    assert set(coupling.samples_learned(plans).values()) == {0}
+    some = calibrate(topology, image_set, settings, folder / "some")
+    learned = some.history.arrays()["learned"].sum(axis=0)
+    assert list(some.samples_learned(plans).values()) == learned.tolist()
+    assert learned.all()
+
+
 def test_files_have_what_was_selected_by_step_and_by_class(
     topology, image_set, folder, monkeypatch
 ):

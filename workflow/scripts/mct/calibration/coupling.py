@@ -24,6 +24,7 @@ from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
+from mct.labels.learning import count_learned
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence
@@ -124,7 +125,7 @@ class Coupling:
         self.history = History(QUANTITIES)
         samples = len(image_set) if topology.world_comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
-        self._set, self._progress = image_set, progress
+        self._set, self._settings, self._progress = image_set, settings, progress
         self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
         self._teacher = Teacher(learner, topology, settings, len(image_set))
         self._targets = Targets(
@@ -203,6 +204,18 @@ class Coupling:
             if role in diverged or not np.isfinite(losses[-1:, role]).all()
         }
         return describe_divergence(self._progress.stage, self._plan, step, names)
+
+    def samples_learned(self, plans: Mapping[str, Plan]) -> dict[str, int]:
+        """Return how many samples each model has learned from in all steps, for the record."""
+        sums = {name: values.sum(axis=0) for name, values in self.history.arrays().items()}
+        return {
+            f"samples_learned_{role}": count_learned(
+                self._settings, role, batch=int(sums["samples"]),
+                selected=int(sums["selected"][place]),
+                clean=plans[role].steps * plans[role].clean_per_batch,
+            )
+            for place, role in enumerate(ROLES)
+        }  # fmt: skip
 
     def write(self, folder: Path, plan: Plan) -> None:
         """Write history, record of samples and figures of epochs; for world rank 0."""
