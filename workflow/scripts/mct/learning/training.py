@@ -193,7 +193,11 @@ def describe_divergence(
     rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
     is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
     known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
-    last = [f"{name} {value[0]:.6g}" for name, value in known.items() if len(value)]
+    last = [
+        f"{value[0]:.6g} of {name}" if len(losses) > 1 else f"{value[0]:.6g}"
+        for name, value in known.items()
+        if len(value)
+    ]
     what = "loss is not finite at" if is_loss else "weights are not finite after"
     return (
         f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
