@@ -121,7 +121,9 @@ class Scorer:
             pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
             loss = self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
             if not math.isfinite(loss):
-                raise UserError(self.divergence(f"loss is not finite at step {step + 1}", known))
+                raise UserError(
+                    self.divergence(f"loss is not finite at step {step + 1} of {steps}", known)
+                )
             known = f"{loss:.6g}"
         if not are_finite(self._net.state_dict()):
             raise UserError(self.divergence(f"weights are not finite after step {steps}", known))
