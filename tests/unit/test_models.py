@@ -25,7 +25,7 @@ CLASSES = 3
 def small(
     seed: int = 0, classes: int = CLASSES, weights: Path | None = None, keep: bool = True
 ) -> nn.Module:
-    """Return a small net, which keeps the classifier of its initial weights unless told otherwise."""
+    """Return a small net, which keeps the classifier of its initial weights unless `keep` is false."""
     settings = ModelSettings(
         name="small_cnn", initial_weights=weights and str(weights), precision="float32",
         keep_classifier=keep and bool(weights),

@@ -18,7 +18,7 @@ from mct.stage.closure import code_digest
 
 PROGRAM = Path(__file__).parents[2] / "check_weights.py"
 ANSWERS = Path(".snakemake/checked_weights.json")
-"""Beside what else Snakemake keeps of a working directory."""
+"""In the folder where Snakemake keeps what it knows of a working directory."""
 
 
 def check_weights(path: Path, model: Mapping[str, Any], classes: int) -> None:
