@@ -90,6 +90,7 @@ class ModelSettings:
     name: str
     initial_weights: str | None
     precision: str
+    keep_classifier: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mct.workflow.learning_cautions import learning_cautions
 from mct.workflow.lists import Lists
 
 
 def cautions(config: Mapping[str, Any], lists: Lists) -> list[str]:
     """Return a line for each doubtful thing about a configuration and the lists of its data set."""
-    return []
+    return learning_cautions(config, lists.sizes)

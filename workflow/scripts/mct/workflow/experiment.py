@@ -26,6 +26,8 @@ from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
+from mct.workflow.hangup import heed_hangup
+from mct.workflow.initial_weights import check_weights
 from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
 from mct.workflow.lists import Lists
 from mct.workflow.preemption import follow_preemption
@@ -64,6 +66,7 @@ class Experiment:
             claim(self._lock, folder)
             cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
             follow_preemption(workflow_log)
+            heed_hangup()
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
             self._lists.remember(folder, self.catalogue_settings())
         except OSError as error:
@@ -84,6 +87,7 @@ class Experiment:
         for path in map(Path, self.initial_weights()):
             if not path.is_file():
                 raise UserError(f"model.initial_weights: no such file: {path}")
+            check_weights(path, self.config["model"], self.classes)
         self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
             if path.exists() and not path.is_dir():
