@@ -31,14 +31,16 @@ ADVICE = {
 def options(description: str | None, **arguments: type) -> argparse.Namespace:
     """Return the command line's options; each argument is required, `type` converts it.
 
-    `list` collects paths, `tuple` any number of them, none included. Underscores become dashes.
+    `list` collects paths, `tuple` any number of them, so that it may be left out. Underscores become
+    dashes.
     """
     parser = argparse.ArgumentParser(description=description)
     for name, kind in arguments.items():
         flag = f"--{name.replace('_', '-')}"
         if kind in (list, tuple):
             count = "+" if kind is list else "*"
-            parser.add_argument(flag, nargs=count, type=Path, required=True)
+            is_required = kind is list
+            parser.add_argument(flag, nargs=count, type=Path, default=[], required=is_required)
         else:
             parser.add_argument(flag, type=kind, required=True)
     return parser.parse_args()

@@ -4,11 +4,13 @@ Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
 import shutil
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -17,17 +19,20 @@ from uuid import uuid4
 import yaml
 
 from mct.base import methods
+from mct.base.configuration import resolve, ungiven
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
-from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
+from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
 from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
-from mct.workflow.lists import Lists
+from mct.workflow.lists import NAME, Lists
 from mct.workflow.preemption import follow_preemption
+from mct.workflow.spelling import spell_paths
+from mct.workflow.suggestions import ask_for
 
 SCRIPTS = Path(__file__).parents[2]
 SECONDS_TO_CANCEL = 90.0
@@ -40,9 +45,17 @@ READING_EXECUTION = ("prefetch_batches", "loader_threads")
 class Experiment:
     """One configuration, resolved and checked."""
 
-    def __init__(self, config: Mapping[str, Any], *, in_job: bool = False) -> None:
-        """A workflow's job takes what the lists say from the workflow, which has checked them."""
-        self.config, self._in_job = resolve(config), in_job
+    def __init__(
+        self, config: Mapping[str, Any], *, in_job: bool = False, memory: Path | None = None
+    ) -> None:
+        """A workflow's job takes what the lists say from the workflow, which has checked them.
+
+        `memory` is a folder in which that is kept for the next plan.
+        """
+        self.config, self._in_job, self._memory = spell_paths(resolve(config)), in_job, memory
+        missing = ungiven(self.config)
+        if missing:
+            raise UserError(ask_for(missing, self._layout))
         self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
 
@@ -77,7 +90,6 @@ class Experiment:
         """
         if self._in_job:
             return
-        _ = self._lists
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         for path in map(Path, self.initial_weights()):
@@ -85,8 +97,8 @@ class Experiment:
                 raise UserError(f"model.initial_weights: no such file: {path}")
         self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
-            if path.exists() and not path.is_dir():
-                raise UserError(f"results: expected a folder, got the file {path}")
+            _check_results(path)
+        _ = self._lists  # last, since checking them takes the longest
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
@@ -141,13 +153,37 @@ class Experiment:
 
     @cached_property
     def _lists(self) -> Lists:
-        known = self._in_job and Lists.recall(Path(self.folder), self.catalogue_settings())
-        return known or Lists.read(self._layout)
+        settings, folder = self.catalogue_settings(), Path(self.folder)
+        if self._in_job:
+            return Lists.recall(folder, settings) or Lists.read(self._layout, check_files=False)
+        check_files = self.config["dataset"]["check_files"]
+        for place in filter(None, (self._own_memory, folder)):
+            known = Lists.recall(place, settings)
+            if known and known.is_current(check_files=check_files):
+                return known
+        lists = Lists.read(self._layout, check_files=check_files)
+        if self._own_memory and lists.stamps:
+            with suppress(OSError):  # the folder cannot be written: the next plan checks again
+                lists.remember(self._own_memory, settings)
+        return lists
+
+    @property
+    def _own_memory(self) -> Path | None:
+        """The folder that remembers lists with these settings, as this code checks them."""
+        if self._memory is None:
+            return None
+        known_by = self.catalogue_settings() + self.code("build_catalogue.py")
+        return self._memory / hashlib.sha256(known_by.encode()).hexdigest()[:16]
 
     @property
     def source_digest(self) -> str:
         """The digest of the lists that the catalogue is made from."""
         return self._lists.source
+
+    @property
+    def lists_file(self) -> str:
+        """The file that remembers, for jobs, what the lists say."""
+        return f"{self.folder}/{NAME}"
 
     @property
     def clean_source(self) -> str:
@@ -355,6 +391,17 @@ class Experiment:
     def cores_per_rank(self) -> int:
         """The cores of each rank: as many as compute, or as many as decode where those are more."""
         return max(self.threads_per_rank, self.config["execution"]["loader_threads"])
+
+
+def _check_results(path: Path) -> None:
+    """Raise UserError where results, or a folder above them, cannot be a folder."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"results: expected a folder, got the file {path}")
+    if path.is_symlink() and not path.exists():
+        raise UserError(
+            f"results: {path} is a link to {path.readlink()}, which is not there; make that "
+            "folder, or remove the link"
+        )
 
 
 def claim(lock: IO[str], folder: Path) -> None:

@@ -39,12 +39,15 @@ class Clothing1M(StoredLayout):
 
     def class_names(self) -> list[str]:
         """Return the names of the English file, or of the only one there is."""
-        files = sorted(
-            self._folder.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
-        )
+        files = self.name_files()
         if not files:
             raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
         return read_lines(files[0])
+
+    def name_files(self) -> list[Path]:
+        """Return the files of class names, the English one first."""
+        files = self._folder.glob(NAMES)
+        return sorted(files, key=lambda path: ("eng" not in path.name, path.name))
 
     def sizes(self) -> dict[str, int]:
         """Return the lengths of the sets' lists."""
