@@ -64,7 +64,7 @@ def _has(config: Any, keys: list[str]) -> bool:
 
 def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the schema's words for defaults that a configuration gets."""
-    dataset = config.get("dataset")
+    dataset = config.get("dataset") if isinstance(config, Mapping) else None
     layout = dataset.get("layout", DIGITS) if isinstance(dataset, Mapping) else DIGITS
     return ("default", QUICK_START) if layout == DIGITS else ("default",)
 

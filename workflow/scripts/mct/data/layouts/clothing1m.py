@@ -71,14 +71,10 @@ class Clothing1M(StoredLayout):
         observed = read_labels(self._folder / OBSERVED, classes, spell_key)
         true = read_labels(self._folder / TRUE, classes, spell_key)
         self._check_labelled(observed, true)
+        noisy, clean, validation, test = (self._members[name] for name in LISTS)
         for key in sorted(set().union(*self._members.values())):
-            yield Row(
-                key=key,
-                path=key,
-                observed=observed.get(key, UNKNOWN),
-                true=true.get(key, UNKNOWN),
-                **{name: key in members for name, members in self._members.items()},
-            )
+            labels = observed.get(key, UNKNOWN), true.get(key, UNKNOWN)
+            yield Row(key, key, *labels, key in noisy, key in clean, key in validation, key in test)
 
     def _check_labelled(self, observed: dict[str, int], true: dict[str, int]) -> None:
         for name, members in self._members.items():

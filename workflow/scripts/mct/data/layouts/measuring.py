@@ -43,10 +43,11 @@ def finished(
     path = settings.measuring_labels
     is_file = path not in (None, BUILTIN)
     measuring = read_labels(Path(str(path)), classes, spell) if is_file else {}
-    filled = (_measured(row, measuring, path) for row in rows)
+    filled = (_measured(row, measuring, path) for row in rows) if measuring else rows
     for row in corrupt_rows(filled, settings, classes, read, threads):
-        is_known = row.clean or row.validation or row.test or row.key in measuring
-        yield row if is_known or path == BUILTIN else row._replace(true=UNKNOWN)
+        is_known = row.true == UNKNOWN or row.clean or row.validation or row.test
+        is_known = is_known or path == BUILTIN or row.key in measuring
+        yield row if is_known else row._replace(true=UNKNOWN)
 
 
 def _measured(row: Row, measuring: dict[str, int], path: str | None) -> Row:
