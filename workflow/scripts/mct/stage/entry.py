@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.settings import ExecutionSettings, parse
+from mct.base.yaml_files import read_yaml
 from mct.stage.attempts import Attempts
 
 T = TypeVar("T")
@@ -53,11 +52,7 @@ def read_settings(cls: type[T], text: str) -> T:
 
 def read_keys(path: Path) -> dict[str, Any]:
     """Return what a YAML file of a configuration holds; UserError if that is not keys with values."""
-    try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as a configuration: {reason}") from error
+    found = read_yaml(path)
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a configuration, keys with values, got no keys")
     return found

@@ -1,7 +1,8 @@
 """Classes that are probably a mistake: too few pictures, and a name like another's."""
 
 import difflib
-import statistics
+
+import numpy as np
 
 from mct.workflow.lists import Lists
 
@@ -21,7 +22,7 @@ def class_cautions(lists: Lists) -> list[str]:
     if not lists.class_counts:
         return []
     noisy = lists.class_counts["noisy"]
-    median = statistics.median(noisy)
+    median = float(np.median(noisy))
     doubts = {
         label: doubt
         for label in range(len(lists.classes))

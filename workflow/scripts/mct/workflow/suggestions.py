@@ -1,7 +1,6 @@
 """What a user's data suggest for keys of the configuration that have no default for them."""
 
 import re
-import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ def _notes(layout: Layout, found: Mapping[str, Any]) -> dict[str, str]:
     pictures = found["pictures"]
     notes = {}
     if pictures:
-        height, width = (statistics.median(p.shape[axis] for p in pictures) for axis in (0, 1))
+        height, width = (np.median([p.shape[axis] for p in pictures]) for axis in (0, 1))
         notes["images.size"] = (
             f"follows the median of {len(pictures)} pictures, {width:g} x {height:g}"
         )
@@ -96,7 +95,7 @@ def _sample(layout: Layout, catalogue: Catalogue) -> list[NDArray[np.uint8]]:
 def _size(pictures: list[NDArray[np.uint8]]) -> int | None:
     if not pictures:
         return None
-    short = int(statistics.median(min(picture.shape[:2]) for picture in pictures))
+    short = int(np.median([min(picture.shape[:2]) for picture in pictures]))
     return max(SMALLEST_SIZE, min(USUAL_SIZE, short))
 
 
