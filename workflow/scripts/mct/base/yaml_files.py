@@ -42,7 +42,8 @@ def _check_tree(path: Path, text: str) -> None:
     except yaml.YAMLError as error:
         raise UserError(_explain(path, error)) from error
     if not isinstance(tree, yaml.MappingNode):
-        got = "an empty file" if tree is None else f"a {tree.id}"
+        is_list = isinstance(tree, yaml.SequenceNode)
+        got = "an empty file" if tree is None else "a list" if is_list else "a single value"
         raise UserError(f"{path}: expected keys with values, got {got}")
     for key, line, first in _repeated(tree, set()):
         raise UserError(
