@@ -65,7 +65,11 @@ def test_a_missing_or_unlabelled_picture_ends_the_plan(tmp_path, layout):
         ("clean_test_key_list.txt", "images/n/0000.jpg", "1 keys are in test and in training"),
         ("noisy_label_kv.txt", "images/n/0000.jpg 9", "label 9 is outside 0 to 2"),
         ("noisy_label_kv.txt", "images/n/0000.jpg", "expected `key label`"),
-        ("noisy_train_key_list.txt", "images/n/9.jpg", "1 keys of noisy_train_key_list.txt have no"),
+        (
+            "noisy_train_key_list.txt",
+            "images/n/9.jpg",
+            "1 keys of noisy_train_key_list.txt have no",
+        ),
         ("noisy_train_key_list.txt", "../9.jpg", "expected paths below the data set's folder"),
         ("clean_val_key_list.txt", "images/t/0000.jpg", "1 keys are in test and in validation"),
     ],
@@ -92,8 +96,14 @@ def test_a_class_alone_and_an_empty_set_end_the_plan(tmp_path):
     ("dataset", "expected"),
     [
         ({"synthetic_clean_fraction": 0.0001}, "the clean set is empty"),
-        ({"synthetic_noise": {"kind": "symmetric"}}, "needs either a rate or a matrix, got neither"),
-        ({"synthetic_noise": {"kind": "asymmetric", "matrix": "no.csv"}}, "cannot be read as a CSV"),
+        (
+            {"synthetic_noise": {"kind": "symmetric"}},
+            "needs either a rate or a matrix, got neither",
+        ),
+        (
+            {"synthetic_noise": {"kind": "asymmetric", "matrix": "no.csv"}},
+            "cannot be read as a CSV",
+        ),
     ],
 )
 def test_what_cannot_be_made_of_the_digits_ends_the_plan(dataset, expected):
@@ -104,7 +114,10 @@ def test_what_cannot_be_made_of_the_digits_ends_the_plan(dataset, expected):
 @pytest.mark.parametrize(
     ("noise", "expected"),
     [
-        ({"kind": "symmetric", "rate": 0.2}, "noisy pictures have no true label to make a wrong one"),
+        (
+            {"kind": "symmetric", "rate": 0.2},
+            "noisy pictures have no true label to make a wrong one",
+        ),
         ({"kind": "instance_dependent", "rate": 0.2}, "noisy pictures have no true label to make"),
     ],
 )

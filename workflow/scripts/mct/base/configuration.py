@@ -21,6 +21,8 @@ SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 QUICK_START = "quick_start"
 """The schema's word for a default that holds for the quick start's data set alone."""
 DIGITS = "digits"
+OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
+"""Values by what people call them elsewhere, where no likeness of letters leads there."""
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def _explain(error: ValidationError) -> str:
         return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
     meaning = str(schema.get("description", "")).strip()
     key = ".".join(path) or "top level"
-    near = nearest(instance, _words(schema)) if isinstance(instance, str) else None
+    near = _meant(instance, _words(schema)) if isinstance(instance, str) else None
     end = f"; did you mean `{near}`?" if near else "."
     return (
         f"configuration: `{key}`: expected {_expected(schema)}, got {instance!r}{end} {meaning}"
@@ -141,6 +143,12 @@ def _hint_of_key(unknown: str, known: list[str]) -> str:
         return f"keys of a section are given as `{section}: {{{key}: ...}}`"
     near = nearest(unknown, known)
     return f"did you mean `{near}`?" if near else f"known keys: {', '.join(known)}"
+
+
+def _meant(text: str, words: list[str]) -> str | None:
+    """Return the admitted value that a text probably means."""
+    other = OTHER_WORDS.get(text.casefold())
+    return other if other in words else nearest(text, words)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
