@@ -37,6 +37,21 @@ def test_a_misspelt_value_is_refused_with_the_nearest_one(config, key, meant):
         resolve(config)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "text", "value"),
+    [
+        ("dataset", "archives", "true", True),
+        ("dataset", "archives", "false", False),
+        ("dataset", "clean_fraction", "null", None),
+        ("model", "initial_weights", "null", None),
+        ("optimizer", "nesterov", "false", False),
+    ],
+)
+def test_words_of_the_command_line_are_values(section, key, text, value):
+    """Snakemake hands on `--config 'dataset={archives: true}'` with the text `true`."""
+    assert resolve({section: {key: text}})[section][key] is value
+
+
 def test_a_value_like_no_other_gets_no_guess():
     with pytest.raises(UserError) as raised:
         resolve({"split": "xyz"})

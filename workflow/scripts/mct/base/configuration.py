@@ -21,6 +21,11 @@ SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 QUICK_START = "quick_start"
 """The schema's word for a default that holds for the quick start's data set alone."""
 DIGITS = "digits"
+WORDS: dict[str, dict[str, bool | None]] = {
+    "boolean": {"true": True, "false": False},
+    "null": {"null": None},
+}
+"""What a text stands for where a key admits such a value."""
 OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
 """Values by what people call them elsewhere, where no likeness of letters leads there."""
 
@@ -101,10 +106,14 @@ def _refuse_infinite(value: Any, key: str) -> None:
 def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
 
-    Whole numbers written with a point become integers where those must stand.
+    So it is for true, false and null. Whole numbers written with a point become integers where those
+    must stand.
     """
     types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
     kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
+    for kind, words in WORDS.items():
+        if kind in kinds and isinstance(value, str) and value in words:
+            return words[value]
     if not kinds & {"number", "integer"}:
         return value
     if isinstance(value, str):

@@ -59,14 +59,14 @@ def were_files_checked(record: Path, settings: str) -> bool:
 
 
 def folders_below(top: str) -> Iterator[str]:
-    """Yield a folder and all below it, links to folders included; each real folder once."""
+    """Yield a folder and all below it but hidden ones, links included; each real folder once."""
     waiting, seen = [top], {os.path.realpath(top)}
     while waiting:
         folder = waiting.pop()
         yield folder
         try:
             with os.scandir(folder) as entries:
-                below = [entry for entry in entries if entry.is_dir()]
+                below = [e for e in entries if e.name[0] != "." and e.is_dir()]
         except OSError:  # the layout says so where it needs the folder
             continue
         for entry in below:
