@@ -4,7 +4,9 @@ import pytest
 from samples import dataset_settings
 from trees import TREES, write_list
 
+from mct.base.settings import resolve
 from mct.data.layouts.registry import open_layout
+from mct.workflow.cautions import cautions
 from mct.workflow.class_cautions import class_cautions
 from mct.workflow.lists import Lists
 
@@ -89,3 +91,13 @@ def test_every_layout_counts_its_classes(tmp_path, layout):
     for name, counts in lists.class_counts.items():
         assert len(counts) == len(lists.classes)
         assert sum(counts) == lists.sizes[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "warns"),
+    [("small_cnn", 224, True), ("small_cnn", 64, False), ("resnet50", 224, False)],
+)
+def test_large_pictures_in_the_quick_starts_net_are_a_warning(name, size, warns):
+    config = resolve({"model": {"name": name}, "images": {"size": size}})
+    lines = cautions(config, lists_of(FULL))
+    assert [line.partition(":")[0] for line in lines] == (["model.name"] if warns else [])

@@ -3,18 +3,14 @@
 Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import yaml
 
@@ -28,9 +24,10 @@ from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
-from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
+from mct.workflow.jobs import RUNNING, cancel_and_wait, find_runs
 from mct.workflow.lists import NAME, Lists
 from mct.workflow.preemption import follow_preemption
+from mct.workflow.results_folder import check_results, claim
 from mct.workflow.spelling import spell_paths
 from mct.workflow.suggestions import ask_for
 
@@ -97,7 +94,7 @@ class Experiment:
                 raise UserError(f"model.initial_weights: no such file: {path}")
         self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
-            _check_results(path)
+            check_results(path)
         _ = self._lists  # last, since checking them takes the longest
 
     def cautions(self) -> list[str]:
@@ -156,24 +153,20 @@ class Experiment:
         settings, folder = self.catalogue_settings(), Path(self.folder)
         if self._in_job:
             return Lists.recall(folder, settings) or Lists.read(self._layout, check_files=False)
-        check_files = self.config["dataset"]["check_files"]
-        for place in filter(None, (self._own_memory, folder)):
-            known = Lists.recall(place, settings)
-            if known and known.is_current(check_files=check_files):
-                return known
-        lists = Lists.read(self._layout, check_files=check_files)
-        if self._own_memory and lists.stamps:
-            with suppress(OSError):  # the folder cannot be written: the next plan checks again
-                lists.remember(self._own_memory, settings)
-        return lists
+        places = [folder]
+        if self._memory is not None:  # by what this code checks, too
+            known_by = settings + self.code("build_catalogue.py")
+            places.insert(0, self._memory / hashlib.sha256(known_by.encode()).hexdigest()[:16])
+        known = Lists.recall_current(places, settings, check_files=self._checks_files)
+        if known is None:
+            known = Lists.read(self._layout, check_files=self._checks_files)
+            if self._memory is not None:
+                known.keep(places[0], settings)
+        return known
 
     @property
-    def _own_memory(self) -> Path | None:
-        """The folder that remembers lists with these settings, as this code checks them."""
-        if self._memory is None:
-            return None
-        known_by = self.catalogue_settings() + self.code("build_catalogue.py")
-        return self._memory / hashlib.sha256(known_by.encode()).hexdigest()[:16]
+    def _checks_files(self) -> bool:
+        return self.config["dataset"]["check_files"]
 
     @property
     def source_digest(self) -> str:
@@ -391,44 +384,6 @@ class Experiment:
     def cores_per_rank(self) -> int:
         """The cores of each rank: as many as compute, or as many as decode where those are more."""
         return max(self.threads_per_rank, self.config["execution"]["loader_threads"])
-
-
-def _check_results(path: Path) -> None:
-    """Raise UserError where results, or a folder above them, cannot be a folder."""
-    if path.exists() and not path.is_dir():
-        raise UserError(f"results: expected a folder, got the file {path}")
-    if path.is_symlink() and not path.exists():
-        raise UserError(
-            f"results: {path} is a link to {path.readlink()}, which is not there; make that "
-            "folder, or remove the link"
-        )
-
-
-def claim(lock: IO[str], folder: Path) -> None:
-    """Lock a results folder for this process and name its run.
-
-    Jobs find the name in their environment; those of an earlier run then refuse to start.
-
-    Raises
-    ------
-    UserError
-        Another process holds the folder.
-    """
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise UserError(
-            f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
-            "wait for it, or take another `experiment`"
-        ) from None
-    except OSError:  # the file system knows no locks; Snakemake's own lock remains
-        pass
-    run = os.environ[RUN] = uuid4().hex
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
-    lock.flush()
-    os.fsync(lock.fileno())
 
 
 def _json(data: Any) -> str:

@@ -7,8 +7,8 @@ unless one of them changed.
 
 import dataclasses
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mct.base.errors import UserError
@@ -85,10 +85,6 @@ class Lists:
             files_checked=check_files,
         )
 
-    def is_current(self, *, check_files: bool) -> bool:
-        """Return whether the lists still say this; where files are to be checked, they must have been."""
-        return (self.files_checked or not check_files) and is_current(self.stamps)
-
     def remember(self, folder: Path, settings: str) -> None:
         """Write them into an experiment's folder, with the settings of the data set as JSON."""
         write_json(folder / NAME, {"settings": settings, **dataclasses.asdict(self)})
@@ -101,3 +97,23 @@ class Lists:
             return cls(**found) if found.pop("settings") == settings else None
         except (UserError, TypeError):
             return None
+
+    @classmethod
+    def recall_current(
+        cls, folders: Iterable[Path], settings: str, *, check_files: bool
+    ) -> "Lists | None":
+        """Return what one of the folders remembers and the lists still say, None if nothing is known.
+
+        Where files are to be checked, they must have been.
+        """
+        for folder in folders:
+            known = cls.recall(folder, settings)
+            if known and (known.files_checked or not check_files) and is_current(known.stamps):
+                return known
+        return None
+
+    def keep(self, folder: Path, settings: str) -> None:
+        """Remember lists for the next plan, where a change would be noticed and a file can be written."""
+        if self.stamps:
+            with suppress(OSError):
+                self.remember(folder, settings)
