@@ -36,7 +36,7 @@ def config_of(root: Path, layout: str, **dataset: object) -> dict:
 
 
 def make_old(root: Path) -> Path:
-    """Give a tree times of yesterday, as those of lists that nobody is about to change."""
+    """Give a tree times of yesterday, as lists have that nobody is about to change."""
     for path in (root, *root.rglob("*")):
         os.utime(path, times=(time.time() - DAY,) * 2)
     return root

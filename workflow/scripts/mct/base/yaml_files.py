@@ -1,6 +1,6 @@
 """YAML files that people write: what is wrong with one, by its file and line.
 
-Snakemake reads those of `--configfile` before the Snakefile and names neither file nor line of a
+Snakemake reads the files of `--configfile` before the Snakefile and names neither file nor line of a
 broken one, so `profiles/default` has them checked first.
 """
 

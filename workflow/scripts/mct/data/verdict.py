@@ -48,7 +48,7 @@ def were_files_checked(record: Path, settings: str) -> bool:
     Parameters
     ----------
     settings
-        Those of the data set, as JSON; a record of others says nothing.
+        Settings of the data set as JSON; a record of other settings says nothing.
     """
     try:
         found = read_json(record, "settings", "stamps", "files_checked")

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
+from PIL import Image
 
 from mct.base.errors import UserError
 from mct.data.catalogue import Catalogue, build_catalogue
 from mct.data.layouts.base import LISTED, Layout
+from mct.data.pictures import decode
 
 SAMPLED = 200
 """Pictures that are looked at."""
@@ -53,17 +54,17 @@ def _suggest(layout: Layout) -> dict[str, Any]:
 def _rate(layout: Layout, catalogue: Catalogue) -> float | str | None:
     """Return `counted` where clean pictures have an observed label, or the rate of synthetic noise."""
     noise = layout.settings.synthetic_noise
-    if noise.kind != "none":
+    if noise.rate is not None:
         return noise.rate
     return "counted" if layout.counts_rate and len(catalogue.verified()[0]) else None
 
 
 def _notes(layout: Layout, found: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is to be said of a key beside its value."""
+    """Return what is to be said of a key next to its value."""
     pictures = found["pictures"]
     notes = {}
     if pictures:
-        height, width = (np.median([p.shape[axis] for p in pictures]) for axis in (0, 1))
+        height, width = (np.median(sides) for sides in zip(*(p[:2] for p in pictures), strict=True))
         notes["images.size"] = (
             f"follows the median of {len(pictures)} pictures, {width:g} x {height:g}"
         )
@@ -77,35 +78,42 @@ def _notes(layout: Layout, found: Mapping[str, Any]) -> dict[str, str]:
     return notes
 
 
-def _sample(layout: Layout, catalogue: Catalogue) -> list[NDArray[np.uint8]]:
-    """Return noisy pictures, evenly spread over the list, uint8 (h, w, 3) each."""
-    from mct.data.pictures import decode  # only where something is wrong anyway
+class Sample(NamedTuple):
+    """The height and width of a picture, and the picture within `USUAL_SIZE`."""
 
+    height: int
+    width: int
+    small: Image.Image
+
+
+def _sample(layout: Layout, catalogue: Catalogue) -> list[Sample]:
+    """Return noisy pictures, evenly spread over the list."""
     noisy = np.flatnonzero(catalogue.members["noisy"])
     places = noisy[np.linspace(0, len(noisy) - 1, min(SAMPLED, len(noisy))).astype(int)]
     pictures = []
     for path in (catalogue.paths[place] for place in places):
         try:
-            pictures.append(decode(layout.read(path), path))
+            picture = decode(layout.read(path), path)
         except UserError:  # of this picture; the others say enough
             continue
+        small = Image.fromarray(picture)
+        small.thumbnail((USUAL_SIZE, USUAL_SIZE), Image.Resampling.BOX)
+        height, width, _ = picture.shape
+        pictures.append(Sample(height, width, small))
     return pictures
 
 
-def _size(pictures: list[NDArray[np.uint8]]) -> int | None:
+def _size(pictures: list[Sample]) -> int | None:
     if not pictures:
         return None
-    short = int(np.median([min(picture.shape[:2]) for picture in pictures]))
+    short = int(np.median([min(picture.height, picture.width) for picture in pictures]))
     return max(SMALLEST_SIZE, min(USUAL_SIZE, short))
 
 
-def _moments(pictures: list[NDArray[np.uint8]], size: int) -> tuple[list[float], list[float]]:
+def _moments(pictures: list[Sample], size: int) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of the channels, shape (3,), of pictures of that size."""
-    from PIL import Image
-
     sums, count = np.zeros((2, 3)), 0
-    for picture in pictures:
-        image = Image.fromarray(picture)
+    for image in (picture.small.copy() for picture in pictures):
         image.thumbnail((size, size), Image.Resampling.BOX)
         pixels = np.asarray(image, np.float64).reshape(-1, 3) / 255
         sums += pixels.sum(axis=0), (pixels**2).sum(axis=0)
