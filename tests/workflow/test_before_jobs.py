@@ -41,16 +41,19 @@ def test_one_missing_picture_ends_the_plan_and_the_run(snakemake: Run, project, 
     assert not (project / "results/mine").exists()
 
 
-def test_a_plan_warns_of_a_class_that_nobody_expected(snakemake: Run, project, tmp_path):
+@pytest.mark.parametrize(
+    "how", [["-n"], ["results/mine/catalogue/mine.classes.txt"]], ids=["dry run", "start"]
+)
+def test_a_class_that_nobody_expected_is_a_warning(snakemake: Run, project, tmp_path, how):
     dataset = table_with_a_typo(tmp_path / "data")
-    run = snakemake("-n", "--cores", 2, "--config", dataset, *GIVEN)
+    run = snakemake(*how, "--cores", 2, "--config", dataset, *GIVEN)
     assert run.returncode == 0, run.stderr
     warnings = [line for line in run.stderr.splitlines() if line.startswith("warning: classes: ")]
     named = [line for line in warnings if line.startswith("warning: classes: 'chekcs'")]
     assert len(named) == 1
     assert "'chekcs' has no clean picture, no validation picture, no test picture" in named[0]
     assert named[0].endswith("is it a misspelling of 'checks'?")
-    assert not (project / "results/mine").exists()
+    assert (project / "results/mine").exists() == (how != ["-n"])
     assert list((project / ".snakemake").rglob("lists.json"))
 
 
