@@ -17,6 +17,7 @@ rule build_catalogue:
         source=EXPERIMENT.source_digest,
     shell:
         f"{START} workflow/scripts/build_catalogue.py"
+        f" --checked {EXPERIMENT.lists_file}"
         " --settings {params.settings:q} --threads {threads}"
         " --output {output:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"

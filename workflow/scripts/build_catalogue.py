@@ -5,13 +5,16 @@ from pathlib import Path
 from mct.base.settings import DatasetSettings
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.layouts.registry import open_layout
+from mct.data.verdict import were_files_checked
 from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, settings=str, threads=int, output=Path)
+    arguments = entry.options(__doc__, settings=str, threads=int, checked=tuple, output=Path)
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
-    write_catalogue(build_catalogue(layout, arguments.threads), arguments.output)
+    known = any(were_files_checked(path, arguments.settings) for path in arguments.checked)
+    catalogue = build_catalogue(layout, arguments.threads, check_files=not known)
+    write_catalogue(catalogue, arguments.output)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import yaml
-
 from mct.base.files import write_json
 from mct.results import tables
 from mct.stage import entry
@@ -42,7 +40,7 @@ def main() -> None:
     write_json(
         arguments.output.with_suffix(".json"),
         {
-            "configuration": yaml.safe_load(arguments.config.read_text()),
+            "configuration": entry.read_keys(arguments.config),
             "runs": {
                 str(path): record
                 for path, record in zip(arguments.records, records.values(), strict=True)

@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.settings import ExecutionSettings, parse
+from mct.base.yaml_files import read_yaml
 from mct.stage.attempts import Attempts
 from mct.stage.limits import allow_open_files
 
@@ -34,14 +33,16 @@ ADVICE = {
 def options(description: str | None, **arguments: type) -> argparse.Namespace:
     """Return the command line's options; each argument is required, `type` converts it.
 
-    `list` collects paths, `tuple` any number of them, none included. Underscores become dashes.
+    `list` collects paths, `tuple` any number of them, so that it may be left out. Underscores become
+    dashes.
     """
     parser = argparse.ArgumentParser(description=description)
     for name, kind in arguments.items():
         flag = f"--{name.replace('_', '-')}"
         if kind in (list, tuple):
             count = "+" if kind is list else "*"
-            parser.add_argument(flag, nargs=count, type=Path, required=True)
+            is_required = kind is list
+            parser.add_argument(flag, nargs=count, type=Path, default=[], required=is_required)
         else:
             parser.add_argument(flag, type=kind, required=True)
     return parser.parse_args()
@@ -54,11 +55,7 @@ def read_settings(cls: type[T], text: str) -> T:
 
 def read_keys(path: Path) -> dict[str, Any]:
     """Return what a YAML file of a configuration holds; UserError if that is not keys with values."""
-    try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as a configuration: {reason}") from error
+    found = read_yaml(path)
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a configuration, keys with values, got no keys")
     return found

@@ -22,9 +22,10 @@ class Digits:
 
     keys = ("synthetic_noise_rate", "synthetic_clean_fraction")
     counts_confusion = counts_rate = True
+    has_lists = False
 
     def __init__(self, settings: DatasetSettings) -> None:
-        self._settings = settings
+        self.settings = self._settings = settings
 
     @cached_property
     def _digits(self) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +41,14 @@ class Digits:
 
     def listed_names(self) -> list[str]:
         """Return no names: there are no files."""
+        return []
+
+    def name_files(self) -> list[Path]:
+        """Return no files: the classes are the ten digits."""
+        return []
+
+    def listed_folders(self) -> list[Path]:
+        """Return no folders: there are no files."""
         return []
 
     def class_names(self) -> list[str]:

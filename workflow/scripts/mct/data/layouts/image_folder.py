@@ -6,6 +6,7 @@ or a part of the held-out ones; none are ever taken from `train/`, whose labels 
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
@@ -82,6 +83,10 @@ class ImageFolder(StoredLayout):
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: their folders are the lists."""
         return [path for labels in self._pictures.values() for path in labels]
+
+    def listed_folders(self) -> list[Path]:
+        """Return the root: all pictures lie in folders below it."""
+        return [self._root]
 
     @cached_property
     def _drawn(self) -> dict[str, Labels]:
