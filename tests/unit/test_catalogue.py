@@ -137,13 +137,25 @@ def test_tsv_has_a_readable_header(tmp_path):
 
 def test_source_digest_covers_every_list_and_the_number_of_classes(tmp_path):
     root = write_clothing(tmp_path / "root")
-    layout = open_layout(dataset_settings(layout="clothing1m", root=str(root)))
-    digests = {source_digest(layout)}
-    assert source_digest(layout) in digests
-    for path in [*layout.source_files(), root / "annotations" / "category_names_eng.txt"]:
-        path.write_text(path.read_text() + "one more\n")
-        digests.add(source_digest(layout))
-    assert len(digests) == 1 + len(layout.source_files()) + 1
+    settings = dataset_settings(layout="clothing1m", root=str(root))
+    further = {
+        "noisy_label_kv": "images/0/d.jpg 2",
+        "noisy_train_key_list": "images/0/d.jpg",
+        "clean_train_key_list": "images/0/e.jpg",
+        "clean_val_key_list": "images/0/d.jpg",
+        "clean_test_key_list": "images/0/d.jpg",
+        "category_names_eng": "Hat",
+    }
+    digests = {source_digest(open_layout(settings))}
+    assert source_digest(open_layout(settings)) in digests
+    for name, line in further.items():
+        with (root / "annotations" / f"{name}.txt").open("a") as file:
+            file.write(f"{line}\n")
+        digests.add(source_digest(open_layout(settings)))
+    labels = root / "annotations" / "clean_label_kv.txt"
+    labels.write_text(labels.read_text().replace("e.jpg 2", "e.jpg 0"))
+    digests.add(source_digest(open_layout(settings)))
+    assert len(digests) == 1 + len(further) + 1
 
 
 def test_renaming_a_class_keeps_the_source_digest(tmp_path):

@@ -33,7 +33,9 @@ def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path, monkeypatch):
     root = write_clothing(tmp_path / "data")
     config = {
         "results": str(tmp_path / "results"),
+        "experiment": "made",
         "dataset": {"name": "made", "layout": "clothing1m", "root": str(root), "noise_rate": 0.3},
+        "images": {"size": 8, "mean": [0.5] * 3, "std": [0.25] * 3},
     }
     workflow = Experiment(config)
     workflow.check_paths()

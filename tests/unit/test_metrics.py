@@ -1,7 +1,5 @@
 """Accuracies by hand, with ties, missing classes and numbers that are none."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,16 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
-from mct.base.errors import UserError
 from mct.base.settings import (
-    EvaluationSettings,
-    ExecutionSettings,
     ImageSettings,
-    ModelSettings,
 )
 from mct.labels.metrics import confusion, evaluate_predictions, top_correct
-from mct.learning.models import build_model, save_weights
-from mct.learning.prediction import Predictor, mean_probabilities, predict
+from mct.learning.prediction import mean_probabilities, predict
 from mct.stage.compute import Compute
 
 CPU = Compute(device=torch.device("cpu"), dtype=torch.float32)
@@ -114,24 +107,3 @@ def test_predicting_normalises_pictures_and_is_in_evaluation_mode():
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(out, labels)
     assert not model.training
-
-
-def diverged_weights(folder: Path) -> tuple[Path, EvaluationSettings]:
-    """Return the file of a model that says NaN, and its settings."""
-    named = ModelSettings(name="small_cnn", initial_weights=None, precision="float32")
-    model = build_model(named, 4, IMAGES.size, seed=0)
-    for parameter in model.parameters():
-        parameter.data.fill_(np.nan)
-    save_weights(model, folder / "primary.safetensors")
-    return folder / "primary.safetensors", EvaluationSettings(images=IMAGES, model=named)
-
-
-def test_what_a_diverged_model_says_is_refused_where_others_rest_on_it(tmp_path):
-    weights, settings = diverged_weights(tmp_path)
-    size = IMAGES.size
-    batches = [(torch.zeros((2, 3, size, size), dtype=torch.uint8), torch.zeros(2))]
-    given = (weights, settings, 4, CPU, ExecutionSettings())
-    with pytest.raises(UserError, match=f"{weights}: .* diverged; lower its learning rate"):
-        Predictor(*given).predict_batches(batches)
-    logits, _ = Predictor(*given, may_diverge=True).predict_batches(batches)
-    assert np.isnan(logits).all()

@@ -22,11 +22,14 @@ from mct.learning.models import (
 CLASSES = 3
 
 
-def small(seed: int = 0, classes: int = CLASSES, weights: Path | None = None) -> nn.Module:
-    """Return a small net."""
+def small(
+    seed: int = 0, classes: int = CLASSES, weights: Path | None = None, keep: bool = True
+) -> nn.Module:
+    """Return a small net, which keeps the classifier of its initial weights unless `keep` is false."""
     settings = ModelSettings(
-        name="small_cnn", initial_weights=weights and str(weights), precision="float32"
-    )
+        name="small_cnn", initial_weights=weights and str(weights), precision="float32",
+        keep_classifier=keep and bool(weights),
+    )  # fmt: skip
     return build_model(settings, classes, 8, seed)
 
 
@@ -77,11 +80,12 @@ def test_initial_weights_replace_the_random_start(tmp_path, name):
     assert same_state(small(seed=2, weights=path), small(seed=1))
 
 
+@pytest.mark.parametrize("classes", [CLASSES, 5])
 @pytest.mark.parametrize("name", ["start.safetensors", "start.pt"])
-def test_a_classifier_of_other_classes_keeps_its_random_start(tmp_path, name):
-    path = write_weights(small(seed=1, classes=5), tmp_path / name)
-    started = small(seed=2, weights=path).state_dict()
-    own, given = small(seed=2).state_dict(), small(seed=1, classes=5).state_dict()
+def test_a_classifier_keeps_its_random_start_unless_it_is_to_be_kept(tmp_path, name, classes):
+    path = write_weights(small(seed=1, classes=classes), tmp_path / name)
+    started = small(seed=2, weights=path, keep=False).state_dict()
+    own, given = small(seed=2).state_dict(), small(seed=1, classes=classes).state_dict()
     classifier = list(own)[-2:]
     for key, value in started.items():
         assert torch.equal(value, own[key] if key in classifier else given[key]), key
@@ -89,8 +93,8 @@ def test_a_classifier_of_other_classes_keeps_its_random_start(tmp_path, name):
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
     path = write_weights(nn.Linear(4, CLASSES), tmp_path / "linear.safetensors")
-    with pytest.raises(UserError, match=r"linear\.safetensors: does not fit the architecture"):
-        small(weights=path)
+    with pytest.raises(UserError, match=r"linear\.safetensors: not the weights of this arch"):
+        small(weights=path, keep=False)
 
 
 def test_weights_of_other_shapes_before_the_classifier_are_refused(tmp_path):
@@ -99,7 +103,7 @@ def test_weights_of_other_shapes_before_the_classifier_are_refused(tmp_path):
     )
     path = write_weights(wide, tmp_path / "wide.safetensors")
     with pytest.raises(
-        UserError, match=r"shapes differ outside the classifier: 0\.bias, 0\.weight"
+        UserError, match=r"0\.weight: expected 5 x 4, got 6 x 4; 0\.bias: expected 5"
     ):
         load_initial_weights(narrow, path)
 

@@ -8,10 +8,10 @@ import torch
 from mpi4py import MPI
 from samples import pixel_set
 
+from mct.base.hdf5 import write_arrays
 from mct.base.partition import GlobalBatch
 from mct.data.clean_batches import CleanBatch
 from mct.data.loading import Batch
-from mct.learning.history import write_arrays
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import (
     EasiestExamples,

@@ -25,8 +25,8 @@ from mct.base.settings import (
 )
 
 SCHEMA = load_schema()
-KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "unit"}
-"""The draft's keywords, those that only describe, and the project's own `unit`."""
+KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "quick_start", "unit"}
+"""The draft's keywords, those that only describe, and the project's own."""
 KEYS = dict(describe_keys(SCHEMA))
 DEFAULTS = resolve({}, SCHEMA)
 
@@ -48,7 +48,7 @@ def at(config: dict, path: str) -> object:
 @pytest.mark.parametrize("path", KEYS)
 def test_every_key_has_a_description_and_a_default(path):
     assert KEYS[path]["description"].strip()
-    assert "default" in KEYS[path]
+    assert ("default" in KEYS[path]) != ("quick_start" in KEYS[path])
 
 
 def test_no_part_of_the_schema_has_an_unknown_keyword():
@@ -72,7 +72,7 @@ def test_no_section_takes_unknown_keys():
 def test_defaults_are_filled_in_at_every_level():
     for path, part in KEYS.items():
         if "properties" not in part:
-            assert at(DEFAULTS, path) == part["default"], path
+            assert at(DEFAULTS, path) == part.get("default", part.get("quick_start")), path
 
 
 def test_given_values_replace_defaults_and_nothing_else():

@@ -241,3 +241,39 @@ def test_a_table_is_written_as_tsv_and_as_markdown_without_empty_columns(tmp_pat
     assert (tmp_path / "table.md").read_text().splitlines() == [
         "| a | b |", "| --- | --- |", "| 1 | x y |", "| 2 |  |", "", "What it shows.",
     ]  # fmt: skip
+
+
+def shown_for(tmp_path: Path, role: str, learned: dict[int, dict[str, int]]) -> str:
+    """Return the table of a role of `mct_paper`, whose models learned from so many samples by seed."""
+    records, evaluations = {}, {}
+    for seed, counts in learned.items():
+        run = Run("mct_paper", seed, 2, "record")
+        records |= {run._replace(method=name): {"samples_seen": 9} for name in PRETRAINING}
+        records[run] = {"samples_seen": 9, **{f"samples_learned_{k}": v for k, v in counts.items()}}
+        evaluations[run._replace(role=role)] = evaluation(0.5)
+    rows = accuracy_rows(evaluations, records, TITLES, BEFORE, [])
+    write_table(rows, tmp_path / "table.tsv", "")
+    return (tmp_path / "table.md").read_text()
+
+
+def test_the_table_says_which_model_learned_nothing(tmp_path):
+    idle, busy = {"auxiliary": 0, "primary": 8}, {"auxiliary": 7, "primary": 8}
+    text = "Ma learned from no sample in mct_paper"
+    assert f"{text} |" in shown_for(tmp_path, "auxiliary", {0: idle, 1: idle})
+    assert f"{text} (seed 0) |" in shown_for(tmp_path, "pair", {0: idle, 1: busy})
+    assert "no sample" not in shown_for(tmp_path, "primary", {0: idle})
+    assert "note" not in shown_for(tmp_path, "auxiliary", {0: busy})
+
+
+def test_the_table_says_that_a_fine_tuning_had_no_epochs(tmp_path):
+    run = Run("forward_finetuned", 0, 2, "primary")
+    seen = {"forward_finetuned": 0, "forward": 9}
+    records = {
+        run._replace(method=name, role="record"): {"samples_seen": count}
+        for name, count in seen.items()
+    }
+    titles, before = {"forward_finetuned": "Loss correction"}, {"forward_finetuned": ["forward"]}
+    write_table(
+        accuracy_rows({run: evaluation(0.5)}, records, titles, before, []), tmp_path / "t.tsv", ""
+    )
+    assert "Mp learned from no sample in forward_finetuned" in (tmp_path / "t.md").read_text()

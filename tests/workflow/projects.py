@@ -36,7 +36,12 @@ def write_config(path: Path, tree: Path) -> Path:
         "ranks": [2],
         "methods": ["clean_noisy", "mct_paper"],
         "dataset": {"name": "tiny", "layout": "clothing1m", "root": str(tree), "noise_rate": 0.3},
-        "images": {"size": 16, "augmentation": "crop_flip"},
+        "images": {
+            "size": 16,
+            "augmentation": "crop_flip",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.25, 0.25, 0.25],
+        },
         "shards": {"noisy": 2},
         "optimizer": {"batch_size": 13},
         "pretraining": {"epochs_auxiliary": 4, "epochs_primary": 2},

@@ -13,6 +13,8 @@ from mct.base.methods import evaluation_settings
 from mct.base.settings import resolve
 
 SCRIPTS = PROJECT / "workflow/scripts"
+GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
+"""Keys that have a default for the digits only."""
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,15 @@ def test_a_root_without_a_layout_is_refused(snakemake: Run):
 )
 def test_a_confusion_that_nothing_can_count_is_refused(snakemake: Run, tmp_path, methods, expected):
     write_image_folder(tmp_path / "data")
-    dataset = f"dataset={{name: folder, layout: image_folder, root: {tmp_path / 'data'}}}"
-    assert_refused(snakemake("-n", "--cores", 2, "--config", dataset, methods), expected)
+    dataset = f"name: folder, layout: image_folder, root: {tmp_path / 'data'}, noise_rate: 0.2"
+    options = (f"dataset={{{dataset}}}", *GIVEN, methods)
+    assert_refused(snakemake("-n", "--cores", 2, "--config", *options), expected)
 
 
 def test_a_rate_that_nothing_can_count_is_refused(snakemake: Run, tmp_path):
     write_image_folder(tmp_path / "data")
     dataset = f"name: folder, layout: image_folder, root: {tmp_path / 'data'}, noise_rate: counted"
-    run = snakemake("-n", "--cores", 2, "--config", f"dataset={{{dataset}}}")
+    run = snakemake("-n", "--cores", 2, "--config", f"dataset={{{dataset}}}", *GIVEN)
     assert_refused(run, "dataset.noise_rate: `counted` needs clean pictures whose observed label")
 
 

@@ -67,6 +67,16 @@ def test_a_dry_run_says_what_a_run_refuses(snakemake: Run, target, change, expec
     assert expected in errors[0]
 
 
+def test_a_dry_run_says_which_model_would_learn_nothing(snakemake: Run):
+    """It is a warning: pretraining has learned, and the row of the table says it."""
+    plan = snakemake("-n", "--cores", 4, "--config", "dataset={noise_rate: 0.99}")
+    assert plan.returncode == 0, plan.stderr
+    warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: mct_paper: Ma learns from no sample of calibration")
+    assert "P = 0.99 (M = 0, Eq. 1)" in warnings[0]
+
+
 def test_a_results_folder_may_be_spelled_in_any_way(snakemake: Run):
     plan = snakemake("-n", "--cores", 2, "--config", "results=./out/")
     assert plan.returncode == 0, plan.stderr

@@ -88,6 +88,21 @@ def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, pr
         assert planned(snakemake) == AFTER_CATALOGUE
 
 
+def test_another_spelling_of_lists_and_of_their_folder_reruns_nothing(finished, snakemake, project):
+    (project / "link").symlink_to("data")
+    lists = {path: path.read_bytes() for path in (project / "data").glob("*.txt")}
+    text = (project / "tiny.yaml").read_text()
+    try:
+        for path, data in lists.items():
+            path.write_bytes(data.replace(b"\n", b"\r\n"))
+        (project / "spelled.yaml").write_text(text.replace(f"{project}/data", "./link/"))
+        assert "./link/" in (project / "spelled.yaml").read_text()
+        assert planned(snakemake, configfile="spelled.yaml") == set()
+    finally:
+        for path, data in lists.items():
+            path.write_bytes(data)
+
+
 def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
     with edited(project / "data/category_names_eng.txt", "bars", "columns"):
         assert planned(snakemake) == {

@@ -18,6 +18,7 @@ rule build_catalogue:
         source=EXPERIMENT.source_digest,
     shell:
         f"{START} workflow/scripts/build_catalogue.py"
+        f" --checked {EXPERIMENT.lists_file}"
         " --settings {params.settings:q} --threads {threads}"
         " --skipped {output.skipped:q} --output {output.catalogue:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"

@@ -20,7 +20,9 @@ from mct.workflow.site import queues_file, read_site
 os.environ[SUBMITTED] = "yes" if workflow.remote_exec else ""
 
 try:
-    EXPERIMENT = Experiment(config, in_job=not workflow.is_main_process)
+    EXPERIMENT = Experiment(
+        config, in_job=not workflow.is_main_process, memory=Path(".snakemake/mct")
+    )
     EXPERIMENT.check_paths()
     SITE = read_site(queues_file(sys.argv[1:]))
     PLANNER = Planner(EXPERIMENT, SITE)

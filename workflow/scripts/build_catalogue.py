@@ -6,13 +6,18 @@ from mct.base.settings import DatasetSettings
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.layouts.registry import open_layout
 from mct.data.skipped import write_skipped
+from mct.data.verdict import were_files_checked
 from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, settings=str, threads=int, skipped=Path, output=Path)
+    arguments = entry.options(
+        __doc__, settings=str, threads=int, checked=tuple, skipped=Path, output=Path
+    )
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
-    write_catalogue(build_catalogue(layout, arguments.threads), arguments.output)
+    known = any(were_files_checked(path, arguments.settings) for path in arguments.checked)
+    catalogue = build_catalogue(layout, arguments.threads, check_files=not known)
+    write_catalogue(catalogue, arguments.output)
     write_skipped(layout, arguments.skipped)
 
 

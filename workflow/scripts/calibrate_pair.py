@@ -65,7 +65,7 @@ def main() -> None:
         seen = {f"samples_seen_{name}": each.samples_seen for name, each in plans.items()}
         record = training_record(settings, world_comm.size, compute, progress, plan.samples_seen)
         pairs = {"pair_hosts": topology.pair_hosts, "shares_batches": reader.shares}
-        facts = {**record, **seen, **learner.summary(), **pairs}
+        facts = {**record, **seen, **coupling.samples_learned(plans), **learner.summary(), **pairs}
         write_record(arguments.output / "record.json", facts)
     if topology.group_comm.rank == 0:
         save_weights(learner.model, arguments.output / f"{role}.safetensors")

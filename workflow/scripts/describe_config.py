@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mct.base.configuration import QUICK_START, describe_keys, load_schema
 from mct.base.files import write_text
-from mct.base.settings import describe_keys, load_schema
 from mct.stage import entry
 
 HEADER = """# Configuration
 
 One YAML file, checked against `workflow/schemas/config.schema.yaml`; what is left out has the
-default. `config.yaml` is the quick start and lies under every other file given with `--configfile`.
+default. A default marked *digits only* is the quick start's: with any other data set the key must be
+given, and the plan says what the pictures suggest. `config.yaml` is the quick start and lies under
+every other file given with `--configfile`.
 Single keys can be given on the command line: `--config 'calibration={temperature: 3}'`.
 
 A change of a key reruns the stages that use it. Keys of `execution` rerun nothing but measurements of
@@ -33,7 +35,10 @@ def main() -> None:
 
 
 def _default(part: Mapping) -> str:
-    return "" if part.get("type") == "object" else f"`{json.dumps(part['default'])}`"
+    if part.get("type") == "object":
+        return ""
+    default = part.get("default", part.get(QUICK_START))
+    return f"`{json.dumps(default)}`" + (" (digits only)" if QUICK_START in part else "")
 
 
 if __name__ == "__main__":

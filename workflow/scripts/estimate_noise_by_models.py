@@ -25,9 +25,7 @@ def main() -> None:
     compute = choose_compute(settings.model.precision, execution)
     noisy = open_set("noisy", indexed_files(arguments.noisy))
     validation = open_set("validation", indexed_files(arguments.validation))
-    predictor = Predictor(
-        arguments.weights, settings, noisy.classes, compute, execution, may_diverge=True
-    )
+    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
     positions = unseen_sample(noisy.in_clean, settings.samples, settings.seed)
     logits, observed = predictor.predict(noisy.take(positions))
     held_out, true = predictor.predict(validation)

@@ -21,9 +21,7 @@ def main() -> None:
     compute = choose_compute(settings.model.precision, execution)
     image_set = open_set(arguments.split, indexed_files(arguments.index))
     said = [
-        Predictor(path, settings, image_set.classes, compute, execution, may_diverge=True).predict(
-            image_set
-        )
+        Predictor(path, settings, image_set.classes, compute, execution).predict(image_set)
         for path in arguments.weights
     ]
     logits, labels = [scores for scores, _ in said], said[0][1]

@@ -3,11 +3,13 @@
 import argparse
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 from mct.base.errors import UserError
-from mct.stage import attempts, entry
+from mct.stage import attempts, entry, limits
 from mct.workflow import jobs
 
 START_RANK = Path(__file__).with_name("start_rank.py")
@@ -56,8 +58,38 @@ def main() -> None:
     if job:
         raise SystemExit(run_job(job, command, earlier, options))
     earlier.begin(options.attempt)
+    limits.check_shared_memory(options.ranks)
     jobs.leave_allocation()
+    if options.ranks > 1 and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        raise SystemExit(run_ranks(command))
     os.execv(launcher, command)
+
+
+def run_ranks(command: list[str]) -> int:
+    """Run mpiexec and return its exit code.
+
+    SIGHUP would end it at once, and its ranks before their checkpoint. So it ignores the one that a
+    closed terminal sends to all, and gets SIGTERM in its place, which it passes on to its ranks.
+    """
+    passed: set[signal.Signals] = set()
+
+    def pass_on(number: int, frame: object) -> None:
+        sent = signal.SIGTERM if number == signal.SIGHUP else signal.Signals(number)
+        if sent not in passed:
+            passed.add(sent)
+            process.send_signal(sent)
+
+    process = subprocess.Popen(command, preexec_fn=ignore_hangup)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, pass_on)
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # a terminal sends it to mpiexec too
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def ignore_hangup() -> None:
+    """Ignore SIGHUP, as nohup does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def run_job(
@@ -68,6 +100,7 @@ def run_job(
     code = entry.USER_ERROR
     try:
         earlier.begin(options.attempt)
+        limits.check_shared_memory(options.ranks, int(os.environ.get("SLURM_NNODES", "1")))
         code = job.run(command, earlier)
     finally:
         if code:

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import yaml
-
 from mct.base.files import write_json
 from mct.results import tables
 from mct.stage import entry
@@ -16,8 +14,8 @@ twice the cost of one. `samples_seen_by_model` is what the model of the row
 was trained on, `samples_of_method` what all models of the method learned from, those that it needs
 before included; predictions (that teach beside the pass that learns, for CleanNet's features) are not
 counted. `ranks` are those of a run: of calibration, and with `baselines.ranks: half` a baseline has
-half as many. Published figures are those of the named source, with its model and recipe, and were not
-measured here."""
+half as many. A `note` names a training that left a model as it was. Published figures are those of the
+named source, with its model and recipe, and were not measured here."""
 
 
 def main() -> None:
@@ -42,7 +40,7 @@ def main() -> None:
     write_json(
         arguments.output.with_suffix(".json"),
         {
-            "configuration": yaml.safe_load(arguments.config.read_text()),
+            "configuration": entry.read_keys(arguments.config),
             "runs": {
                 str(path): record
                 for path, record in zip(arguments.records, records.values(), strict=True)

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from mct.base.files import read_json, write_json
 from mct.base.texts import read_names
 from mct.results.noise_table import noise_rows
@@ -29,7 +27,7 @@ def main() -> None:
     write_json(
         arguments.output.with_suffix(".json"),
         {
-            "configuration": yaml.safe_load(arguments.config.read_text()),
+            "configuration": entry.read_keys(arguments.config),
             "configured": configured,
             "models": models,
         },

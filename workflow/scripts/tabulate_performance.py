@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from mct.base.files import read_json, write_json
 from mct.results import scaling_tables
 from mct.results.figures import save_figure
@@ -18,7 +16,7 @@ def main() -> None:
     arguments = entry.options(
         __doc__, kind=str, config=Path, measurements=list, published=Path, output=Path
     )
-    config = yaml.safe_load(arguments.config.read_text())
+    config = entry.read_keys(arguments.config)
     found = [read_json(path, "ranks", "hardware") for path in arguments.measurements]
     measured = {part["ranks"]: part for part in found}
     rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)

@@ -26,7 +26,7 @@ from replicas import (
     reader_on,
 )
 
-from mct.base.errors import StageInterruptedError
+from mct.base.errors import StageInterruptedError, UserError
 from mct.base.roles import ROLES
 from mct.base.settings import CalibrationSettings, ModelSettings
 from mct.calibration.coupling import Coupling, plan_calibration
@@ -122,13 +122,31 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
     lone_world.Free()
 
 
-def test_a_diverged_mp_leaves_ma_its_loss(topology, image_set, folder):
+@pytest.mark.parametrize(("role", "name"), [(0, "Ma and Mp"), (1, "Mp")])
+def test_all_ranks_stop_at_the_first_loss_of_a_model_that_diverged(
+    topology, image_set, folder, role, name
+):
+    """Ma teaches Mp."""
     settings = calibration_settings(selector="auxiliary")
-    whole = calibrate(topology, image_set, settings, folder / "whole").history.arrays()["loss"]
-    coupling = calibrate(topology, image_set, settings, folder / "diverged", diverged=1)
-    loss = coupling.history.arrays()["loss"]
-    np.testing.assert_array_equal(loss[:, 0], whole[:, 0])
-    assert np.isnan(loss[:, 1]).all()
+    line = f"test: {name} diverged: the loss is not finite at step 1 of 8, learning rate 0.05; last"
+    with pytest.raises(UserError, match=line):
+        calibrate(topology, image_set, settings, folder, diverged=role)
+    assert not list(folder.glob("step-*"))
+
+
+def test_a_model_that_no_batch_has_a_sample_for_has_learned_from_none(topology, image_set, folder):
+    """As `mct_paper` at P = 1: both stay as they were, and the record says so."""
+    settings = calibration_settings()
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
+    nothing = {"rate": 1.0, "upper": 1.0}
+    coupling = calibrate(topology, image_set, settings, folder / "none", noise=nothing)
+    plans = {role: plan_calibration(settings, len(image_set), role) for role in ROLES}
+    np.testing.assert_array_equal(parameters_of(coupling.learner), before)
+    assert set(coupling.samples_learned(plans).values()) == {0}
+    some = calibrate(topology, image_set, settings, folder / "some")
+    learned = some.history.arrays()["learned"].sum(axis=0)
+    assert list(some.samples_learned(plans).values()) == learned.tolist()
+    assert learned.all()
 
 
 def test_files_have_what_was_selected_by_step_and_by_class(

@@ -218,6 +218,18 @@ def decay_rate(config: Mapping[str, Any], method: str) -> float:
     return section["learning_rates"].get(method, section["learning_rate"])
 
 
+def rate_key(training: str, is_decaying: bool) -> str:
+    """Return the key of the configuration with the learning rate of a training, in a part of it."""
+    method = TRAININGS.get(training)
+    if method is None:
+        return "its learning rate"
+    if method.continues:
+        return "baselines.loss_correction.finetuning_learning_rate"
+    if training in PRETRAINING or (method.training_set and not is_decaying):
+        return "pretraining.learning_rate"
+    return f"calibration.learning_rate (or calibration.learning_rates.{training})"
+
+
 def calibration_section(config: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return the keys of `calibration` as they are for a method."""
     return {**config["calibration"], **config.get(METHODS[method].section, {})}

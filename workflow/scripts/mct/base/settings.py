@@ -1,25 +1,18 @@
-"""The configuration: checked against one schema, resolved to frozen dataclasses.
+"""Settings of stages: parts of the resolved configuration as frozen dataclasses.
 
-`resolve` turns what a user wrote into a complete configuration or refuses it in one line. Each
-stage gets the part of it that it uses as JSON, and `parse` makes a dataclass of that.
+Each stage gets the part that it uses as JSON, and `parse` makes a dataclass of that.
 """
 
 import dataclasses
-import difflib
-import json
-import math
 import types
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_origin, get_type_hints
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
+from mct.base.configuration import describe_keys as describe_keys
+from mct.base.configuration import load_schema as load_schema
+from mct.base.configuration import resolve as resolve
 from mct.base.errors import UserError
 
-SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 T = TypeVar("T")
 
 
@@ -90,6 +83,7 @@ class ModelSettings:
     name: str
     initial_weights: str | None
     precision: str
+    keep_classifier: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -232,109 +226,6 @@ class ExecutionSettings:
         return self.loader_threads or self.threads_per_rank
 
 
-def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
-    """Return the schema of the configuration."""
-    return yaml.safe_load(path.read_text())
-
-
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the complete configuration: defaults filled in, numbers given as text converted.
-
-    Raises
-    ------
-    UserError
-        An unknown key (with the nearest known one) or a value the schema does not admit.
-    """
-    schema = load_schema() if schema is None else schema
-    filled = _fill(config, schema)
-    _refuse_infinite(filled, "")
-    errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
-    if errors:
-        raise UserError(_explain(errors[0]))
-    return filled
-
-
-def _fill(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return `value` with defaults filled in and text converted where a number must stand."""
-    if isinstance(value, Mapping) and "properties" in schema:
-        known = schema["properties"]
-        defaults = {key: part["default"] for key, part in known.items() if "default" in part}
-        merged = {**defaults, **{str(key): part for key, part in value.items()}}
-        return {key: _fill(part, known.get(key, {})) for key, part in merged.items()}
-    if isinstance(value, Mapping) and isinstance(schema.get("additionalProperties"), Mapping):
-        return {str(k): _fill(part, schema["additionalProperties"]) for k, part in value.items()}
-    if isinstance(value, list) and "items" in schema:
-        return [_fill(item, schema["items"]) for item in value]
-    return _convert(value, schema)
-
-
-def _refuse_infinite(value: Any, key: str) -> None:
-    """Raise UserError for a number that is not finite, which no bound of a schema refuses."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            _refuse_infinite(part, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for place, part in enumerate(value):
-            _refuse_infinite(part, f"{key}.{place}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"configuration: `{key}`: expected a finite number, got {value}")
-
-
-def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
-
-    Whole numbers written with a point become integers where those must stand.
-    """
-    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
-    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
-    if not kinds & {"number", "integer"} or "string" in kinds:
-        return value
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return value
-    whole = "number" not in kinds and isinstance(value, float) and value.is_integer()
-    return int(value) if whole else value
-
-
-def _explain(error: ValidationError) -> str:
-    """Return one line that says which key is wrong, what was expected and what was got."""
-    path = [str(part) for part in error.absolute_path]
-    schema: Any = error.schema
-    instance: Any = error.instance
-    is_name = "propertyNames" in error.absolute_schema_path
-    if error.validator == "additionalProperties" or is_name:
-        known = list(schema["enum"] if is_name else schema["properties"])
-        unknown = instance if is_name else next(str(key) for key in instance if key not in known)
-        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-        hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
-        return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
-    meaning = str(schema.get("description", "")).strip()
-    key = ".".join(path) or "top level"
-    return (
-        f"configuration: `{key}`: expected {_expected(schema)}, got {instance!r}. {meaning}".strip()
-    )
-
-
-def _expected(schema: Mapping[str, Any]) -> str:
-    """Return in words what a part of the schema admits."""
-    if "anyOf" in schema:
-        return " or ".join(_expected(part) for part in schema["anyOf"])
-    names: tuple[str, ...] = (
-        "type",
-        "const",
-        "enum",
-        "minimum",
-        "exclusiveMinimum",
-        "maximum",
-        "exclusiveMaximum",
-    )
-    names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
-    words = [f"{name} {schema[name]}" for name in names if name in schema]
-    return ", ".join(words).removeprefix("type ")
-
-
 def parse(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return a settings dataclass from parsed JSON; unknown and missing keys are refused."""
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -365,10 +256,3 @@ def pick(section: Mapping[str, Any], cls: type) -> dict[str, Any]:
         for field in dataclasses.fields(cls)
         if field.name in section
     }
-
-
-def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:
-    """Yield every key of the schema with its part, depth first; for documentation and tests."""
-    for key, part in schema.get("properties", {}).items():
-        yield prefix + key, part
-        yield from describe_keys(part, f"{prefix}{key}.")

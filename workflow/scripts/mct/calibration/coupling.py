@@ -3,6 +3,7 @@
 METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `Coupling.step`.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mct.base.hdf5 import write_arrays
 from mct.base.partition import GlobalBatch
 from mct.base.roles import ROLES, order_seed
 from mct.base.settings import CalibrationSettings, ExecutionSettings
@@ -22,11 +24,12 @@ from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
-from mct.learning.history import History, write_arrays, write_epochs
+from mct.labels.learning import count_learned
+from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence
 from mct.learning.schedules import SCHEDULES
-from mct.learning.training import Plan
+from mct.learning.training import Plan, describe_divergence
 from mct.parallel.comm import (
     PRIMARY,
     Topology,
@@ -122,7 +125,7 @@ class Coupling:
         self.history = History(QUANTITIES)
         samples = len(image_set) if topology.world_comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
-        self._set, self._progress = image_set, progress
+        self._set, self._settings, self._progress = image_set, settings, progress
         self._selector = Selector(settings, noise, image_set.observed, topology.pairs)
         self._teacher = Teacher(learner, topology, settings, len(image_set))
         self._targets = Targets(
@@ -141,7 +144,14 @@ class Coupling:
         checkpoints: Checkpoints,
         prefetch: int,
     ) -> None:
-        """Train both models of the pair on the plan's batches, in place. Collective."""
+        """Train both models of the pair on the plan's batches, in place. Collective.
+
+        Raises
+        ------
+        UserError
+            The loss of a model is not finite, or its weights are not; on all ranks.
+        """
+        self._plan = plan
         prefetcher = Prefetcher(prefetch, reader.cancel)
 
         def read(step: GlobalBatch) -> tuple[Batch, CleanBatch]:
@@ -150,12 +160,13 @@ class Coupling:
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
         for batch, clean in prefetcher.map(read, plan.batches(first)):
-            self.step(batch, clean, plan.rate(batch.plan))
+            loss = self.step(batch, clean, plan.rate(batch.plan))
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 self._end_epoch(batch.plan.epoch, plan.steps_of_epoch(batch.plan))
-            checkpoints.after_step(batch.plan.step, self)
+            checkpoints.after_step(batch.plan.step, self, is_finite=math.isfinite(loss))
         self.learner.average_statistics()
+        checkpoints.require_finite(plan.steps - 1, self, is_finite=self.learner.is_finite())
 
     def model_state(self) -> tuple[Arrays, Arrays]:
         """Return the state of the learner and of its part in teaching."""
@@ -178,6 +189,34 @@ class Coupling:
             self.record.confidence[:] = progress["confidence"]
             self.record.selected[:] = progress["selected"]
 
+    def explain_divergence(self, step: int) -> str:
+        """Return the line about losses or weights that are not finite. Collective."""
+        world_comm = self.topology.world_comm
+        self.history.reduce(world_comm)
+        sums = self.history.arrays()
+        losses = sums["loss"] / np.maximum(sums["learned"], 1)
+        counts = (sums["learned"] > 0) | ~np.isfinite(losses)
+        mine = {self.topology.role} if not self.learner.is_finite() else set()
+        diverged = set().union(*world_comm.allgather(mine))
+        names = {
+            name: losses[counts[:, role], role]
+            for role, name in enumerate(("Ma", "Mp"))
+            if role in diverged or not np.isfinite(losses[-1:, role]).all()
+        }
+        return describe_divergence(self._progress.stage, self._plan, step, names)
+
+    def samples_learned(self, plans: Mapping[str, Plan]) -> dict[str, int]:
+        """Return how many samples each model has learned from in all steps, for the record."""
+        sums = {name: values.sum(axis=0) for name, values in self.history.arrays().items()}
+        return {
+            f"samples_learned_{role}": count_learned(
+                self._settings, role, batch=int(sums["samples"]),
+                selected=int(sums["selected"][place]),
+                clean=plans[role].steps * plans[role].clean_per_batch,
+            )
+            for place, role in enumerate(ROLES)
+        }  # fmt: skip
+
     def write(self, folder: Path, plan: Plan) -> None:
         """Write history, record of samples and figures of epochs; for world rank 0."""
         by_class = {"selected_by_class": self.record.selected_by_class(self._set)}
@@ -187,8 +226,8 @@ class Coupling:
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, plan.epochs(), summarise)
 
-    def step(self, batch: Batch, clean: CleanBatch, rate: float) -> None:
-        """Make one step of both models on a global batch. Collective."""
+    def step(self, batch: Batch, clean: CleanBatch, rate: float) -> float:
+        """Make one step of both models on a global batch; return this rank's loss. Collective."""
         labels = self.learner.to_device(torch.cat([batch.labels, clean.labels]))
         logits = self.learner.forward(*join(batch, clean), key=batch.plan.step)
         noisy = slice(len(batch.labels))
@@ -201,7 +240,9 @@ class Coupling:
         loss, count = self._targets.loss(lesson)
         self._update(loss, count, rate)
         self._teacher.follow()
-        self._remember(batch, decision, said, loss.item(), count)
+        value = loss.item()
+        self._remember(batch, decision, said, value, count)
+        return value
 
     def _lesson(
         self,

@@ -11,6 +11,7 @@ from mct.base.partition import GlobalBatch, block_lengths
 from mct.base.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
+from mct.labels.learning import extra_noise
 from mct.labels.selection import select_within
 from mct.learning.learner import Arrays
 from mct.parallel.comm import AUXILIARY, PRIMARY
@@ -76,17 +77,13 @@ class Selector:
             else remembered[AUXILIARY if rule == "auxiliary" else PRIMARY]
         )
         groups = self._groups(batch)
-        rate, extra = self._noise["rate"], self._extra_noise(batch.plan.epoch)
+        rate, extra = self._noise["rate"], extra_noise(self._settings, batch.plan.epoch)
         is_by_class = self._settings.selection == "per_class"
         rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)
         # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
         margin = self._noise["upper"] - rate
         masks = select_within(ranked, groups, raised(rates, extra), raised(rates, extra + margin))
         return Decision(confidence=both, masks=masks)
-
-    def _extra_noise(self, epoch: int) -> float:
-        """Return what is added to P in an epoch: `strictness` at first, 0 in the last."""
-        return self._settings.strictness * (1 - epoch / max(self._settings.epochs - 1, 1))
 
     def _groups(self, batch: Batch) -> NDArray[np.int64]:
         if self._settings.selection == "per_class":

@@ -7,6 +7,7 @@ right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
 
 import csv
 import hashlib
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 
 from mct.base.errors import UserError, preview
 from mct.base.files import replacing, table_rows
-from mct.data.layouts.base import Layout, Row
+from mct.data.layouts.base import LISTED, Layout, Row
+from mct.data.layouts.synthetic import check_noise
+from mct.labels.noise import read_matrix
 
 SETS = ("noisy", "clean", "validation", "test")
 
@@ -60,14 +63,16 @@ class Catalogue:
         return observed, observed != true
 
 
-def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
+def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = True) -> Catalogue:
     """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
+
+    With `LISTED` threads it is the catalogue without synthetic noise, which needs no picture.
 
     Raises
     ------
     UserError
-        A listed picture that is not there, a key in the test set and in training, a key listed
-        twice, an empty set, fewer than two classes.
+        A listed picture that is not there, where `check_files` says so; a key in the test set and
+        in training, a key listed twice, an empty set, fewer than two classes.
     """
     classes = layout.class_names()
     if len(classes) < 2:
@@ -76,31 +81,56 @@ def build_catalogue(layout: Layout, threads: int = 1) -> Catalogue:
         )
     catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
+    if check_files:
+        _refuse_missing(layout, catalogue)
+    return catalogue
+
+
+def check_made_sets(layout: Layout) -> None:
+    """Raise UserError where a data set without lists cannot give a catalogue; reads no picture."""
+    check_noise(layout.settings, len(layout.class_names()))
+    for name, size in layout.sizes().items():
+        _refuse_empty(name, size)
+
+
+def _refuse_missing(layout: Layout, catalogue: Catalogue) -> None:
     missing = layout.missing(catalogue.paths)
     if missing:
         raise UserError(
-            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: {preview(missing)}"
+            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: "
+            f"{preview(missing)}; put them there, or take them out of the lists"
         )
-    return catalogue
+
+
+def _refuse_empty(name: str, size: int) -> None:
+    if not size:
+        raise UserError(f"dataset: the {name} set is empty; expected at least one picture")
 
 
 def from_rows(rows: Iterable[Row]) -> Catalogue:
     """Return a catalogue of rows."""
     rows = list(rows)
+
+    def column(name: str) -> Iterator:
+        return map(operator.attrgetter(name), rows)
+
+    def array(name: str, kind: type) -> NDArray:
+        return np.fromiter(column(name), kind, len(rows))
+
     return Catalogue(
-        keys=[row.key for row in rows],
-        paths=[row.path for row in rows],
-        observed=np.array([row.observed for row in rows], np.int64),
-        true=np.array([row.true for row in rows], np.int64),
-        right=np.array([row.right for row in rows], np.int64),
-        members={name: np.array([getattr(row, name) for row in rows], bool) for name in SETS},
+        keys=list(column("key")),
+        paths=list(column("path")),
+        observed=array("observed", np.int64),
+        true=array("true", np.int64),
+        right=array("right", np.int64),
+        members={name: array(name, np.bool_) for name in SETS},
     )
 
 
 def check_catalogue(catalogue: Catalogue) -> None:
     """Raise UserError if a key stands twice, test and training overlap or a set is empty."""
-    twice = [key for key, count in Counter(catalogue.keys).items() if count > 1]
-    if twice:
+    if len(set(catalogue.keys)) < len(catalogue):
+        twice = [key for key, count in Counter(catalogue.keys).items() if count > 1]
         raise UserError(f"dataset: {len(twice)} keys are listed twice: {preview(twice)}")
     training = catalogue.members["noisy"] | catalogue.members["clean"]
     _check_labels(catalogue)
@@ -112,8 +142,7 @@ def check_catalogue(catalogue: Catalogue) -> None:
     if both:
         raise UserError(f"dataset: {len(both)} keys are in test and in validation: {preview(both)}")
     for name, members in catalogue.members.items():
-        if not members.any():
-            raise UserError(f"dataset: the {name} set is empty; expected at least one picture")
+        _refuse_empty(name, int(members.sum()))
 
 
 def _check_labels(catalogue: Catalogue) -> None:
@@ -155,14 +184,38 @@ def read_catalogue(path: Path) -> Catalogue:
     return from_rows(read_rows(path))
 
 
-def source_digest(layout: Layout) -> str:
-    """Return the SHA-256 of everything the rows come from: lists, listings, the number of classes."""
-    digest = hashlib.sha256(str(len(layout.class_names())).encode())
-    for path in layout.source_files():
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    for name in layout.listed_names():
-        digest.update(f"{name}\n".encode("utf-8", "surrogateescape"))
+def source_digest(layout: Layout, catalogue: Catalogue | None = None) -> str:
+    """Return the SHA-256 of what the lists say: rows, their order, the number of classes.
+
+    Another spelling of the same rows gives the same digest. Synthetic noise is not part of it, but
+    the matrix that it is made from is.
+
+    Parameters
+    ----------
+    catalogue
+        The catalogue with `LISTED` threads, where it is there already.
+    """
+    classes = len(layout.class_names())
+    digest = hashlib.sha256(str(classes).encode())
+    if layout.has_lists:
+        catalogue = catalogue or from_rows(layout.rows(LISTED))
+        for texts in (catalogue.keys, catalogue.paths):
+            digest.update("\n".join(texts).encode("utf-8", "surrogateescape"))
+        for values in (catalogue.observed, catalogue.true, catalogue.right):
+            digest.update(values.tobytes())
+        for name in SETS:
+            digest.update(catalogue.members[name].tobytes())
+    if layout.settings.synthetic_noise.matrix:
+        matrix = read_matrix(Path(layout.settings.synthetic_noise.matrix), classes)
+        digest.update(matrix.tobytes())
     return digest.hexdigest()
+
+
+def class_counts(catalogue: Catalogue, classes: int) -> dict[str, list[int]]:
+    """Return how many pictures of each class a set has: observed in noisy, true in the others."""
+
+    def count(name: str) -> list[int]:
+        labels = catalogue.observed if name == "noisy" else catalogue.true
+        return np.bincount(labels[catalogue.members[name]], minlength=classes).tolist()
+
+    return {name: count(name) for name in SETS}

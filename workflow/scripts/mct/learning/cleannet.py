@@ -6,6 +6,8 @@ labels. Clean pictures say which pairs of picture and class belong together. Our
 picture is paired with its class and with one other, its observed one where that is wrong.
 """
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from torch.nn import functional
 from mct.base.errors import UserError
 from mct.base.settings import CleanNetSettings
 from mct.learning.losses import MARGIN, verification_loss
+from mct.learning.models import are_finite
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.schedules import linear
 
@@ -102,11 +105,12 @@ class Scorer:
         """Train on clean features, true and observed labels, drawn with replacement.
 
         In as many steps as `settings.epochs` passes over them have. Each step has as many noisy
-        features with their observed labels, drawn alike.
+        features with their observed labels, drawn alike. UserError if the training diverges.
         """
         features, true, observed = clean
         size = self._settings.optimizer.batch_size
         steps = self._settings.epochs * -(-len(true) // size)
+        known = "none"
         for step in range(steps):
             chosen = self._generator.integers(0, len(true), size)
             others = draw_others(
@@ -115,10 +119,25 @@ class Scorer:
             drawn = self._generator.integers(0, len(noisy[1]), size)
             rate = self._settings.learning_rate * linear(step / steps)
             pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
-            self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
+            loss = self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
+            if not math.isfinite(loss):
+                raise UserError(
+                    self.divergence(f"loss is not finite at step {step + 1} of {steps}", known)
+                )
+            known = f"{loss:.6g}"
+        if not are_finite(self._net.state_dict()):
+            raise UserError(self.divergence(f"weights are not finite after step {steps}", known))
 
-    def _step(self, pairs: tuple, unverified: tuple, rate: float) -> None:
-        """Make a step; the first half of the pairs belong together, the second do not."""
+    def divergence(self, what: str, known: str = "") -> str:
+        """Return the line about a verification that diverged, and its last finite loss."""
+        last = f"last finite loss: {known}; " if known else ""
+        return (
+            f"cleannet: its verification diverged: the {what}; {last}lower "
+            f"baselines.cleannet.learning_rate, which is {self._settings.learning_rate:g}"
+        )
+
+    def _step(self, pairs: tuple, unverified: tuple, rate: float) -> float:
+        """Make a step and return its loss; the first half of the pairs belong together."""
         for parameter in self._net.parameters():
             parameter.grad = None
         cosine, error = self._compare(*pairs)
@@ -127,8 +146,10 @@ class Scorer:
         pseudo = verification_loss(free_cosine, free_cosine.detach() >= MARGIN).mean()
         loss = verification_loss(cosine, belongs).mean()
         loss = loss + RECONSTRUCTION_WEIGHT * torch.cat([error, free_error]).mean()
-        (loss + PSEUDO_WEIGHT * pseudo).backward()
+        loss = loss + PSEUDO_WEIGHT * pseudo
+        loss.backward()
         self._optimizer.step(rate)
+        return loss.item()
 
     def _compare(self, features: NDArray, labels: NDArray) -> tuple[Tensor, Tensor]:
         return self._net(torch.from_numpy(features), torch.from_numpy(labels), self._references)
@@ -167,15 +188,12 @@ def score_labels(
     Raises
     ------
     UserError
-        A weight is not finite: the verification diverged.
+        The verification diverged.
     """
     standardise(noisy[0], clean[0])
     scorer = Scorer(find_references(*noisy, classes, settings.seed), settings)
     scorer.train(clean, noisy)
     weights = scorer.weigh(*noisy)
     if not np.isfinite(weights).all():
-        raise UserError(
-            "cleannet: expected finite weights of labels, got NaN: its training diverged; lower "
-            f"baselines.cleannet.learning_rate, which is {settings.learning_rate:g}"
-        )
+        raise UserError(scorer.divergence("weights of labels are not finite"))
     return weights

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mct.base.files import replacing, write_text
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import write_text
 from mct.parallel.comm import Comm, sum_array
 
 
@@ -68,15 +67,6 @@ class History:
         """Return each quantity summed over the steps of each epoch; `epochs` has shape (steps,)."""
         starts = np.flatnonzero(np.diff(epochs, prepend=-1))
         return {name: np.add.reduceat(values, starts) for name, values in self.arrays().items()}
-
-
-def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:
-    """Write arrays as an HDF5 file, each a compressed data set, with attributes that explain them."""
-    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
-        for name, values in arrays.items():
-            options = {"compression": "gzip", "shuffle": True} if values.size else {}
-            file.create_dataset(name, data=values, **options)
-        file.attrs.update(attributes)
 
 
 def write_epochs(

@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.data.augmentation import Draws
+from mct.learning.models import are_finite
 from mct.learning.norms import share_statistics
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.rows import SelectedRows, keeps_samples_apart
@@ -106,6 +107,10 @@ class Learner:
     def summary(self) -> dict[str, str | float]:
         """Return how gradients were summed and the seconds waited for that, for the record."""
         return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
+
+    def is_finite(self) -> bool:
+        """Return whether all of this rank's parameters and running statistics are finite."""
+        return are_finite(self.model.state_dict())
 
     @torch.no_grad()
     def infer(self, images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:

@@ -1,19 +1,19 @@
 """Architectures by name, their start, and their files."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.settings import ModelSettings
 from mct.base.sizes import check_input_size
+from mct.learning.weight_files import fit_state, read_weights, require_fit
 
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
 
@@ -70,7 +70,7 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
     for file in initial_files(settings):
-        load_initial_weights(model, file)
+        load_initial_weights(model, file, keep_classifier=settings.keep_classifier)
     return model
 
 
@@ -79,42 +79,42 @@ def initial_files(settings: ModelSettings) -> list[Path]:
     return [Path(settings.initial_weights)] if settings.initial_weights else []
 
 
-def load_initial_weights(model: nn.Module, path: Path) -> None:
-    """Load weights from a file in place; a classifier of another size keeps its random start."""
-    state, own = read_weights(path), model.state_dict()
-    unknown = sorted(set(own) ^ set(state))
-    if unknown:
-        raise UserError(f"{path}: does not fit the architecture, first difference: {unknown[0]}")
-    fitting = {name: value for name, value in state.items() if value.shape == own[name].shape}
-    others = set(own) - set(fitting)
+def load_initial_weights(model: nn.Module, path: Path, *, keep_classifier: bool = False) -> None:
+    """Load weights from somebody's file in place; see `start_from` for the classifier."""
+    own = model.state_dict()
+    model.load_state_dict({**own, **start_from(path, model, keep_classifier=keep_classifier)})
+
+
+def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[str, Tensor]:
+    """Return the tensors of a file that a model starts from, by the model's names.
+
+    The classifier is left out, unless it is to be kept.
+
+    Raises
+    ------
+    UserError
+        A file that does not fit the model, or a classifier to be kept that the file lacks or has for
+        another number of classes.
+    """
+    own = model.state_dict()
+    state = fit_state(read_weights(path), own, path)
     classifier = [name for name, _ in model.named_parameters()][-2:]
-    if not others <= set(classifier):
+    given = [state[name].shape for name in classifier if name in state]
+    expected = [own[name].shape for name in classifier]
+    if keep_classifier and given != expected:
+        found = f"one for {given[-1][0]}" if given else "none"
         raise UserError(
-            f"{path}: shapes differ outside the classifier: {', '.join(sorted(others))}"
+            f"{path}: expected a classifier for {expected[-1][0]} classes, got {found}; set "
+            "model.keep_classifier to false to start it at random"
         )
-    model.load_state_dict(fitting, strict=False)
+    is_other = [shape[1:] for shape in given] == [shape[1:] for shape in expected]
+    require_fit(state, own, path, frozenset(classifier if is_other or not given else ()))
+    return state if keep_classifier else {n: v for n, v in state.items() if n not in classifier}
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a .safetensors file or of a torch state dict, on the CPU."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
-        raise UserError(f"{path}: cannot be read as weights: {first_line(error)}") from error
-    except safetensors.SafetensorError as error:
-        raise UserError(f"{path}: cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise UserError(
-            f"{path}: expected a state dict (names to tensors), got {type(state).__name__}"
-        )
-    return state
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message: torch's go on with advice to programmers."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def are_finite(state: Mapping[str, Tensor]) -> bool:
+    """Return whether all floating-point tensors of a state dict hold finite numbers only."""
+    return all(bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point())
 
 
 def load_model(settings: ModelSettings, classes: int, image_size: int, weights: Path) -> nn.Module:
@@ -133,9 +133,8 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a file that `save_weights` wrote, in place."""
-    try:
-        model.load_state_dict(read_weights(path))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not the weights of this architecture: {reason}") from error
+    """Load a file that `save_weights` wrote, in place; UserError where it does not fit the model."""
+    own = model.state_dict()
+    state = fit_state(read_weights(path), own, path)
+    require_fit(state, own, path)
+    model.load_state_dict(state)

@@ -22,8 +22,7 @@ BATCH_SIZE = 256
 class Predictor:
     """A trained model and the form in which it sees pictures.
 
-    What it says is refused, by a UserError, where it is not finite: the model diverged. With
-    `may_diverge` it is returned.
+    What it says is refused, by a UserError, where it is not finite: the model diverged.
     """
 
     def __init__(
@@ -33,10 +32,8 @@ class Predictor:
         classes: int,
         compute: Compute,
         execution: ExecutionSettings,
-        *,
-        may_diverge: bool = False,
     ) -> None:
-        self._weights, self._may_diverge = weights, may_diverge
+        self._weights = weights
         model = load_model(settings.model, classes, settings.images.size, weights)
         self._model, self._compute, self._images = compute.place(model), compute, settings.images
         self._classes, self._execution = classes, execution
@@ -61,7 +58,7 @@ class Predictor:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of batches of pictures, uint8 (b, 3, size, size)."""
         logits, labels = predict(self._model, batches, self._compute, self._images)
-        if not self._may_diverge and not np.isfinite(logits).all():
+        if not np.isfinite(logits).all():
             raise UserError(
                 f"{self._weights}: expected finite predictions, got NaN or infinity: the training "
                 "diverged; lower its learning rate and train again"

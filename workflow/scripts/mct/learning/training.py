@@ -1,5 +1,6 @@
 """Training one model alone: a pretraining job or a baseline."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mct.base.methods import rate_key
 from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch, CleanReader, join
@@ -39,8 +41,7 @@ class Plan:
     @property
     def samples_seen(self) -> int:
         """Return how many samples the model learns from, clean ones that join included."""
-        steps = count_steps(self.samples, self.set_size, self.batch_size) if self.samples else 0
-        return self.samples + steps * self.clean_per_batch
+        return self.samples + self.steps * self.clean_per_batch
 
     def batches(self, first_step: int = 0) -> Iterator[GlobalBatch]:
         """Yield the global batches from `first_step` on."""
@@ -49,6 +50,11 @@ class Plan:
     def samples_before(self, step: int) -> int:
         """Return how many samples the steps before `step` see."""
         return sum(batch.size for batch in islice(self.batches(), step))
+
+    @property
+    def steps(self) -> int:
+        """Return the number of steps."""
+        return count_steps(self.samples, self.set_size, self.batch_size) if self.samples else 0
 
     def rate(self, batch: GlobalBatch) -> float:
         """Return the learning rate of a step."""
@@ -118,19 +124,26 @@ class Training:
         Returns
         -------
         Per step, summed over samples: loss, correct predictions, samples.
+
+        Raises
+        ------
+        UserError
+            A loss is not finite, or the weights are not; on all ranks.
         """
         plan, prefetcher = self._plan, Prefetcher(prefetch, self._reader.cancel)
         first = checkpoints.resume(self)
         self._progress.resume(first, plan.samples_before(first))
         for batch, clean in prefetcher.map(self._read, plan.batches(first)):
-            self.history.add(self._step(batch, clean, plan.rate(batch.plan)))
+            figures = self._step(batch, clean, plan.rate(batch.plan))
+            self.history.add(figures)
             self._progress.count(batch.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(batch.plan):
                 steps = plan.steps_of_epoch(batch.plan)
                 sums = self.history.last_sums(self.learner.comm, steps)
                 self._progress.report(batch.plan.epoch, summarise(sums))
-            checkpoints.after_step(batch.plan.step, self)
+            checkpoints.after_step(batch.plan.step, self, is_finite=math.isfinite(figures["loss"]))
         self.learner.average_statistics()
+        checkpoints.require_finite(plan.steps - 1, self, is_finite=self.learner.is_finite())
         return self.history
 
     def _read(self, plan: GlobalBatch) -> tuple[Batch, CleanBatch]:
@@ -159,6 +172,38 @@ class Training:
         """Take up a state, in place."""
         self.learner.restore(shared, own)
         self.history.restore(progress["history"])
+
+    def explain_divergence(self, step: int) -> str:
+        """Return the line about a loss or weights that are not finite. Collective."""
+        self.history.reduce(self.learner.comm)
+        sums = self.history.arrays()
+        with np.errstate(invalid="ignore"):
+            losses = {"the model": sums["loss"] / sums["samples"]}
+        return describe_divergence(self._progress.stage, self._plan, step, losses)
+
+
+def describe_divergence(
+    stage: str, plan: Plan, step: int, losses: Mapping[str, NDArray[np.float64]]
+) -> str:
+    """Return the line about a training that diverged in step number `step` of its plan.
+
+    `losses` are the mean losses (steps,) of the models that diverged, by name. Where the last ones are
+    finite, the step made the weights infinite.
+    """
+    rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
+    is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
+    known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
+    last = [
+        f"{value[0]:.6g} of {name}" if len(losses) > 1 else f"{value[0]:.6g}"
+        for name, value in known.items()
+        if len(value)
+    ]
+    what = "loss is not finite at" if is_loss else "weights are not finite after"
+    return (
+        f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
+        f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
+        f"lower {rate_key(stage, rate != plan.learning_rate)}, then run again"
+    )
 
 
 def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

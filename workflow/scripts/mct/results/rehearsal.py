@@ -72,7 +72,7 @@ def rehearsed_step(
     image_set: ImageSet,
     calibration: CalibrationSettings,
     batch: Batch,
-) -> Callable[[], None]:
+) -> Callable[[], object]:
     """Return what makes a step of calibration on the same batch again and again. Collective."""
     progress = Progress("rehearsal", total_samples=1)
     coupling = Coupling(learner, topology, image_set, calibration, NOISE, None, progress)

@@ -75,7 +75,8 @@ def accuracy_rows(
                 )
                 if runs:
                     counts = count_samples(runs[0], records, preparations.get(method, ()))
-                    rows.append(_measured_row(title, runs, evaluations, counts))
+                    row = _measured_row(title, runs, evaluations, counts)
+                    rows.append({**row, "note": describe_idle(runs, records)})
     return _with_published(rows, titles, published)
 
 
@@ -169,6 +170,22 @@ def count_samples(
     trainings = [*preparations, run.method]
     whole = sum(seen(training, role) for training in trainings for role in roles_of(training))
     return own, whole
+
+
+def describe_idle(runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return in words which trainings of a row left a model as it was, nothing if none did."""
+    idle: dict[str, list[int]] = {}
+    for run in runs:
+        for role in ROLES if run.role == PAIR else (run.role,):
+            for training in lineage(run.method, role):
+                record = records[run._replace(method=training, role="record")]
+                if not record.get(f"samples_learned_{role}", record["samples_seen"]):
+                    text = f"{MODEL_NAMES[role]} learned from no sample in {training}"
+                    idle.setdefault(text, []).append(run.seed)
+    return "; ".join(
+        text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, seeds))})"
+        for text, seeds in idle.items()
+    )
 
 
 def _with_published(

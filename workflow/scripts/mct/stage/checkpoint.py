@@ -44,7 +44,7 @@ META = "meta.json"
 ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
-CONTINUE, SAVE, STOP, STOP_FOR_GOOD = 0, 1, 2, 3
+CONTINUE, SAVE, STOP, STOP_FOR_GOOD, DIVERGED = range(5)
 """STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (of ENDINGS)."""
 SIGNALS = (*ENDINGS, signal.SIGUSR1)
 Arrays = dict[str, NDArray[Any]]
@@ -61,6 +61,9 @@ class Resumable(Protocol):
 
     def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
         """Take up a state; `progress` is the same on all ranks."""
+
+    def explain_divergence(self, step: int) -> str:
+        """Return the line about a loss or weights that are not finite after step `step`. Collective."""
 
 
 def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
@@ -107,7 +110,8 @@ class Checkpoints:
         self._signal: signal.Signals | None = None
         self._agreed = threading.Event()
         for number in SIGNALS:
-            signal.signal(number, self._note_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._note_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_rank.py` lets one wait
         self._watch = StallWatch(60 * execution.stall_minutes)
         watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)
@@ -132,19 +136,31 @@ class Checkpoints:
             for name, rows in stacked.items()
         }
         shared = load_file(path / f"{self._role}.safetensors")
+        if not are_finite(shared, own):
+            raise UserError(
+                f"{path}: expected finite weights, got NaN or infinity; delete this folder, then run "
+                "again"
+            )
         stage.restore(shared, own, load_file(path / "progress.safetensors"))
         return step
 
-    def after_step(self, step: int, stage: Resumable) -> None:
+    def after_step(self, step: int, stage: Resumable, *, is_finite: bool = True) -> None:
         """Save where it is time to. Collective, after step number `step`.
+
+        `is_finite` says whether this rank's loss is. Ranks agree on that in the same message.
 
         Raises
         ------
         StageInterruptedError
             A signal arrived on some rank; the checkpoint is written.
+        UserError
+            The loss of some rank is not finite, or the weights are not that were to be saved. The
+            checkpoints from before are kept.
         """
         self._watch.note_progress()
-        wish = highest(self._world, self._wish(step + 1))
+        wish = highest(self._world, self._wish(step + 1) if is_finite else DIVERGED)
+        if wish == DIVERGED:
+            raise UserError(stage.explain_divergence(step))
         if wish >= STOP:
             self._agreed.set()
             if self._world.rank == 0:
@@ -155,6 +171,11 @@ class Checkpoints:
             raise StageInterruptedError(
                 f"stopped by a signal after step {step + 1}; run again to go on"
             )
+
+    def require_finite(self, step: int, stage: Resumable, *, is_finite: bool) -> None:
+        """Raise UserError unless the weights of all ranks are finite after step `step`. Collective."""
+        if highest(self._world, int(not is_finite)):
+            raise UserError(stage.explain_divergence(step))
 
     def _wish(self, done: int) -> int:
         if self._signal:
@@ -168,7 +189,7 @@ class Checkpoints:
         """Write the state after `step` steps, then remove all but the last two. Collective."""
         partial, whole = self._folder / f"partial-{step:09d}", self._folder / f"step-{step:09d}"
         try:
-            self._write(partial, stage)
+            self._write(partial, step, stage)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # a full disk needs the space for the log
             raise
@@ -180,9 +201,10 @@ class Checkpoints:
         self._world.Barrier()  # a launcher may end all ranks as soon as one has left
         self._saved_at = monotonic()
 
-    def _write(self, folder: Path, stage: Resumable) -> None:
+    def _write(self, folder: Path, step: int, stage: Resumable) -> None:
         """Write all files of a checkpoint to the disk. Collective; done when rank 0 is."""
         shared, own = stage.model_state()
+        self.require_finite(step - 1, stage, is_finite=are_finite(shared, own))
         stacked = gather_arrays(self._model, own)
         progress = stage.progress_state()
         folder.mkdir(parents=True, exist_ok=True)
@@ -216,6 +238,11 @@ class Checkpoints:
         self._world.Barrier()
         if self._world.rank == 0:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
+
+
+def are_finite(*states: Arrays) -> bool:
+    """Return whether all numbers of some states are finite."""
+    return all(bool(np.isfinite(values).all()) for state in states for values in state.values())
 
 
 def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:

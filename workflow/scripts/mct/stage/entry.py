@@ -12,18 +12,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.settings import ExecutionSettings, parse
+from mct.base.yaml_files import read_yaml
 from mct.stage.attempts import Attempts
+from mct.stage.limits import allow_open_files
 
 T = TypeVar("T")
 USER_ERROR, INTERRUPTED = 2, 75
 SECONDS_OF_SILENCE = 8
+FEWER_FILES = "raise the limit of open files (ulimit -n) or take fewer shards"
 ADVICE = {
     "make space or allow access": (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES),
     "name a file, below folders": (errno.EISDIR, errno.ENOTDIR),
+    FEWER_FILES: (errno.EMFILE, errno.ENFILE),
 }
 """What is to be done about errors of the system."""
 
@@ -31,14 +33,16 @@ ADVICE = {
 def options(description: str | None, **arguments: type) -> argparse.Namespace:
     """Return the command line's options; each argument is required, `type` converts it.
 
-    `list` collects paths, `tuple` any number of them, none included. Underscores become dashes.
+    `list` collects paths, `tuple` any number of them, so that it may be left out. Underscores become
+    dashes.
     """
     parser = argparse.ArgumentParser(description=description)
     for name, kind in arguments.items():
         flag = f"--{name.replace('_', '-')}"
         if kind in (list, tuple):
             count = "+" if kind is list else "*"
-            parser.add_argument(flag, nargs=count, type=Path, required=True)
+            is_required = kind is list
+            parser.add_argument(flag, nargs=count, type=Path, default=[], required=is_required)
         else:
             parser.add_argument(flag, type=kind, required=True)
     return parser.parse_args()
@@ -51,11 +55,7 @@ def read_settings(cls: type[T], text: str) -> T:
 
 def read_keys(path: Path) -> dict[str, Any]:
     """Return what a YAML file of a configuration holds; UserError if that is not keys with values."""
-    try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as a configuration: {reason}") from error
+    found = read_yaml(path)
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a configuration, keys with values, got no keys")
     return found
@@ -77,6 +77,7 @@ def run(main: Callable[[], None]) -> None:
     the same error: rank 0 speaks at once, the others after a while in which rank 0's exit has
     usually ended them.
     """
+    allow_open_files()
     try:
         main()
     except StageInterruptedError as stop:
@@ -103,14 +104,20 @@ def run(main: Callable[[], None]) -> None:
 
 def explain(error: BaseException) -> str | None:
     """Return the line for a user's error, None for a fault of the program."""
-    if isinstance(error, UserError):
+    lacks_files = _lacks_files(error.__cause__)
+    if isinstance(error, UserError) and not lacks_files:
         return str(error)
-    text = str(error)
+    text = str(error.__cause__ if lacks_files else error)
     for advice, numbers in ADVICE.items():
         # Libraries wrap the system's error in their own, so its text is what they share.
         if any(os.strerror(number) in text for number in numbers):
             return f"a file cannot be written or read: {text}; {advice}, then run again"
     return None
+
+
+def _lacks_files(cause: BaseException | None) -> bool:
+    """Return whether an error has a limit of open files for its cause; it is no fault of a file."""
+    return any(os.strerror(number) in str(cause) for number in ADVICE[FEWER_FILES])
 
 
 def _rank() -> int:

@@ -1,5 +1,6 @@
 """What a running stage tells a person: a line per epoch, and a file for `make status`."""
 
+import errno
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, stage: str, *, total_samples: int, folder: Path | None = None) -> None:
-        self._stage, self._total, self._folder = stage, total_samples, folder
+        self.stage, self._total, self._folder = stage, total_samples, folder
         self._seen = self._first = self._epoch = 0
         self._began = perf_counter()
         self._steps, self._waited_seconds = 0, 0.0
@@ -48,7 +49,7 @@ class Progress:
 
     def _state(self) -> dict[str, object]:
         return {
-            "stage": self._stage,
+            "stage": self.stage,
             "epoch": self._epoch + 1,
             "samples": self._seen,
             "total_samples": self._total,
@@ -92,7 +93,7 @@ class Progress:
     def note(self, message: str) -> None:
         """Print one line about the stage to the log."""
         if self._folder:
-            print(f"{self._stage}: {message}", file=sys.stderr, flush=True)
+            print(f"{self.stage}: {message}", file=sys.stderr, flush=True)
 
     def samples_per_second(self) -> float:
         """Return the mean speed since the start, all ranks of one model together."""
@@ -125,8 +126,10 @@ def describe(state: Mapping[str, object]) -> str:
 
 
 def tell(line: str) -> None:
-    """Print to the console; one that is gone, as `| tee` is after Ctrl-C, is not told any more."""
+    """Print to the console, no more once it is gone: `| tee` after Ctrl-C, a terminal that was closed."""
     try:
         print(line, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

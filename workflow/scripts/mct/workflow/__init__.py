@@ -1,4 +1,4 @@
 """What the rules ask of an experiment, and its jobs on a cluster; without torch and MPI.
 
-May import `base`, `data` and `stage`.
+May import `base`, `labels`, `data` and `stage`.
 """

@@ -3,32 +3,35 @@
 Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
-import fcntl
+import hashlib
 import json
 import os
-import platform
 import shutil
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import yaml
 
 from mct.base import methods
+from mct.base.configuration import resolve, ungiven
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
-from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick, resolve
+from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
-from mct.workflow.jobs import RUN, RUNNING, cancel_and_wait, find_runs
-from mct.workflow.lists import Lists
+from mct.workflow.hangup import heed_hangup
+from mct.workflow.initial_weights import check_weights
+from mct.workflow.jobs import RUNNING, cancel_and_wait, find_runs
+from mct.workflow.lists import NAME, Lists
 from mct.workflow.preemption import follow_preemption
+from mct.workflow.results_folder import check_results, claim
+from mct.workflow.spelling import spell_paths
+from mct.workflow.suggestions import ask_for
 
 SCRIPTS = Path(__file__).parents[2]
 SECONDS_TO_CANCEL = 90.0
@@ -41,9 +44,17 @@ READING_EXECUTION = ("prefetch_batches", "loader_threads")
 class Experiment:
     """One configuration, resolved and checked."""
 
-    def __init__(self, config: Mapping[str, Any], *, in_job: bool = False) -> None:
-        """A workflow's job takes what the lists say from the workflow, which has checked them."""
-        self.config, self._in_job = resolve(config), in_job
+    def __init__(
+        self, config: Mapping[str, Any], *, in_job: bool = False, memory: Path | None = None
+    ) -> None:
+        """A workflow's job takes what the lists say from the workflow, which has checked them.
+
+        `memory` is a folder in which that is kept for the next plan.
+        """
+        self.config, self._in_job, self._memory = spell_paths(resolve(config)), in_job, memory
+        missing = ungiven(self.config)
+        if missing:
+            raise UserError(ask_for(missing, self._layout))
         self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
 
@@ -64,6 +75,7 @@ class Experiment:
             claim(self._lock, folder)
             cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
             follow_preemption(workflow_log)
+            heed_hangup()
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
             self._lists.remember(folder, self.catalogue_settings())
         except OSError as error:
@@ -78,16 +90,16 @@ class Experiment:
         """
         if self._in_job:
             return
-        _ = self._lists
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         for path in map(Path, self.initial_weights()):
             if not path.is_file():
                 raise UserError(f"model.initial_weights: no such file: {path}")
+            check_weights(path, self.config["model"], self.classes)
         self._check_confusions()
         for path in (Path(self.folder), *Path(self.folder).parents):
-            if path.exists() and not path.is_dir():
-                raise UserError(f"results: expected a folder, got the file {path}")
+            check_results(path)
+        _ = self._lists  # last, since checking them takes the longest
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
@@ -142,13 +154,33 @@ class Experiment:
 
     @cached_property
     def _lists(self) -> Lists:
-        known = self._in_job and Lists.recall(Path(self.folder), self.catalogue_settings())
-        return known or Lists.read(self._layout)
+        settings, folder = self.catalogue_settings(), Path(self.folder)
+        if self._in_job:
+            return Lists.recall(folder, settings) or Lists.read(self._layout, check_files=False)
+        places = [folder]
+        if self._memory is not None:  # by what this code checks, too
+            known_by = settings + self.code("build_catalogue.py")
+            places.insert(0, self._memory / hashlib.sha256(known_by.encode()).hexdigest()[:16])
+        known = Lists.recall_current(places, settings, check_files=self._checks_files)
+        if known is None:
+            known = Lists.read(self._layout, check_files=self._checks_files)
+            if self._memory is not None:
+                known.keep(places[0], settings)
+        return known
+
+    @property
+    def _checks_files(self) -> bool:
+        return self.config["dataset"]["check_files"]
 
     @property
     def source_digest(self) -> str:
         """The digest of the lists that the catalogue is made from."""
         return self._lists.source
+
+    @property
+    def lists_file(self) -> str:
+        """The file that remembers, for jobs, what the lists say."""
+        return f"{self.folder}/{NAME}"
 
     @property
     def clean_source(self) -> str:
@@ -356,37 +388,6 @@ class Experiment:
     def cores_per_rank(self) -> int:
         """The cores of each rank: as many as compute, or as many as decode where those are more."""
         return max(self.threads_per_rank, self.config["execution"]["loader_threads"])
-
-
-def claim(lock: IO[str], folder: Path) -> None:
-    """Lock a results folder for this process and name its run.
-
-    Jobs find the name in their environment; those of an earlier run then refuse to start.
-
-    Raises
-    ------
-    UserError
-        Another process holds the folder.
-    """
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise UserError(
-            f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
-            "wait for it, or take another `experiment`"
-        ) from None
-    except OSError as error:
-        print(
-            f"warning: results: {folder} has no locks ({error.strerror}): a second workflow that is "
-            "started in another directory takes it over instead of being refused",
-            file=sys.stderr,
-        )
-    run = os.environ[RUN] = uuid4().hex
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
-    lock.flush()
-    os.fsync(lock.fileno())
 
 
 def _json(data: Any) -> str:

@@ -1,38 +1,88 @@
-"""What a data set's lists say, read once by the workflow and remembered for its jobs.
+"""What a data set's lists say, checked and read once by the workflow and remembered.
 
 Every job of a cluster parses the workflow again; the lists of millions of pictures would take each of
-them more time and memory than small ones ask for.
+them more time and memory than small ones ask for. The next plan does not read them again either
+unless one of them changed.
 """
 
 import dataclasses
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
-from mct.data.catalogue import source_digest
-from mct.data.layouts.base import Layout
+from mct.data.catalogue import (
+    build_catalogue,
+    check_made_sets,
+    class_counts,
+    source_digest,
+)
+from mct.data.layouts.base import LISTED, Layout
+from mct.data.verdict import Stamps, is_current, take_stamps
 
 NAME = "lists.json"
 """Of the file, in the folder of an experiment's results."""
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles: rows have none, and a million take a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lists:
-    """The digest of all that the catalogue is made from, set sizes, class names, and who verified."""
+    """What lists say that the catalogue is made from, and when they said it.
+
+    `class_counts` has the pictures of each class by set, empty where there are no lists. `stamps`
+    are the times of all that was read, `files_checked` says whether every listed picture was there.
+    """
 
     source: str
     sizes: dict[str, int]
     classes: list[str]
     clean_source: str
+    class_counts: dict[str, list[int]]
+    stamps: Stamps
+    files_checked: bool
 
     @classmethod
-    def read(cls, layout: Layout) -> "Lists":
-        """Read the lists themselves; UserError if they cannot be."""
+    def read(cls, layout: Layout, *, check_files: bool = True) -> "Lists":
+        """Read and check the lists themselves; UserError where no catalogue can be made of them.
+
+        Everything is checked but what synthetic noise needs pictures for. `check_files` says whether
+        every listed picture must be there.
+        """
+        with _no_collection():
+            return cls._read(layout, check_files)
+
+    @classmethod
+    def _read(cls, layout: Layout, check_files: bool) -> "Lists":
+        stamps = take_stamps(layout)  # before reading, so that a change meanwhile is noticed
+        catalogue, counts = None, {}
+        if layout.has_lists:
+            catalogue = build_catalogue(layout, LISTED, check_files=check_files)
+            counts = class_counts(catalogue, len(layout.class_names()))
+            sizes = {name: int(members.sum()) for name, members in catalogue.members.items()}
+        else:
+            check_made_sets(layout)
+            sizes = layout.sizes()
         return cls(
-            source=source_digest(layout),
-            sizes=layout.sizes(),
+            source=source_digest(layout, catalogue),
+            sizes=sizes,
             classes=layout.class_names(),
             clean_source=layout.clean_source(),
+            class_counts=counts,
+            stamps=stamps,
+            files_checked=check_files,
         )
 
     def remember(self, folder: Path, settings: str) -> None:
@@ -47,3 +97,23 @@ class Lists:
             return cls(**found) if found.pop("settings") == settings else None
         except (UserError, TypeError):
             return None
+
+    @classmethod
+    def recall_current(
+        cls, folders: Iterable[Path], settings: str, *, check_files: bool
+    ) -> "Lists | None":
+        """Return what one of the folders remembers and the lists still say, None if nothing is known.
+
+        Where files are to be checked, they must have been.
+        """
+        for folder in folders:
+            known = cls.recall(folder, settings)
+            if known and (known.files_checked or not check_files) and is_current(known.stamps):
+                return known
+        return None
+
+    def keep(self, folder: Path, settings: str) -> None:
+        """Remember lists for the next plan, where a change would be noticed and a file can be written."""
+        if self.stamps:
+            with suppress(OSError):
+                self.remember(folder, settings)

@@ -6,6 +6,7 @@ those is halved for validation and test.
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
@@ -54,6 +55,10 @@ class Animal10N(StoredLayout):
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: labels are in their names."""
         return self._pictures[TRAINING] + self._pictures[TESTING]
+
+    def listed_folders(self) -> list[Path]:
+        """Return the two folders of pictures."""
+        return [self._root / TRAINING, self._root / TESTING]
 
     def class_names(self) -> list[str]:
         """Return the ten animals."""

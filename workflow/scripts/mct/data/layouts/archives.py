@@ -79,8 +79,9 @@ class Section(io.RawIOBase):
 
 def is_inside(path: str) -> bool:
     """Return whether a path, as text, stays below the folder it starts from."""
-    absolute = path.startswith("/")
-    return bool(path) and not absolute and "\0" not in path and ".." not in path.split("/")
+    if not path or path[0] == "/" or "\0" in path:
+        return False
+    return ".." not in path or ".." not in path.split("/")
 
 
 def refuse_large(name: str, size: int) -> None:

@@ -16,6 +16,8 @@ from mct.data.layouts.storage import Storage
 
 BUILTIN = "builtin"
 """The measuring labels that a data set brings itself."""
+LISTED = 0
+"""In place of a number of threads: rows as the lists have them, before synthetic noise is made."""
 DRIVE = re.compile("[A-Za-z]:/")
 
 
@@ -45,6 +47,10 @@ class Layout(Protocol):
     """Whether observed labels of clean pictures are known, right and wrong ones alike."""
     counts_rate: bool
     """Whether some observed labels are known to be right or wrong; so where confusion is counted."""
+    has_lists: bool
+    """Whether lists or folders, which change, say what the pictures are."""
+    settings: DatasetSettings
+    """The settings that the layout was opened with."""
 
     def source_files(self) -> list[Path]:
         """Return the lists that the rows come from (not names that only tables show)."""
@@ -54,6 +60,12 @@ class Layout(Protocol):
 
     def skipped(self) -> list[Skipped]:
         """Return the other files in those folders, each with the reason that it is not listed."""
+
+    def name_files(self) -> list[Path]:
+        """Return the files that class names come from, where those are not source files."""
+
+    def listed_folders(self) -> list[Path]:
+        """Return the folders that are themselves lists, with all folders below them."""
 
     def class_names(self) -> list[str]:
         """Return the classes' names, in the order of their numbers."""
@@ -65,7 +77,11 @@ class Layout(Protocol):
         """Return about how many pictures each set has, from counting lines."""
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield one row per picture, each key once; `threads` read pictures where noise needs them."""
+        """Yield one row per picture, each key once; `threads` read pictures where noise needs them.
+
+        With `LISTED` threads no noise is made, and the observed label of a picture whose label it
+        would make is the true one.
+        """
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return those of `paths` that cannot be read."""
@@ -78,10 +94,10 @@ class StoredLayout:
     """What layouts of files share: the root, reading from it, and files that settings name."""
 
     keys: tuple[str, ...] = ()
-    counts_confusion = counts_rate = True
+    counts_confusion = counts_rate = has_lists = True
 
     def __init__(self, settings: DatasetSettings, **others: Path) -> None:
-        self._settings = settings
+        self.settings = self._settings = settings
         self._root = existing_folder(settings.root, settings.layout)
         self._storage = Storage(self._root, settings.archives, **others)
 
@@ -102,6 +118,14 @@ class StoredLayout:
 
     def skipped(self) -> list[Skipped]:
         """Return nothing: no folder is a list."""
+        return []
+
+    def name_files(self) -> list[Path]:
+        """Return no files: the lists name the classes."""
+        return []
+
+    def listed_folders(self) -> list[Path]:
+        """Return no folders: the lists are files."""
         return []
 
     def clean_source(self) -> str:

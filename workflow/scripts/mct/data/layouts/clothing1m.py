@@ -40,14 +40,17 @@ class Clothing1M(StoredLayout):
 
     def class_names(self) -> list[str]:
         """Return the names of the English file, or of the only one there is."""
-        files = sorted(
-            self._folder.glob(NAMES), key=lambda path: ("eng" not in path.name, path.name)
-        )
+        files = self.name_files()
         if not files:
             raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
         names = read_lines(files[0])
         refuse_twice(names, files[0])
         return names
+
+    def name_files(self) -> list[Path]:
+        """Return the files of class names, the English one first."""
+        files = self._folder.glob(NAMES)
+        return sorted(files, key=lambda path: ("eng" not in path.name, path.name))
 
     def sizes(self) -> dict[str, int]:
         """Return the lengths of the sets' lists."""
@@ -71,14 +74,10 @@ class Clothing1M(StoredLayout):
         observed = read_labels(self._folder / OBSERVED, names, spell_key)
         true = read_labels(self._folder / TRUE, names, spell_key, may_be_unknown=True)
         self._check_labelled(observed, true)
+        noisy, clean, validation, test = (self._members[name] for name in LISTS)
         for key in sorted(set().union(*self._members.values())):
-            yield Row(
-                key=key,
-                path=key,
-                observed=observed.get(key, UNKNOWN),
-                true=true.get(key, UNKNOWN),
-                **{name: key in members for name, members in self._members.items()},
-            )
+            labels = observed.get(key, UNKNOWN), true.get(key, UNKNOWN)
+            yield Row(key, key, *labels, key in noisy, key in clean, key in validation, key in test)
 
     def _check_labelled(self, observed: dict[str, int], true: dict[str, int]) -> None:
         for name, members in self._members.items():

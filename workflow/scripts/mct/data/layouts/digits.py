@@ -23,9 +23,10 @@ class Digits:
 
     keys = ("synthetic_noise_rate", "synthetic_clean_fraction")
     counts_confusion = counts_rate = True
+    has_lists = False
 
     def __init__(self, settings: DatasetSettings) -> None:
-        self._settings = settings
+        self.settings = self._settings = settings
 
     @cached_property
     def _digits(self) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +46,14 @@ class Digits:
 
     def skipped(self) -> list[Skipped]:
         """Return nothing: there are no files."""
+        return []
+
+    def name_files(self) -> list[Path]:
+        """Return no files: the classes are the ten digits."""
+        return []
+
+    def listed_folders(self) -> list[Path]:
+        """Return no folders: there are no files."""
         return []
 
     def class_names(self) -> list[str]:

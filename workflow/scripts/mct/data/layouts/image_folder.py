@@ -180,6 +180,10 @@ class ImageFolder(StoredLayout):
         """Return the paths of all pictures: their folders are the lists."""
         return [path for labels in self._pictures.values() for path in labels]
 
+    def listed_folders(self) -> list[Path]:
+        """Return the root: all pictures lie in folders below it."""
+        return [self._root]
+
     @cached_property
     def _drawn(self) -> dict[str, Labels]:
         """The labels of clean, validation and test; what has no folder is drawn."""

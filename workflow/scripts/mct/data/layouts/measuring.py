@@ -49,12 +49,12 @@ def finished(
     measuring = {}
     if is_file:
         measuring = read_labels(Path(str(path)), names, spell, may_be_unknown=True)
-    filled = (_measured(row, measuring, path, spell) for row in rows)
+    filled = (_measured(row, measuring, path, spell) for row in rows) if measuring else rows
     measured = 0
     for row in corrupt_rows(filled, settings, len(names), read, threads):
         is_measured = bool(measuring) and spell(name_of(row.key)) in measuring
         measured += is_measured
-        is_known = row.clean or row.validation or row.test or is_measured
+        is_known = row.true == UNKNOWN or row.clean or row.validation or row.test or is_measured
         yield row if is_known or path == BUILTIN else row._replace(true=UNKNOWN)
     if measuring and not measured:
         raise UserError(

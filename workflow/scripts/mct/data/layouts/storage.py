@@ -39,6 +39,7 @@ class Storage:
         self._archives: dict[Path, Archive | None] = {}
         self._real_folders: dict[tuple[Path, str], Path] = {}
         self._listings: dict[Path, tuple[set[str], set[str]]] = {}
+        self._plain_files: dict[str, set[str]] = {}
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the paths that are no files; lists each folder once, not each file.
@@ -48,7 +49,23 @@ class Storage:
         UserError
             A path leads outside its folder.
         """
-        return [path for path in paths if not self._holds(path)]
+        return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
+
+    def _is_plain_file(self, path: str) -> bool:
+        """Return whether a path is one of the many that need no look of their own."""
+        folder, _, file = path.rpartition("/")
+        names = self._plain_files.get(folder)
+        if names is None:
+            names = self._plain_files[folder] = self._files_without_links(path)
+        return file in names
+
+    def _files_without_links(self, path: str) -> set[str]:
+        """Return the names that are no links in a path's folder, none where it is an archive's."""
+        root, name = self._locate(path)
+        if self._archive_of(root, name)[0] is not None:
+            return set()
+        names, links = self._listing(self._real_folder(root, name.rpartition("/")[0]))
+        return names - links
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a picture; UserError if it cannot be read or lies outside."""

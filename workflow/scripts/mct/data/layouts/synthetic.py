@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from mct.base.errors import BrokenPictureError, UserError, preview
 from mct.base.settings import DatasetSettings
 from mct.base.threads import map_in_threads
-from mct.data.layouts.base import UNKNOWN, Row
+from mct.data.layouts.base import LISTED, UNKNOWN, Row
 from mct.data.pictures import decode
 from mct.labels.instance_noise import SIDE, instance_labels, picture_features
-from mct.labels.noise import check_synthetic, synthetic_labels
+from mct.labels.noise import check_synthetic, synthetic_labels, synthetic_matrix
 
 Read = Callable[[str], bytes]
 
@@ -22,7 +22,8 @@ def corrupt_rows(
     """Yield rows in which observed labels of the noisy set are made wrong, and no others are known.
 
     Noise of kind `none` leaves them as they are. Which are wrong depends on seed and keys, for some
-    kinds on pictures, not on the order of rows.
+    kinds on pictures, not on the order of rows. With `LISTED` threads everything is checked, and
+    the observed labels are the true ones.
 
     Raises
     ------
@@ -40,11 +41,24 @@ def corrupt_rows(
             f"dataset.synthetic_noise: {len(lacking)} noisy pictures have no true label to make a "
             f"wrong one from: {preview(lacking)}; give them in dataset.measuring_labels"
         )
-    labels = _make_labels(noisy, settings, classes, read, threads).tolist()
+    check_noise(settings, classes)
+    if threads == LISTED:
+        labels = [row.true for row in noisy]
+    else:
+        labels = _make_labels(noisy, settings, classes, read, threads).tolist()
     observed = dict(zip((row.key for row in noisy), labels, strict=True))
     for row in rows:
         label = observed[row.key] if row.noisy else UNKNOWN
         yield row._replace(observed=label, right=UNKNOWN)
+
+
+def check_noise(settings: DatasetSettings, classes: int) -> None:
+    """Raise UserError unless the synthetic noise of a data set is defined."""
+    noise = settings.synthetic_noise
+    if noise.kind == "instance_dependent":
+        check_synthetic(noise, classes)
+    elif noise.kind != "none":
+        synthetic_matrix(noise, classes, settings.seed)
 
 
 def _make_labels(
@@ -52,7 +66,6 @@ def _make_labels(
 ) -> NDArray[np.int64]:
     """Return observed labels, shape (n,), of rows that have true ones."""
     noise, seed = settings.synthetic_noise, settings.seed
-    check_synthetic(noise, classes)
     true = np.array([row.true for row in rows], np.int64)
     if noise.kind != "instance_dependent":
         return synthetic_labels(true, noise, classes, seed)

@@ -59,6 +59,14 @@ class WebVision(StoredLayout):
         """Return the pictures of the clean folder, if there is one."""
         return list(self._clean_folder)
 
+    def name_files(self) -> list[Path]:
+        """Return the list of synsets."""
+        return [self._info / "synsets.txt"]
+
+    def listed_folders(self) -> list[Path]:
+        """Return the clean folder, if there is one."""
+        return [self._clean_root] if self._clean_root else []
+
     @cached_property
     def _all_synsets(self) -> list[tuple[str, str]]:
         lines = read_lines(self._info / "synsets.txt")

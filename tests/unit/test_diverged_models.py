@@ -1,0 +1,80 @@
+"""A model that diverged is not evaluated, and nothing is estimated with it."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import estimate_noise_by_models
+import evaluate_model
+import numpy as np
+import pytest
+import torch
+import yaml
+from samples import CLASSES, shard_settings, write_set
+
+from mct.base.errors import UserError
+from mct.base.files import write_json
+from mct.base.methods import evaluation_settings
+from mct.base.settings import EvaluationSettings, ExecutionSettings, parse, resolve
+from mct.data.imagesets import index_shards
+from mct.learning.models import build_architecture, save_weights
+from mct.learning.prediction import Predictor
+from mct.stage import entry
+from mct.stage.compute import Compute
+
+CONFIG = resolve({"execution": {"device": "cpu"}})
+
+
+def index_of(folder: Path, name: str) -> Path:
+    """Write the shards of a set and return their index."""
+    paths = write_set(folder, name, shard_settings(1))
+    write_json(folder / name / "index.json", index_shards(name, paths))
+    return folder / name / "index.json"
+
+
+def weights_of(folder: Path, value: float) -> Path:
+    """Return a file of weights that all have a value."""
+    model = build_architecture(CONFIG["model"]["name"], CLASSES)
+    for parameter in model.parameters():
+        parameter.data.fill_(value)
+    save_weights(model, folder / "primary.safetensors")
+    return folder / "primary.safetensors"
+
+
+@pytest.mark.parametrize("program", [evaluate_model, estimate_noise_by_models])
+def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsys, program):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    settings = evaluation_settings(CONFIG)
+    if program is evaluate_model:
+        own = {"--split": "test", "--index": index_of(tmp_path, "test")}
+    else:
+        settings |= {"samples": 5, "seed": 0}
+        own = {f"--{name}": index_of(tmp_path, name) for name in ("noisy", "validation")}
+    options = {
+        "--settings": json.dumps(settings), "--execution": tmp_path / "config.yaml", **own,
+        "--weights": weights_of(tmp_path, np.nan), "--output": tmp_path / "found.json",
+    }  # fmt: skip
+    monkeypatch.setattr(
+        sys, "argv", ["x", *(str(part) for pair in options.items() for part in pair)]
+    )
+    with pytest.raises(SystemExit) as ending:
+        entry.run(program.main)
+    assert ending.value.code == 2
+    line = capsys.readouterr().err
+    assert line.startswith(
+        f"error: {tmp_path}/primary.safetensors: expected finite weights, got NaN"
+    )
+    assert not (tmp_path / "found.json").exists()
+
+
+def test_predictions_that_overflow_are_refused(tmp_path: Path):
+    """The weights are numbers, what they make of a picture is none."""
+    settings = parse(EvaluationSettings, evaluation_settings(CONFIG))
+    settings = replace(settings, model=replace(settings.model, precision="float32"))
+    compute = Compute(device=torch.device("cpu"), dtype=torch.float32)
+    weights = weights_of(tmp_path, 3e38)
+    predictor = Predictor(weights, settings, CLASSES, compute, ExecutionSettings())
+    batches = [(torch.zeros((2, 3, 8, 8), dtype=torch.uint8), torch.zeros(2))]
+    with pytest.raises(UserError, match=f"{weights}: .* diverged; lower its learning rate"):
+        predictor.predict_batches(batches)

@@ -1,0 +1,88 @@
+"""Models that learn nothing: counted from the settings, and named in the plan."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mct.base.methods import calibration_settings
+from mct.base.settings import CalibrationSettings, parse, resolve
+from mct.calibration.targets import Lesson, Targets
+from mct.labels.learning import count_learned, plan_learned
+from mct.workflow.learning_cautions import learning_cautions
+
+CLASSES = 3
+
+
+def settings_of(method: str = "mct_paper", **sections: object) -> CalibrationSettings:
+    return parse(CalibrationSettings, calibration_settings(resolve(sections), method, 0))
+
+
+def gradient(settings: CalibrationSettings, role: str, selected: int, clean: int) -> float:
+    """Return the largest gradient of the logits of 4 noisy samples and `clean` ones, at a late epoch."""
+    logits = torch.randn(4 + clean, CLASSES, dtype=torch.float64, requires_grad=True)
+    own = role == "auxiliary" and settings.teacher == "auxiliary"
+    teacher = logits.detach()[:4] if own else torch.randn(4, CLASSES, dtype=torch.float64)
+    lesson = Lesson(
+        logits=logits, labels=torch.arange(4 + clean) % CLASSES, teacher=teacher,
+        mask=torch.arange(4) < selected, known=torch.full((4,), -1), batch=4, selected=selected,
+        clean=clean, epochs=100.0,
+    )  # fmt: skip
+    confusion = torch.full((CLASSES, CLASSES), 0.2, dtype=torch.float64) + 0.4 * torch.eye(CLASSES)
+    is_taught = role == "primary" or settings.taught_models == "both"
+    Targets(settings, is_taught=is_taught, confusion=confusion).loss(lesson)[0].backward()
+    assert logits.grad is not None
+    return float(logits.grad.abs().max())
+
+
+FORMS = list(
+    itertools.product(
+        (0, 0.5, 1), ("soft", "hard", "posterior"), ("selected", "all"), ("primary", "both"),
+        ("auxiliary", "pair"), (0, 2), (0, 1),
+    )
+)  # fmt: skip
+
+
+@given(st.sampled_from(FORMS), st.sampled_from(["auxiliary", "primary"]))
+def test_samples_are_counted_where_the_loss_has_a_gradient(form, role):
+    weight, targets, samples, models, teacher, selected, clean = form
+    settings = settings_of(
+        calibration={
+            "soft_target_weight": weight, "targets": targets, "taught_samples": samples,
+            "taught_models": models, "teacher": teacher,
+        }
+    )  # fmt: skip
+    count = count_learned(settings, role, batch=4, selected=selected, clean=clean)
+    assert (count > 0) == (gradient(settings, role, selected, clean) > 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, (True, True)),
+        ({"optimizer": {"batch_size": 4}}, (False, True)),
+        ({"calibration": {"strictness": 0.9, "epochs": 1}}, (False, False)),
+        ({"calibration": {"strictness": 0.9, "epochs": 3}}, (True, True)),
+        ({"optimizer": {"batch_size": 4}, "calibration": {"clean_per_batch_auxiliary": 1}}, (True, True)),
+    ],
+)  # fmt: skip
+def test_a_plan_says_which_model_will_learn(change, expected):
+    learned = plan_learned(settings_of(**change), 100, 0.4)
+    assert tuple(count > 0 for count in learned.values()) == expected
+
+
+def test_each_model_that_will_learn_nothing_is_a_warning():
+    sizes = {"noisy": 100, "clean": 10}
+    dataset = {"name": "digits", "noise_rate": 0.99}
+    config = {"methods": ["mct", "mct_paper", "forward_finetuned"], "dataset": dataset}
+    lines = learning_cautions(resolve(config), sizes)
+    assert [line.partition(" learns from no sample")[0] for line in lines] == ["mct_paper: Ma"]
+    assert "P = 0.99 (M = 0, Eq. 1)" in lines[0]
+    config["baselines"] = {"loss_correction": {"finetuning_epochs": 0}}
+    assert (
+        "forward_finetuned: Mp learns from no sample"
+        in learning_cautions(resolve(config), sizes)[0]
+    )
+    assert not learning_cautions(resolve({}), sizes)

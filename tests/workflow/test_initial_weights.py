@@ -1,0 +1,57 @@
+"""A file of weights that does not fit is refused when the plan is made."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from projects import Run
+
+from mct.base.errors import UserError
+from mct.base.settings import resolve
+from mct.learning.models import build_architecture
+from mct.workflow import initial_weights
+
+CLASSES = 3
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_runs(
+    snakemake: Run, project: Path, tmp_path: Path
+):
+    path = tmp_path / "start.pt"
+    torch.save(build_architecture("cifar_resnet18", CLASSES).state_dict(), path)
+    weights = f"model={{initial_weights: {path}}}"
+    line = f"{path}: not the weights of this architecture (model.name): 0.weight: expected 32 x 3"
+    for options in (["-n"], []):
+        run = snakemake(*options, "--cores", 2, "--configfile", "tiny.yaml", "--config", weights)
+        assert run.returncode == 2, run.stderr
+        errors = [text for text in run.stderr.splitlines() if text.startswith("error: ")]
+        assert len(errors) == 1
+        assert line in errors[0]
+        assert "Traceback" not in run.stderr
+    torch.save(build_architecture("small_cnn", CLASSES).state_dict(), path)
+    fitting = snakemake("-n", "--cores", 2, "--configfile", "tiny.yaml", "--config", weights)
+    assert fitting.returncode == 0, fitting.stderr
+
+
+def test_a_file_is_asked_about_again_only_when_it_or_the_question_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    asked: list[object] = []
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda *given, **options: (asked.append(given), run(*given, **options))[1],
+    )
+    path, model = tmp_path / "start.pt", resolve({})["model"]
+    torch.save(build_architecture("small_cnn", CLASSES).state_dict(), path)
+    for _ in range(2):
+        initial_weights.check_weights(path, model, CLASSES)
+    assert len(asked) == 1
+    kept = {**model, "keep_classifier": True}
+    for _ in range(2):
+        with pytest.raises(UserError, match="expected a classifier for 4 classes, got one for 3"):
+            initial_weights.check_weights(path, kept, 4)
+    assert len(asked) == 2

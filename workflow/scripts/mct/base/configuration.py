@@ -1,0 +1,203 @@
+"""The configuration: what a user wrote, checked against one schema and completed.
+
+`resolve` fills in defaults or refuses in one line. The quick start's own values are defaults of the
+digits alone: for any other data set `ungiven` names those that are still to be given.
+"""
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from mct.base.errors import UserError
+
+SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+QUICK_START = "quick_start"
+"""The schema's word for a default that holds for the quick start's data set alone."""
+DIGITS = "digits"
+WORDS: dict[str, dict[str, bool | None]] = {
+    "boolean": {"true": True, "false": False},
+    "null": {"null": None},
+}
+"""What a text stands for where a key admits such a value."""
+OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
+"""Values by what people call them elsewhere, where no likeness of letters leads there."""
+
+
+def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
+    """Return the schema of the configuration."""
+    return yaml.safe_load(path.read_text())
+
+
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the configuration with defaults filled in and numbers given as text converted.
+
+    It is complete for the digits. For another data set it lacks what `ungiven` names.
+
+    Raises
+    ------
+    UserError
+        An unknown key (with the nearest known one) or a value the schema does not admit.
+    """
+    schema = load_schema() if schema is None else schema
+    filled = _fill(config, schema, _words_of_defaults(config))
+    _refuse_infinite(filled, "")
+    errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
+    if errors:
+        raise UserError(_explain(errors[0]))
+    return filled
+
+
+def ungiven(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the keys, as `section.key`, that a resolved configuration lacks and its user must give."""
+    schema = load_schema() if schema is None else schema
+    asked = [path for path, part in describe_keys(schema) if QUICK_START in part]
+    return [path for path in asked if not _has(config, path.split("."))]
+
+
+def _has(config: Any, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(config, Mapping) or key not in config:
+            return False
+        config = config[key]
+    return True
+
+
+def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the schema's words for defaults that a configuration gets."""
+    dataset = config.get("dataset") if isinstance(config, Mapping) else None
+    layout = dataset.get("layout", DIGITS) if isinstance(dataset, Mapping) else DIGITS
+    return ("default", QUICK_START) if layout == DIGITS else ("default",)
+
+
+def _fill(value: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> Any:
+    """Return `value` with defaults filled in and text converted where a number must stand."""
+    if isinstance(value, Mapping) and "properties" in schema:
+        known = schema["properties"]
+        merged = {key: part[word] for key, part in known.items() for word in words if word in part}
+        merged |= {str(key): part for key, part in value.items()}
+        return {key: _fill(part, known.get(key, {}), words) for key, part in merged.items()}
+    if isinstance(value, Mapping) and isinstance(schema.get("additionalProperties"), Mapping):
+        part = schema["additionalProperties"]
+        return {str(key): _fill(item, part, words) for key, item in value.items()}
+    if isinstance(value, list) and "items" in schema:
+        return [_fill(item, schema["items"], words) for item in value]
+    return _convert(value, schema)
+
+
+def _refuse_infinite(value: Any, key: str) -> None:
+    """Raise UserError for a number that is not finite, which no bound of a schema refuses."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_infinite(part, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            _refuse_infinite(part, f"{key}.{place}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"configuration: `{key}`: expected a finite number, got {value}")
+
+
+def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
+
+    So it is for true, false and null. Whole numbers written with a point become integers where those
+    must stand.
+    """
+    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
+    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
+    for kind, words in WORDS.items():
+        if kind in kinds and isinstance(value, str) and value in words:
+            return words[value]
+    if not kinds & {"number", "integer"} or "string" in kinds:
+        return value
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    whole = "number" not in kinds and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _explain(error: ValidationError) -> str:
+    """Return one line that says which key is wrong, what was expected and what was got."""
+    path = [str(part) for part in error.absolute_path]
+    schema: Any = error.schema
+    instance: Any = error.instance
+    is_name = "propertyNames" in error.absolute_schema_path
+    if error.validator == "additionalProperties" or is_name:
+        known = list(schema["enum"] if is_name else schema["properties"])
+        unknown = instance if is_name else next(str(key) for key in instance if key not in known)
+        hint = _hint_of_key(unknown, known)
+        return f"configuration: unknown key `{'.'.join([*path, unknown])}`; {hint}"
+    meaning = str(schema.get("description", "")).strip()
+    key = ".".join(path) or "top level"
+    near = _meant(instance, _words(schema)) if isinstance(instance, str) else None
+    end = f"; did you mean `{near}`?" if near else "."
+    return (
+        f"configuration: `{key}`: expected {_expected(schema)}, got {instance!r}{end} {meaning}"
+    ).strip()
+
+
+def _hint_of_key(unknown: str, known: list[str]) -> str:
+    """Return what was probably meant by an unknown key."""
+    section, dot, key = unknown.partition(".")
+    if dot and section in known:
+        return f"keys of a section are given as `{section}: {{{key}: ...}}`"
+    near = nearest(unknown, known)
+    return f"did you mean `{near}`?" if near else f"known keys: {', '.join(known)}"
+
+
+def _meant(text: str, words: list[str]) -> str | None:
+    """Return the admitted value that a text probably means."""
+    other = OTHER_WORDS.get(text.casefold())
+    return other if other in words else nearest(text, words)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like a word, whatever the case; None if none is like it."""
+    by_form = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_form, n=1, cutoff=0.5)
+    return by_form[near[0]] if near else None
+
+
+def _words(schema: Mapping[str, Any]) -> list[str]:
+    """Return the words that a part of the schema admits as a value, as they are written in YAML."""
+    words = [word for part in schema.get("anyOf", ()) for word in _words(part)]
+    words += [word for word in schema.get("enum", ()) if isinstance(word, str)]
+    words += [schema["const"]] if isinstance(schema.get("const"), str) else []
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    words += ["true", "false"] if "boolean" in kinds else []
+    return words + (["null"] if "null" in kinds else [])
+
+
+def _expected(schema: Mapping[str, Any]) -> str:
+    """Return in words what a part of the schema admits."""
+    if "anyOf" in schema:
+        return " or ".join(_expected(part) for part in schema["anyOf"])
+    names: tuple[str, ...] = (
+        "type",
+        "const",
+        "enum",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "exclusiveMaximum",
+    )
+    names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
+    words = [f"{name} {schema[name]}" for name in names if name in schema]
+    return ", ".join(words).removeprefix("type ")
+
+
+def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Yield every key of the schema with its part, depth first; for documentation and tests."""
+    for key, part in schema.get("properties", {}).items():
+        yield prefix + key, part
+        yield from describe_keys(part, f"{prefix}{key}.")

@@ -1,0 +1,84 @@
+"""Whether lists changed since somebody checked them, by the times of their files and folders.
+
+Reading and checking lists of a million pictures takes seconds, looking at a few times does not.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mct.base.errors import UserError
+from mct.base.files import read_json
+from mct.data.layouts.base import Layout
+
+Stamps = dict[str, list[int]]
+"""Time of the last change in nanoseconds, and size, of files and folders by their path."""
+SETTLING_NANOSECONDS = 2 * 10**9
+"""What changed so shortly before it was looked at may change again and keep its time."""
+GONE = [-1, -1]
+
+
+def take_stamps(layout: Layout) -> Stamps:
+    """Return the stamps of everything that a layout's lists come from.
+
+    None where a change could go unnoticed: something changed a moment ago, or there are no lists.
+    Folders of lists are among them, since a new list may replace another.
+    """
+    if not layout.has_lists:
+        return {}
+    files = [*layout.source_files(), *layout.name_files()]
+    folders = {Path(str(layout.settings.root)), *(file.parent for file in files)}
+    paths = [*map(str, files), *map(str, sorted(folders))]
+    for top in layout.listed_folders():
+        paths += folders_below(str(top))
+    found = {path: _stamp(path) for path in paths}
+    latest = max(time_and_size[0] for time_and_size in found.values())
+    return found if latest < time.time_ns() - SETTLING_NANOSECONDS else {}
+
+
+def is_current(stamps: Stamps) -> bool:
+    """Return whether nothing changed since the stamps were taken; False for none."""
+    return bool(stamps) and all(_stamp(path) == stamp for path, stamp in stamps.items())
+
+
+def were_files_checked(record: Path, settings: str) -> bool:
+    """Return whether a workflow's record says that all pictures of the present lists are there.
+
+    Parameters
+    ----------
+    settings
+        Settings of the data set as JSON; a record of other settings says nothing.
+    """
+    try:
+        found = read_json(record, "settings", "stamps", "files_checked")
+    except UserError:
+        return False
+    is_ours = found["settings"] == settings and found["files_checked"] is True
+    return is_ours and is_current(found["stamps"])
+
+
+def folders_below(top: str) -> Iterator[str]:
+    """Yield a folder and all below it but hidden ones, links included; each real folder once."""
+    waiting, seen = [top], {os.path.realpath(top)}
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        try:
+            with os.scandir(folder) as entries:
+                below = [e for e in entries if e.name[0] != "." and e.is_dir()]
+        except OSError:  # the layout says so where it needs the folder
+            continue
+        for entry in below:
+            real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if real not in seen:
+                seen.add(real)
+                waiting.append(entry.path)
+
+
+def _stamp(path: str) -> list[int]:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return GONE
+    return [status.st_mtime_ns, status.st_size]

@@ -1,0 +1,46 @@
+"""Settings with which a model learns nothing, seen before anything runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mct.base import methods
+from mct.base.settings import CalibrationSettings, parse
+
+KEYS = {
+    "auxiliary": ("Ma", "M = 0, Eq. 1"),
+    "primary": ("Mp", "N = 0, Eq. 2"),
+}
+
+
+def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
+    """Return a line for each model that a training of the configuration would leave as it is.
+
+    A counted P is not known before the noise is estimated; the table of accuracy says it then.
+    """
+    finetuning = config["baselines"]["loss_correction"]["finetuning_epochs"]
+    lines = []
+    if "forward_finetuned" in config["methods"] and not finetuning:
+        lines.append(
+            "forward_finetuned: Mp learns from no sample, so that it equals forward; raise "
+            "baselines.loss_correction.finetuning_epochs"
+        )
+    rate = config["dataset"]["noise_rate"]
+    if not isinstance(rate, str):
+        for method in filter(methods.CALIBRATED.__contains__, config["methods"]):
+            lines += _pair_cautions(config, method, sizes["noisy"], rate)
+    return lines
+
+
+def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: float) -> list[str]:
+    from mct.labels.learning import plan_learned  # scipy takes a moment to import
+
+    settings = parse(CalibrationSettings, methods.calibration_settings(config, method, 0))
+    section = methods.METHODS[method].section or "calibration"
+    learned = plan_learned(settings, samples, rate)
+    return [
+        f"{method}: {name} learns from no sample of calibration, since none of a batch of "
+        f"{settings.optimizer.batch_size} counts at P = {rate:g} ({cut}); raise "
+        f"optimizer.batch_size or {section}.clean_per_batch_{role}"
+        for role, (name, cut) in KEYS.items()
+        if not learned[role]
+    ]
