@@ -27,6 +27,7 @@ from mct.data.catalogue import build_catalogue
 from mct.data.layouts.base import Layout
 from mct.data.layouts.registry import open_layout
 from mct.data.pictures import ENDINGS, FORMATS
+from mct.data.verdict import folders_below
 
 
 def layout_of(root: Path, layout: str = "image_folder", **changes: object) -> Layout:
@@ -230,6 +231,18 @@ def test_links_to_folders_end_no_walk(root):
     assert layout.class_names() == sorted(CLASSES)
     assert len(build_catalogue(layout)) == 30
     assert {one.reason for one in layout.skipped()} == {"link_to_folder"}
+
+
+def test_changes_are_watched_in_all_folders_of_the_data_set_and_nowhere_else(root, tmp_path):
+    (tmp_path / "far/away").mkdir(parents=True)
+    (root / "train/bars/deep").mkdir()
+    (root / "train/bars/far").symlink_to(tmp_path / "far")
+    (root / "train/bars/up").symlink_to("../../..")
+    (root / "train/itself").symlink_to("itself")
+    watched = {os.path.relpath(folder, root) for folder in folders_below(str(root))}
+    sets = ("train", "clean", "validation", "test")
+    classes = {f"{name}/{cls}" for name in sets for cls in CLASSES}
+    assert watched == {".", *sets, *classes, "train/bars/deep"}
 
 
 def test_folders_of_other_layouts_are_listed_in_the_same_way(tmp_path):
