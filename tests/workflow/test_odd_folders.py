@@ -32,7 +32,7 @@ def project(tmp_path):
     dataset = {"name": "tiny", "layout": "image_folder", "root": "data", "noise_rate": 0.3}
     config = {
         "experiment": "tiny", "dataset": {**dataset, "quarantine_share": 0.05},
-        "images": {"size": 16}, "mct": {"confusion": "estimated"},
+        "images": {"size": 16, "mean": [0.4] * 3, "std": [0.2] * 3}, "mct": {"confusion": "estimated"},
         "methods": ["noise_only", "mct"],
     }  # fmt: skip
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))

@@ -20,7 +20,7 @@ rule build_catalogue:
         f"{START} workflow/scripts/build_catalogue.py"
         f" --checked {EXPERIMENT.lists_file}"
         " --settings {params.settings:q} --threads {threads}"
-        " --skipped {output.skipped:q} --output {output.catalogue:q} 2> {log:q}"
+        " --output {output.catalogue:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"
 
 

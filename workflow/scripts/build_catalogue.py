@@ -1,4 +1,4 @@
-"""Write the catalogue of a data set: one row per picture."""
+"""Write the catalogue of a data set, one row per picture, and next to it what its folders skip."""
 
 from pathlib import Path
 
@@ -11,14 +11,12 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(
-        __doc__, settings=str, threads=int, checked=tuple, skipped=Path, output=Path
-    )
+    arguments = entry.options(__doc__, settings=str, threads=int, checked=tuple, output=Path)
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
     known = any(were_files_checked(path, arguments.settings) for path in arguments.checked)
     catalogue = build_catalogue(layout, arguments.threads, check_files=not known)
     write_catalogue(catalogue, arguments.output)
-    write_skipped(layout, arguments.skipped)
+    write_skipped(layout, arguments.output.with_suffix(".skipped.json"))
 
 
 if __name__ == "__main__":
