@@ -111,9 +111,13 @@ def test_builtin_measuring_labels_need_synthetic_noise(tmp_path):
         folders(write_image_folder(tmp_path), measuring_labels="builtin")
 
 
-def test_a_link_that_leads_outside_is_refused(tmp_path):
+def test_a_folder_that_is_a_link_to_outside_is_refused(tmp_path):
     root = write_image_folder(tmp_path / "root")
-    (tmp_path / "secret.jpg").write_bytes(b"")
-    (root / "train/bars/link.jpg").symlink_to(tmp_path / "secret.jpg")
-    with pytest.raises(UserError, match=r"train/bars/link\.jpg is a link that leads outside"):
+    outside = write_image_folder(tmp_path / "other") / "train"
+    (root / "train/dots").symlink_to(outside / "bars")
+    with pytest.raises(UserError, match="train/dots is a link that leads outside"):
         build_catalogue(folders(root))
+    (root / "train/dots").unlink()
+    (root / "val").symlink_to(outside)
+    with pytest.raises(UserError, match="val is a link that leads outside"):
+        folders(root)

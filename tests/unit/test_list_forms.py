@@ -71,18 +71,28 @@ def test_a_nul_byte_in_any_list_is_refused_with_its_line(tmp_path, name):
         path.write_bytes(plain)
 
 
+def line_with_foreign_label(path) -> bytes | None:
+    """Return a line of a list whose label is not UTF-8, or None for a list of nothing but paths."""
+    if path.name.endswith("key_list.txt") or path.name in ("imagelist.tsv", "test.txt"):
+        return None
+    if path.suffix == ".csv":
+        return b"new.jpg,caf\xe9,,train\n"
+    has_labels = "label_kv" in path.name or "filelist" in path.name or "verified" in path.name
+    return b"new.jpg\tcaf\xe9\n" if has_labels else b"caf\xe9\n"
+
+
 @pytest.mark.parametrize("name", LISTED)
-def test_an_encoding_that_would_be_guessed_is_refused_with_line_and_byte(tmp_path, name):
+def test_an_encoding_that_would_be_guessed_is_refused_with_place_and_byte(tmp_path, name):
     root = TREES[name](tmp_path)
     for path in lists_of(root):
-        plain = path.read_bytes()
-        path.write_bytes(plain.replace(b"\n", b"\r\n", 1) + b"caf\xe9\n")
-        line = plain.count(b"\n") + 1
-        with pytest.raises(
-            UserError, match=rf"{path.name}, line {line}: byte 0xe9 is not UTF-8; save"
-        ):
-            content(open_tree(name, root))
-        path.write_bytes(plain)
+        plain, line = path.read_bytes(), line_with_foreign_label(path)
+        if line is not None:
+            path.write_bytes(plain.replace(b"\n", b"\r\n", 1) + line)
+            number = plain.count(b"\n") + 1
+            place = rf"{path.name}, (line|entry) {number}"
+            with pytest.raises(UserError, match=rf"{place}: byte 0xe9 is not UTF-8; save"):
+                content(open_tree(name, root))
+            path.write_bytes(plain)
 
 
 @pytest.mark.parametrize(

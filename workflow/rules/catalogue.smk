@@ -4,7 +4,8 @@ localrules:
 
 rule build_catalogue:
     output:
-        result("catalogue/{dataset}.tsv"),
+        catalogue=result("catalogue/{dataset}.tsv"),
+        skipped=result("catalogue/{dataset}.skipped.json"),
     log:
         f"{LOGS}/build_catalogue.log",
     conda:
@@ -19,7 +20,7 @@ rule build_catalogue:
         f"{START} workflow/scripts/build_catalogue.py"
         f" --checked {EXPERIMENT.lists_file}"
         " --settings {params.settings:q} --threads {threads}"
-        " --output {output:q} 2> {log:q}"
+        " --output {output.catalogue:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"
 
 

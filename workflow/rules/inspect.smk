@@ -28,6 +28,7 @@ rule inspect_pictures:
 rule quarantine_pictures:
     input:
         catalogue=result("catalogue/{dataset}.tsv"),
+        skipped=result("catalogue/{dataset}.skipped.json"),
         inspection=inspection(),
     output:
         quarantine=result("catalogue/{dataset}.quarantine.tsv"),
@@ -45,7 +46,8 @@ rule quarantine_pictures:
     shell:
         f"{START} workflow/scripts/quarantine_pictures.py"
         " --dataset {params.dataset:q}"
-        " --catalogue {input.catalogue:q} --inspection {input.inspection:q}"
+        " --catalogue {input.catalogue:q} --skipped {input.skipped:q}"
+        " --inspection {input.inspection:q}"
         " --most-quarantined {params.most_quarantined} --quarantine {output.quarantine:q}"
         " --copies {output.copies:q} --census {output.census:q} 2> {log:q}"
         f" {code('quarantine_pictures.py')}"

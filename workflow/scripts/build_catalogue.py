@@ -1,10 +1,11 @@
-"""Write the catalogue of a data set: one row per picture."""
+"""Write the catalogue of a data set, one row per picture, and next to it what its folders skip."""
 
 from pathlib import Path
 
 from mct.base.settings import DatasetSettings
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.layouts.registry import open_layout
+from mct.data.skipped import write_skipped
 from mct.data.verdict import were_files_checked
 from mct.stage import entry
 
@@ -15,6 +16,7 @@ def main() -> None:
     known = any(were_files_checked(path, arguments.settings) for path in arguments.checked)
     catalogue = build_catalogue(layout, arguments.threads, check_files=not known)
     write_catalogue(catalogue, arguments.output)
+    write_skipped(layout, arguments.output.with_suffix(".skipped.json"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mct.base.files import write_json
 from mct.base.settings import DatasetSettings
+from mct.data.inspection import count_rows
 from mct.data.layouts.registry import open_layout
 from mct.data.quarantine import (
     Copy,
@@ -14,13 +15,14 @@ from mct.data.quarantine import (
     left_out,
     write_lines,
 )
-from mct.results.census import count_copies, take_census
+from mct.data.skipped import read_skipped
+from mct.results.census import count_copies, sum_up, take_census
 from mct.stage import entry
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, catalogue=Path, inspection=list, most_quarantined=float,
+        __doc__, dataset=str, catalogue=Path, skipped=Path, inspection=list, most_quarantined=float,
         quarantine=Path, copies=Path, census=Path,
     )  # fmt: skip
     catalogue, parts = arguments.catalogue, arguments.inspection
@@ -33,7 +35,9 @@ def main() -> None:
     write_lines(found, LeftOut._fields, arguments.quarantine)
     write_lines(copies, Copy._fields, arguments.copies)
     counts = count_copies(copies, found)
-    write_json(arguments.census, {name: {**part, **counts[name]} for name, part in census.items()})
+    sets = {name: {**part, **counts[name]} for name, part in census.items()}
+    total = sum_up(count_rows(catalogue), read_skipped(arguments.skipped), found)
+    write_json(arguments.census, {**sets, "total": total})
 
 
 if __name__ == "__main__":

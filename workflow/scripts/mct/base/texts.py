@@ -35,10 +35,15 @@ LINES_TO_HEADER = 100
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 THOUSANDS_OR_FRACTION = re.compile(r",(?!00?$)")
 LARGEST_NUMBER = 2**53
+FOREIGN = frozenset(map(chr, range(0xDC80, 0xDD00)))
+"""What Python makes of bytes that are not UTF-8 in names of files (PEP 383)."""
 
 
-def read_text(path: Path, what: str = "list") -> str:
+def read_text(path: Path, what: str = "list", *, foreign: bool = False) -> str:
     r"""Return a text file's content with line ends \n and without byte order marks.
+
+    With `foreign` bytes that are not UTF-8 stay as Python gives them in names of files (PEP 383);
+    whoever uses the text for something else refuses them with `refuse_foreign`.
 
     Raises
     ------
@@ -57,7 +62,12 @@ def read_text(path: Path, what: str = "list") -> str:
                 f"{path}: cannot be read as a {what}: it is {kind}; save it as text (a table as CSV, "
                 "in Excel `CSV UTF-8`) and name that file"
             )
-    text = _decode(data, path).replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")
+    text = (
+        _decode(data, path, foreign=foreign)
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .rstrip("\x1a")
+    )
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(
@@ -66,19 +76,31 @@ def read_text(path: Path, what: str = "list") -> str:
     return text.replace("\n\ufeff", "\n").removeprefix("\ufeff")
 
 
-def _decode(data: bytes, path: Path) -> str:
+def _decode(data: bytes, path: Path, *, foreign: bool) -> str:
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
     encoding = MARKS[mark] if mark else _encoding_without_mark(data)
+    is_kept = foreign and encoding == "utf-8"
     try:
-        return data[len(mark) :].decode(encoding)
+        return data[len(mark) :].decode(encoding, "surrogateescape" if is_kept else "strict")
     except UnicodeDecodeError as error:
         before = data[len(mark) :][: error.start].decode(encoding, "replace")
         line = len(re.findall("\r\n|\r|\n", before)) + 1
         byte = error.object[error.start]
-        raise UserError(
-            f"{path}, line {line}: byte 0x{byte:02x} is not {encoding.upper()}; save the file as UTF-8 "
-            "(in Excel `CSV UTF-8`)"
-        ) from error
+        raise _foreign_byte(f"{path}, line {line}", byte, encoding) from error
+
+
+def refuse_foreign(text: str, where: str) -> None:
+    """Raise UserError if text has a byte that is not UTF-8 (PEP 383)."""
+    byte = next((ord(letter) & 0xFF for letter in text if letter in FOREIGN), None)
+    if byte is not None:
+        raise _foreign_byte(where, byte, "utf-8")
+
+
+def _foreign_byte(where: str, byte: int, encoding: str) -> UserError:
+    return UserError(
+        f"{where}: byte 0x{byte:02x} is not {encoding.upper()}; save the file as UTF-8 (in Excel "
+        "`CSV UTF-8`)"
+    )
 
 
 def _encoding_without_mark(data: bytes) -> str:
@@ -89,9 +111,13 @@ def _encoding_without_mark(data: bytes) -> str:
     return "utf-8"
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file, trimmed, without blank ones; UserError if it cannot be read."""
-    return [line for line in map(trim, read_text(path).split("\n")) if line]
+def read_lines(path: Path, *, foreign: bool = False) -> list[str]:
+    """Return the lines of a text file, trimmed, without blank ones; UserError if it cannot be read.
+
+    `foreign` is as in `read_text`.
+    """
+    text = read_text(path, foreign=foreign)
+    return [line for line in map(trim, text.split("\n")) if line]
 
 
 def read_names(path: Path) -> list[str]:
@@ -117,14 +143,14 @@ def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int,
 
     The separator is the one that finds most of `columns` in the first line. Without `columns` it is a
     tab, a semicolon or a bar where there is one, since commas may then be those of numbers. Lines
-    that begin with # are then comments.
+    that begin with # are then comments. With `columns` cells may be foreign, as in `read_text`.
 
     Raises
     ------
     UserError
         The file cannot be read, or a quote is not closed.
     """
-    text, separator = _find_separator(read_text(path, "table"), columns)
+    text, separator = _find_separator(read_text(path, "table", foreign=bool(columns)), columns)
     options = {"delimiter": separator, "strict": True, "skipinitialspace": True}
     reader, line = csv.reader(_each_line(text), **options), 0  # type: ignore[arg-type]
     try:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mct.base.errors import BrokenPictureError, UserError
 from mct.base.files import replacing, table_rows
+from mct.base.names import is_utf8, key_of
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
 from mct.data.catalogue import SETS, read_rows
@@ -55,11 +56,14 @@ def count_rows(catalogue: Path) -> int:
 
 def find(row: Row, layout: Layout, most_pixels: int) -> Finding:
     """Return what is found at a row; a file that cannot be read is a finding too."""
+    if not is_utf8(row.path):
+        reason = f"{row.path}: the name is not UTF-8; rename the file and what lists it"
+        return Finding(row.key, kind="name_not_utf8", reason=reason)
     try:
         data = layout.read(row.path)
     except UserError as error:
         kind = error.kind if isinstance(error, BrokenPictureError) else "unreadable"
-        return Finding(row.key, kind=kind, reason=str(error))
+        return Finding(row.key, kind=kind, reason=key_of(str(error)))
     digest = hashlib.sha256(data).hexdigest()
     try:
         form = inspect(data, row.path, most_pixels)

@@ -112,7 +112,7 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
         if len(broken) > most * listed[name]:
             raise UserError(
                 f"dataset: {len(broken)} of {listed[name]} {name} pictures cannot be used, more than "
-                f"dataset.quarantine_share = {most:g}: {preview(broken)}; mend them and rerun with "
+                f"dataset.quarantine_share = {most:g}: {preview(broken)}; repair them and rerun with "
                 "--forcerun inspect_pictures, or raise the share"
             )
         gone = [line.reason for line in found if name in line.sets.split()]

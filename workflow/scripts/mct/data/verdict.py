@@ -59,21 +59,30 @@ def were_files_checked(record: Path, settings: str) -> bool:
 
 
 def folders_below(top: str) -> Iterator[str]:
-    """Yield a folder and all below it but hidden ones, links included; each real folder once."""
-    waiting, seen = [top], {os.path.realpath(top)}
+    """Yield a folder and all below it but hidden ones; each real folder once, none outside."""
+    root = os.path.realpath(top)
+    waiting, seen = [top], {root}
     while waiting:
         folder = waiting.pop()
         yield folder
         try:
             with os.scandir(folder) as entries:
-                below = [e for e in entries if e.name[0] != "." and e.is_dir()]
+                below = [entry for entry in entries if entry.name[0] != "." and _is_folder(entry)]
         except OSError:  # the layout says so where it needs the folder
             continue
         for entry in below:
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if real not in seen:
+            is_outside = entry.is_symlink() and not real.startswith(f"{root}/")
+            if real not in seen and not is_outside:
                 seen.add(real)
                 waiting.append(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _stamp(path: str) -> list[int]:

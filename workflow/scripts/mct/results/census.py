@@ -1,7 +1,7 @@
 """What the pictures of each set are: counts of classes, sizes, formats, and what was left out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ Census = dict[str, dict[str, Any]]
 SIDE_EDGES = 2.0 ** np.arange(3, 14.5, 0.5)
 """Edges of the histogram of short sides, in pixels."""
 QUANTILES = (5, 50, 95)
+MOST_EXAMPLES = 3
+"""Of skipped files that a table names, for each reason."""
 
 
 class SetCensus:
@@ -130,3 +132,51 @@ def class_rows(census: Census, names: Sequence[str]) -> list[dict[str, str]]:
         }
         for label, name in enumerate(names)
     ]
+
+
+def sum_up(rows: int, folders: Mapping[str, Any], found: Sequence[LeftOut]) -> dict[str, Any]:
+    """Return how the numbers add up: files in folders are listed or skipped, rows used or left out.
+
+    Parameters
+    ----------
+    rows
+        The number of the catalogue's rows.
+    folders
+        What the catalogue's stage noted of folders that are lists themselves; see `skipped`.
+    """
+    return {
+        "listed": rows,
+        "left_out": len(found),
+        "folders": folders["listed"],
+        "skipped": {
+            reason: {"files": part["files"], "examples": part["paths"][:MOST_EXAMPLES]}
+            for reason, part in folders["skipped"].items()
+        },
+    }
+
+
+def describe_sum(total: Mapping[str, Any]) -> str:
+    """Return the sum as Markdown: a sentence, and a table of what was skipped."""
+    skipped, listed, left_out = total["skipped"], total["listed"], total["left_out"]
+    text = (
+        f"Of {listed} listed pictures {listed - left_out} are used and {left_out} left out "
+        "(`left_out` above)."
+    )
+    if not total["folders"] and not skipped:
+        return text
+    files = sum(part["files"] for part in skipped.values())
+    heading = (
+        f"The data set's folders had {total['folders'] + files} files when the catalogue was made: "
+        f"{total['folders']} are listed, {files} skipped."
+    )
+    lines = [
+        f"| {reason} | {part['files']} | {', '.join(map(_as_code, part['examples']))} |"
+        for reason, part in skipped.items()
+    ]
+    table = ["", "| skipped | files | such as |", "| --- | --- | --- |", *lines] if lines else []
+    return "\n".join([heading, text, *table])
+
+
+def _as_code(path: str) -> str:
+    """Return a path as it is shown in a cell of Markdown."""
+    return f"`{path.replace('`', chr(39)).replace('|', chr(92) + '|')}`"

@@ -1,6 +1,7 @@
 """What trained models say of pictures in files that belong to no data set."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mct.base.errors import BrokenPictureError, UserError
+from mct.base.errors import UserError
 from mct.base.files import read_json, replacing
+from mct.base.names import key_of
 from mct.base.settings import EvaluationSettings, parse, pick
 from mct.data.images import fit
+from mct.data.layouts.folders import files_below
+from mct.data.layouts.storage import read_regular
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
 from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
@@ -59,7 +63,9 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among `paths` and those below its folders, hidden ones left out, in order.
+    """Return the files among `paths` and those below its folders, in order.
+
+    What is hidden, and what systems put there for themselves, is left out.
 
     Raises
     ------
@@ -68,10 +74,9 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
+        if not os.path.lexists(path):
             raise UserError(f"{path}: expected a picture or a folder of pictures, found nothing")
-        below = path.rglob("*") if path.is_dir() else [path]
-        found += sorted(file for file in below if file.is_file() and not file.name.startswith("."))
+        found += sorted(files_below(path)) if path.is_dir() else [path]
     if not found:
         raise UserError(f"{', '.join(map(str, paths))}: expected pictures, found no file")
     return found
@@ -96,16 +101,17 @@ def predict_files(
             answers = iter(_predict(models, views, classes) if views else ())
             for file, one in zip(part, seen, strict=True):
                 if isinstance(one, str):
-                    yield Prediction(str(file), "", "", one)
+                    yield Prediction(key_of(str(file)), "", "", one)
                 else:
-                    yield Prediction(str(file), *next(answers), "")
+                    yield Prediction(key_of(str(file)), *next(answers), "")
 
 
 def view(file: Path, size: int) -> Picture | str:
     """Return a picture as a model is evaluated on it, uint8 (size, size, 3), or why it cannot be."""
+    name = key_of(str(file))
     try:
-        return fit(decode(file.read_bytes(), str(file)), size)
-    except (BrokenPictureError, OSError) as error:
+        return fit(decode(read_regular(file, name), name), size)
+    except UserError as error:
         return " ".join(str(error).split())
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
-from mct.data.layouts.base import Row, StoredLayout, picture_names
+from mct.data.layouts.base import Row, StoredLayout
 from mct.data.layouts.draws import divide_held_out, held_out_sizes
+from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.measuring import finished, refuse_builtin
 
 NAMES = (
@@ -34,12 +35,22 @@ class Animal10N(StoredLayout):
         refuse_builtin(settings)
 
     @cached_property
+    def _listings(self) -> dict[str, Listing]:
+        folders = (TRAINING, TESTING)
+        return {folder: list_pictures(self._root, "", folder) for folder in folders}
+
+    @property
     def _pictures(self) -> dict[str, list[str]]:
         """The paths of both folders' pictures."""
-        return {
-            folder: [f"{folder}/{name}" for name in picture_names(self._root / folder)]
-            for folder in (TRAINING, TESTING)
-        }
+        return {folder: listing.pictures for folder, listing in self._listings.items()}
+
+    def skipped(self) -> list[Skipped]:
+        """Return the other files in both folders."""
+        return [one for listing in self._listings.values() for one in listing.skipped]
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return nothing: the folders are the lists."""
+        return []
 
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: labels are in their names."""

@@ -1,24 +1,23 @@
 """What every layout offers, and what those that consist of files share."""
 
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
+from mct.base.names import is_utf8, key_of
 from mct.base.settings import DatasetSettings
-from mct.base.texts import read_lines
+from mct.base.texts import read_lines, refuse_foreign
 from mct.data.layouts.classes import UNKNOWN, Classes
+from mct.data.layouts.folders import Skipped
 from mct.data.layouts.storage import Storage
 
 BUILTIN = "builtin"
 """The measuring labels that a data set brings itself."""
 LISTED = 0
 """In place of a number of threads: rows as the lists have them, before synthetic noise is made."""
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
-"""How names of pictures end, in small letters."""
 DRIVE = re.compile("[A-Za-z]:/")
 
 
@@ -58,6 +57,9 @@ class Layout(Protocol):
 
     def listed_names(self) -> list[str]:
         """Return the names of files in folders that are themselves the list, sorted."""
+
+    def skipped(self) -> list[Skipped]:
+        """Return the other files in those folders, each with the reason that it is not listed."""
 
     def name_files(self) -> list[Path]:
         """Return the files that class names come from, where those are not source files."""
@@ -114,6 +116,10 @@ class StoredLayout:
         """Return no names: the lists are files."""
         return []
 
+    def skipped(self) -> list[Skipped]:
+        """Return nothing: no folder is a list."""
+        return []
+
     def name_files(self) -> list[Path]:
         """Return no files: the lists name the classes."""
         return []
@@ -128,7 +134,14 @@ class StoredLayout:
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the listed pictures that are not there, in whatever spelling of their path."""
-        return [path for path in self._storage.missing(paths) if self._find(path) is None]
+        missing = [path for path in self._storage.missing(paths) if self._find(path) is None]
+        foreign = [path for path in missing if not is_utf8(path)]
+        if foreign:
+            raise UserError(
+                f"dataset: {len(foreign)} of {len(paths)} listed pictures are not there under names "
+                f"that are not UTF-8: {preview(foreign)}; save the lists as UTF-8, or correct them"
+            )
+        return missing
 
     def _find(self, path: str) -> str | None:
         """Return another spelling of a path that is the one of a file, if there is one."""
@@ -158,30 +171,17 @@ def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
     return Path(folder)
 
 
-def picture_names(folder: Path) -> list[str]:
-    """Return the names of the pictures in a folder, sorted; UserError if it cannot be listed."""
-    return sorted(name for name in names_in(folder) if name.lower().endswith(PICTURES))
-
-
-def names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, without hidden ones, sorted."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from error
-
-
 def spell_path(path: str) -> str:
-    r"""Return the one spelling of a path in a list: with slashes, without `.`, in Unicode's NFC.
+    r"""Return the key of a path in a list, in its one spelling: with slashes, without `.`, in NFC.
 
     `a.jpg`, `./a.jpg` and `.\a.jpg` are one file; `C:\a.jpg` is as absolute as `/C:/a.jpg`.
     """
-    if path.isascii() and "\\" not in path and "./" not in path and "//" not in path:
+    is_plain = path.isascii() and path.isprintable()
+    if is_plain and "\\" not in path and "./" not in path and "//" not in path:
         return path
     text = unicodedata.normalize("NFC", path.replace("\\", "/"))
     root = "/" if text.startswith("/") or DRIVE.match(text) else ""
-    return root + "/".join(part for part in text.split("/") if part not in ("", "."))
+    return key_of(root + "/".join(part for part in text.split("/") if part not in ("", ".")))
 
 
 def other_spellings(path: str) -> list[str]:
@@ -209,8 +209,9 @@ def read_labels(
     """
     labels: dict[str, int] = {}
     classes = Classes(names)
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, foreign=True), start=1):
         key, text = split_line(line)
+        refuse_foreign(text, f"{path}, entry {number}")
         if not key:
             raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")
         key = spell(key)

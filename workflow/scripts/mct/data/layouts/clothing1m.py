@@ -54,16 +54,16 @@ class Clothing1M(StoredLayout):
 
     def sizes(self) -> dict[str, int]:
         """Return the lengths of the sets' lists."""
-        return {name: len(read_lines(self._folder / LISTS[name])) for name in LISTS}
+        return {name: len(read_lines(self._folder / LISTS[name], foreign=True)) for name in LISTS}
 
     @cached_property
     def _members(self) -> dict[str, set[str]]:
         return {name: self._read_keys(self._folder / file) for name, file in LISTS.items()}
 
     def _read_keys(self, path: Path) -> set[str]:
-        keys = list(map(spell_path, read_lines(path)))
-        refuse_outside(keys, path)
-        return set(map(spell_key, keys))
+        lines = read_lines(path, foreign=True)
+        refuse_outside(map(spell_path, lines), path)
+        return set(map(spell_key, lines))
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import Row
+from mct.data.layouts.folders import Skipped
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.labels import noise
 
@@ -41,6 +42,10 @@ class Digits:
 
     def listed_names(self) -> list[str]:
         """Return no names: there are no files."""
+        return []
+
+    def skipped(self) -> list[Skipped]:
+        """Return nothing: there are no files."""
         return []
 
     def name_files(self) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.settings import DatasetSettings
-from mct.base.texts import read_lines, read_text, whole_number
+from mct.base.texts import read_lines, read_text, refuse_foreign, whole_number
 from mct.data.layouts.base import (
     UNKNOWN,
     Row,
@@ -69,13 +69,14 @@ class Food101N(StoredLayout):
 
     @cached_property
     def _images(self) -> list[str]:
-        return list(map(spell_path, _entries(self._meta / IMAGES)))
+        return list(map(spell_path, _entries(self._meta / IMAGES, foreign=True)))
 
     def _verified(self, file: str) -> dict[str, bool]:
         """Return the verification labels of a list by key; a marker for unknown is none."""
         path, verified = self._meta / file, dict[str, bool]()
-        for line in _entries(path):
+        for number, line in enumerate(_entries(path, foreign=True), start=2):
             key, text = split_line(line)
+            refuse_foreign(text, f"{path}, entry {number}")
             label = whole_number(text)
             if "\t" not in line or not (label in (0, 1) or is_marker(text)):
                 raise UserError(f"{path}: expected `key<TAB>0 or 1`, got {line!r}")
@@ -92,7 +93,7 @@ class Food101N(StoredLayout):
     def _test_keys(self) -> list[str]:
         path = self._test_list
         if path.suffix == ".txt":
-            return list(map(spell_path, read_lines(path)))
+            return list(map(spell_path, read_lines(path, foreign=True)))
         try:
             lists = {name: list(keys) for name, keys in json.loads(read_text(path)).items()}
             keys = [(name, spell_path(key)) for name, keys in lists.items() for key in keys]
@@ -152,9 +153,9 @@ class Food101N(StoredLayout):
         return self._numbers[name]
 
 
-def _entries(path: Path) -> list[str]:
+def _entries(path: Path, *, foreign: bool = False) -> list[str]:
     """Return the lines of a list, without its header."""
-    lines = read_lines(path)
+    lines = read_lines(path, foreign=foreign)
     return lines[1:] if lines and lines[0].split("\t")[0] in HEADERS else lines
 
 

@@ -2,21 +2,41 @@
 
 Labels of `train/` are noisy, those of the other folders true. Clean pictures are those of `clean/`,
 or a part of the held-out ones; none are ever taken from `train/`, whose labels nobody verified.
+The class is the first folder below the set's; deeper folders only hold pictures.
 """
 
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
+from mct.base.names import is_utf8, key_of
 from mct.base.settings import DatasetSettings
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, names_in, picture_names
+from mct.base.texts import nearest
+from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
 from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
+from mct.data.layouts.folders import Skipped, entries_of, ignored, list_pictures, skip
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.storage import mode_of, real_path
 
 TRAINING, CLEAN, VALIDATION, TEST = "train", "clean", "validation", "test"
+SETS = {
+    "train": TRAINING, "clean": CLEAN, "validation": VALIDATION, "val": VALIDATION,
+    "valid": VALIDATION, "test": TEST,
+}  # fmt: skip
+"""The sets by the names that their folders may have."""
 Labels = dict[str, int]
+
+
+class Level(NamedTuple):
+    """The folders in a folder, and its other entries, which are no pictures of any class."""
+
+    folders: list[str]
+    skipped: list[Skipped]
 
 
 class ImageFolder(StoredLayout):
@@ -32,7 +52,43 @@ class ImageFolder(StoredLayout):
         self._check_folders()
 
     def _has(self, folder: str) -> bool:
-        return (self._root / folder).is_dir()
+        return folder in self._folders
+
+    def _level(self, folder: str) -> Level:
+        """Return what lies directly in a folder, by its path below the root."""
+        level = Level([], [])
+        for entry in entries_of(self._root / folder):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            reason = ignored(entry.name)
+            if reason or not stat.S_ISDIR(mode_of(Path(entry.path))):
+                level.skipped.append(skip(entry, path, reason or "outside_classes"))
+            elif self._root.resolve().is_relative_to(os.path.realpath(entry.path)):  # a loop
+                level.skipped.append(skip(entry, path, "link_to_folder"))
+            else:
+                real_path(self._root, path)
+                level.folders.append(entry.name)
+        return level
+
+    @cached_property
+    def _top(self) -> Level:
+        return self._level("")
+
+    @cached_property
+    def _folders(self) -> dict[str, str]:
+        """The folder of each set that has one."""
+        found: dict[str, str] = {}
+        for name in self._top.folders:
+            if name not in SETS:
+                raise UserError(
+                    f"{self._root / key_of(name)}: no set has this name; {_hint(name, SETS)}; "
+                    "rename the folder or move it out of the data set"
+                )
+            other = found.setdefault(SETS[name], name)
+            if other != name:
+                raise UserError(
+                    f"{self._root}: {other}/ and {name}/ both mean {SETS[name]}; expected one"
+                )
+        return found
 
     def _check_folders(self) -> None:
         """Raise UserError if there is nothing to draw a set from that is missing."""
@@ -53,32 +109,72 @@ class ImageFolder(StoredLayout):
             )
 
     @cached_property
+    def _levels(self) -> dict[str, Level]:
+        """The classes' folders in the folder of each set that has one."""
+        present = filter(self._has, dict.fromkeys(SETS.values()))
+        return {name: self._level(self._folders[name]) for name in present}
+
+    @cached_property
     def _classes(self) -> list[str]:
-        folder = self._root / TRAINING
-        found = [name for name in names_in(folder) if (folder / name).is_dir()]
-        return order_folders(found, self._settings, str(folder))
+        found, top = self._levels[TRAINING].folders, self._root / self._folders[TRAINING]
+        for name in found:
+            if not is_utf8(key_of(name)):
+                raise UserError(
+                    f"{top / key_of(name)}: the name of a class is not UTF-8; rename the folder"
+                )
+        return order_folders(found, self._settings, str(top))
 
     def class_names(self) -> list[str]:
         """Return the names of the folders in `train/`, sorted or as `dataset.classes` orders them."""
         return self._classes
 
     @cached_property
-    def _pictures(self) -> dict[str, Labels]:
-        """The label of each picture by its path, for each folder that is there."""
-        folders = (TRAINING, CLEAN, VALIDATION, TEST)
-        return {folder: self._labels(folder) for folder in folders if self._has(folder)}
+    def _listed(self) -> tuple[dict[str, Labels], list[Skipped]]:
+        """The label of each picture by its path, for each set with a folder, and what is skipped."""
+        pictures: dict[str, Labels] = {}
+        skipped = list(self._top.skipped)
+        for name, level in self._levels.items():
+            pictures[name] = {}
+            skipped += level.skipped
+            self._check_classes(name)
+            for label, cls in enumerate(self._classes):
+                if cls in level.folders:
+                    listing = list_pictures(self._root, "", f"{self._folders[name]}/{cls}")
+                    self._check_deeper(cls, listing.pictures)
+                    pictures[name].update(dict.fromkeys(listing.pictures, label))
+                    skipped += listing.skipped
+        return pictures, skipped
 
-    def _labels(self, folder: str) -> Labels:
-        top, classes = self._root / folder, {n: i for i, n in enumerate(self._classes)}
-        found = [name for name in names_in(top) if (top / name).is_dir()]
-        unknown = [name for name in found if name not in classes]
-        if unknown:
-            raise UserError(f"{top / unknown[0]}: expected a class of {TRAINING}/, found no such")
-        return {
-            f"{folder}/{name}/{file}": classes[name]
-            for name in found
-            for file in picture_names(top / name)
-        }
+    def _check_classes(self, name: str) -> None:
+        """Raise UserError if a set has a folder that is no class."""
+        for found in self._levels[name].folders:
+            if found not in self._classes:
+                raise UserError(
+                    f"{self._root / self._folders[name] / key_of(found)}: expected a class of "
+                    f"{TRAINING}/, found no such; {_hint(found, self._classes)}"
+                )
+
+    def _check_deeper(self, cls: str, pictures: list[str]) -> None:
+        """Raise UserError if a folder inside a class's is named like another class."""
+        others = {key_of(name) for name in self._classes if name != cls}
+        for path in pictures:
+            if path.count("/") > 2 and not others.isdisjoint(path.split("/")[2:-1]):
+                raise UserError(
+                    f"{self._root / path}: two classes are in this path; expected the class to be "
+                    "the first folder and no class's name below it; move or rename the folder"
+                )
+
+    @property
+    def _pictures(self) -> dict[str, Labels]:
+        return self._listed[0]
+
+    def skipped(self) -> list[Skipped]:
+        """Return all other files below the root."""
+        return self._listed[1]
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return nothing: the folders are the lists."""
+        return []
 
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: their folders are the lists."""
@@ -137,3 +233,9 @@ class ImageFolder(StoredLayout):
         for path, label in self._pictures[TRAINING].items():
             observed, true = (UNKNOWN, label) if is_truth else (label, UNKNOWN)
             yield Row(path, path, observed=observed, true=true, noisy=True)
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """Return which of the known names is meant, or all of them."""
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"expected one of {preview(list(known), 6)}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
+from mct.base.names import name_of
 from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import BUILTIN, UNKNOWN, Row, read_labels, spell_path
 from mct.data.layouts.synthetic import corrupt_rows
@@ -51,7 +52,7 @@ def finished(
     filled = (_measured(row, measuring, path, spell) for row in rows) if measuring else rows
     measured = 0
     for row in corrupt_rows(filled, settings, len(names), read, threads):
-        is_measured = bool(measuring) and spell(row.key) in measuring
+        is_measured = bool(measuring) and spell(name_of(row.key)) in measuring
         measured += is_measured
         is_known = row.true == UNKNOWN or row.clean or row.validation or row.test or is_measured
         yield row if is_known or path == BUILTIN else row._replace(true=UNKNOWN)
@@ -65,7 +66,7 @@ def finished(
 def _measured(
     row: Row, measuring: dict[str, int], path: str | None, spell: Callable[[str], str]
 ) -> Row:
-    label = measuring.get(spell(row.key), row.true) if measuring else row.true
+    label = measuring.get(spell(name_of(row.key)), row.true) if measuring else row.true
     if row.true not in (UNKNOWN, label):
         raise UserError(f"{path}: key {row.key} has two true labels, {row.true} and {label} here")
     return row._replace(true=label)

@@ -1,16 +1,33 @@
 """Where a layout's pictures lie: files below a folder, members of archives; nothing outside.
 
 Paths come from lists that others wrote, so each is checked before it is opened. Archives are never
-extracted.
+extracted. Paths are keys (`base.names`), from which the names of files follow.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
-from mct.base.errors import UserError, preview
-from mct.data.layouts.archives import Archive, archive_parts, is_inside, open_archive, refuse_large
+from mct.base.errors import BrokenPictureError, UserError, preview
+from mct.base.names import key_of, name_of
+from mct.data.layouts.archives import (
+    Archive,
+    archive_parts,
+    innermost,
+    is_inside,
+    open_archive,
+    refuse_large,
+)
+
+NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Errors of the system where a path leads to no file, now or later."""
+KINDS_OF_FILES = {
+    stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 class Storage:
@@ -59,19 +76,14 @@ class Storage:
         folder, _, file = name.rpartition("/")
         target = self._real_folder(root, folder) / file
         if target.is_symlink():
-            _refuse_outside_link(root, name)
-        try:
-            with target.open("rb") as opened:
-                refuse_large(str(target), os.fstat(opened.fileno()).st_size)
-                return opened.read()
-        except OSError as error:
-            raise UserError(f"{root / name}: cannot be read: {error.strerror}") from error
+            real_path(root, name)
+        return read_regular(target, f"{root}/{key_of(name)}")
 
     def _locate(self, path: str) -> tuple[Path, str]:
         prefix, colon, name = path.partition(":")
         if not colon or prefix not in self._roots:
             prefix, name = "", path
-        root = self._roots[prefix]
+        root, name = self._roots[prefix], name_of(name)
         refuse_outside([name], root)
         return root, name
 
@@ -81,11 +93,13 @@ class Storage:
             path = root / file
             with self._lock:  # threads read
                 if path not in self._archives:
-                    _refuse_outside_link(root, file)
-                    self._archives[path] = open_archive(path) if path.is_file() else None
+                    real_path(root, file)
+                    self._archives[path] = (
+                        open_archive(path) if stat.S_ISREG(mode_of(path)) else None
+                    )
                 archive = self._archives[path]
-            if archive is not None:
-                return archive, member
+                if archive is not None:
+                    return innermost(archive, member)
         return None, name
 
     def _holds(self, path: str) -> bool:
@@ -96,19 +110,19 @@ class Storage:
         folder, _, file = name.rpartition("/")
         names, links = self._listing(self._real_folder(root, folder))
         if file in links:
-            _refuse_outside_link(root, name)
-            return (root / name).exists()
+            real_path(root, name)
+            return mode_of(root / name) != 0
         return file in names
 
     def _real_folder(self, root: Path, folder: str) -> Path:
         if (root, folder) not in self._real_folders:
-            self._real_folders[root, folder] = _refuse_outside_link(root, folder)
+            self._real_folders[root, folder] = real_path(root, folder)
         return self._real_folders[root, folder]
 
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
         """Return the names in a folder, and those of them that are links."""
         if folder not in self._listings:
-            entries = list(os.scandir(folder)) if folder.is_dir() else []
+            entries = list(os.scandir(folder)) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
             self._listings[folder] = {entry.name for entry in entries}, links
         return self._listings[folder]
@@ -123,15 +137,59 @@ def refuse_outside(paths: Iterable[str], source: Path) -> None:
         )
 
 
-def _refuse_outside_link(root: Path, name: str) -> Path:
-    """Return the real path of what lies at `name`; UserError if that is outside `root`."""
+def mode_of(path: Path) -> int:
+    """Return what a path leads to, as `stat` gives it; 0 for nothing that can be reached."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def read_regular(path: Path, shown: str) -> bytes:
+    """Return the bytes of a regular file, called `shown` in errors; wait for no pipe or device.
+
+    Raises
+    ------
+    UserError
+        It cannot be read. BrokenPictureError where that is the file's fault: no regular file, one
+        that is too large, a link that leads nowhere.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(shown, error) from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            kind = KINDS_OF_FILES.get(stat.S_IFMT(found.st_mode), "something else")
+            raise BrokenPictureError("no_file", f"{shown}: expected a file, got {kind}")
+        refuse_large(shown, found.st_size)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise _unreadable(shown, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(shown: str, error: OSError) -> UserError:
+    if error.errno == errno.ENXIO:  # nobody can open a socket
+        return BrokenPictureError("no_file", f"{shown}: expected a file, got a socket")
+    text = f"{shown}: cannot be read: {error.strerror}"
+    return BrokenPictureError("no_file", text) if error.errno in NOTHING_THERE else UserError(text)
+
+
+def real_path(root: Path, name: str) -> Path:
+    """Return the real path of what lies at `name`; BrokenPictureError if that is outside `root`."""
     try:
         real = (root / name).resolve()
     except (OSError, RuntimeError) as error:  # a link to itself
-        raise UserError(f"{root / name}: cannot be read: {error}") from error
+        reason = f"{root}/{key_of(name)}: cannot be read: {key_of(str(error))}"
+        raise BrokenPictureError("no_file", reason) from error
     if not real.is_relative_to(root.resolve()):
-        raise UserError(
-            f"{root}: {name} is a link that leads outside, to {real}; "
-            "expected files below the data set's folder"
+        raise BrokenPictureError(
+            "link_outside",
+            f"{root}: {key_of(name)} is a link that leads outside, to {key_of(str(real))}; "
+            "expected files below the data set's folder",
         )
     return real

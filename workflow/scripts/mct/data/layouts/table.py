@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings
-from mct.base.texts import read_table, trim
+from mct.base.texts import read_table, refuse_foreign, trim
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, spell_path
 from mct.data.layouts.classes import classes_of_texts, given_classes
 from mct.data.layouts.draws import CLEAN_STREAM, choose
@@ -142,13 +142,19 @@ class Table(StoredLayout):
 def read_entries(path: Path) -> list[Entry]:
     """Return the rows of a table; UserError if it lacks a column or cannot be read."""
     once = dict[str, str]()  # Millions of rows share few labels.
+
+    def shared(text: str, line: int) -> str:
+        if text not in once:
+            refuse_foreign(text, f"{path}, line {line}")
+        return once.setdefault(text, text)
+
     return [
         Entry(
             line,
             spell_path(trim(name)),
-            once.setdefault(label, label),
-            once.setdefault(true_label, true_label),
-            once.setdefault(trim(split), trim(split)),
+            shared(label, line),
+            shared(true_label, line),
+            shared(trim(split), line),
         )
         for line, (name, label, true_label, split) in read_table(path, COLUMNS)
     ]

@@ -14,13 +14,13 @@ from mct.data.layouts.base import (
     Row,
     StoredLayout,
     existing_folder,
-    picture_names,
     read_labels,
     read_lines,
     split_line,
 )
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
+from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.storage import refuse_outside
 
@@ -85,15 +85,24 @@ class WebVision(StoredLayout):
         return [name for _, name in self._synsets]
 
     @cached_property
+    def _clean_listings(self) -> list[Listing]:
+        """The clean folder's listing of each class, none where there is no folder."""
+        root = self._clean_root
+        return [list_pictures(root, "clean:", synset) for synset, _ in self._synsets if root]
+
+    @cached_property
     def _clean_folder(self) -> dict[str, int]:
-        """The labels of the clean folder's pictures by path, empty where there is no folder."""
-        if self._clean_root is None:
-            return {}
-        return {
-            f"clean:{synset}/{name}": label
-            for label, (synset, _) in enumerate(self._synsets)
-            for name in picture_names(self._clean_root / synset)
-        }
+        """The labels of the clean folder's pictures by path."""
+        listings = enumerate(self._clean_listings)
+        return {path: label for label, listing in listings for path in listing.pictures}
+
+    def skipped(self) -> list[Skipped]:
+        """Return the other files in the clean folder's classes."""
+        return [one for listing in self._clean_listings for one in listing.skipped]
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Return the listed pictures that are not there; the clean folder is its own list."""
+        return super().missing([path for path in paths if path not in self._clean_folder])
 
     def clean_source(self) -> str:
         """Return the second source, since WebVision verified no training label."""
@@ -111,7 +120,7 @@ class WebVision(StoredLayout):
 
     def _select(self, path: Path) -> list[str]:
         """Return a list's lines, unchecked, of the subset's classes where that is a part."""
-        lines = read_lines(path)
+        lines = read_lines(path, foreign=True)
         if self._settings.subset == "all":
             return lines
         labels = [whole_number(split_line(line)[1]) for line in lines]
