@@ -30,12 +30,16 @@ def copy_project(folder: Path) -> Path:
 
 
 def write_config(path: Path, tree: Path) -> Path:
-    """Write the configuration of a run of seconds on a data set like Clothing1M."""
+    """Write the configuration of a run of seconds on a data set like Clothing1M.
+
+    Data in the project's folder are named from there, so that a copy of the project has its own.
+    """
+    root = tree.relative_to(path.parent) if tree.is_relative_to(path.parent) else tree
     config = {
         "experiment": "tiny",
         "ranks": [2],
         "methods": ["clean_noisy", "mct_paper"],
-        "dataset": {"name": "tiny", "layout": "clothing1m", "root": str(tree), "noise_rate": 0.3},
+        "dataset": {"name": "tiny", "layout": "clothing1m", "root": str(root), "noise_rate": 0.3},
         "images": {
             "size": 16,
             "augmentation": "crop_flip",

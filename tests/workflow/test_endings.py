@@ -92,32 +92,20 @@ def wait_for(condition, run: psutil.Popen, seconds: int = 600) -> None:
         time.sleep(0.1)
 
 
-def test_a_users_error_is_not_tried_again(own: Path):
-    broken = own / "data/clean_test_key_list.txt"
-    broken.write_text(broken.read_text() + "images/n/0000.jpg\n")
-    run = run_snakemake(own, "--cores", 2, "--configfile", "tiny.yaml", "--retries", 3)
-    log = (own / "results/tiny/logs/tiny/build_catalogue.log").read_text()
-    assert run.returncode == 1
-    assert (
-        log == f"error: dataset: 1 keys are in test and in training: images/n/0000.jpg {REFUSED}\n"
-    )
-    broken.write_text(broken.read_text().replace("images/n/0000.jpg\n", ""))
-    target = "results/tiny/catalogue/tiny.tsv"
-    assert run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml").returncode == 0
-
-
-def test_broken_pictures_are_listed_and_left_out(own: Path):
+def test_broken_pictures_are_left_out_and_too_many_are_an_error_that_is_not_tried_again(own: Path):
     victims = ("images/n/0023.jpg", "images/n/0040.jpg")
     (own / "data" / victims[0]).write_bytes(b"not a picture")
     whole = (own / "data" / victims[1]).read_bytes()
     (own / "data" / victims[1]).write_bytes(whole[: len(whole) // 2])
     target = "results/tiny/shards/tiny/noisy/index.json"
-    run = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml")
+    options = ("--cores", 2, "--configfile", "tiny.yaml")
+    run = run_snakemake(own, target, *options, "--retries", 3)
     log = (own / "results/tiny/logs/tiny/quarantine_pictures.log").read_text()
     assert run.returncode == 1
     assert "2 of 60 noisy pictures cannot be used, more than dataset.quarantine_share = 0.01" in log
+    assert log.endswith(f"{REFUSED}\n")
     share = ["--config", "dataset={quarantine_share: 0.05}"]
-    again = run_snakemake(own, target, "--cores", 2, "--configfile", "tiny.yaml", *share)
+    again = run_snakemake(own, target, *options, *share)
     assert again.returncode == 0, again.stdout + again.stderr
     assert yaml.safe_load((own / target).read_text())["samples"] == 58
     listed = (own / "results/tiny/catalogue/tiny.quarantine.tsv").read_text().splitlines()[1:]
