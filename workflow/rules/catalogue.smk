@@ -1,7 +1,3 @@
-localrules:
-    list_classes,
-
-
 rule build_catalogue:
     output:
         result("catalogue/{dataset}.tsv"),
@@ -16,7 +12,7 @@ rule build_catalogue:
         settings=EXPERIMENT.catalogue_settings(),
         source=EXPERIMENT.source_digest,
     shell:
-        f"{START} workflow/scripts/build_catalogue.py"
+        f"{START} build_catalogue.py"
         " --settings {params.settings:q} --threads {threads}"
         " --output {output:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"
@@ -27,6 +23,7 @@ rule list_classes:
         result("catalogue/{dataset}.classes.txt"),
     log:
         f"{LOGS}/list_classes.log",
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -35,7 +32,7 @@ rule list_classes:
         settings=EXPERIMENT.catalogue_settings(),
         names=EXPERIMENT.class_names,
     shell:
-        f"{START} workflow/scripts/list_classes.py"
+        f"{START} list_classes.py"
         " --settings {params.settings:q}"
         " --output {output:q} 2> {log:q}"
         f" {code('list_classes.py')}"

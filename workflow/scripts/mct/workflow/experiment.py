@@ -31,6 +31,8 @@ from mct.workflow.preemption import follow_preemption
 
 SCRIPTS = Path(__file__).parents[2]
 SECONDS_TO_CANCEL = 90.0
+THIS_RUN = uuid4().hex
+"""The name of this process's run: one, also of a workflow that has several experiments as modules."""
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""
 READING_EXECUTION = ("prefetch_batches", "loader_threads")
@@ -377,9 +379,9 @@ def claim(lock: IO[str], folder: Path) -> None:
         ) from None
     except OSError:  # the file system knows no locks; Snakemake's own lock remains
         pass
-    run = os.environ[RUN] = uuid4().hex
+    os.environ[RUN] = THIS_RUN
     lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
+    lock.write(f"process {os.getpid()} on {platform.node()}\n{THIS_RUN}\n")
     lock.flush()
     os.fsync(lock.fileno())
 
