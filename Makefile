@@ -4,6 +4,8 @@ WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 PYTHON ?= python3
 VENV := .venv
 ACTIVATE := . $(VENV)/bin/activate
+# What an interrupted run says is to be typed to resume it.
+RESUME = MCT_COMMAND="make $@"
 STAMP := $(VENV)/.requirements
 PYTHON_FILES := workflow/scripts tests benchmarks
 
@@ -12,11 +14,11 @@ EXPERIMENT ?= results/digits
 .PHONY: run test lint status dag digits-study cluster-up cluster-run cluster-down requirements clean
 
 run: $(STAMP)
-	$(ACTIVATE) && snakemake --cores $(CORES) --show-failed-logs
+	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --show-failed-logs --rerun-incomplete
 	@cat results/digits/tables/accuracy.md
 
 test: $(STAMP)
-	$(ACTIVATE) && pytest -q --durations=25 --numprocesses $(WORKERS) --dist loadgroup
+	$(ACTIVATE) && pytest -q --durations=25 --numprocesses $(WORKERS)
 
 lint: $(STAMP)
 	$(ACTIVATE) && ruff check . && ruff format --check .
@@ -31,7 +33,7 @@ cluster-up:
 	$(PYTHON) tests/slurm/cluster.py up
 
 cluster-run: $(STAMP)
-	$(ACTIVATE) && snakemake --profile slurm
+	$(ACTIVATE) && $(RESUME) snakemake --profile slurm
 	@cat results/digits/tables/accuracy.md
 
 cluster-down:
@@ -41,7 +43,7 @@ dag: $(STAMP)
 	$(ACTIVATE) && snakemake --rulegraph | python workflow/scripts/draw_rules.py --output results/rules.png
 
 digits-study: $(STAMP)
-	$(ACTIVATE) && snakemake --cores $(CORES) --configfile config/digits_study.yaml
+	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --rerun-incomplete --configfile config/digits_study.yaml
 	@cat results/digits_study/tables/accuracy.md
 
 $(STAMP): requirements.txt

@@ -1,15 +1,31 @@
 """Mutual Calibration Training: from image lists with wrong labels to a calibrated model."""
 
+import os
 import sys
 
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
 
-configfile: "config/config.yaml"
+try:
+    min_version("9.0")
+    if not isinstance(workflow.current_basedir, os.PathLike):
+        raise WorkflowError("the workflow's scripts must be on a file system: clone its repository")
+except WorkflowError as error:
+    print(f"error: Snakefile: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+# In a module of another workflow, `workflow.basedir` is the folder of that one.
+HERE = os.fspath(workflow.current_basedir)
+CONFIG = "config/config.yaml"
+
+
+configfile: CONFIG if os.path.exists(CONFIG) else f"{HERE}/{CONFIG}"
 
 
 report: "workflow/report/workflow.rst"
 
 
-sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
+sys.path.insert(0, f"{HERE}/workflow/scripts")
 
 
 include: "workflow/rules/common.smk"
@@ -42,9 +58,4 @@ onstart:
     begin(log)
 
 
-onsuccess:
-    report_jobs(log)
-
-
-onerror:
-    report_jobs(log)
+begin_as_module()

@@ -1,15 +1,30 @@
-"""Which tests stay on one worker when pytest runs several."""
+"""Which tests share a worker when pytest runs several of them."""
 
 import pytest
 
-COSTLY = ("finished", "prepared", "up")
-"""Fixtures of minutes, or of one cluster: a worker makes them once for all tests that use them."""
+GROUPS = {
+    "tests/slurm/": "the cluster",
+    "tests/workflow/test_end_to_end.py": "finished",
+    "tests/workflow/test_endings.py": "finished",
+    "tests/workflow/test_kills.py": "finished",
+    "tests/workflow/test_places.py": "finished",
+    "tests/workflow/test_reruns.py": "finished",
+}
+"""What tests share that takes minutes or is there once, by the beginning of their name."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share a costly fixture one group, for `--dist loadgroup`."""
-    for item in items:
-        used = [name for name in COSTLY if name in getattr(item, "fixturenames", ())]
-        if used:
-            item.add_marker(pytest.mark.xdist_group(used[-1]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Return a scheduler that runs the tests of a group on one worker, all others anywhere.
+
+    Groups come first, as they take longest.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next(
+                (group for start, group in GROUPS.items() if nodeid.startswith(start)), nodeid
+            )
+
+    return GroupScheduling(config, log)

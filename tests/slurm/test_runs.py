@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import resource
 import shutil
@@ -122,19 +123,25 @@ def test_more_than_a_queue_gives_is_refused_with_its_limit(
     assert not list(project.glob("results/tiny/jobs/*"))
 
 
-def test_a_users_error_names_its_job_and_is_not_tried_again(tmp_path: Path):
+def test_a_users_error_is_the_last_line_with_its_job_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In an environment that is not activated."""
+    own = str(Path(sys.executable).parent)
+    path = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(folder for folder in path if folder != own))
     project = new_project(tmp_path / "project")
     (project / "data/images/n/0003.jpg").write_bytes(b"no picture")
     (project / "data/images/n/0004.jpg").write_bytes(b"no picture")
     target = "results/tiny/shards/tiny/noisy/index.json"
     run = run_on_slurm(project, target, "--retries", 1)
     assert run.returncode == 1
-    report = run.stderr[run.stderr.index("failed: quarantine_pictures tiny") :]
-    assert "user's error: " in report
-    assert "dataset.quarantine_share" in report
-    assert report.count("failed: quarantine_pictures") == 1
-    log = project / "results/tiny/logs/tiny/quarantine_pictures.log"
-    assert log.read_text().endswith("(not tried again)\n")
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("error: dataset: 2 of 60 noisy pictures cannot be used")
+    log = "results/tiny/logs/tiny/quarantine_pictures.log"
+    assert re.search(rf"\(quarantine_pictures, job \d+, \w+; log: {log}\)$", last)
+    assert run.stderr.count("2 of 60 noisy pictures") == 1
+    assert (project / log).read_text().endswith("(not tried again)\n")
 
 
 @pytest.fixture
@@ -150,9 +157,9 @@ def test_a_job_that_takes_more_memory_than_it_asked_for_says_so(sharded: Path):
     long = ("--config", "pretraining={epochs_primary: 20000}")
     run = run_on_slurm(sharded, BASELINE, "--retries", 0, *limits, *long)
     assert run.returncode == 1
-    # The job's own name, or the plugin's where it was killed before it could note its start.
-    named = r"failed: train_baseline tiny[ _]clean_noisy\S+ \(job \d+, \w+\): "
-    assert re.search(named + "memory: more than the 120M it asked for", run.stderr)
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("error: memory: more than the 120M it asked for (train_baseline, ")
+    assert re.search(r"job \d+, \w+; log: \S+\)$", last)
 
 
 def test_srun_starts_ranks_by_the_named_mpi(sharded: Path):

@@ -1,7 +1,6 @@
 """The table of jobs, from what jobs noted and what Slurm's accounting says."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -68,24 +67,17 @@ def test_an_interrupted_job_is_known_by_what_it_noted():
     assert row["reason"] == "interrupted with a checkpoint; goes on when it is run again"
 
 
-def test_of_several_attempts_only_the_last_failure_is_reported():
-    starts = [replace(START, job=job) for job in (7, 8, 9)]
-    ends = [record(JobIDRaw=job, State="FAILED", ExitCode="1:0") for job in ("7", "8", "9")]
-    assert [row["job"] for row in accounting.failures(accounting.tabulate(starts, ends))] == [9]
-    ends[-1] = record(JobIDRaw="9")
-    assert accounting.failures(accounting.tabulate(starts, ends)) == []
+def test_the_end_of_a_job_is_that_of_its_last_record():
+    """The exit code is the program's; Slurm knows that of the job's script."""
+    records = [record(State="TIMEOUT"), record(State="FAILED", ExitCode="1:0")]
+    end = accounting.end_of(replace(START, code=2), records)
+    assert (end.name, end.killed_by, end.code) == ("job 7, q_sw_share", "", 2)
+    end = accounting.end_of(START, [record(State="TIMEOUT", Timelimit="00:02:00", ExitCode="0:15")])
+    assert (end.killed_by, end.code) == ("time limit of 00:02:00", None)
+    assert accounting.end_of(START, []).name == "job 7"
 
 
-def test_a_users_error_is_quoted_and_the_log_ends_the_report(tmp_path: Path):
-    log = tmp_path / "logs/cloth/noise_only/seed0_ranks2.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("".join(f"line {i}\n" for i in range(20)))
-    start = replace(START, log=str(log), refused="images.size: too small", code=2)
+def test_a_users_error_is_quoted():
+    start = replace(START, refused="images.size: too small", code=2)
     [row] = accounting.tabulate([start], [record(State="FAILED", ExitCode="2:0")])
-    text = accounting.describe_failure(row, start)
-    assert text.startswith(
-        "failed: train_baseline cloth noise_only/seed0_ranks2 (job 7, q_sw_share): "
-        "user's error: images.size: too small"
-    )
-    assert text.endswith("    line 18\n    line 19")
-    assert "line 11\n" not in text
+    assert row["reason"] == "user's error: images.size: too small"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -82,6 +83,9 @@ def test_ctrl_c_leaves_a_checkpoint_and_no_traceback(own: Path):
     assert "interrupted: stopped by a signal after step" in text
     assert "Traceback" not in output + text
     assert list((own / CHECKPOINTS).glob("*/step-*"))
+    last = output.splitlines()[-1]
+    assert last.startswith("interrupted: type `")
+    assert last.endswith(f"snakemake {shlex.join(COMMAND[3:])} --rerun-incomplete` to resume")
 
 
 def wait_for(condition, run: psutil.Popen, seconds: int = 600) -> None:
@@ -104,6 +108,7 @@ def test_broken_pictures_are_left_out_and_too_many_are_an_error_that_is_not_trie
     assert run.returncode == 1
     assert "2 of 60 noisy pictures cannot be used, more than dataset.quarantine_share = 0.01" in log
     assert log.endswith(f"{REFUSED}\n")
+    assert run.stderr.splitlines()[-1].startswith(log.strip())
     share = ["--config", "dataset={quarantine_share: 0.05}"]
     again = run_snakemake(own, target, *options, *share)
     assert again.returncode == 0, again.stdout + again.stderr

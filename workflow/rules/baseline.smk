@@ -23,7 +23,7 @@ rule estimate_confusion:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
     shell:
-        f"{START} workflow/scripts/estimate_confusion.py"
+        f"{START} estimate_confusion.py"
         " --kind {wildcards.kind} --settings {params.settings:q}"
         " --execution {params.execution:q} --index {input.index:q}"
         " --weights {input.weights:q} --output {output:q} 2> {log:q}"
@@ -49,7 +49,7 @@ rule score_labels:
         execution=EXECUTION,
         settings=lambda wildcards: EXPERIMENT.cleannet_settings(wildcards.seed),
     shell:
-        f"{START} workflow/scripts/score_labels.py"
+        f"{START} score_labels.py"
         " --settings {params.settings:q} --execution {params.execution:q}"
         " --noisy {input.noisy:q} --clean {input.clean:q} --weights {input.weights:q}"
         " --output {output:q} 2> {log:q}"

@@ -34,8 +34,7 @@ rule calibrate_pair:
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.method, wildcards.seed),
     shell:
-        START_RANKS
-        + " workflow/scripts/calibrate_pair.py --stage {wildcards.method} --ranks {resources.ranks}"
+        START_RANKS + " calibrate_pair.py --stage {wildcards.method} --ranks {resources.ranks}"
         " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
         " --clean {input.clean:q} --noise {input.noise:q} --confusion {input.confusion:q}"
         " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"

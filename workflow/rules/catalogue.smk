@@ -1,7 +1,3 @@
-localrules:
-    list_classes,
-
-
 rule build_catalogue:
     output:
         catalogue=result("catalogue/{dataset}.tsv"),
@@ -17,7 +13,7 @@ rule build_catalogue:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
         source=EXPERIMENT.source_digest,
     shell:
-        f"{START} workflow/scripts/build_catalogue.py"
+        f"{START} build_catalogue.py"
         f" --checked {EXPERIMENT.lists_file}"
         " --settings {params.settings:q} --threads {threads}"
         " --output {output.catalogue:q} 2> {log:q}"
@@ -29,6 +25,7 @@ rule list_classes:
         result("catalogue/{dataset}.classes.txt"),
     log:
         f"{LOGS}/list_classes.log",
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -37,7 +34,7 @@ rule list_classes:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
         names=verbatim(EXPERIMENT.class_names),
     shell:
-        f"{START} workflow/scripts/list_classes.py"
+        f"{START} list_classes.py"
         " --settings {params.settings:q}"
         " --output {output:q} 2> {log:q}"
         f" {code('list_classes.py')}"

@@ -3,36 +3,65 @@
 import atexit
 import os
 import re
-import shutil
-import subprocess
+import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 from mct.base.errors import UserError
+from mct.base.files import file_digest
 from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
 from mct.base.roles import PAIR, ROLES
+from mct.workflow import surroundings
+from mct.workflow.endings import Run, last_words
 from mct.workflow.experiment import Experiment
+from mct.workflow.interruption import resume_line
 from mct.workflow.jobs import SUBMITTED
-from mct.workflow.planning import Planner
+from mct.workflow.parts import INTERRUPTION, PARTS, Part
+from mct.workflow.planning import REMEDIES, Planner
 from mct.workflow.site import queues_file, read_site
+
+MODIFIER = workflow.modifier
+CHECKED = (*REMEDIES, "list_suspects", "measure_scaling")
+NAMES = {MODIFIER.modify_rulename(name): name for name in CHECKED}
 
 # In the environment: another parameter or command would rerun what was run elsewhere.
 os.environ[SUBMITTED] = "yes" if workflow.remote_exec else ""
+surroundings.name_programs(
+    os.environ,
+    Path(HERE, "workflow/scripts"),
+    own_python=DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method,
+)
 
 try:
+    if workflow.is_main_process:
+        surroundings.leave_launcher(os.environ)
+    if MODIFIER.path_modifier.replace_prefix("results", None) != "results":
+        raise UserError("module: `prefix` moves outputs only; set `results` in its configuration")
     EXPERIMENT = Experiment(
         config, in_job=not workflow.is_main_process, memory=Path(".snakemake/mct")
     )
     EXPERIMENT.check_paths()
-    SITE = read_site(queues_file(sys.argv[1:]))
+    SITE = read_site(queues_file(sys.argv[1:], Path(getattr(workflow, "rundir", "."))))
     PLANNER = Planner(EXPERIMENT, SITE)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 
+FOLDER = Path.cwd()
+if workflow.is_main_process:
+    INTERRUPTION.watch_planning()
+IS_FIRST, IS_FIRST_READING = not PARTS, EXPERIMENT.folder not in PARTS
+PART = PARTS.setdefault(EXPERIMENT.folder, Part())
+PART.rules.append(MODIFIER.rules)
+
 
 def begin(logs):
     """Check jobs against queues and claim the results before the first job, or end with code 2."""
+    if PART.run:
+        return  # of a module: another reading of it, or its workflow, has called this
     try:
         for refusal in refusals():
             raise UserError(refusal)
@@ -41,12 +70,32 @@ def begin(logs):
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    log = log_of(logs).absolute()
+    PART.run = Run(folder=FOLDER, results=Path(EXPERIMENT.folder), workflow_log=log)
+    INTERRUPTION.watch_jobs()
+
+
+def begin_as_module():
+    """Begin before the first job also where another workflow, with a start of its own, uses this one.
+
+    Snakemake runs the handlers of the main workflow only.
+    """
+    if MODIFIER.base_snakefile is None:
+        return
+    register, others = workflow.onstart, workflow._onstart
+
+    def register_after(handler):
+        register(lambda log: (begin(log), handler(log)))
+
+    workflow.onstart = register_after
+    workflow._onstart = lambda log: (begin(log), others(log))
 
 
 def forced_checkpoints():
     """Return the folders of checkpoints of trainings that a flag (-f, -F, --forcerun) makes run."""
     jobs = [] if workflow.touch else filter(is_forced, workflow.dag.needrun_jobs())
-    return [job.params.checkpoints for job in jobs if "checkpoints" in job.params.keys()]
+    own = [job for job in jobs if PART.owns(job.rule)]
+    return [job.params.checkpoints for job in own if "checkpoints" in job.params.keys()]
 
 
 def is_forced(job):
@@ -65,20 +114,56 @@ def is_forced(job):
 
 def refusals():
     """Return what the configuration lacks, or why no queue takes jobs, by rule and reason."""
-    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    jobs = [job for job in workflow.dag.needrun_jobs(exclude_finished=False) if PART.owns(job.rule)]
     try:
-        EXPERIMENT.check_rules({job.name for job in jobs})
+        EXPERIMENT.check_rules({original_name(job) for job in jobs})
     except UserError as error:
         return [str(error)]
-    found = ((job.name, PLANNER.refusal(job.name, job.resources)) for job in jobs)
+    found = ((job.name, PLANNER.refusal(original_name(job), job.resources)) for job in jobs)
     return list(dict.fromkeys(f"{name}: {refusal}" for name, refusal in found if refusal))
 
 
-@atexit.register
 def end_dry_run():
     """After a dry run, which starts nothing, warn of what is doubtful and of jobs a run would refuse."""
     if workflow.dryrun and workflow.dag:
         warn([*EXPERIMENT.cautions(), *refusals()])
+
+
+def end_run():
+    """Say as the last thing on the screen why jobs failed, or how an interrupted run is resumed."""
+    resume, output = resume_line(sys.argv[1:], FOLDER), workflow.output_settings
+    for part in PARTS.values():
+        failed = part.run.end(failed_jobs(part)) if part.run else []
+        if INTERRUPTION.came:
+            failed = [job for job in failed if job.is_fault]
+        say(last_words(failed, resume, with_logs=not output.show_failed_logs))
+    if INTERRUPTION.came and not output.dryrun:
+        say([f"interrupted: {resume}"])
+
+
+if IS_FIRST_READING:
+    atexit.register(end_dry_run)
+if IS_FIRST:
+    atexit.register(end_run)
+
+
+def failed_jobs(part):
+    """Return rule, number and log of the jobs of a part that failed for good."""
+    groups = workflow.scheduler.failed if workflow.scheduler else ()
+    jobs = [job for group in groups for job in (group.jobs if group.is_group() else [group])]
+    return [(job.name, job.jobid, str(job.log[0])) for job in jobs if part.owns(job.rule)]
+
+
+def original_name(job):
+    """Return the name of a job's rule here; a workflow may give rules of a module other names."""
+    return NAMES.get(job.name, job.name)
+
+
+def say(lines):
+    """Print lines for the user; the terminal may be gone."""
+    with suppress(OSError):
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
 
 
 def warn(lines):
@@ -90,14 +175,6 @@ def warn(lines):
 def log_of(logs):
     """Return the workflow's log, of those that Snakemake hands to a handler."""
     return Path(next(iter(logs or []), os.devnull))
-
-
-def report_jobs(logs):
-    """Write the table of Slurm jobs, and say which failed and why."""
-    if shutil.which("sbatch"):
-        script = f"{workflow.basedir}/workflow/scripts/report_jobs.py"
-        options = ["--results", EXPERIMENT.folder, "--workflow-log", log_of(logs)]
-        subprocess.run([sys.executable, script, *options], check=False)
 
 
 def result(path):
@@ -210,24 +287,26 @@ def summary():
     return serial(lambda wildcards, attempt: PLANNER.report(attempt))
 
 
-def code(script):
-    """Return a comment with the digest of the code that a rule's script can reach.
+def code(script, *resources):
+    """Return a comment with the digests of the code that a rule's script can reach, and of resources.
 
-    So that a change of code reruns the rule, as Snakemake's trigger `code` does.
+    So that a change of them reruns the rule, as Snakemake's trigger `code` does.
     """
-    return f"# {EXPERIMENT.code(script)}"
+    files = (file_digest(Path(HERE, "workflow/resources", name)) for name in resources)
+    return f"# {' '.join([EXPERIMENT.code(script), *files])}"
 
 
 START = (
-    "python workflow/scripts/launch_ranks.py --attempt {resources.attempt} --log {log:q}"
-    f" --results {EXPERIMENT.folder}"
+    '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {resources.attempt} --log {log:q}'
+    f" --results {shlex.quote(EXPERIMENT.folder)}"
 )
+RESOURCES = '"$MCT_SCRIPTS"/../resources'
 START_RANKS = (
     f"{START} --ranks {{resources.ranks}} --threads {{resources.rank_threads}}"
     " --cpus {resources.rank_cpus}"
 )
 TRAIN = (
-    f"{START_RANKS} workflow/scripts/train_model.py"
+    f"{START_RANKS} train_model.py"
     " --stage {params.stage} --role {params.role} --ranks {resources.ranks}"
     " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
     " --clean {input.clean:q} --start {input.start:q} --evidence {input.evidence:q}"

@@ -20,7 +20,7 @@ rule evaluate_model:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
     shell:
-        f"{START} workflow/scripts/evaluate_model.py"
+        f"{START} evaluate_model.py"
         " --settings {params.settings:q}"
         " --execution {params.execution:q} --split {wildcards.split} --index {input.index:q}"
         " --weights {input.weights:q} --output {output:q} 2> {log:q}"

@@ -18,7 +18,7 @@ rule inspect_pictures:
         parts=EXPERIMENT.config["inspection"]["parts"],
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
-        f"{START} workflow/scripts/inspect_pictures.py"
+        f"{START} inspect_pictures.py"
         " --dataset {params.dataset:q}"
         " --catalogue {input:q} --part {wildcards.part} --parts {params.parts}"
         " --most-pixels {params.most_pixels} --threads {threads} --output {output:q} 2> {log:q}"
@@ -44,7 +44,7 @@ rule quarantine_pictures:
         dataset=verbatim(EXPERIMENT.catalogue_settings()),
         most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:
-        f"{START} workflow/scripts/quarantine_pictures.py"
+        f"{START} quarantine_pictures.py"
         " --dataset {params.dataset:q}"
         " --catalogue {input.catalogue:q} --skipped {input.skipped:q}"
         " --inspection {input.inspection:q}"

@@ -1,10 +1,6 @@
 """How many labels are wrong: as configured, and as Ma sees it."""
 
 
-localrules:
-    tabulate_noise,
-
-
 rule estimate_noise:
     input:
         catalogue=result("catalogue/{dataset}.tsv"),
@@ -20,7 +16,7 @@ rule estimate_noise:
     params:
         rate=EXPERIMENT.noise_settings(),
     shell:
-        f"{START} workflow/scripts/estimate_noise.py"
+        f"{START} estimate_noise.py"
         " --catalogue {input.catalogue:q}"
         " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"
         f" {code('estimate_noise.py')}"
@@ -45,7 +41,7 @@ rule estimate_noise_by_models:
         execution=EXECUTION,
         settings=EXPERIMENT.estimation_settings(),
     shell:
-        f"{START} workflow/scripts/estimate_noise_by_models.py"
+        f"{START} estimate_noise_by_models.py"
         " --settings {params.settings:q} --execution {params.execution:q}"
         " --noisy {input.noisy:q} --validation {input.validation:q}"
         " --weights {input.weights:q} --output {output:q} 2> {log:q}"
@@ -63,6 +59,7 @@ rule tabulate_noise:
         sidecar=result("tables/noise.json"),
     log:
         result("logs/tabulate_noise.log"),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -71,7 +68,7 @@ rule tabulate_noise:
         execution=EXECUTION,
         clean=verbatim(EXPERIMENT.clean_source),
     shell:
-        f"{START} workflow/scripts/tabulate_noise.py"
+        f"{START} tabulate_noise.py"
         " --clean {params.clean:q} --config {params.execution:q} --configured {input.configured:q}"
         " --models {input.models:q} --classes {input.classes:q} --output {output.tsv:q} 2> {log:q}"
         f" {code('tabulate_noise.py')}"

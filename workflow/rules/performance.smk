@@ -1,14 +1,10 @@
 """What the paper measures: prefetch (Figure 3), communication (4), scaling (Table 1, Figure 5)."""
 
 
-localrules:
-    performance,
-    tabulate_performance,
-
-
 rule performance:
     input:
         [result(f"tables/{kind}.tsv") for kind in ("prefetch", "communication", "scaling")],
+    localrule: True
 
 
 rule measure_scaling:
@@ -25,7 +21,7 @@ rule measure_scaling:
         execution=EXPERIMENT.step_execution(),
         settings=EXPERIMENT.scaling_settings(),
     shell:
-        f"{START_RANKS} workflow/scripts/measure_scaling.py --ranks {{resources.ranks}}"
+        f"{START_RANKS} measure_scaling.py --ranks {{resources.ranks}}"
         " --settings {params.settings:q} --execution {params.execution:q}"
         " --output {output:q} 2> {log:q}"
         f" {code('measure_scaling.py')}"
@@ -49,7 +45,7 @@ rule measure_prefetch:
         settings=EXPERIMENT.training_settings("pretrain_primary", EXPERIMENT.config["seeds"][0]),
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:
-        f"{START_RANKS} workflow/scripts/measure_prefetch.py --ranks {{resources.ranks}}"
+        f"{START_RANKS} measure_prefetch.py --ranks {{resources.ranks}}"
         " --settings {params.settings:q} --execution {params.execution:q}"
         " --noisy {input.noisy:q} --steps {params.steps} --output {output:q} 2> {log:q}"
         f" {code('measure_prefetch.py')}"
@@ -58,7 +54,6 @@ rule measure_prefetch:
 rule tabulate_performance:
     input:
         measurements=lambda wildcards: measurements(wildcards.kind),
-        published="workflow/resources/published_scaling.tsv",
     output:
         tsv=shown("tables/{kind}.tsv", "Performance", "performance"),
         markdown=result("tables/{kind}.md"),
@@ -69,6 +64,7 @@ rule tabulate_performance:
         result("logs/tabulate_performance_{kind}.log"),
     wildcard_constraints:
         kind="prefetch|communication|scaling",
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -77,8 +73,9 @@ rule tabulate_performance:
         execution=EXECUTION,
         settings=EXPERIMENT.projection_settings(),
     shell:
-        f"{START} workflow/scripts/tabulate_performance.py"
+        f"{START} tabulate_performance.py"
         " --kind {wildcards.kind} --config {params.execution:q}"
-        " --measurements {input.measurements:q} --published {input.published:q}"
+        " --measurements {input.measurements:q}"
+        f" --published {RESOURCES}/published_scaling.tsv"
         " --output {output.tsv:q} 2> {log:q}"
-        f" {code('tabulate_performance.py')}"
+        f" {code('tabulate_performance.py', 'published_scaling.tsv')}"

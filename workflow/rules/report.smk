@@ -1,12 +1,3 @@
-localrules:
-    tabulate_accuracy,
-    plot_accuracy,
-    tabulate_pictures,
-    plot_confusion,
-    plot_training,
-    plot_selection,
-
-
 rule tabulate_accuracy:
     input:
         evaluations=[
@@ -19,13 +10,13 @@ rule tabulate_accuracy:
             for method in EXPERIMENT.trainings()
             for run in EXPERIMENT.runs()
         ],
-        published="workflow/resources/published.tsv",
     output:
         tsv=shown("tables/accuracy.tsv", "Accuracy", "accuracy"),
         markdown=result("tables/accuracy.md"),
         sidecar=result("tables/accuracy.json"),
     log:
         result("logs/tabulate_accuracy.log"),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -34,12 +25,13 @@ rule tabulate_accuracy:
         execution=EXECUTION,
         settings=verbatim(EXPERIMENT.table_settings()),
     shell:
-        f"{START} workflow/scripts/tabulate_accuracy.py"
+        f"{START} tabulate_accuracy.py"
         " --settings {params.settings:q}"
         " --config {params.execution:q} --evaluations {input.evaluations:q}"
-        " --records {input.records:q} --published {input.published:q}"
+        " --records {input.records:q}"
+        f" --published {RESOURCES}/published.tsv"
         " --output {output.tsv:q} 2> {log:q}"
-        f" {code('tabulate_accuracy.py')}"
+        f" {code('tabulate_accuracy.py', 'published.tsv')}"
 
 
 rule plot_accuracy:
@@ -54,6 +46,7 @@ rule plot_accuracy:
         svg=shown("figures/accuracy.svg", "Accuracy", "accuracy"),
     log:
         result("logs/plot_accuracy.log"),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -61,7 +54,7 @@ rule plot_accuracy:
     params:
         split=EXPERIMENT.config["split"],
     shell:
-        f"{START} workflow/scripts/plot_accuracy.py"
+        f"{START} plot_accuracy.py"
         " --evaluations {input:q} --split {params.split} --output {output.png:q} 2> {log:q}"
         f" {code('plot_accuracy.py')}"
 
@@ -79,6 +72,7 @@ rule tabulate_pictures:
         svg=shown("figures/pictures.svg", "Data", "pictures"),
     log:
         result("logs/tabulate_pictures.log"),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
@@ -87,7 +81,7 @@ rule tabulate_pictures:
         dataset=EXPERIMENT.dataset,
         clean=verbatim(EXPERIMENT.clean_source),
     shell:
-        f"{START} workflow/scripts/tabulate_pictures.py"
+        f"{START} tabulate_pictures.py"
         " --dataset {params.dataset:q} --clean {params.clean:q}"
         " --census {input.census:q} --names {input.names:q} --pictures {output.pictures:q}"
         " --classes {output.classes:q} --figure {output.png:q} 2> {log:q}"
@@ -106,12 +100,13 @@ rule plot_confusion:
         svg=shown("figures/confusion.svg", "Accuracy", "confusion"),
     log:
         result("logs/plot_confusion.log"),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
         **summary(),
     shell:
-        f"{START} workflow/scripts/plot_confusion.py"
+        f"{START} plot_confusion.py"
         " --evaluations {input.evaluations:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
         f" {code('plot_confusion.py')}"
@@ -132,12 +127,13 @@ rule plot_training:
         result("logs/plot_training_{method}.log"),
     wildcard_constraints:
         method="|".join(CALIBRATED),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
         **summary(),
     shell:
-        f"{START} workflow/scripts/plot_training.py"
+        f"{START} plot_training.py"
         " --auxiliary {input.auxiliary:q}"
         " --primary {input.primary:q} --calibration {input.calibration:q}"
         " --noise {input.noise:q} --output {output.png:q} 2> {log:q}"
@@ -157,12 +153,13 @@ rule plot_selection:
         result("logs/plot_selection_{method}.log"),
     wildcard_constraints:
         method="|".join(CALIBRATED),
+    localrule: True
     conda:
         "../envs/mct.yaml"
     resources:
         **summary(),
     shell:
-        f"{START} workflow/scripts/plot_selection.py"
+        f"{START} plot_selection.py"
         " --samples {input.samples:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
         f" {code('plot_selection.py')}"

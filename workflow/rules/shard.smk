@@ -18,7 +18,7 @@ rule write_shard:
         dataset=verbatim(EXPERIMENT.catalogue_settings()),
         settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
     shell:
-        f"{START} workflow/scripts/write_shard.py"
+        f"{START} write_shard.py"
         " --dataset {params.dataset:q}"
         " --settings {params.settings:q} --catalogue {input.catalogue:q}"
         " --inspection {input.inspection:q} --quarantine {input.quarantine:q} --set {wildcards.set}"
@@ -38,7 +38,7 @@ rule index_shards:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.index(wildcards.set, attempt)),
     shell:
-        f"{START} workflow/scripts/index_shards.py"
+        f"{START} index_shards.py"
         " --set {wildcards.set} --shards {input:q}"
         " --output {output:q} 2> {log:q}"
         f" {code('index_shards.py')}"

@@ -1,13 +1,10 @@
 """Labels that are probably wrong, as a list and as a page to look at."""
 
 
-localrules:
-    suspects,
-
-
 rule suspects:
     input:
         result(f"suspects/{EXPERIMENT.dataset}.tsv"),
+    localrule: True
 
 
 rule judge_labels:
@@ -31,7 +28,7 @@ rule judge_labels:
         execution=EXECUTION,
         settings=EXPERIMENT.evaluation_settings(),
     shell:
-        f"{START} workflow/scripts/judge_labels.py"
+        f"{START} judge_labels.py"
         " --settings {params.settings:q} --execution {params.execution:q} --shard {input.shard:q}"
         " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --confusions {input.confusions:q} --output {output:q} 2> {log:q}"
@@ -55,7 +52,7 @@ rule list_suspects:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
     shell:
-        f"{START} workflow/scripts/list_suspects.py --dataset {{wildcards.dataset}}"
+        f"{START} list_suspects.py --dataset {{wildcards.dataset}}"
         " --noisy {input.noisy:q} --classes {input.classes:q}"
         " --judgements {input.judgements:q} --output {output.list:q} 2> {log:q}"
         f" {code('list_suspects.py')}"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.stage import attempts, entry, limits
-from mct.workflow import jobs
+from mct.workflow import jobs, surroundings
 
-START_RANK = Path(__file__).with_name("start_rank.py")
+SCRIPTS = Path(__file__).parent
+START_RANK = SCRIPTS / "start_rank.py"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -38,7 +39,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--ranks", type=int, default=0, help="MPI ranks; 0: not an MPI program")
     parser.add_argument("--threads", type=int, default=1, help="threads of each rank")
     parser.add_argument("--cpus", type=int, default=1, help="cores of each rank in a Slurm job")
-    parser.add_argument("program", nargs=argparse.REMAINDER, help="script and its options")
+    parser.add_argument(
+        "program", nargs=argparse.REMAINDER, help="script of this folder, its options"
+    )
     return parser.parse_args()
 
 
@@ -46,7 +49,9 @@ def main() -> None:
     options = parse_options()
     job = jobs.SlurmJob.of_this_process(options.results)
     srun = jobs.srun_command(entry.read_execution(options.results / "config.yaml")) if job else []
-    command = launch_command(options.ranks, options.cpus, options.program, srun)
+    program = [str(SCRIPTS / options.program[0]), *options.program[1:]]
+    command = launch_command(options.ranks, options.cpus, program, srun)
+    surroundings.add_own_programs(os.environ)
     state = options.log.with_suffix(".attempts")
     # Snakemake exports its own count of threads, which is ranks x threads.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(options.threads)))

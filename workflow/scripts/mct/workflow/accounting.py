@@ -8,12 +8,14 @@ import io
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mct.base import methods
-from mct.workflow.jobs import INTERRUPTED, Start, last_lines
+from mct.base.files import write_text
+from mct.workflow.jobs import INTERRUPTED, Start, current_run, read_starts, read_submissions
 
 FIELDS = (
     "JobIDRaw", "JobName", "Partition", "Submit", "Start", "ElapsedRaw", "State",
@@ -33,9 +35,57 @@ BAD = {
     "BOOT_FAIL",
     "DEADLINE",
 }
-LAST_LINES = 8
 SLURM_LOGS = Path(".snakemake/slurm_logs")
 Record = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmEnd:
+    """What Slurm knows of a job's end: why it killed it, nothing where the program failed itself."""
+
+    job: int
+    queue: str = ""
+    killed_by: str = ""
+    code: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the job as a person looks for it."""
+        return f"job {self.job}, {self.queue}" if self.queue else f"job {self.job}"
+
+
+def record_jobs(results: Path, workflow_log: Path) -> dict[str, SlurmEnd]:
+    """Write the table of an experiment's Slurm jobs; return how those of its last run failed.
+
+    By the log that a job noted at its start, or else by the one that Slurm writes.
+    """
+    run, starts = current_run(results), read_starts(results)
+    noted = {start.job for start in starts}
+    submitted = read_submissions(workflow_log, run)
+    starts += [start for start in submitted if start.job not in noted]
+    if not starts:
+        return {}
+    records = ask_accounting(start.job for start in starts)
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
+    table.writeheader()
+    table.writerows(tabulate(starts, records))
+    write_text(results / "jobs.tsv", text.getvalue())
+    last = {start.log: start for start in starts if start.run == run}
+    found = _by_job(records)
+    return {log: end_of(start, found[str(start.job)]) for log, start in last.items()}
+
+
+def end_of(start: Start, records: Sequence[Record]) -> SlurmEnd:
+    """Return how a job ended, from the last record of it as a whole."""
+    whole = [record for record in records if "." not in record["JobIDRaw"]]
+    if not whole:
+        return SlurmEnd(job=start.job, code=start.code)
+    last = whole[-1]
+    code = start.code or int(last["ExitCode"].partition(":")[0]) or None
+    return SlurmEnd(
+        job=start.job, queue=last["Partition"], killed_by=kill_reason(last, start), code=code
+    )
 
 
 def ask_accounting(jobs: Iterable[int]) -> list[dict[str, str]]:
@@ -68,10 +118,16 @@ def tabulate(starts: Sequence[Start], records: Sequence[Record]) -> list[dict[st
     by_job: dict[int, list[Start]] = defaultdict(list)
     for start in starts:
         by_job[start.job].append(start)
+    found = _by_job(records)
+    return [describe(own, found[str(job)]) for job, own in by_job.items()]
+
+
+def _by_job(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Return the records of each job and its steps."""
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         found[record["JobIDRaw"].partition(".")[0]].append(record)
-    return [describe(own, found[str(job)]) for job, own in by_job.items()]
+    return found
 
 
 def describe(starts: Sequence[Start], records: Sequence[Record]) -> dict[str, object]:
@@ -138,8 +194,18 @@ def kilobytes(text: str) -> float:
 
 def explain(record: Record, start: Start) -> str:
     """Return why a job failed, in a few words."""
+    if killed_by := kill_reason(record, start):
+        return killed_by
+    if start.refused:
+        return f"user's error: {start.refused}"
+    if start.code == INTERRUPTED:
+        return "interrupted with a checkpoint; goes on when it is run again"
+    return f"fault, exit code {start.code or int(record['ExitCode'].partition(':')[0])}"
+
+
+def kill_reason(record: Record, start: Start) -> str:
+    """Return why Slurm ended a job, nothing where the job did that itself."""
     state, nodes = record["State"], record["NodeList"]
-    code = int(record["ExitCode"].partition(":")[0])
     if state == "TIMEOUT":
         return f"time limit of {record['Timelimit']}"
     if state == "OUT_OF_MEMORY" or "exceeded memory limit" in slurm_log(start.job):
@@ -148,32 +214,10 @@ def explain(record: Record, start: Start) -> str:
         return f"node failed: {nodes}"
     if state.startswith("CANCELLED"):
         return state.replace("CANCELLED by", "cancelled by user").replace("CANCELLED", "cancelled")
-    if state == "PREEMPTED":
-        return "preempted by a job of higher priority"
-    if start.refused:
-        return f"user's error: {start.refused}"
-    if start.code == INTERRUPTED:
-        return "interrupted with a checkpoint; goes on when it is run again"
-    return f"fault, exit code {start.code or code}"
+    return "preempted by a job of higher priority" if state == "PREEMPTED" else ""
 
 
 def slurm_log(job: int) -> str:
     """Return what Slurm and Snakemake printed in a job."""
     found = next(SLURM_LOGS.rglob(f"{job}.log"), None)
     return found.read_text(errors="replace") if found else ""
-
-
-def describe_failure(row: Mapping[str, object], start: Start) -> str:
-    """Return what a person reads about a failed job: its name, the reason, the end of its log."""
-    name = " ".join(str(row[key]) for key in ("rule", "dataset", "run") if row[key])
-    lines = [
-        f"failed: {name} (job {row['job']}, {row['queue']}): {row['reason']}",
-        f"  {start.log}:",
-    ]
-    return "\n".join(lines + [f"    {line}" for line in last_lines(Path(start.log), LAST_LINES)])
-
-
-def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return of each rule and run the last job, if that failed."""
-    last = {(row["rule"], row["dataset"], row["run"]): row for row in rows}
-    return [row for row in last.values() if row["reason"]]

@@ -24,7 +24,6 @@ from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
 from mct.workflow.cautions import cautions
-from mct.workflow.hangup import heed_hangup
 from mct.workflow.initial_weights import check_weights
 from mct.workflow.jobs import RUNNING, cancel_and_wait, find_runs
 from mct.workflow.lists import NAME, Lists
@@ -75,7 +74,6 @@ class Experiment:
             claim(self._lock, folder)
             cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
             follow_preemption(workflow_log)
-            heed_hangup()
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
             self._lists.remember(folder, self.catalogue_settings())
         except OSError as error:

@@ -1,11 +1,6 @@
-"""What happens when the terminal of a workflow goes, as after a dropped ssh.
-
-By default Snakemake would die at once: a stage would lose what it did since its last checkpoint, or go
-on alone and its result be thrown away by `--rerun-incomplete`; the folder would stay locked.
-"""
+"""What jobs get when the terminal of a workflow goes, as after a dropped ssh."""
 
 import signal
-from types import FrameType
 
 import psutil
 
@@ -13,13 +8,12 @@ SHELLS = ("sh", "bash")
 """Snakemake waits for the shells around its jobs, which end with them."""
 
 
-def heed_hangup() -> None:
-    """End this process like Ctrl-C when it gets SIGHUP, its jobs first; not under nohup."""
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, _end)
+def hang_up_jobs() -> None:
+    """Send SIGHUP to all processes of the jobs that this Snakemake runs, from now on without it.
 
-
-def _end(number: int, frame: FrameType | None) -> None:
+    Else a stage would lose what it did since its last checkpoint, or run on alone and its result be
+    thrown away by `--rerun-incomplete`.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for process in psutil.Process().children(recursive=True):
         try:
@@ -27,4 +21,3 @@ def _end(number: int, frame: FrameType | None) -> None:
                 process.send_signal(signal.SIGHUP)
         except psutil.Error:  # it has ended
             continue
-    raise KeyboardInterrupt

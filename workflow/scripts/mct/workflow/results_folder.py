@@ -11,6 +11,9 @@ from uuid import uuid4
 from mct.base.errors import UserError
 from mct.workflow.jobs import RUN
 
+THIS_RUN = uuid4().hex
+"""The name of this process's run; as a module of another workflow one process has several experiments."""
+
 
 def check_results(path: Path) -> None:
     """Raise UserError where results, or a folder above them, cannot be a folder."""
@@ -47,8 +50,8 @@ def claim(lock: IO[str], folder: Path) -> None:
             "started in another directory takes it over instead of being refused",
             file=sys.stderr,
         )
-    run = os.environ[RUN] = uuid4().hex
+    os.environ[RUN] = THIS_RUN
     lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {platform.node()}\n{run}\n")
+    lock.write(f"process {os.getpid()} on {platform.node()}\n{THIS_RUN}\n")
     lock.flush()
     os.fsync(lock.fileno())

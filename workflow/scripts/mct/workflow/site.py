@@ -8,7 +8,7 @@ import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from contextlib import chdir, redirect_stderr
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -47,8 +47,6 @@ KINDS = {
 }
 """By key, the type of its value where that is no number, and its name."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
-PROFILE = "SNAKEMAKE_PROFILE"
-OPTIONS = ("--profile", "--workflow-profile", "--slurm-partition-config")
 UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB", "mem_mb": "MB"}
 
 
@@ -193,22 +191,43 @@ class Site:
         return f"no queue takes it ({self._source}): {reasons}"
 
 
-def queues_file(arguments: Sequence[str]) -> Path | None:
-    """Return the file of partitions that snakemake's arguments name, mostly by a profile, or None.
+def queues_file(arguments: Sequence[str], folder: Path | None = None) -> Path | None:
+    """Return the file of partitions that Snakemake applies, or None where it does not submit to Slurm.
 
-    The Slurm plugin's variable carries the name to the jobs of this run. (The executor's settings
-    are not there yet when the workflow is parsed, and never in a dry run.)
+    Snakemake's own parser reads `arguments` and all profiles: named ones, `profiles/default`, and
+    what the environment and the folders of configuration add, seen from the `folder` that Snakemake
+    was started in. (The executor's settings are not there yet when the workflow is parsed, and never
+    in a dry run.) A job reads no profile: the Slurm plugin's variable carries the name to it.
+
+    Raises
+    ------
+    UserError
+        The file has a relative name, which the Slurm plugin does not find from --directory.
     """
-    if PROFILE in os.environ or any(argument.startswith(OPTIONS) for argument in arguments):
-        from snakemake.cli import parse_args
+    from snakemake.cli import parse_args
+    from snakemake_interface_executor_plugins.settings import ExecMode
 
-        with redirect_stderr(StringIO()):  # it says again which profile it uses
-            _, options = parse_args(arguments)
-        named = getattr(options, "slurm_partition_config", None)
-        if named:
-            os.environ[VARIABLE] = str(Path(named).absolute())
+    # It says again which profile it uses.
+    with chdir(folder or Path.cwd()), redirect_stderr(StringIO()):
+        _, options = parse_args(list(arguments))
+    if options.mode == ExecMode.DEFAULT:
+        _carry(getattr(options, "slurm_partition_config", None), options.executor == "slurm")
     found = os.environ.get(VARIABLE)
     return Path(found) if found else None
+
+
+def _carry(named: object, is_used: bool) -> None:
+    """Set the Slurm plugin's variable to the file that the options name, which override it."""
+    if not is_used:
+        os.environ.pop(VARIABLE, None)
+    elif isinstance(named, str | Path):
+        path = Path(named)
+        if not path.is_absolute() and not path.exists():
+            raise UserError(
+                f"slurm-partition-config: no such file: {path.absolute()}; "
+                "give an absolute path, with --directory also that of the profile"
+            )
+        os.environ[VARIABLE] = str(path.absolute())
 
 
 def read_site(path: Path | None) -> Site:

@@ -1,0 +1,62 @@
+"""What a run must not depend on: the folder, interpreter and launcher that Snakemake is started with.
+
+Commands of rules name the interpreter and the scripts by variables of the environment, which every
+Snakemake process sets when it reads the workflow. Paths in the commands would rerun everything when
+the checkout is moved, or when Snakemake is started from another folder.
+"""
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from mct.base.errors import UserError
+
+PYTHON, SCRIPTS = "MCT_PYTHON", "MCT_SCRIPTS"
+LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "PALS_", "MV2_COMM_WORLD_")
+"""How variables begin that an MPI launcher gives its processes."""
+RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+
+Environment = MutableMapping[str, str]
+
+
+def name_programs(environment: Environment, scripts: Path, *, own_python: bool) -> None:
+    """Set the variables that commands of rules use.
+
+    Stages run with Snakemake's interpreter, also where its environment is not activated, unless they
+    have an environment of their own (`own_python`).
+    """
+    environment[SCRIPTS] = str(scripts)
+    environment[PYTHON] = "python" if own_python else sys.executable
+
+
+def leave_launcher(environment: Environment) -> None:
+    """Forget the MPI launcher that started Snakemake: stages would take themselves for its ranks.
+
+    Raises
+    ------
+    UserError
+        It started several processes, which would all run the same workflow.
+    """
+    if not any(name in environment for name in RANKS):
+        return
+    size = next((environment[name] for name in SIZES if name in environment), "1")
+    if size != "1":
+        raise UserError(
+            f"snakemake was started {size} times by an MPI launcher; start it once: it starts "
+            "the ranks itself"
+        )
+    for name in [name for name in environment if name.startswith(LAUNCHERS)]:
+        del environment[name]
+
+
+def add_own_programs(environment: Environment) -> None:
+    """Have programs of this interpreter's environment, such as mpiexec, found without activation.
+
+    The order of an activated environment's PATH is the user's.
+    """
+    folder = str(Path(sys.executable).parent)
+    path = environment.get("PATH", os.defpath).split(os.pathsep)
+    if folder not in path:
+        environment["PATH"] = os.pathsep.join([folder, *path])
