@@ -39,6 +39,16 @@ def moved(finished: Path, project: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def config(project: Path, tmp_path: Path) -> Path:
+    """Return a configuration that names the project's data from anywhere."""
+    settings = yaml.safe_load((project / "tiny.yaml").read_text())
+    settings["dataset"]["root"] = str(project / "data")
+    path = tmp_path / "anywhere.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
 def assert_refused(run: Process, expected: str) -> None:
     """Check that a run ended in one line, the last on the screen."""
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
@@ -63,11 +73,11 @@ def test_a_checkout_in_another_folder_reruns_nothing(finished: Path, project: Pa
 
 
 @pytest.mark.parametrize("named", ["Snakefile", "directory"])
-def test_results_lie_where_snakemake_runs(project: Path, tmp_path: Path, named: str):
+def test_results_lie_where_snakemake_runs(project: Path, config: Path, tmp_path: Path, named: str):
     """There is no configuration in that folder."""
     place = ("-s", project / "Snakefile") if named == "Snakefile" else ("--directory", tmp_path)
     started_in = tmp_path if named == "Snakefile" else project
-    options = (*place, "--cores", 1, "--configfile", project / "tiny.yaml")
+    options = (*place, "--cores", 1, "--configfile", config)
     run = run_snakemake(started_in, CATALOGUE, *options)
     assert run.returncode == 0, run.stdout + run.stderr
     assert (tmp_path / CATALOGUE).read_text() == "stripes\nbars\nchecks\n"
@@ -107,11 +117,10 @@ def write_module(folder: Path, snakefile: object, option: str = "") -> Path:
     return path
 
 
-def test_another_workflow_uses_this_one_as_a_module(project: Path, tmp_path: Path):
+def test_another_workflow_uses_this_one_as_a_module(project: Path, config: Path, tmp_path: Path):
     """It is read twice, by each `use rule`."""
     write_module(tmp_path, project / "Snakefile")
-    options = ("--cores", 1, "--configfile", project / "tiny.yaml")
-    run = run_snakemake(tmp_path, CATALOGUE, *options)
+    run = run_snakemake(tmp_path, CATALOGUE, "--cores", 1, "--configfile", config)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "rule mct_list_classes" in run.stdout + run.stderr
     assert "the start of another workflow" in run.stdout + run.stderr
@@ -153,8 +162,10 @@ def test_the_oldest_snakemake_is_that_of_the_requirements():
     assert f"snakemake>={required}," in (PROJECT / "README.md").read_text()
 
 
-def test_a_profile_that_the_slurm_plugin_would_not_find_is_refused(project: Path, tmp_path: Path):
-    options = ("--configfile", "tiny.yaml", "--directory", tmp_path)
+def test_a_profile_that_the_slurm_plugin_would_not_find_is_refused(
+    project: Path, config: Path, tmp_path: Path
+):
+    options = ("--configfile", config, "--directory", tmp_path)
     run = run_snakemake(project, "-n", "--profile", "slurm", *options)
     assert_refused(run, f"slurm-partition-config: no such file: {tmp_path}/slurm/partitions.yaml")
     path = project / "profiles/slurm"
@@ -166,7 +177,6 @@ def test_a_dry_run_knows_the_queues_of_a_default_profile(tmp_path: Path):
     project = copy_project(tmp_path / "project")
     profile = {"executor": "slurm", "jobs": 4, "slurm-partition-config": "queues.yaml"}
     queues = {"partitions": {"small": {"max_tasks": 1}}}
-    (project / "profiles/default").mkdir()
     for name, content in (("config", profile), ("queues", queues)):
         (project / f"profiles/default/{name}.yaml").write_text(yaml.safe_dump(content))
     plan = run_snakemake(project, "-n")
