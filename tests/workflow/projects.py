@@ -12,7 +12,7 @@ import yaml
 
 PROJECT = Path(__file__).parents[2]
 LONG = pytest.mark.skipif(
-    not os.environ.get("MCT_LONG"), reason="takes most of a minute; MCT_LONG=1 runs it, as CI does"
+    not os.environ.get("MCT_LONG"), reason="takes 20 s or more; MCT_LONG=1 runs it, as CI does"
 )
 Process = subprocess.CompletedProcess
 Run = Callable[..., Process]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from projects import change_config, copy_project, run_snakemake, write_config
+from projects import LONG, change_config, copy_project, run_snakemake, write_config
 from trees import write_clothing1m
 
 RUNS = ("pretrain_primary", "clean_noisy")
@@ -17,6 +17,7 @@ LINE = (
 )
 
 
+@LONG
 def test_a_rate_of_a_million_ends_in_a_line_and_another_rate_begins_anew(tmp_path: Path):
     own = copy_project(tmp_path / "project")
     write_config(own / "tiny.yaml", write_clothing1m(own / "data"))

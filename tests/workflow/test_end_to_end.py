@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from projects import PROJECT, Run, run_snakemake
+from projects import LONG, PROJECT, Run, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
 
@@ -140,6 +140,7 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished.parents[1], tmp_path / "project", symlinks=True)
 
 
+@LONG
 def test_every_method_goes_through(copied: Path):
     others = "methods=[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
     run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", others)
@@ -166,6 +167,7 @@ def check_preparations(models: Path) -> None:
     assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
 
 
+@LONG
 def test_performance_is_measured_and_drawn(copied: Path):
     scaling = "{ranks: [2], model: small_cnn, size: 16, samples_per_rank: 4, fixed_batch: 4, "
     scaling += "repeats: 2, averaged_models: [small_cnn], projected_ranks: [32]}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from kills import children_of, ranks_of
-from projects import Run, change_config, copy_project, write_config
+from projects import LONG, Run, change_config, copy_project, write_config
 from test_endings import wait_for
 from trees import write_clothing1m
 
@@ -48,6 +48,7 @@ def test_what_is_not_run_keeps_its_checkpoints(
     assert left == folders
 
 
+@LONG
 def test_a_forced_training_starts_afresh_and_goes_on_without_force(tmp_path: Path):
     project = copy_project(tmp_path / "project")
     write_config(project / "tiny.yaml", write_clothing1m(project / "data"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from projects import change_config, copy_project, write_config
+from projects import LONG, change_config, copy_project, write_config
 from trees import write_clothing1m
 
 RUNS = {"pretrain_primary": 1, "clean_noisy": 2}
@@ -73,6 +73,7 @@ def has_begun(project: Path, terminal: int) -> bool:
     return all("epoch 3," in log for log in logs_of(project))
 
 
+@LONG
 def test_trainings_leave_checkpoints_when_their_terminal_goes(own: Path):
     """One of one rank, which used to go on alone, and one under mpiexec, which used to die."""
     with on_terminal(own) as (run, terminal):

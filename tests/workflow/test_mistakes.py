@@ -6,11 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
+from mct.base.errors import UserError
 from mct.base.methods import evaluation_settings
-from mct.base.settings import resolve
+from mct.base.settings import DatasetSettings, parse, resolve
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.registry import open_layout
+from mct.workflow.experiment import Experiment
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
@@ -20,10 +25,6 @@ GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (
-            "calibration={temprature: 3}",
-            "unknown key `calibration.temprature`; did you mean `temperature`?",
-        ),
         ("dataset={noise_rate: 1.0}", "`dataset.noise_rate`: expected number, minimum 0"),
         ("dataset={noise_rate: -0.1}", "got -0.1"),
         ("ranks=[3]", "`ranks.0`: expected integer, minimum 2, multipleOf 2, got 3"),
@@ -36,9 +37,21 @@ GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.
         ),
     ],
 )
-def test_wrong_configuration_is_refused_before_the_plan(snakemake: Run, change, expected):
+def test_wrong_configuration_is_refused_by_the_plan(project: Path, monkeypatch, change, expected):
+    monkeypatch.chdir(project)
+    config = yaml.safe_load(Path("tiny.yaml").read_text())
+    section, _, value = change.partition("=")
+    changed = yaml.safe_load(value)
+    config[section] = {**config.get(section, {}), **changed} if "{" in value else changed
+    with pytest.raises(UserError) as refused:
+        Experiment(config).check_paths()
+    assert expected in str(refused.value)
+
+
+def test_wrong_configuration_ends_the_plan_in_a_line(snakemake: Run):
+    change = "calibration={temprature: 3}"
     run = snakemake("-n", "--cores", 2, "--configfile", "tiny.yaml", "--config", change)
-    assert_refused(run, expected)
+    assert_refused(run, "unknown key `calibration.temprature`; did you mean `temperature`?")
 
 
 def test_a_root_without_a_layout_is_refused(snakemake: Run):
@@ -110,13 +123,14 @@ def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:
     assert "Traceback" not in run.stderr
 
 
-def catalogue_of(tree: Path, output: Path) -> subprocess.CompletedProcess:
+def assert_no_catalogue(tree: Path, expected: str) -> None:
     settings = {
         "layout": "clothing1m", "root": str(tree), "measuring_labels": None, "seed": 0,
         "synthetic_noise_rate": 0.0, "synthetic_clean_fraction": 0.1,
     }  # fmt: skip
-    options = ["--settings", json.dumps(settings), "--threads", 1, "--output", output]
-    return script("build_catalogue.py", *options)
+    with pytest.raises(UserError) as refused:
+        build_catalogue(open_layout(parse(DatasetSettings, settings)))
+    assert expected in str(refused.value)
 
 
 def script(
@@ -135,33 +149,31 @@ def script(
         ("noisy_label_kv.txt", "images/n/0000.jpg", "expected `key label`"),
     ],
 )
-def test_wrong_lists_are_refused(tree, tmp_path, file, line, expected):
+def test_wrong_lists_are_refused(tree, file, line, expected):
     with (tree / file).open("a") as lists:
         lists.write(f"{line}\n")
-    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), expected)
-    assert not (tmp_path / "catalogue.tsv").exists()
+    assert_no_catalogue(tree, expected)
 
 
 @pytest.mark.parametrize(("file", "kind"), [("noisy_label_kv.txt", 0), ("clean_label_kv.txt", 0)])
-def test_a_key_with_two_labels_is_refused(tree, tmp_path, file, kind):
+def test_a_key_with_two_labels_is_refused(tree, file, kind):
     key, label = (tree / file).read_text().splitlines()[kind].split()
     with (tree / file).open("a") as lists:
         lists.write(f"{key} {(int(label) + 1) % 3}\n")
-    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), f"key {key} has two labels")
+    assert_no_catalogue(tree, f"key {key} has two labels")
 
 
-def test_missing_pictures_are_counted_and_named(tree, tmp_path):
+def test_missing_pictures_are_counted_and_named(tree):
     gone = sorted((tree / "images/t").iterdir())[:5]
     for path in gone:
         path.unlink()
-    run = catalogue_of(tree, tmp_path / "catalogue.tsv")
     named = ", ".join(f"images/t/{path.name}" for path in gone[:3])
-    assert_refused(run, f"5 of 99 listed pictures are not there: {named}, and 2 more")
+    assert_no_catalogue(tree, f"5 of 99 listed pictures are not there: {named}, and 2 more")
 
 
-def test_an_empty_clean_set_is_refused(tree, tmp_path):
+def test_an_empty_clean_set_is_refused(tree):
     (tree / "clean_train_key_list.txt").write_text("")
-    assert_refused(catalogue_of(tree, tmp_path / "catalogue.tsv"), "the clean set is empty")
+    assert_no_catalogue(tree, "the clean set is empty")
 
 
 @pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])

@@ -30,9 +30,13 @@ OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
 """Values by what people call them elsewhere, where no likeness of letters leads there."""
 
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader of libyaml, ten times as fast, where PyYAML was built with it."""
+
+
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
     """Return the schema of the configuration."""
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_bytes(), Loader=LOADER)
 
 
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:

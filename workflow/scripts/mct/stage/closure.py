@@ -33,16 +33,33 @@ def import_closure(script: Path) -> set[Path]:
     return found
 
 
-@cache
 def imported_files(path: Path) -> tuple[Path, ...]:
     """Return the library files that the import statements of one file name."""
+    return _read(path)[0]
+
+
+def normalised(path: Path) -> str:
+    """Return a file's program without docstrings and comments, in one form for all Pythons."""
+    return _read(path)[1]
+
+
+@cache
+def _read(path: Path) -> tuple[tuple[Path, ...], str]:
+    """Return what a file imports and its program; its tree is parsed once and not kept."""
+    tree = WithoutTexts().visit(ast.parse(path.read_bytes()))
+    files = [file for name in sorted(imported_names(tree)) for file in module_files(name)]
+    return tuple(files), ast.unparse(tree)
+
+
+def imported_names(tree: ast.AST) -> set[str]:
+    """Return the names of modules, and of what may be modules, that a program imports."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return tuple(file for name in sorted(names) for file in module_files(name))
+    return names
 
 
 def module_files(name: str) -> list[Path]:
@@ -62,9 +79,3 @@ class WithoutTexts(ast.NodeTransformer):
         """Return a statement unless it is a string."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else node
-
-
-@cache
-def normalised(path: Path) -> str:
-    """Return a file's program without docstrings and comments, in one form for all Pythons."""
-    return ast.unparse(WithoutTexts().visit(ast.parse(path.read_bytes())))
