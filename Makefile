@@ -4,7 +4,7 @@ WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 PYTHON ?= python3
 VENV := .venv
 ACTIVATE := . $(VENV)/bin/activate
-# What an interrupted run says is to be typed to resume it.
+# The resume command that an interrupted run prints.
 RESUME = MCT_COMMAND="make $@"
 STAMP := $(VENV)/.requirements
 PYTHON_FILES := workflow/scripts tests benchmarks

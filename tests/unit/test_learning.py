@@ -78,11 +78,11 @@ def test_each_model_that_will_learn_nothing_is_a_warning():
     dataset = {"name": "digits", "noise_rate": 0.99}
     config = {"methods": ["mct", "mct_paper", "forward_finetuned"], "dataset": dataset}
     lines = learning_cautions(resolve(config), sizes)
-    assert [line.partition(" learns from no sample")[0] for line in lines] == ["mct_paper: Ma"]
+    assert [line.partition(" is not trained")[0] for line in lines] == ["mct_paper: Ma"]
     assert "P = 0.99 (M = 0, Eq. 1)" in lines[0]
     config["baselines"] = {"loss_correction": {"finetuning_epochs": 0}}
     assert (
-        "forward_finetuned: Mp learns from no sample"
+        "forward_finetuned: without fine-tuning epochs"
         in learning_cautions(resolve(config), sizes)[0]
     )
     assert not learning_cautions(resolve({}), sizes)

@@ -73,7 +73,7 @@ def test_a_dry_run_says_which_model_would_learn_nothing(snakemake: Run):
     assert plan.returncode == 0, plan.stderr
     warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
-    assert warnings[0].startswith("warning: mct_paper: Ma learns from no sample of calibration")
+    assert warnings[0].startswith("warning: mct_paper: Ma is not trained during calibration")
     assert "P = 0.99 (M = 0, Eq. 1)" in warnings[0]
 
 

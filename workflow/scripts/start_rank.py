@@ -2,7 +2,7 @@
 
 Slurm's signal before a time limit may come while a rank still starts, and would end it. It waits
 from here on until the stage takes it (`mct.stage.checkpoint`). Ctrl-C ends a rank that still starts
-as SIGTERM does, without a traceback. So does SIGHUP: UCX, below MPICH, would take it for a wish to debug.
+as SIGTERM does, without a traceback. So does SIGHUP: UCX, below MPICH, treats it as a request to debug.
 """
 
 import os

@@ -14,7 +14,7 @@ twice the cost of one. `samples_seen_by_model` is what the model of the row
 was trained on, `samples_of_method` what all models of the method learned from, those that it needs
 before included; predictions (that teach beside the pass that learns, for CleanNet's features) are not
 counted. `ranks` are those of a run: of calibration, and with `baselines.ranks: half` a baseline has
-half as many. A `note` names a training that left a model as it was. Published figures are those of the
+half as many. `note` names trainings that did not change the model. Published figures are those of the
 named source, with its model and recipe, and were not measured here."""
 
 

@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """A mistake that the user can mend; ends in its one line and exit code 2, never a traceback.
+    """A mistake the user can fix. The program prints one line and exits with code 2.
 
     The message names the file, key or rank, what was expected, what was got and what to do.
     """

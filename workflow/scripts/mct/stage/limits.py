@@ -12,7 +12,7 @@ MOST_FILES = 1 << 16
 SHARED_MEMORY = Path("/dev/shm")
 RANK_BYTES = 5_500_000
 """What MPICH 5.0 takes of shared memory for each rank of a node: 5,394,432 bytes were measured, for 1,
-2, 4, 8 and 14 ranks alike. Where that is not there, ranks end with SIGBUS and without a word."""
+2, 4, 8 and 14 ranks alike. With less, ranks die of SIGBUS without a message."""
 
 
 def allow_open_files() -> None:

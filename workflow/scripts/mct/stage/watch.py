@@ -29,7 +29,7 @@ SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
 
 NO_LOCKS = (
     "the file system has no locks ({}): if a former run of this stage is still alive, it is asked to "
-    "stop, but its end is not waited for"
+    "stop, but this run does not wait for it"
 )
 
 

@@ -1,4 +1,4 @@
-"""What jobs get when the terminal of a workflow goes, as after a dropped ssh."""
+"""Forward SIGHUP to jobs when the terminal closes, as after a dropped ssh."""
 
 import signal
 
@@ -11,8 +11,8 @@ SHELLS = ("sh", "bash")
 def hang_up_jobs() -> None:
     """Send SIGHUP to all processes of the jobs that this Snakemake runs, from now on without it.
 
-    Else a stage would lose what it did since its last checkpoint, or run on alone and its result be
-    thrown away by `--rerun-incomplete`.
+    Otherwise a stage would lose its work since the last checkpoint, or an orphan would keep running and
+    `--rerun-incomplete` would discard its result.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for process in psutil.Process().children(recursive=True):

@@ -21,7 +21,7 @@ def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> li
     lines = []
     if "forward_finetuned" in config["methods"] and not finetuning:
         lines.append(
-            "forward_finetuned: Mp learns from no sample, so that it equals forward; raise "
+            "forward_finetuned: without fine-tuning epochs it is identical to forward; raise "
             "baselines.loss_correction.finetuning_epochs"
         )
     rate = config["dataset"]["noise_rate"]
@@ -38,8 +38,8 @@ def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: f
     section = methods.METHODS[method].section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
-        f"{method}: {name} learns from no sample of calibration, since none of a batch of "
-        f"{settings.optimizer.batch_size} counts at P = {rate:g} ({cut}); raise "
+        f"{method}: {name} is not trained during calibration: at P = {rate:g} no sample of a batch "
+        f"of {settings.optimizer.batch_size} is selected ({cut}); raise "
         f"optimizer.batch_size or {section}.clean_per_batch_{role}"
         for role, (name, cut) in KEYS.items()
         if not learned[role]

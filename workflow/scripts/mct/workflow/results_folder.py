@@ -46,8 +46,8 @@ def claim(lock: IO[str], folder: Path) -> None:
         ) from None
     except OSError as error:
         print(
-            f"warning: results: {folder} has no locks ({error.strerror}): a second workflow that is "
-            "started in another directory takes it over instead of being refused",
+            f"warning: results: {folder} has no locks ({error.strerror}): a second workflow "
+            "started elsewhere will not be refused and will overwrite these results",
             file=sys.stderr,
         )
     os.environ[RUN] = THIS_RUN

@@ -99,7 +99,7 @@ def _difference(one: str, other: str) -> str:
         return "upper and lower case" if is_case else "spaces or invisible characters around them"
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
         return "their Unicode form (NFC, NFD)"
-    return "characters that nobody sees apart"
+    return "look-alike characters"
 
 
 def refuse_twice(names: Sequence[str], source: object, *, by_case: bool = True) -> None:
