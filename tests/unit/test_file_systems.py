@@ -45,7 +45,7 @@ def test_everything_works_without_locks(outcomes, part, error):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_what_is_lost_without_locks_is_said_in_one_line(outcomes, error):
-    for part, words in (("hold_stage", "not waited for"), ("claim_results", "second workflow")):
+    for part, words in (("hold_stage", "does not wait"), ("claim_results", "second workflow")):
         lines = outcomes[f"{part} {error}"][1].splitlines()
         assert len(lines) == 1
         assert "has no locks" in lines[0]

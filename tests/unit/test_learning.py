@@ -79,7 +79,7 @@ def test_each_model_that_will_learn_nothing_is_a_warning():
     config = {"methods": ["mct", "mct_paper", "forward_finetuned"], "dataset": dataset}
     lines = learning_cautions(resolve(config), sizes)
     assert [line.partition(" is not trained")[0] for line in lines] == ["mct_paper: Ma"]
-    assert "P = 0.99 (M = 0, Eq. 1)" in lines[0]
+    assert "is selected (M = 0, Eq. 1)" in lines[0]
     config["baselines"] = {"loss_correction": {"finetuning_epochs": 0}}
     assert (
         "forward_finetuned: without fine-tuning epochs"

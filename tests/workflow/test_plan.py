@@ -74,7 +74,7 @@ def test_a_dry_run_says_which_model_would_learn_nothing(snakemake: Run):
     warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
     assert warnings[0].startswith("warning: mct_paper: Ma is not trained during calibration")
-    assert "P = 0.99 (M = 0, Eq. 1)" in warnings[0]
+    assert "is selected (M = 0, Eq. 1)" in warnings[0]
 
 
 def test_a_results_folder_may_be_spelled_in_any_way(snakemake: Run):
