@@ -7,8 +7,8 @@ import pytest
 import torch
 from projects import Run
 
+from mct.base.configuration import resolve
 from mct.base.errors import UserError
-from mct.base.settings import resolve
 from mct.learning.models import build_architecture
 from mct.workflow import initial_weights
 
