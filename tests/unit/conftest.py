@@ -5,8 +5,6 @@ import os
 import pytest
 from hypothesis import settings
 
-from mct.workflow.lists import Lists
-
 # Before torch is imported: tests share their machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -18,6 +16,8 @@ settings.load_profile("unit")
 @pytest.fixture
 def reads(monkeypatch) -> list:
     """Return a list that grows whenever lists are read."""
+    from mct.workflow.lists import Lists
+
     found, read = [], Lists.read.__func__
 
     def counted(cls, layout, **options):

@@ -1,8 +1,11 @@
 """What a plan remembers of lists, and every change after which it looks again."""
 
 import os
+import re
+import resource
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 from test_plan_checks import DAY, config_of, make_old
@@ -48,6 +51,22 @@ def test_a_member_that_was_removed_from_an_archive_is_missed(tmp_path):
             plan(tmp_path, config_of(make_old(root), "table", archives=True))
     with pytest.raises(UserError, match="listed pictures are not there"):
         plan(tmp_path, config)
+
+
+def test_a_plan_opens_more_archives_than_the_limit_at_first_allows(tmp_path):
+    root = TREES["table"](tmp_path / "data")
+    table, pictures = root / "table.csv", list((root / "pictures").iterdir())
+    table.write_text(re.sub(r"pictures/(\d+)", r"\1.tar/\1", table.read_text()))
+    for path in pictures:
+        with tarfile.open(root / f"{path.stem}.tar", "w") as tar:
+            tar.add(path, path.name)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + len(pictures) // 2, before[1]))
+    try:
+        plan(tmp_path, config_of(root, "table", archives=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_link_whose_picture_was_removed_is_missed(tmp_path):
