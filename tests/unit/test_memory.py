@@ -5,7 +5,6 @@ import re
 import resource
 import tarfile
 import time
-from pathlib import Path
 
 import pytest
 from test_plan_checks import DAY, config_of, make_old
@@ -61,8 +60,9 @@ def test_a_plan_opens_more_archives_than_the_limit_at_first_allows(tmp_path):
         with tarfile.open(root / f"{path.stem}.tar", "w") as tar:
             tar.add(path, path.name)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + len(pictures) // 2, before[1]))
+    descriptor = os.dup(0)  # the lowest that is free
+    os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor + len(pictures) // 2, before[1]))
     try:
         plan(tmp_path, config_of(root, "table", archives=True))
     finally:
