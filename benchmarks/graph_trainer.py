@@ -20,9 +20,10 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
+from mct.base.texts import read_lines
 from mct.data.augmentation import CROPPING, MIRRORING, STRONG_DRAWS
 from mct.data.images import decode_plain, fit
-from mct.data.layouts.base import read_labels, read_lines
+from mct.data.layouts.base import read_labels
 from mct.data.pictures import Picture
 from mct.learning.models import small_cnn
 from mct.learning.schedules import cosine

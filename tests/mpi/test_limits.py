@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mct.base.settings import resolve
+from mct.base.configuration import resolve
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 STAGE = f"""

@@ -4,7 +4,7 @@ import pytest
 from samples import dataset_settings
 from trees import TREES, write_list
 
-from mct.base.settings import resolve
+from mct.base.configuration import resolve
 from mct.data.layouts.registry import open_layout
 from mct.workflow.cautions import cautions
 from mct.workflow.class_cautions import class_cautions

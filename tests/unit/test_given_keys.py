@@ -7,11 +7,14 @@ import pytest
 import yaml
 from PIL import Image
 from projects import PROJECT
+from samples import dataset_settings
 from trees import TREES, write_list
 
+from mct.base.configuration import QUICK_START, describe_keys, load_schema, resolve
 from mct.base.errors import UserError
-from mct.base.settings import resolve
+from mct.data.layouts.registry import open_layout
 from mct.workflow.experiment import Experiment
+from mct.workflow.suggestions import ask_for
 
 ALL = {
     "experiment": "made",
@@ -114,6 +117,20 @@ def test_what_is_suggested_is_a_configuration(tmp_path):
     config["dataset"] |= found.pop("dataset")
     one = Experiment({**config, **found})
     assert (one.config["experiment"], one.dataset) == ("my_pets", "my_pets")
+
+
+def test_every_key_of_the_quick_start_has_a_suggestion(tmp_path):
+    root = str(TREES["table"](tmp_path / "pets"))
+    layout = open_layout(dataset_settings(layout="table", root=root))
+    asked = [key for key, part in describe_keys(load_schema()) if QUICK_START in part]
+    text = re.search(r"suggest (\{.*\}); images.size", ask_for(asked, layout))[1]
+    found = [
+        f"{section}.{key}" if key else section
+        for section, part in yaml.safe_load(text).items()
+        for key in (part if isinstance(part, dict) else [""])
+    ]
+    assert sorted(found) == sorted(asked)
+    assert ask_for(["images.depth"], layout).endswith("the data suggest {}")
 
 
 def test_lists_and_pictures_that_cannot_be_read_suggest_nothing_and_say_so(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mct.base.configuration import resolve
 from mct.base.errors import UserError
-from mct.base.settings import resolve
 
 
 @pytest.mark.parametrize(

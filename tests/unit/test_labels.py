@@ -4,8 +4,9 @@ import pytest
 from samples import dataset_settings, write_clothing
 from trees import write_image_folder
 
+from mct.base.configuration import resolve
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings, resolve
+from mct.base.settings import NoiseSettings
 from mct.data.layouts.registry import open_layout, used_settings
 
 HELD_OUT = ("y.jpg,,0,validation", "z.jpg,,1,test")

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from launch_ranks import launch_command
 
-from mct.base.settings import ExecutionSettings, resolve
+from mct.base.configuration import resolve
+from mct.base.settings import ExecutionSettings
 from mct.workflow.jobs import SUBMITTED, srun_command
 
 PROGRAM = ["train_model.py", "--ranks", "2"]

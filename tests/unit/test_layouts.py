@@ -7,8 +7,9 @@ import pytest
 from samples import dataset_settings, encode, picture_of, write_clothing
 from trees import TREES
 
+from mct.base.configuration import load_schema, resolve
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, NoiseSettings, load_schema, parse, resolve
+from mct.base.settings import DatasetSettings, NoiseSettings, parse
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits

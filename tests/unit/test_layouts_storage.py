@@ -1,6 +1,8 @@
 """Where pictures lie: plain files, members of archives, and nothing outside the root."""
 
+import errno
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -260,3 +262,16 @@ def test_threads_read_an_archive_at_once(root, kind):
     storage = Storage(root, archives=True)
     found = map_in_threads(lambda name: storage.read(f"many.{kind}/{name}"), files, 4)
     assert list(found) == list(files.values())
+
+
+def test_a_folder_that_may_not_be_listed_is_named(root, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(folder: Path) -> object:
+        if Path(folder).name == "a":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match="root/a: cannot be listed: Permission denied"):
+        Storage(root, archives=False).missing(["a/b.jpg"])

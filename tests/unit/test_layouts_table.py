@@ -114,3 +114,9 @@ def test_wrong_tables_are_refused(tmp_path):
         table(tmp_path, table="other.csv").sizes()
     with pytest.raises(UserError, match=r"expected paths below .* got \.\./table\.csv"):
         table(tmp_path, table="../table.csv")
+
+
+def test_a_first_line_too_long_for_a_table_is_named(tmp_path):
+    (tmp_path / "table.csv").write_text("x" * 140_000 + "\n")
+    with pytest.raises(UserError, match=r"table\.csv, line 1: field larger than field limit"):
+        list(table(tmp_path).rows())

@@ -7,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mct.base.configuration import resolve
 from mct.base.methods import calibration_settings
-from mct.base.settings import CalibrationSettings, parse, resolve
+from mct.base.settings import CalibrationSettings, parse
 from mct.calibration.targets import Lesson, Targets
+from mct.labels import learning
 from mct.labels.learning import count_learned, plan_learned
 from mct.workflow.learning_cautions import learning_cautions
 
@@ -71,6 +73,16 @@ def test_samples_are_counted_where_the_loss_has_a_gradient(form, role):
 def test_a_plan_says_which_model_will_learn(change, expected):
     learned = plan_learned(settings_of(**change), 100, 0.4)
     assert tuple(count > 0 for count in learned.values()) == expected
+
+
+def test_batches_of_an_epoch_are_counted_with_the_last_one(monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        learning, "count_learned", lambda *given, **sizes: counted.append(sizes) or sizes["batch"]
+    )
+    settings = settings_of(calibration={"epochs": 2}, optimizer={"batch_size": 32})
+    assert learning.plan_learned(settings, 1_000, 0.4) == {"auxiliary": 2_000, "primary": 2_000}
+    assert len(counted) == 2 * 2 * 2  # epochs, models and sizes of batches
 
 
 def test_each_model_that_will_learn_nothing_is_a_warning():

@@ -17,8 +17,9 @@ def test_lists_are_recalled_as_they_were_read(tmp_path):
     )
     lists = Lists.read(layout)
     assert (lists.sizes["noisy"], lists.classes) == (3, ["Shirt", "Coat", "Dress"])
-    lists.remember(tmp_path, "{}")
-    assert Lists.recall(tmp_path, "{}") == lists
+    lists.remember(tmp_path, "{}", "code")
+    assert Lists.recall(tmp_path, "{}") == Lists.recall(tmp_path, "{}", "code") == lists
+    assert Lists.recall(tmp_path, "{}", "other code") is None
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"settings": "{}"}', '{"settings": "other"}'])

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from mct.base.configuration import describe_keys, load_schema, resolve
 from mct.base.methods import (
     BASELINES,
     CALIBRATED,
@@ -30,10 +31,7 @@ from mct.base.settings import (
     CleanNetSettings,
     EvaluationSettings,
     TrainingSettings,
-    describe_keys,
-    load_schema,
     parse,
-    resolve,
 )
 
 CONFIG = resolve(

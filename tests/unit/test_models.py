@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from mct.base.configuration import describe_keys, load_schema
 from mct.base.errors import UserError
 from mct.base.files import file_digest
-from mct.base.settings import ModelSettings, describe_keys, load_schema
+from mct.base.settings import ModelSettings
 from mct.base.sizes import SMALLEST_INPUT, check_input_size
 from mct.learning.models import (
     build_architecture,

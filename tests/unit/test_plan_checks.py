@@ -17,7 +17,6 @@ from mct.base.settings import NoiseSettings
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.registry import open_layout
 from mct.workflow.experiment import Experiment
-from mct.workflow.lists import Lists
 
 GIVEN = {
     "experiment": "made",
@@ -161,19 +160,6 @@ def test_the_check_of_files_can_be_left_to_the_job_and_reruns_nothing(tmp_path):
         build_catalogue(open_layout(dataset_settings(layout="clothing1m", root=str(root))))
 
 
-@pytest.fixture
-def reads(monkeypatch) -> list:
-    """Return a list that grows whenever lists are read."""
-    found, read = [], Lists.read.__func__
-
-    def counted(cls, layout, **options):
-        found.append(layout)
-        return read(cls, layout, **options)
-
-    monkeypatch.setattr(Lists, "read", classmethod(counted))
-    return found
-
-
 @pytest.mark.parametrize("layout", TREES)
 def test_a_plan_remembers_lists_until_one_changes(tmp_path, layout, reads):
     root, memory = TREES[layout](tmp_path / "data"), tmp_path / "memory"
@@ -226,7 +212,10 @@ def test_the_catalogues_job_looks_for_files_only_where_the_workflow_did_not(tmp_
     experiment = Experiment(config_of(root, "table"))
     experiment.check_paths()
     experiment.begin([], tmp_path / "log", on_cluster=False)
-    (root / "pictures/3.jpg").unlink()  # which the list's time does not show
+    stamps = json.loads((tmp_path / "results/made/lists.json").read_text())["stamps"]
+    (root / "pictures/3.jpg").unlink()
+    changed, _ = stamps[str(root / "pictures")]
+    os.utime(root / "pictures", ns=(changed, changed))  # so that no time shows it
 
     def job(*more: object) -> subprocess.CompletedProcess:
         options = ["--settings", experiment.catalogue_settings(), "--threads", 1, *more]

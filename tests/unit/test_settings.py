@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from mct.base.configuration import describe_keys, load_schema, resolve
 from mct.base.errors import UserError
 from mct.base.settings import (
     DatasetSettings,
@@ -17,11 +18,8 @@ from mct.base.settings import (
     ImageSettings,
     ModelSettings,
     TrainingSettings,
-    describe_keys,
-    load_schema,
     parse,
     pick,
-    resolve,
 )
 
 SCHEMA = load_schema()

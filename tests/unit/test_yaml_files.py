@@ -20,6 +20,9 @@ from mct.stage.entry import read_keys
          "line 3: key `images` is given twice, first in line 1"),
         ("images:\n  size: 8\n  size: 32\n", "line 3: key `size` is given twice, first in line 2"),
         ("- a\n", "expected keys with values, got a list"),
+        ("[1]", "expected keys with values, got a list"),
+        ("5", "expected keys with values, got a single value"),
+        ('{"a": {"b": 1,\n\t"b":2}}', "line 2: key `b` is given twice, first in line 1"),
         ("just text\n", "expected keys with values, got a single value"),
         ("", "expected keys with values, got an empty file"),
         ("a: 1\nb: \xe4\n", "line 2: expected UTF-8, got another encoding"),
@@ -40,6 +43,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, text, expected):
         "seeds: [0]\r\nranks: [2]\r\n",
         "\ufeffseeds: [0]\n",
         '{"seeds": [0],\n"ranks": [2]}',
+        '{\n\t"seeds":[0],\t"ranks":[2],\n\t"results": "a\\tb\\/c \\ud83d\\ude00"\n}\n',
         "a: &x [1]\nb: *x\n",
     ],
 )

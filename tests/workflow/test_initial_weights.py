@@ -7,8 +7,8 @@ import pytest
 import torch
 from projects import Run
 
+from mct.base.configuration import resolve
 from mct.base.errors import UserError
-from mct.base.settings import resolve
 from mct.learning.models import build_architecture
 from mct.workflow import initial_weights
 
@@ -37,7 +37,6 @@ def test_weights_that_do_not_fit_are_refused_before_anything_runs(
 def test_a_file_is_asked_about_again_only_when_it_or_the_question_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.chdir(tmp_path)
     asked: list[object] = []
     run = subprocess.run
     monkeypatch.setattr(
@@ -47,11 +46,27 @@ def test_a_file_is_asked_about_again_only_when_it_or_the_question_has_changed(
     )
     path, model = tmp_path / "start.pt", resolve({})["model"]
     torch.save(build_architecture("small_cnn", CLASSES).state_dict(), path)
+    memory = tmp_path / "memory"
     for _ in range(2):
-        initial_weights.check_weights(path, model, CLASSES)
-    assert len(asked) == 1
-    kept = {**model, "keep_classifier": True}
-    for _ in range(2):
-        with pytest.raises(UserError, match="expected a classifier for 4 classes, got one for 3"):
-            initial_weights.check_weights(path, kept, 4)
+        for classes in (CLASSES, CLASSES + 1):  # several answers are kept
+            initial_weights.check_weights(path, model, classes, memory)
     assert len(asked) == 2
+    kept = {**model, "keep_classifier": True}
+    for _ in range(2):  # a refusal is not: its reason may go away and leave the file as it is
+        with pytest.raises(UserError, match="expected a classifier for 4 classes, got one for 3"):
+            initial_weights.check_weights(path, kept, 4, memory)
+    assert len(asked) == 4
+
+
+def test_weights_that_cannot_be_checked_are_left_to_their_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    program = tmp_path / "check_weights.py"
+    program.write_text("raise ModuleNotFoundError('No module named torch')\n")
+    monkeypatch.setattr(initial_weights, "PROGRAM", program)
+    (tmp_path / "start.pt").write_bytes(b"weights")
+    for _ in range(2):  # nothing is remembered
+        initial_weights.check_weights(tmp_path / "start.pt", {}, CLASSES, tmp_path / "memory")
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("warning: model.initial_weights: ")
+        assert line.endswith("(exit code 1): ModuleNotFoundError: No module named torch")

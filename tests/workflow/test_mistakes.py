@@ -10,9 +10,10 @@ import yaml
 from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
+from mct.base.configuration import resolve
 from mct.base.errors import UserError
 from mct.base.methods import evaluation_settings
-from mct.base.settings import DatasetSettings, parse, resolve
+from mct.base.settings import DatasetSettings, parse
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
 from mct.workflow.experiment import Experiment

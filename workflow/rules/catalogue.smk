@@ -14,7 +14,7 @@ rule build_catalogue:
         source=EXPERIMENT.source_digest,
     shell:
         f"{START} build_catalogue.py"
-        f" --checked {EXPERIMENT.lists_file}"
+        f" --checked {EXPERIMENT.memory.file}"
         " --settings {params.settings:q} --threads {threads}"
         " --output {output.catalogue:q} 2> {log:q}"
         f" {code('build_catalogue.py')}"

@@ -8,12 +8,14 @@ from mct.data.layouts.registry import open_layout
 from mct.data.skipped import write_skipped
 from mct.data.verdict import were_files_checked
 from mct.stage import entry
+from mct.stage.closure import code_digest
 
 
 def main() -> None:
     arguments = entry.options(__doc__, settings=str, threads=int, checked=tuple, output=Path)
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.settings))
-    known = any(were_files_checked(path, arguments.settings) for path in arguments.checked)
+    code = code_digest(Path(__file__)) if arguments.checked else ""
+    known = any(were_files_checked(path, arguments.settings, code) for path in arguments.checked)
     catalogue = build_catalogue(layout, arguments.threads, check_files=not known)
     write_catalogue(catalogue, arguments.output)
     write_skipped(layout, arguments.output.with_suffix(".skipped.json"))

@@ -4,10 +4,9 @@
 digits alone: for any other data set `ungiven` names those that are still to be given.
 """
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from mct.base.errors import UserError
+from mct.base.texts import nearest
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 QUICK_START = "quick_start"
@@ -162,13 +162,6 @@ def _meant(text: str, words: list[str]) -> str | None:
     """Return the admitted value that a text probably means."""
     other = OTHER_WORDS.get(text.casefold())
     return other if other in words else nearest(text, words)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like a word, whatever the case; None if none is like it."""
-    by_form = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold(), by_form, n=1, cutoff=0.5)
-    return by_form[near[0]] if near else None
 
 
 def _words(schema: Mapping[str, Any]) -> list[str]:

@@ -8,9 +8,6 @@ import types
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_origin, get_type_hints
 
-from mct.base.configuration import describe_keys as describe_keys
-from mct.base.configuration import load_schema as load_schema
-from mct.base.configuration import resolve as resolve
 from mct.base.errors import UserError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import csv
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mct.base.errors import UserError
@@ -150,10 +150,11 @@ def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int,
     UserError
         The file cannot be read, or a quote is not closed.
     """
-    text, separator = _find_separator(read_text(path, "table", foreign=bool(columns)), columns)
-    options = {"delimiter": separator, "strict": True, "skipinitialspace": True}
-    reader, line = csv.reader(_each_line(text), **options), 0  # type: ignore[arg-type]
+    text, line = read_text(path, "table", foreign=bool(columns)), 0
     try:
+        text, separator = _find_separator(text, columns)
+        options = {"delimiter": separator, "strict": True, "skipinitialspace": True}
+        reader = csv.reader(_each_line(text), **options)  # type: ignore[arg-type]
         for cells in reader:
             is_comment = not columns and cells[:1] and cells[0].startswith("#")
             if any(map(trim, cells)) and not is_comment:
@@ -227,10 +228,13 @@ def _find_columns(header: Sequence[str], columns: Sequence[str], path: Path) -> 
     return [header.index(name) for name in columns]
 
 
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that is most like `name`, whatever their case; None if none is."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """Return the known name that is most like `name`, whatever their case; None if none is.
+
+    `cutoff` is the least likeness, 0 to 1, at which a name is like another.
+    """
     by_fold = {other.casefold(): other for other in known}
-    found = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=cutoff)
     return by_fold[found[0]] if found else None
 
 

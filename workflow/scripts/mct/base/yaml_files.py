@@ -30,13 +30,8 @@ def read_yaml(path: Path) -> Any:
 def check_keys(path: Path) -> None:
     """Raise UserError unless a file has keys with values as YAML or JSON, each key once."""
     text = _text_of(path)
-    try:
-        json.loads(text)
-    except ValueError:
-        _check_tree(path, text)
-
-
-def _check_tree(path: Path, text: str) -> None:
+    if _is_json(text):
+        text = text.replace("\t", " ")  # which JSON has between values only, and YAML nowhere
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -50,6 +45,14 @@ def _check_tree(path: Path, text: str) -> None:
             f"{path}: line {line}: key `{key}` is given twice, first in line {first}; the first "
             "would be lost"
         )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int, int]]:

@@ -21,7 +21,7 @@ from mct.data.png import opacity, without_long_texts
 Picture = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 """Those of Pillow's formats that hold pixels; others (EPS, PDF, WMF) run programs or draw."""
-PLAIN_FORMATS, PLAIN_MODES = ("JPEG", "PNG"), ("RGB", "L")
+PLAIN_FORMATS = ("JPEG", "PNG")
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 CONVERTED_MODES = {
     "1": "bilevel", "L": "", "LA": "", "La": "", "P": "palette", "PA": "palette", "RGB": "",

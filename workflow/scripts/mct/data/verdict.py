@@ -20,9 +20,8 @@ GONE = [-1, -1]
 
 
 def take_stamps(layout: Layout) -> Stamps:
-    """Return the stamps of everything that a layout's lists come from.
+    """Return the stamps of everything that a layout's lists come from; none without lists.
 
-    None where a change could go unnoticed: something changed a moment ago, or there are no lists.
     Folders of lists are among them, since a new list may replace another.
     """
     if not layout.has_lists:
@@ -32,9 +31,26 @@ def take_stamps(layout: Layout) -> Stamps:
     paths = [*map(str, files), *map(str, sorted(folders))]
     for top in layout.listed_folders():
         paths += folders_below(str(top))
-    found = {path: _stamp(path) for path in paths}
-    latest = max(time_and_size[0] for time_and_size in found.values())
-    return found if latest < time.time_ns() - SETTLING_NANOSECONDS else {}
+    return {path: _stamp(path) for path in paths}
+
+
+def complete_stamps(stamps: Stamps, layout: Layout, started: int) -> Stamps:
+    """Return stamps and those of all else that was looked at for the lists to be read and checked.
+
+    None where a change could go unnoticed, since something changed a moment ago.
+
+    Parameters
+    ----------
+    stamps
+        What `take_stamps` returned before the lists were read.
+    started
+        When that was, in nanoseconds.
+    """
+    if not stamps:
+        return {}
+    found = {**{str(path): _stamp(str(path)) for path in layout.looked_at()}, **stamps}
+    first, last = started - SETTLING_NANOSECONDS, time.time_ns() + SETTLING_NANOSECONDS
+    return {} if any(first <= changed <= last for changed, _ in found.values()) else found
 
 
 def is_current(stamps: Stamps) -> bool:
@@ -42,20 +58,22 @@ def is_current(stamps: Stamps) -> bool:
     return bool(stamps) and all(_stamp(path) == stamp for path, stamp in stamps.items())
 
 
-def were_files_checked(record: Path, settings: str) -> bool:
+def were_files_checked(record: Path, settings: str, known_by: str) -> bool:
     """Return whether a workflow's record says that all pictures of the present lists are there.
 
     Parameters
     ----------
     settings
         Settings of the data set as JSON; a record of other settings says nothing.
+    known_by
+        Digest of the code that reads lists; a record by other code says nothing.
     """
     try:
-        found = read_json(record, "settings", "stamps", "files_checked")
+        found = read_json(record, "settings", "known_by", "stamps", "files_checked")
     except UserError:
         return False
-    is_ours = found["settings"] == settings and found["files_checked"] is True
-    return is_ours and is_current(found["stamps"])
+    is_ours = found["settings"] == settings and found["known_by"] == known_by
+    return is_ours and found["files_checked"] is True and is_current(found["stamps"])
 
 
 def folders_below(top: str) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """How many samples each model of the pair learns from, by the settings of a calibration."""
 
+from collections import Counter
+
 from mct.base.partition import plan_batches
 from mct.base.roles import ROLES
 from mct.base.settings import CalibrationSettings
@@ -42,14 +44,15 @@ def plan_learned(settings: CalibrationSettings, samples: int, noise_rate: float)
     """Return how many samples each model will learn from, of a noisy set of `samples` at a given P."""
     learned = dict.fromkeys(ROLES, 0)
     size = settings.optimizer.batch_size
-    sizes = [batch.size for batch in plan_batches(samples, samples, size)]
+    sizes = Counter(batch.size for batch in plan_batches(samples, samples, size))
     for epoch in range(settings.epochs):
         rate = min(noise_rate + extra_noise(settings, epoch), 1.0)
-        cuts = {size: cut_batch(size, rate) for size in set(sizes)}
+        cuts = {size: cut_batch(size, rate) for size in sizes}
         for place, role in enumerate(ROLES):
             clean = getattr(settings, f"clean_per_batch_{role}")
             learned[role] += sum(
-                count_learned(settings, role, batch=size, selected=cuts[size][place], clean=clean)
-                for size in sizes
+                batches
+                * count_learned(settings, role, batch=size, selected=cuts[size][place], clean=clean)
+                for size, batches in sizes.items()
             )
     return learned

@@ -1,9 +1,8 @@
 """Classes that are probably a mistake: too few pictures, and a name like another's."""
 
-import difflib
-
 import numpy as np
 
+from mct.base.texts import nearest
 from mct.workflow.lists import Lists
 
 FEWEST = 0.01
@@ -55,10 +54,9 @@ def _line(lists: Lists, label: int, doubt: str) -> str:
 def _likely(lists: Lists, label: int) -> str | None:
     """Return the nearest name of a class with more noisy pictures."""
     noisy, name = lists.class_counts["noisy"], lists.classes[label]
-    larger = {
-        other.casefold(): other
+    larger = (
+        other
         for place, other in enumerate(lists.classes)
         if noisy[place] > noisy[label] and not other.isdecimal()
-    }
-    near = difflib.get_close_matches(name.casefold(), larger, n=1, cutoff=CLOSE)
-    return larger[near[0]] if near else None
+    )
+    return nearest(name, larger, CLOSE)

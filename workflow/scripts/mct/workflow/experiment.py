@@ -3,7 +3,6 @@
 Used when the workflow is parsed, so it imports neither torch nor MPI.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -23,10 +22,13 @@ from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, p
 from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.stage.closure import code_digest
+from mct.stage.limits import allow_open_files
+from mct.workflow import requirements
 from mct.workflow.cautions import cautions
 from mct.workflow.initial_weights import check_weights
 from mct.workflow.jobs import RUNNING, cancel_and_wait, find_runs
-from mct.workflow.lists import NAME, Lists
+from mct.workflow.lists import Lists
+from mct.workflow.memory import Memory
 from mct.workflow.preemption import follow_preemption
 from mct.workflow.results_folder import check_results, claim
 from mct.workflow.spelling import spell_paths
@@ -50,12 +52,12 @@ class Experiment:
 
         `memory` is a folder in which that is kept for the next plan.
         """
-        self.config, self._in_job, self._memory = spell_paths(resolve(config)), in_job, memory
-        missing = ungiven(self.config)
-        if missing:
+        self.config, self._in_job = spell_paths(resolve(config)), in_job
+        if missing := ungiven(self.config):
             raise UserError(ask_for(missing, self._layout))
         self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
+        self.memory = Memory(Path(self.folder), memory, self.catalogue_settings())
 
     def begin(self, forced: Iterable[str], workflow_log: Path, *, on_cluster: bool) -> None:
         """Claim the results folder for this process and write the resolved configuration into it.
@@ -75,7 +77,7 @@ class Experiment:
             cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
             follow_preemption(workflow_log)
             write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
-            self._lists.remember(folder, self.catalogue_settings())
+            self.memory.hand_on(self._lists)
         except OSError as error:
             raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
         for checkpoints in filter(os.path.isdir, forced):
@@ -91,10 +93,8 @@ class Experiment:
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         for path in map(Path, self.initial_weights()):
-            if not path.is_file():
-                raise UserError(f"model.initial_weights: no such file: {path}")
-            check_weights(path, self.config["model"], self.classes)
-        self._check_confusions()
+            check_weights(path, self.config["model"], self.classes, self.memory.folder)
+        requirements.check_confusions(self.config, self._layout)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
         _ = self._lists  # last, since checking them takes the longest
@@ -105,40 +105,15 @@ class Experiment:
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
-        if not self.judging_method and not {"judge_labels", "list_suspects"}.isdisjoint(names):
-            raise UserError(
-                "methods: suspects are found by a calibrated pair; add mct (or mct_paper)"
-            )
-        if "measure_scaling" in names:
-            section = self.config["scaling"]
-            check_input_size(section["model"], section["size"], "scaling.size")
-
-    def _check_confusions(self) -> None:
-        layout = self.config["dataset"]["layout"]
-        if self.config["dataset"]["noise_rate"] == "counted" and not self._layout.counts_rate:
-            raise UserError(
-                "dataset.noise_rate: `counted` needs clean pictures whose observed label is known, "
-                f"and layout {layout} has none; give a number"
-            )
-        if self._layout.counts_confusion:
-            return
-        for method in methods.needed_trainings(self.config):
-            if method in methods.PRETRAINING:
-                continue
-            if methods.confusion_kind(self.config, method) == "counted":
-                raise UserError(
-                    f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
-                    f"label is known, and layout {layout} has none; take "
-                    f"`estimated` (or `anchors`), or leave out methods that need {method}"
-                )
+        requirements.check_rules(self.config, names, judges=self.judging_method is not None)
 
     def initial_weights(self) -> list[str]:
         """Return the file that models start from, if there is one."""
-        file = self.config["model"]["initial_weights"]
-        return [file] if file else []
+        return list(filter(None, [self.config["model"]["initial_weights"]]))
 
     @cached_property
     def _layout(self):
+        allow_open_files()  # archives stay open
         return open_layout(parse(DatasetSettings, self._dataset_settings()))
 
     def _dataset_settings(self) -> dict[str, Any]:
@@ -152,33 +127,16 @@ class Experiment:
 
     @cached_property
     def _lists(self) -> Lists:
-        settings, folder = self.catalogue_settings(), Path(self.folder)
         if self._in_job:
-            return Lists.recall(folder, settings) or Lists.read(self._layout, check_files=False)
-        places = [folder]
-        if self._memory is not None:  # by what this code checks, too
-            known_by = settings + self.code("build_catalogue.py")
-            places.insert(0, self._memory / hashlib.sha256(known_by.encode()).hexdigest()[:16])
-        known = Lists.recall_current(places, settings, check_files=self._checks_files)
-        if known is None:
-            known = Lists.read(self._layout, check_files=self._checks_files)
-            if self._memory is not None:
-                known.keep(places[0], settings)
-        return known
-
-    @property
-    def _checks_files(self) -> bool:
-        return self.config["dataset"]["check_files"]
+            return self.memory.recall() or Lists.read(self._layout, check_files=False)
+        check = self.config["dataset"]["check_files"]
+        known = self.memory.recall_current(check_files=check)
+        return known or self.memory.keep(Lists.read(self._layout, check_files=check))
 
     @property
     def source_digest(self) -> str:
         """The digest of the lists that the catalogue is made from."""
         return self._lists.source
-
-    @property
-    def lists_file(self) -> str:
-        """The file that remembers, for jobs, what the lists say."""
-        return f"{self.folder}/{NAME}"
 
     @property
     def clean_source(self) -> str:
@@ -343,10 +301,9 @@ class Experiment:
         """
         if method not in methods.PRETRAINING:
             return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
-        works = [self.samples(name) for name in methods.PRETRAINING]
-        return divide_ranks(int(ranks), (works[0], works[1]))[
-            list(methods.PRETRAINING).index(method)
-        ]
+        one, other = map(self.samples, methods.PRETRAINING)
+        shares = divide_ranks(int(ranks), (one, other))
+        return shares[list(methods.PRETRAINING).index(method)]
 
     def samples(self, method: str) -> int:
         """Return how many samples a training sees, all its models together."""

@@ -7,8 +7,9 @@ unless one of them changed.
 
 import dataclasses
 import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mct.base.errors import UserError
@@ -20,7 +21,7 @@ from mct.data.catalogue import (
     source_digest,
 )
 from mct.data.layouts.base import LISTED, Layout
-from mct.data.verdict import Stamps, is_current, take_stamps
+from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
 NAME = "lists.json"
 """Of the file, in the folder of an experiment's results."""
@@ -66,6 +67,7 @@ class Lists:
 
     @classmethod
     def _read(cls, layout: Layout, check_files: bool) -> "Lists":
+        started = time.time_ns()
         stamps = take_stamps(layout)  # before reading, so that a change meanwhile is noticed
         catalogue, counts = None, {}
         if layout.has_lists:
@@ -81,39 +83,32 @@ class Lists:
             classes=layout.class_names(),
             clean_source=layout.clean_source(),
             class_counts=counts,
-            stamps=stamps,
+            stamps=complete_stamps(stamps, layout, started),
             files_checked=check_files,
         )
 
-    def remember(self, folder: Path, settings: str) -> None:
-        """Write them into an experiment's folder, with the settings of the data set as JSON."""
-        write_json(folder / NAME, {"settings": settings, **dataclasses.asdict(self)})
+    def holds(self, *, check_files: bool) -> bool:
+        """Return whether the lists still say this, and every picture was there if that is asked."""
+        return (self.files_checked or not check_files) and is_current(self.stamps)
+
+    def remember(self, folder: Path, settings: str, known_by: str) -> None:
+        """Write them into a folder, with the settings of the data set as JSON.
+
+        `known_by` is the digest of the code that found what they say.
+        """
+        found = {"settings": settings, "known_by": known_by, **dataclasses.asdict(self)}
+        write_json(folder / NAME, found)
 
     @classmethod
-    def recall(cls, folder: Path, settings: str) -> "Lists | None":
-        """Return what was remembered for these settings, None where that is not to be had."""
+    def recall(cls, folder: Path, settings: str, known_by: str | None = None) -> "Lists | None":
+        """Return what was remembered for these settings, None where that is not to be had.
+
+        With `known_by`, only what that code has found.
+        """
         try:
-            found = read_json(folder / NAME, "settings")
-            return cls(**found) if found.pop("settings") == settings else None
+            found = read_json(folder / NAME, "settings", "known_by")
+            is_ours = found.pop("settings") == settings
+            code = found.pop("known_by")
+            return cls(**found) if is_ours and known_by in (None, code) else None
         except (UserError, TypeError):
             return None
-
-    @classmethod
-    def recall_current(
-        cls, folders: Iterable[Path], settings: str, *, check_files: bool
-    ) -> "Lists | None":
-        """Return what one of the folders remembers and the lists still say, None if nothing is known.
-
-        Where files are to be checked, they must have been.
-        """
-        for folder in folders:
-            known = cls.recall(folder, settings)
-            if known and (known.files_checked or not check_files) and is_current(known.stamps):
-                return known
-        return None
-
-    def keep(self, folder: Path, settings: str) -> None:
-        """Remember lists for the next plan, where a change would be noticed and a file can be written."""
-        if self.stamps:
-            with suppress(OSError):
-                self.remember(folder, settings)

@@ -27,7 +27,7 @@ def ask_for(missing: Iterable[str], layout: Layout) -> str:
         found = _suggest(layout)
     except UserError as error:
         return f"{asked}; what the data suggest is not known ({error})"
-    chosen = {key: found[key] for key in missing if found[key] is not None}
+    chosen = {key: found[key] for key in missing if found.get(key) is not None}
     lines = [f"{asked}; the data suggest {_as_yaml(chosen)}"]
     lines += [f"{key} {note}" for key, note in _notes(layout, found).items() if key in missing]
     return "; ".join(lines)

@@ -11,7 +11,7 @@ from mct.base.names import is_utf8, key_of
 from mct.base.settings import DatasetSettings
 from mct.base.texts import read_lines, refuse_foreign
 from mct.data.layouts.classes import UNKNOWN, Classes
-from mct.data.layouts.folders import Skipped
+from mct.data.layouts.folders import JUDGED, TEXTS, Skipped
 from mct.data.layouts.storage import Storage
 
 BUILTIN = "builtin"
@@ -83,6 +83,9 @@ class Layout(Protocol):
         would make is the true one.
         """
 
+    def looked_at(self) -> list[Path]:
+        """Return what a change would show in of pictures looked for and of files skipped so far."""
+
     def missing(self, paths: list[str]) -> list[str]:
         """Return those of `paths` that cannot be read."""
 
@@ -131,6 +134,12 @@ class StoredLayout:
     def clean_source(self) -> str:
         """Return that the data set brings its clean set."""
         return "the data set's own verified pictures"
+
+    def looked_at(self) -> list[Path]:
+        """Return folders and archives of the pictures, and files that were skipped for their content."""
+        judged = [one.path for one in self.skipped() if one.reason in JUDGED]
+        opened = [path for path in judged if not path.lower().endswith(TEXTS)]
+        return [*self._storage.looked_at(), *map(self._storage.file_of, opened)]
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the listed pictures that are not there, in whatever spelling of their path."""

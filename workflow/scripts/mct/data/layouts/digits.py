@@ -100,6 +100,10 @@ class Digits:
                 test=test,
             )
 
+    def looked_at(self) -> list[Path]:
+        """Return nothing: the digits come with scikit-learn."""
+        return []
+
     def missing(self, paths: list[str]) -> list[str]:
         """Return nothing: every digit is there."""
         return []

@@ -29,6 +29,8 @@ SIGNATURE = re.compile(
 )
 """How files of each format that can be decoded begin."""
 SIGNATURE_BYTES = 32
+JUDGED = ("no_picture", "no_file", "unreadable")
+"""Reasons that a change of the file alone, and not of its folder, can take away."""
 SPECIAL = frozenset({
     "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "recycler",
     "__macosx", "lost+found", "system volume information", "__pycache__",

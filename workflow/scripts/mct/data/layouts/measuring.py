@@ -45,10 +45,7 @@ def finished(
         without true labels.
     """
     path = settings.measuring_labels
-    is_file = path not in (None, BUILTIN)
-    measuring = {}
-    if is_file:
-        measuring = read_labels(Path(str(path)), names, spell, may_be_unknown=True)
+    measuring = _measuring_labels(path, names, spell)
     filled = (_measured(row, measuring, path, spell) for row in rows) if measuring else rows
     measured = 0
     for row in corrupt_rows(filled, settings, len(names), read, threads):
@@ -61,6 +58,15 @@ def finished(
             f"{path}: none of its {len(measuring)} keys is in the data set: {preview(list(measuring))}; "
             "expected keys as in the catalogue"
         )
+
+
+def _measuring_labels(
+    path: str | None, names: Sequence[str], spell: Callable[[str], str]
+) -> dict[str, int]:
+    """Return the labels of the measuring file by key, none where there is no file."""
+    if path is None or path == BUILTIN:
+        return {}
+    return read_labels(Path(path), names, spell, may_be_unknown=True)
 
 
 def _measured(

@@ -40,6 +40,7 @@ class Storage:
         self._real_folders: dict[tuple[Path, str], Path] = {}
         self._listings: dict[Path, tuple[set[str], set[str]]] = {}
         self._plain_files: dict[str, set[str]] = {}
+        self._targets: set[Path] = set()
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the paths that are no files; lists each folder once, not each file.
@@ -50,6 +51,16 @@ class Storage:
             A path leads outside its folder.
         """
         return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
+
+    def looked_at(self) -> list[Path]:
+        """Return the folders and archives that a change of what is there would show in."""
+        folders = {root / folder for root, folder in self._real_folders}
+        return [*folders, *self._targets, *self._archives]
+
+    def file_of(self, path: str) -> Path:
+        """Return where a path leads that is no archive's; UserError if that is outside."""
+        root, name = self._locate(path)
+        return root / name
 
     def _is_plain_file(self, path: str) -> bool:
         """Return whether a path is one of the many that need no look of their own."""
@@ -110,7 +121,7 @@ class Storage:
         folder, _, file = name.rpartition("/")
         names, links = self._listing(self._real_folder(root, folder))
         if file in links:
-            real_path(root, name)
+            self._targets.add(real_path(root, name).parent)
             return mode_of(root / name) != 0
         return file in names
 
@@ -122,10 +133,18 @@ class Storage:
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
         """Return the names in a folder, and those of them that are links."""
         if folder not in self._listings:
-            entries = list(os.scandir(folder)) if stat.S_ISDIR(mode_of(folder)) else []
+            entries = _entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
             self._listings[folder] = {entry.name for entry in entries}, links
         return self._listings[folder]
+
+
+def _entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise UserError(f"{key_of(str(folder))}: cannot be listed: {error.strerror}") from error
 
 
 def refuse_outside(paths: Iterable[str], source: Path) -> None:

@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.settings import DatasetSettings
-from mct.base.texts import whole_number
+from mct.base.texts import read_lines, whole_number
 from mct.data.layouts.base import (
     Row,
     StoredLayout,
     existing_folder,
     read_labels,
-    read_lines,
     split_line,
 )
 from mct.data.layouts.classes import refuse_twice
