@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from mct.base.configuration import resolve
+from mct.base.errors import UserError
+from mct.stage import limits
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 STAGE = f"""
@@ -67,6 +69,15 @@ def test_ranks_start_with_the_shared_memory_that_is_asked_for(tmp_path: Path):
     run = launch(tmp_path, 2, *with_shared_memory("11m"))
     assert run.returncode == 0, run.stdout + run.stderr
     assert "ranks: 2" in run.stdout
+
+
+def test_another_mpi_than_the_installed_one_has_its_own_needs(monkeypatch: pytest.MonkeyPatch):
+    """64 MB are what a container has, 14 ranks are too many for it with MPICH only."""
+    monkeypatch.setattr(limits, "RANK_BYTES", 1 << 60)
+    with pytest.raises(UserError, match="MPI ranks need"):
+        limits.check_shared_memory(1)
+    monkeypatch.setenv("MPI4PY_LIBMPI", "/site/lib/libmpi.so")
+    limits.check_shared_memory(1)
 
 
 OPEN = """

@@ -1,6 +1,7 @@
 """The table of jobs, from what jobs noted and what Slurm's accounting says."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,29 @@ def test_the_end_of_a_job_is_that_of_its_last_record():
     end = accounting.end_of(START, [record(State="TIMEOUT", Timelimit="00:02:00", ExitCode="0:15")])
     assert (end.killed_by, end.code) == ("time limit of 00:02:00", None)
     assert accounting.end_of(START, []).name == "job 7"
+
+
+def test_only_of_jobs_that_ended_badly_the_log_of_slurm_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is also that of an earlier start, which Slurm killed."""
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / accounting.SLURM_LOGS / "rule_train/x/7.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("slurmstepd: error: exceeded memory limit\n")
+    reason = "memory: more than the 4G it asked for"
+    assert accounting.end_of(START, [record(State="FAILED", ReqMem="4G")]).killed_by == reason
+    for state in ("COMPLETED", "RUNNING", "REQUEUED"):
+        assert accounting.end_of(START, [record(State=state)]).killed_by == ""
+
+
+def test_a_state_that_slurm_does_not_know_yet_is_empty():
+    unknown = record(State="", ExitCode="")
+    [row] = accounting.tabulate([START], [unknown])
+    assert (row["state"], row["reason"]) == ("", "")
+    assert accounting.end_of(START, [unknown]).code is None
+    [row] = accounting.tabulate([START], [record(State="FAILED", ExitCode="")])
+    assert row["reason"] == "fault, exit code 0"
 
 
 def test_a_users_error_is_quoted():

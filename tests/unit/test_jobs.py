@@ -1,5 +1,7 @@
 """Jobs of an experiment, found by what they noted and by the workflows' logs."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from mct.base.errors import UserError
 from mct.stage.attempts import Attempts
 from mct.workflow import jobs
 from mct.workflow.experiment import Experiment
-from mct.workflow.jobs import SlurmJob, Start
+from mct.workflow.jobs import SlurmJob, Start, run_program
 
 LOG = """SLURM run ID: 0b4c-11
     output: results/tiny/models/a.safetensors
@@ -124,6 +126,41 @@ def test_ranks_that_left_a_checkpoint_end_their_job_with_75(
 def test_a_killed_program_ends_its_job_as_a_shell_says(tmp_path: Path):
     kill = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     assert SlurmJob(12, tmp_path).run(kill, Attempts(None)) == 137
+
+
+SIGNALLED = """
+import os, signal, sys, time
+took = []
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, lambda number, frame: took.append(number))
+for number in sys.argv[1:]:
+    os.kill(os.getppid(), int(number))
+while len(took) < 2:
+    time.sleep(0.01)
+raise SystemExit(sum(took))
+"""
+
+
+def test_each_signal_is_passed_on_also_one_that_follows_another_of_its_kind():
+    """SIGHUP is passed on as SIGTERM, which may follow it."""
+    passed = {
+        signal.SIGHUP: signal.SIGTERM, signal.SIGTERM: signal.SIGUSR1, signal.SIGINT: None,
+    }  # fmt: skip
+    before = {number: signal.getsignal(number) for number in passed}
+    sent = [signal.SIGINT, signal.SIGHUP, signal.SIGHUP, signal.SIGTERM]
+    command = [sys.executable, "-c", SIGNALLED, *(str(int(number)) for number in sent)]
+    assert run_program(command, passed) == signal.SIGTERM + signal.SIGUSR1
+    assert {number: signal.getsignal(number) for number in passed} == before
+
+
+def test_a_signal_that_comes_while_the_program_starts_reaches_it():
+    """As the process of the program begins, before there is a handler that would pass it on."""
+    code = run_program(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        {signal.SIGTERM: signal.SIGTERM},
+        lambda: os.kill(os.getppid(), signal.SIGTERM),
+    )
+    assert code == 128 + signal.SIGTERM
 
 
 def test_a_failed_job_notes_how_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

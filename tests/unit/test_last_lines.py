@@ -1,12 +1,14 @@
 """The last words of a run, from the logs of its failed jobs."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mct.workflow.accounting import SlurmEnd
-from mct.workflow.endings import FailedJob, Run, last_words
+from mct.workflow.endings import FailedJob, Run, exit_code, last_words
 from mct.workflow.interruption import resume_line
+from mct.workflow.jobs import SlurmJob
 
 RESUME = "type `snakemake` to resume"
 TRACEBACK = """epoch 1
@@ -114,6 +116,46 @@ def test_failed_jobs_are_found_in_the_log_of_snakemake(
     assert [(job.code, job.message) for job in ended] == [
         (4, "SLURM sbatch failed. The error message was 'no such account'."), (9, ""), (None, ""),
     ]  # fmt: skip
+
+
+def test_jobs_that_fail_at_the_same_time_have_their_own_exit_codes():
+    """Snakemake shows a job's command also without its status."""
+    shown = "Error in rule {0}:\n    shell:\n        x 2> {0}.log # 12\n        (command exited)\n"
+    status = "Command 'x 2> {0}.log # 12' returned non-zero exit status {1}.\n"
+    a, b = shown.format("a"), shown.format("b")
+    text = status.format("a", 3) + a + status.format("b", 137) + b
+    assert (exit_code(text, "a.log"), exit_code(text, "b.log")) == (3, 137)
+
+
+def test_a_run_whose_records_are_damaged_still_says_why_jobs_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """An empty note, as a full disk leaves it, and an answer of Slurm without what was asked."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, text in (("sbatch", ""), ("sacct", "echo 'JobIDRaw|State'; echo '12|'")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs/11-1.json").touch()
+    (tmp_path / "jobs/13-1.json").write_text("{}")
+    SlurmJob(12, tmp_path).register(Path("a.log"), ranks=1, attempt=1)
+    (tmp_path / "a.log").write_text("error: no such file: x\n")
+    run = Run(folder=tmp_path, results=tmp_path, workflow_log=tmp_path / "none.log")
+    assert words(*run.end([("a", 7, "a.log")])) == ["error: no such file: x (a; log: a.log)"]
+    assert capsys.readouterr().err.startswith("warning: jobs.tsv: ")
+
+
+def test_a_run_whose_folder_is_gone_ends_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    run = Run(folder=folder, results=Path("results"), workflow_log=folder / "snakemake.log")
+    [line] = words(*run.end([("a", 7, "a.log")]))
+    assert line.startswith("error: its log is empty; see the messages above (a; log: ")
 
 
 @pytest.mark.parametrize(

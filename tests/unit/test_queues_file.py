@@ -121,3 +121,12 @@ def test_a_job_takes_the_queues_of_its_workflow(folder: Path, monkeypatch: pytes
 def test_a_file_that_is_missing_is_refused(folder: Path):
     with pytest.raises(UserError, match=r"none\.yaml.*"):
         applied("-n", "--executor", "slurm", "--slurm-partition-config", "none.yaml")
+
+
+def test_arguments_of_another_program_leave_the_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Snakemake's Python API runs the workflow in a program whose arguments are its own."""
+    assert applied("--no-option-of-snakemake", "3") == [""]
+    monkeypatch.setenv(VARIABLE, str(write_profile(folder / "queues")))
+    assert applied("--no-option-of-snakemake", "3") == ["own"]

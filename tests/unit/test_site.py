@@ -95,13 +95,23 @@ def write_queue(folder: Path, **limits: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "partitions: 3", "queues: {}", "partitions: {a: {max_nodes: 1}", "["]
+    ("text", "expected"),
+    [
+        ("", "cannot be read as queues"),
+        ("partitions: 3", "cannot be read as queues"),
+        ("partitions:", "cannot be read as queues"),
+        ("queues: {}", "cannot be read as queues"),
+        ("- partitions", "cannot be read as queues"),
+        ("partitions:\n  a: {max_nodes: 1", "line 2, column 19: this is not YAML"),
+        ("[", "line 1, column 2: this is not YAML"),
+    ],
 )
-def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str):
+def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str, expected: str):
     path = tmp_path / "partitions.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match="cannot be read as queues"):
+    with pytest.raises(UserError) as refused:
         read_site(path)
+    assert str(refused.value).startswith(f"{path}: {expected}")
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,18 @@ def test_settings_of_open_mpi_are_kept_without_a_launcher():
     assert environment == {"OMPI_MCA_btl": "tcp,self"}
 
 
-def test_several_processes_are_refused():
+@pytest.mark.parametrize(
+    "environment",
+    [HYDRA | {"PMI_SIZE": "3"}, {"PMIX_RANK": "0", "SLURM_STEP_NUM_TASKS": "3"}],
+    ids=["mpiexec", "srun with PMIx"],
+)
+def test_several_processes_are_refused(environment: dict[str, str]):
     with pytest.raises(UserError, match="started 3 times"):
-        leave_launcher(HYDRA | {"PMI_SIZE": "3"})
+        leave_launcher(environment)
+
+
+def test_a_step_of_several_tasks_without_mpi_is_no_launcher():
+    leave_launcher({"SLURM_STEP_NUM_TASKS": "3"})
 
 
 def test_programs_of_the_environment_are_found_and_an_activated_one_keeps_its_order():

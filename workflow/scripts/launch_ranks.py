@@ -4,7 +4,6 @@ import argparse
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,13 @@ from mct.workflow import jobs, surroundings
 SCRIPTS = Path(__file__).parent
 START_RANK = SCRIPTS / "start_rank.py"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PASSED = {
+    signal.SIGHUP: signal.SIGTERM,
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGUSR1: signal.SIGUSR1,
+    signal.SIGINT: None,
+}
+"""What mpiexec gets for each signal that the launcher gets; a terminal sends SIGINT to both."""
 
 
 def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -> list[str]:
@@ -74,22 +80,10 @@ def run_ranks(command: list[str]) -> int:
     """Run mpiexec and return its exit code.
 
     SIGHUP would end it at once, and its ranks before their checkpoint. So it ignores the one that a
-    closed terminal sends to all, and gets SIGTERM in its place, which it passes on to its ranks.
+    closed terminal sends to all, and gets SIGTERM in its place. The mpiexec of MPICH passes SIGTERM
+    on to its ranks and waits for them; that of Open MPI kills them soon after it.
     """
-    passed: set[signal.Signals] = set()
-
-    def pass_on(number: int, frame: object) -> None:
-        sent = signal.SIGTERM if number == signal.SIGHUP else signal.Signals(number)
-        if sent not in passed:
-            passed.add(sent)
-            process.send_signal(sent)
-
-    process = subprocess.Popen(command, preexec_fn=ignore_hangup)
-    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, pass_on)
-    signal.signal(signal.SIGINT, lambda number, frame: None)  # a terminal sends it to mpiexec too
-    code = process.wait()
-    return code if code >= 0 else 128 - code
+    return jobs.run_program(command, PASSED, ignore_hangup)
 
 
 def ignore_hangup() -> None:

@@ -21,6 +21,8 @@ from mct.stage.limits import allow_open_files
 T = TypeVar("T")
 USER_ERROR, INTERRUPTED = 2, 75
 SECONDS_OF_SILENCE = 8
+RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
+"""The variables in which MPI launchers give a process its rank."""
 FEWER_FILES = "raise the limit of open files (ulimit -n) or take fewer shards"
 ADVICE = {
     "make space or allow access": (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES),
@@ -121,5 +123,4 @@ def _lacks_files(cause: BaseException | None) -> bool:
 
 
 def _rank() -> int:
-    names = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
-    return int(next((os.environ[name] for name in names if name in os.environ), "0"))
+    return int(next((os.environ[name] for name in RANKS if name in os.environ), "0"))

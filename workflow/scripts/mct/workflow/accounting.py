@@ -15,7 +15,8 @@ from typing import Any
 
 from mct.base import methods
 from mct.base.files import write_text
-from mct.workflow.jobs import INTERRUPTED, Start, current_run, read_starts, read_submissions
+from mct.stage.entry import INTERRUPTED
+from mct.workflow.jobs import Start, current_run, read_starts, read_submissions
 
 FIELDS = (
     "JobIDRaw", "JobName", "Partition", "Submit", "Start", "ElapsedRaw", "State",
@@ -82,7 +83,7 @@ def end_of(start: Start, records: Sequence[Record]) -> SlurmEnd:
     if not whole:
         return SlurmEnd(job=start.job, code=start.code)
     last = whole[-1]
-    code = start.code or int(last["ExitCode"].partition(":")[0]) or None
+    code = start.code or exit_code(last) or None
     return SlurmEnd(
         job=start.job, queue=last["Partition"], killed_by=kill_reason(last, start), code=code
     )
@@ -163,7 +164,7 @@ def describe_records(
     """Return what Slurm's accounting knows: `whole` are the records of the job, not of its steps."""
     last = whole[-1]
     used = max((kilobytes(record["MaxRSS"]) for record in records), default=0)
-    state = last["State"].split()[0]
+    state = state_of(last)
     return {
         "queue": last["Partition"],
         "state": state,
@@ -200,21 +201,34 @@ def explain(record: Record, start: Start) -> str:
         return f"user's error: {start.refused}"
     if start.code == INTERRUPTED:
         return "interrupted with a checkpoint; goes on when it is run again"
-    return f"fault, exit code {start.code or int(record['ExitCode'].partition(':')[0])}"
+    return f"fault, exit code {start.code or exit_code(record)}"
 
 
 def kill_reason(record: Record, start: Start) -> str:
     """Return why Slurm ended a job, nothing where the job did that itself."""
-    state, nodes = record["State"], record["NodeList"]
+    state = state_of(record)
+    if state not in BAD:
+        return ""
     if state == "TIMEOUT":
         return f"time limit of {record['Timelimit']}"
     if state == "OUT_OF_MEMORY" or "exceeded memory limit" in slurm_log(start.job):
         return f"memory: more than the {record['ReqMem']} it asked for"
     if state in ("NODE_FAIL", "BOOT_FAIL"):
-        return f"node failed: {nodes}"
-    if state.startswith("CANCELLED"):
-        return state.replace("CANCELLED by", "cancelled by user").replace("CANCELLED", "cancelled")
+        return f"node failed: {record['NodeList']}"
+    if state == "CANCELLED":
+        return record["State"].lower().replace("by", "by user")
     return "preempted by a job of higher priority" if state == "PREEMPTED" else ""
+
+
+def state_of(record: Record) -> str:
+    """Return a job's state without its details; nothing where Slurm does not know it yet."""
+    return record["State"].partition(" ")[0]
+
+
+def exit_code(record: Record) -> int:
+    """Return the exit code of a job's script; 0 where Slurm does not know it yet."""
+    code = record["ExitCode"].partition(":")[0]
+    return int(code) if code.isdecimal() else 0
 
 
 def slurm_log(job: int) -> str:

@@ -9,21 +9,23 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mct.stage import entry
 from mct.workflow.accounting import SlurmEnd, record_jobs
-from mct.workflow.jobs import last_lines
+from mct.workflow.jobs import last_lines, read_log
 
 MOST_JOBS = 5
 """So many failed jobs have a line each; the others are counted."""
 LINES_OF_LOG, LINES_READ = 8, 200
-ERROR, INTERRUPTED = "error: ", "interrupted: "
+ERROR, STOPPED = "error: ", "interrupted: "
 """How the line begins that a stage's entry point ends with."""
 KILLED = (9, 137)
 TRACEBACK = "Traceback (most recent call last):"
-SUBMITTED = re.compile(r"^Job (\d+) has been submitted with SLURM jobid (\d+)", re.MULTILINE)
+SUBMISSION = re.compile(r"^Job (\d+) has been submitted with SLURM jobid (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +43,17 @@ class FailedJob:
         line = self._line
         code = [f"exit code {self.code}"] if self.code and not self._has_own_line else []
         facts = [self.rule, *code, *([self.slurm.name] if self.slurm else [])]
-        further = f"; {resume}" if resume and line.startswith(INTERRUPTED) else ""
+        further = f"; {resume}" if resume and line.startswith(STOPPED) else ""
         return f"{line} ({', '.join(facts)}; log: {self.log}){further}"
 
     @property
     def is_fault(self) -> bool:
         """Whether it failed by itself: what a signal ends has no such line in its log."""
-        lines = last_lines(self.log, LINES_READ)
-        return self._line.startswith(ERROR) and (self._has_own_line or TRACEBACK in lines)
+        return self._line.startswith(ERROR) and (self._has_own_line or TRACEBACK in self._lines)
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return last_lines(self.log, LINES_READ)
 
     @property
     def _reason(self) -> str:
@@ -59,31 +64,31 @@ class FailedJob:
 
     @property
     def _has_own_line(self) -> bool:
-        return not self._reason and bool(own_line(last_lines(self.log, LINES_READ)))
+        return not self._reason and bool(own_line(self._lines))
 
     @property
     def _line(self) -> str:
         if self._reason:
             return f"{ERROR}{self._reason}"
-        lines = last_lines(self.log, LINES_READ)
-        if line := own_line(lines):
+        if line := own_line(self._lines):
             return line
-        if self.code in KILLED and TRACEBACK not in lines:
-            return f"{ERROR}killed, perhaps for its memory; its last line: {fault(lines) or 'none'}"
-        return f"{ERROR}{fault(lines) or 'its log is empty; see the messages above'}"
+        last = fault(self._lines)
+        if self.code in KILLED and TRACEBACK not in self._lines:
+            return f"{ERROR}killed, perhaps for its memory; its last line: {last or 'none'}"
+        return f"{ERROR}{last or 'its log is empty; see the messages above'}"
 
     def tail(self) -> list[str]:
         """Return what its log has before the line that is shown; nothing if that says all."""
         if self._has_own_line or (self._reason and not self.slurm):
             return []
-        lines = [line for line in last_lines(self.log, LINES_READ) if line.strip()]
+        lines = [line for line in self._lines if line.strip()]
         shown = [number for number, line in enumerate(lines) if line.strip() in self._line]
         return lines[: shown[-1] if shown else None][-LINES_OF_LOG:]
 
 
 def own_line(lines: Sequence[str]) -> str:
     """Return the last line of a log that is for its user, or nothing."""
-    return next((line for line in reversed(lines) if line.startswith((ERROR, INTERRUPTED))), "")
+    return next((line for line in reversed(lines) if line.startswith((ERROR, STOPPED))), "")
 
 
 def fault(lines: Sequence[str]) -> str:
@@ -108,12 +113,10 @@ class Run:
         These are given by rule, number in the workflow, and log. The process leaves for the run's
         folder: Snakemake has gone back to where it was started.
         """
-        shown = Path() if Path.cwd() == self.folder else self.folder
-        os.chdir(self.folder)
-        slurm, log = self._slurm_ends(), self.workflow_log
-        text = log.read_text(errors="replace") if log.is_file() else ""
+        shown, slurm = self._enter(), self._slurm_ends()
+        text = read_log(self.workflow_log)
         by_number = {str(end.job): end for end in slurm.values()}
-        numbers = dict(SUBMITTED.findall(text))
+        numbers = dict(SUBMISSION.findall(text))
         failed = []
         for rule, number, name in jobs:
             end = slurm.get(name) or by_number.get(numbers.get(str(number), ""))
@@ -124,11 +127,25 @@ class Run:
             )
         return failed
 
+    def _enter(self) -> Path:
+        """Go to the run's folder; return what leads to it from where Snakemake was started."""
+        with suppress(OSError):  # a folder that is gone
+            if Path.cwd() == self.folder:
+                return Path()
+        with suppress(OSError):
+            os.chdir(self.folder)
+        return self.folder
+
     def _slurm_ends(self) -> dict[str, SlurmEnd]:
-        """Return how Slurm jobs ended, by their logs; none without Slurm, or on a full disk."""
+        """Return how Slurm jobs ended, by their logs; none without Slurm, or on a full disk.
+
+        Slurm's answer may have another form than expected.
+        """
+        if not (shutil.which("sbatch") and self.folder.is_dir()):
+            return {}
         try:
-            return record_jobs(self.results, self.workflow_log) if shutil.which("sbatch") else {}
-        except OSError as error:
+            return record_jobs(self.results, self.workflow_log)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             print(f"warning: jobs.tsv: {entry.explain(error) or error}", file=sys.stderr)
             return {}
 
@@ -147,9 +164,9 @@ def last_words(failed: Sequence[FailedJob], resume: str, *, with_logs: bool) -> 
 
 def exit_code(workflow_log: str, log: str) -> int | None:
     """Return the exit code of a job's last attempt, from the text of Snakemake's log."""
-    ending = r".*?(?:returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)"
+    ending = r"[^\n]*?(?:returned non-zero exit status (\d+)|died with <Signals\.\w+: (\d+)>)"
     command = re.escape(f"2> {shlex.quote(log)}")
-    found = re.findall(rf"{command}{ending}", workflow_log, re.DOTALL)
+    found = re.findall(rf"{command}{ending}", workflow_log)
     return int(found[-1][0] or found[-1][1]) if found else None
 
 

@@ -66,12 +66,13 @@ class Interruption:
         self._asked.set()
 
     def _pass_on(self, handler: Callable[[int, None], object]) -> None:
-        """Call Snakemake's handler of SIGTERM when it is asked for.
+        """Call Snakemake's handler of SIGTERM each time it is asked for.
 
         In a thread: the handler takes a lock, which the main thread may hold when the signal comes.
         """
-        self._asked.wait()
-        handler(signal.SIGTERM, None)
+        while self._asked.wait():
+            self._asked.clear()
+            handler(signal.SIGTERM, None)
 
 
 def _is_main_thread() -> bool:

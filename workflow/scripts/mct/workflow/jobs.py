@@ -11,17 +11,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.base.settings import ExecutionSettings
 from mct.stage.attempts import Attempts
+from mct.stage.entry import INTERRUPTED
 
-INTERRUPTED = 75
 RUN = "MCT_RUN"
 """The environment variable with the name of the workflow's run that a job belongs to."""
 SUBMITTED = "MCT_SUBMITTED"
@@ -102,14 +102,13 @@ class SlurmJob:
         a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
         that the ranks were killed: the first one that leaves ends the others.)
         """
-        with subprocess.Popen(command) as process, passing_on(process):
-            code = process.wait()
+        code = run_program(command, {number: number for number in (signal.SIGTERM, signal.SIGINT)})
         stopped_by = attempts.stopped_by() if code else None
         if stopped_by == "SIGUSR1":
             self._requeue()
         if stopped_by:
             return INTERRUPTED
-        return code if code >= 0 else 128 - code
+        return code
 
     def _requeue(self) -> None:
         command = ["scontrol", "requeue", str(self.number)]
@@ -140,25 +139,52 @@ def note_end(note: Path, code: int, attempts: Attempts, log: Path) -> None:
 
 def last_lines(path: Path, count: int = 20) -> list[str]:
     """Return the last lines of a log, none if it is not there."""
+    return read_log(path).splitlines()[-count:]
+
+
+def read_log(path: Path) -> str:
+    """Return the text of a log, nothing if it cannot be read."""
     try:
-        return path.read_text(errors="replace").splitlines()[-count:]
+        return path.read_text(errors="replace")
     except OSError:
-        return []
+        return ""
 
 
-@contextmanager
-def passing_on(process: subprocess.Popen) -> Iterator[None]:
-    """Pass signals that end a program on to a process while the block runs."""
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = [
-        signal.signal(number, lambda number, frame: process.send_signal(number))
-        for number in signals
-    ]
+def run_program(
+    command: Sequence[str],
+    passed: Mapping[signal.Signals, signal.Signals | None],
+    prepare: Callable[[], object] = lambda: None,
+) -> int:
+    """Run a program, pass signals on to it, and return its exit code as a shell counts it.
+
+    `passed` has, for each signal that may come, the one that is sent to the program, or None. Each
+    is sent once. `prepare` is called in the new process. Signals that come before the program runs
+    are blocked until then.
+    """
+    came: set[int] = set()
+
+    def pass_on(number: int, frame: object) -> None:
+        sent = passed[signal.Signals(number)]
+        if sent and number not in came:
+            came.add(number)
+            process.send_signal(sent)
+
+    def begin() -> None:
+        prepare()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, passed)
     try:
-        yield
+        process = subprocess.Popen(command, preexec_fn=begin)
+        before = {number: signal.signal(number, pass_on) for number in passed}
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
 
 
 def current_run(results: Path) -> str:
@@ -171,13 +197,24 @@ def current_run(results: Path) -> str:
 
 
 def read_starts(results: Path) -> list[Start]:
-    """Return all starts of an experiment's jobs, oldest first."""
+    """Return all starts of an experiment's jobs, oldest first, without notes that are damaged."""
     starts = []
     for path in results.glob("jobs/[0-9]*.json"):
-        end = path.with_suffix(".end")
-        known = json.loads(end.read_text()) if end.is_file() else {}
-        starts.append(Start(**{**json.loads(path.read_text()), **known}))
+        try:
+            end = _read_note(path.with_suffix(".end"))
+            starts.append(Start(**{**_read_note(path), **end}))
+        except TypeError:  # a key is missing or unknown
+            continue
     return sorted(starts, key=lambda start: start.time)
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """Return a note of a job; nothing where there is none, or a full disk cut it off."""
+    try:
+        note = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def read_submissions(workflow_log: Path, run: str) -> list[Start]:
@@ -185,13 +222,12 @@ def read_submissions(workflow_log: Path, run: str) -> list[Start]:
 
     For those that never came to it: killed at once, or cancelled in the queue.
     """
-    text = workflow_log.read_text(errors="replace") if workflow_log.is_file() else ""
     return [
         Start(
             job=int(job), run=run, log=log, ranks=0, attempt=1, time=0.0,
             rule=Path(log).parts[-3].removeprefix("rule_"),
         )
-        for job, log in re.findall(r"with SLURM jobid (\d+) \(log: (.*/rule_.*/.*)\)", text)
+        for job, log in re.findall(r"with SLURM jobid (\d+) \(log: (.*/rule_.*/.*)\)", read_log(workflow_log))
     ]  # fmt: skip
 
 

@@ -4,19 +4,18 @@ Without such a file (a local run) there are no limits. Used when the workflow is
 imports neither torch nor MPI.
 """
 
-import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import chdir, redirect_stderr
+from contextlib import chdir, redirect_stderr, suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mct.base.errors import UserError
+from mct.base.texts import nearest
+from mct.base.yaml_files import read_yaml
 
 CORE_GROUPS = (1, 2, 4)
 """Cores that a rank may take for their memory: Sunway's "large shared memory" mode."""
@@ -207,11 +206,12 @@ def queues_file(arguments: Sequence[str], folder: Path | None = None) -> Path | 
     from snakemake.cli import parse_args
     from snakemake_interface_executor_plugins.settings import ExecMode
 
-    # It says again which profile it uses.
-    with chdir(folder or Path.cwd()), redirect_stderr(StringIO()):
+    # It says again which profile it uses. Under Snakemake's Python API the arguments are another
+    # program's, which the parser refuses.
+    with chdir(folder or Path.cwd()), redirect_stderr(StringIO()), suppress(SystemExit):
         _, options = parse_args(list(arguments))
-    if options.mode == ExecMode.DEFAULT:
-        _carry(getattr(options, "slurm_partition_config", None), options.executor == "slurm")
+        if options.mode == ExecMode.DEFAULT:
+            _carry(getattr(options, "slurm_partition_config", None), options.executor == "slurm")
     found = os.environ.get(VARIABLE)
     return Path(found) if found else None
 
@@ -234,19 +234,17 @@ def read_site(path: Path | None) -> Site:
     """Return the site of a file of partitions; UserError if it cannot be read."""
     if path is None:
         return Site({})
-    try:
-        entries = yaml.safe_load(path.read_text())["partitions"]
-        queues = {
-            str(name): Queue(str(name), _read_limits(f"{path}: queue {name}", limits))
-            for name, limits in entries.items()
-        }
-    except (
-        OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError,
-    ) as error:  # fmt: skip
-        reason = (
-            getattr(error, "strerror", None) or f"expected `partitions: {{name: limits}}` ({error})"
+    found = read_yaml(path)
+    entries = found.get("partitions") if isinstance(found, Mapping) else None
+    if not isinstance(entries, Mapping):
+        raise UserError(
+            f"{path}: cannot be read as queues: expected `partitions: {{name: limits}}`, got "
+            f"{'no queues' if found is None else repr(found)}"
         )
-        raise UserError(f"{path}: cannot be read as queues: {reason}") from error
+    queues = {
+        str(name): Queue(str(name), _read_limits(f"{path}: queue {name}", limits))
+        for name, limits in entries.items()
+    }
     return Site(queues, str(path))
 
 
@@ -263,8 +261,8 @@ def _read_limit(where: str, key: str, value: Any) -> Any:
             f"{where}: `{key}`: jobs go to the cluster that snakemake runs on; leave it out"
         )
     if key not in KNOWN:
-        near = difflib.get_close_matches(key, KNOWN, n=1, cutoff=0.5)
-        hint = f"did you mean `{near[0]}`?" if near else f"known limits: {', '.join(KNOWN)}"
+        near = nearest(key, KNOWN)
+        hint = f"did you mean `{near}`?" if near else f"known limits: {', '.join(KNOWN)}"
         raise UserError(f"{where}: unknown limit `{key}`; {hint}")
     if key == "max_runtime" and isinstance(value, str):
         return _read_minutes(where, value)

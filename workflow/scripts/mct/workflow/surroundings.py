@@ -11,12 +11,13 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from mct.base.errors import UserError
+from mct.stage.entry import RANKS
 
 PYTHON, SCRIPTS = "MCT_PYTHON", "MCT_SCRIPTS"
 LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "PALS_", "MV2_COMM_WORLD_")
 """How variables begin that an MPI launcher gives its processes."""
-RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
-SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where a launcher says how many processes it started; srun with PMIx says it as Slurm does."""
 
 Environment = MutableMapping[str, str]
 
