@@ -259,3 +259,26 @@ def test_unknown_true_labels_of_clothing_are_none(tmp_path):
     root = write_clothing(tmp_path / "root", clean_label_kv=[*lines, "images/0/b.jpg -1"])
     layout = open_layout(dataset_settings(layout="clothing1m", root=str(root)))
     assert [row.true for row in layout.rows()] == [-1, -1, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            ("a.jpg,0,cat,train", "b.jpg,1,dog,train", *NAMED),
+            "label and true_label have no class in common",
+        ),
+        (
+            ("a.jpg,cat,cat,train", "b.jpg,dog,unknown,train", *NAMED),
+            "line 3: b.jpg: true_label 'unknown' is a class of no other label",
+        ),
+        (
+            ("a.jpg,0,0.0,train", "b.jpg,1,1.0,train", "y.jpg,,True,validation", HELD_OUT[1]),
+            "line 4: label 'True' among numbers",
+        ),
+    ],
+    ids=["codes and names", "a word for unknown", "a word among numbers"],
+)
+def test_columns_that_do_not_fit_each_other_are_refused(tmp_path, rows, expected):
+    with pytest.raises(UserError, match=expected):
+        table(tmp_path, *rows).class_names()

@@ -10,6 +10,11 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
+from mct.workflow.parts import INTERRUPTION, PARTS, Part
+
+if workflow.is_main_process:  # first, since large lists take a while
+    INTERRUPTION.watch_planning()
+
 from mct.base.errors import UserError
 from mct.base.files import file_digest
 from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
@@ -19,7 +24,6 @@ from mct.workflow.endings import Run, last_words
 from mct.workflow.experiment import Experiment
 from mct.workflow.interruption import resume_line
 from mct.workflow.jobs import SUBMITTED
-from mct.workflow.parts import INTERRUPTION, PARTS, Part
 from mct.workflow.planning import REMEDIES, Planner
 from mct.workflow.site import queues_file, read_site
 
@@ -51,8 +55,6 @@ except UserError as error:
     raise SystemExit(2) from None
 
 FOLDER = Path.cwd()
-if workflow.is_main_process:
-    INTERRUPTION.watch_planning()
 IS_FIRST, IS_FIRST_READING = not PARTS, EXPERIMENT.folder not in PARTS
 PART = PARTS.setdefault(EXPERIMENT.folder, Part())
 PART.rules.append(MODIFIER.rules)

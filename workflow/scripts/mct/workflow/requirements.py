@@ -26,7 +26,7 @@ def check_confusions(config: Mapping[str, Any], layout: Layout) -> None:
             raise UserError(
                 f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
                 f"label is known, and layout {name} has none; take "
-                f"`estimated` (or `anchors`), or leave out methods that need {method}"
+                f"`estimated` (or `anchors`), or leave out {method} and what starts from it"
             )
 
 

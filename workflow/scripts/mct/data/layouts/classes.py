@@ -187,6 +187,8 @@ def classes_of_texts(
     named = {t: place for t, place in texts.items() if listed.names_it(t) or not is_marker(t)}
     are_numbers = all(map(is_number, named))
     if not are_numbers:
+        if given is None:
+            _refuse_word_among_numbers(named, source)
         refuse_look_alikes(named, source, by_case=given is None)
     if given is not None:
         return listed.names, _find_given(texts, listed, source)
@@ -194,6 +196,17 @@ def classes_of_texts(
     check_names(names, source)
     classes = Classes(names)
     return names, {text: classes.find(text) if text in named else UNKNOWN for text in texts}
+
+
+def _refuse_word_among_numbers(texts: Mapping[str, str], source: str) -> None:
+    """Raise UserError if a few words are among numbers that are written in two forms."""
+    words = [text for text in texts if not is_number(text)]
+    numbers = Counter(whole_number(text) for text in texts if is_number(text))
+    if len(words) < len(numbers) and max(numbers.values()) > 1:
+        raise UserError(
+            f"{source}{texts[words[0]]}: label {words[0]!r} among numbers: expected a whole number from "
+            "0; correct it, or list all classes in dataset.classes"
+        )
 
 
 def _find_given(texts: Mapping[str, str], classes: Classes, source: str) -> dict[str, int]:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
 from mct.base.settings import DatasetSettings
 from mct.base.texts import read_table, refuse_foreign, trim
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, spell_path
@@ -64,7 +64,31 @@ class Table(StoredLayout):
         names, numbers = classes_of_texts(places, given_classes(self._settings), str(self._path))
         for entry in entries:
             self._check(entry, numbers)
+        if self._settings.classes is None and not self._is_synthetic:
+            self._check_columns(numbers)
         return names, numbers
+
+    def _check_columns(self, numbers: dict[str, int]) -> None:
+        """Raise UserError if labels and true labels name classes in two ways, or one is no class."""
+        training = [entry for entry in self._entries if entry.split == TRAINING]
+        held_out = {e.true_label for e in self._entries if e.split != TRAINING}
+        true = {e.true_label: e for e in training if numbers[e.true_label] != UNKNOWN}
+        observed = {numbers[entry.label]: entry.label for entry in training}
+        others = {numbers[text] for text in (*true, *held_out)}
+        if observed and others.isdisjoint(observed):
+            texts = preview(sorted(observed.values())), preview(sorted({*true, *held_out}))
+            raise UserError(
+                f"{self._path}: label and true_label have no class in common ({texts[0]} and "
+                f"{texts[1]}); write classes the same way in both columns"
+            )
+        known = {*observed, *(numbers[text] for text in held_out)}
+        for text, entry in true.items():
+            if numbers[text] not in known:
+                raise UserError(
+                    f"{self._path}, line {entry.line}: {entry.path}: true_label {text!r} is a class of "
+                    "no other label; leave the cell empty if it means unknown, else list all classes "
+                    "in dataset.classes"
+                )
 
     def _check(self, entry: Entry, numbers: dict[str, int]) -> None:
         """Raise UserError if a row's split is unknown or lacks the label that it needs."""
