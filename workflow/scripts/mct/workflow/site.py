@@ -208,10 +208,11 @@ def queues_file(arguments: Sequence[str], folder: Path | None = None) -> Path | 
 
     # It says again which profile it uses. Under Snakemake's Python API the arguments are another
     # program's, which the parser refuses.
+    options = None
     with chdir(folder or Path.cwd()), redirect_stderr(StringIO()), suppress(SystemExit):
         _, options = parse_args(list(arguments))
-        if options.mode == ExecMode.DEFAULT:
-            _carry(getattr(options, "slurm_partition_config", None), options.executor == "slurm")
+    if options and options.mode == ExecMode.DEFAULT:
+        _carry(getattr(options, "slurm_partition_config", None), options.executor == "slurm")
     found = os.environ.get(VARIABLE)
     return Path(found) if found else None
 
