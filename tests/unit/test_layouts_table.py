@@ -61,7 +61,8 @@ def test_numbers_that_are_no_places_of_classes_are_refused(tmp_path):
 
 
 def test_text_among_numbers_makes_all_of_them_names(tmp_path):
-    layout = table(write_rows(tmp_path, "a.jpg,7up,,train", "b.jpg,,12,test"))
+    rows = ("a.jpg,7up,,train", "c.jpg,12,,train", "b.jpg,,12,test")
+    layout = table(write_rows(tmp_path, *rows))
     assert layout.class_names() == ["12", "7up"]
 
 
