@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,9 @@ def read_log(path: Path) -> str:
         return ""
 
 
+SECONDS_OF_A_WAIT = 1.0
+
+
 def run_program(
     command: Sequence[str],
     passed: Mapping[signal.Signals, signal.Signals | None],
@@ -180,11 +184,22 @@ def run_program(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
-        code = process.wait()
+        code = wait_for(process)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
+
+
+def wait_for(process: subprocess.Popen) -> int:
+    """Return the exit code of a process when it has ended.
+
+    A signal that comes just before the system's wait begins does not end that wait, and its handler
+    would not run until the process has ended. So the wait is short, and begun again.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(SECONDS_OF_A_WAIT)
 
 
 def current_run(results: Path) -> str:
