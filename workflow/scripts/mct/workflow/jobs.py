@@ -151,7 +151,7 @@ def read_log(path: Path) -> str:
         return ""
 
 
-SECONDS_OF_A_WAIT = 1.0
+SECONDS_TO_PASS_ON = 0.2
 
 
 def run_program(
@@ -162,44 +162,40 @@ def run_program(
     """Run a program, pass signals on to it, and return its exit code as a shell counts it.
 
     `passed` has, for each signal that may come, the one that is sent to the program, or None. Each
-    is sent once. `prepare` is called in the new process. Signals that come before the program runs
-    are blocked until then.
+    is sent once. `prepare` is called in the new process.
+
+    A handler only notes its signal: one that comes before the program runs waits for it, and one that
+    comes just before the system's wait, which it does not end, is sent after a short turn.
     """
-    came: set[int] = set()
-
-    def pass_on(number: int, frame: object) -> None:
-        sent = passed[signal.Signals(number)]
-        if sent and number not in came:
-            came.add(number)
-            process.send_signal(sent)
-
-    def begin() -> None:
-        prepare()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, passed)
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in passed
+    }
     try:
-        process = subprocess.Popen(command, preexec_fn=begin)
-        before = {number: signal.signal(number, pass_on) for number in passed}
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        code = wait_for(process)
+        process = subprocess.Popen(command, preexec_fn=prepare)
+        code = _wait_and_pass_on(process, came, passed)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
 
 
-def wait_for(process: subprocess.Popen) -> int:
-    """Return the exit code of a process when it has ended.
-
-    A signal that comes just before the system's wait begins does not end that wait, and its handler
-    would not run until the process has ended. So the wait is short, and begun again.
-    """
+def _wait_and_pass_on(
+    process: subprocess.Popen,
+    came: Sequence[int],
+    passed: Mapping[signal.Signals, signal.Signals | None],
+) -> int:
+    """Return the exit code of a process that gets the signals that came, each kind once."""
+    done: set[int] = set()
     while True:
+        for number in dict.fromkeys(came):
+            sent = passed[signal.Signals(number)]
+            if sent and number not in done:
+                process.send_signal(sent)
+            done.add(number)
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(SECONDS_OF_A_WAIT)
+            return process.wait(SECONDS_TO_PASS_ON)
 
 
 def current_run(results: Path) -> str:
