@@ -6,6 +6,7 @@ GROUPS = {
     "tests/slurm/": "the cluster",
     "tests/workflow/test_end_to_end.py": "finished",
     "tests/workflow/test_endings.py": "finished",
+    "tests/workflow/test_forcing.py": "finished",
     "tests/workflow/test_kills.py": "finished",
     "tests/workflow/test_places.py": "finished",
     "tests/workflow/test_reruns.py": "finished",
