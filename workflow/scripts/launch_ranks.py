@@ -81,7 +81,7 @@ def run_ranks(command: list[str]) -> int:
 
     SIGHUP would end it at once, and its ranks before their checkpoint. So it ignores the one that a
     closed terminal sends to all, and gets SIGTERM in its place. The mpiexec of MPICH passes SIGTERM
-    on to its ranks and waits for them; that of Open MPI kills them soon after it.
+    on to its ranks and waits for them. The mpiexec of Open MPI kills its ranks soon after.
     """
     return jobs.run_program(command, PASSED, ignore_hangup)
 

@@ -65,7 +65,7 @@ def _explain(error: BaseException) -> str:
             "unpickling runs code; save the model's state dict instead: "
             "torch.save(model.state_dict(), path)"
         )
-    # The first line: torch's go on with advice to programmers.
+    # The first line: torch adds advice to programmers.
     reason = next(iter(text.splitlines()), "") or type(error).__name__
     return f"cannot be read as weights: {reason}"
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 from mct.base.errors import UserError
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""The signals by which a person ends a stage: SIGINT is that of Ctrl-C, SIGHUP of a terminal that goes."""
+"""The signals by which a person ends a stage: Ctrl-C sends SIGINT, a terminal that closes SIGHUP."""
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
