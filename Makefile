@@ -7,7 +7,7 @@ ACTIVATE := . $(VENV)/bin/activate
 # The resume command that an interrupted run prints.
 RESUME = MCT_COMMAND="make $@"
 STAMP := $(VENV)/.requirements
-PYTHON_FILES := workflow/scripts tests benchmarks
+PYTHON_FILES := workflow/scripts workflow/tools tests benchmarks
 
 EXPERIMENT ?= results/digits
 
@@ -27,7 +27,7 @@ lint: $(STAMP)
 	$(ACTIVATE) && mypy
 
 status: $(STAMP)
-	@$(ACTIVATE) && python workflow/scripts/show_status.py --results $(EXPERIMENT)
+	@$(ACTIVATE) && python workflow/tools/show_status.py --results $(EXPERIMENT)
 
 cluster-up:
 	$(PYTHON) tests/slurm/cluster.py up
@@ -40,7 +40,7 @@ cluster-down:
 	$(PYTHON) tests/slurm/cluster.py down
 
 dag: $(STAMP)
-	$(ACTIVATE) && snakemake --rulegraph | python workflow/scripts/draw_rules.py --output results/rules.png
+	$(ACTIVATE) && snakemake --rulegraph | python workflow/tools/draw_rules.py --output results/rules.png
 
 digits-study: $(STAMP)
 	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --rerun-incomplete --configfile config/digits_study.yaml

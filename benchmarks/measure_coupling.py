@@ -20,7 +20,7 @@ from mct.calibration.decisions import Selector
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.parallel.comm import Topology, split_world, start_gather, wait_for, world
-from mct.results.rehearsal import (
+from mct.performance.rehearsal import (
     NOISE,
     learn_all,
     paper_settings,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
+from mct.experiment.configuration import resolve
 from mct.stage import limits
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"

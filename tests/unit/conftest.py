@@ -16,7 +16,7 @@ settings.load_profile("unit")
 @pytest.fixture
 def reads(monkeypatch) -> list:
     """Return a list that grows whenever lists are read."""
-    from mct.workflow.lists import Lists
+    from mct.experiment.lists import Lists
 
     found, read = [], Lists.read.__func__
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mct.performance.figures import draw_prefetch
 from mct.results.figures import draw_accuracies, draw_confusions, save_figure
-from mct.results.performance_figures import draw_prefetch
 
 CLASSES = ["a_b", "100 %"]
 TIMES = [

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mct.workflow import accounting
-from mct.workflow.jobs import Start
+from mct.cluster import accounting
+from mct.cluster.jobs import Start
 
 START = Start(
     job=7,

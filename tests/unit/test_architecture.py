@@ -9,7 +9,8 @@ import pytest
 from mct.stage.closure import LIBRARY
 
 ORDER = (
-    "base", "labels", "data", "parallel", "stage", "learning", "calibration", "results", "workflow",
+    "base", "labels", "data", "parallel", "stage", "learning", "calibration", "results",
+    "performance", "experiment", "cluster",
 )  # fmt: skip
 """The packages from the ground up."""
 

@@ -4,11 +4,11 @@ import pytest
 from samples import dataset_settings
 from trees import TREES, write_list
 
-from mct.base.configuration import resolve
 from mct.data.layouts.registry import open_layout
-from mct.workflow.cautions import cautions
-from mct.workflow.class_cautions import class_cautions
-from mct.workflow.lists import Lists
+from mct.experiment.cautions import cautions
+from mct.experiment.class_cautions import class_cautions
+from mct.experiment.configuration import resolve
+from mct.experiment.lists import Lists
 
 
 def lists_of(classes: dict[str, tuple[int, int, int, int]]) -> Lists:

@@ -147,5 +147,5 @@ def test_closure_holds_every_library_file_that_a_script_loads(script):
 
 
 def test_planning_a_workflow_loads_neither_torch_nor_mpi():
-    modules = "mct.workflow.planning, mct.workflow.accounting"
+    modules = "mct.cluster.planning, mct.cluster.accounting"
     assert not {"torch", "mpi4py", "sklearn"} & loaded_by(modules).keys()

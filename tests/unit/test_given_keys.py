@@ -10,11 +10,11 @@ from projects import PROJECT
 from samples import dataset_settings
 from trees import TREES, write_list
 
-from mct.base.configuration import QUICK_START, describe_keys, load_schema, resolve
 from mct.base.errors import UserError
 from mct.data.layouts.registry import open_layout
-from mct.workflow.experiment import Experiment
-from mct.workflow.suggestions import ask_for
+from mct.experiment.configuration import QUICK_START, describe_keys, load_schema, resolve
+from mct.experiment.experiment import Experiment
+from mct.experiment.suggestions import ask_for
 
 ALL = {
     "experiment": "made",

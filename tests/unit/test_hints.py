@@ -2,8 +2,8 @@
 
 import pytest
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
+from mct.experiment.configuration import resolve
 
 
 @pytest.mark.parametrize(

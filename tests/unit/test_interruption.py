@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mct.workflow.interruption import Interruption
+from mct.cluster.interruption import Interruption
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError
+from mct.cluster import jobs
+from mct.cluster.jobs import SlurmJob, Start, run_program
+from mct.experiment.experiment import Experiment
 from mct.stage.attempts import Attempts
-from mct.workflow import jobs
-from mct.workflow.experiment import Experiment
-from mct.workflow.jobs import SlurmJob, Start, run_program
 
 LOG = """SLURM run ID: 0b4c-11
     output: results/tiny/models/a.safetensors

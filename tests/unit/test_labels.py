@@ -4,10 +4,10 @@ import pytest
 from samples import dataset_settings, write_clothing
 from trees import write_image_folder
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
 from mct.base.settings import NoiseSettings
 from mct.data.layouts.registry import open_layout, used_settings
+from mct.experiment.configuration import resolve
 
 HELD_OUT = ("y.jpg,,0,validation", "z.jpg,,1,test")
 NAMED = ("y.jpg,,cat,validation", "z.jpg,,dog,test")

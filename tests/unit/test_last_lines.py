@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mct.workflow.accounting import SlurmEnd
-from mct.workflow.endings import FailedJob, Run, exit_code, last_words
-from mct.workflow.interruption import resume_line
-from mct.workflow.jobs import SlurmJob
+from mct.cluster.accounting import SlurmEnd
+from mct.cluster.endings import FailedJob, Run, exit_code, last_words
+from mct.cluster.interruption import resume_line
+from mct.cluster.jobs import SlurmJob
 
 RESUME = "type `snakemake` to resume"
 TRACEBACK = """epoch 1

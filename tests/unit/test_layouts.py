@@ -7,7 +7,6 @@ import pytest
 from samples import dataset_settings, encode, picture_of, write_clothing
 from trees import TREES
 
-from mct.base.configuration import load_schema, resolve
 from mct.base.errors import UserError
 from mct.base.settings import DatasetSettings, NoiseSettings, parse
 from mct.data.catalogue import build_catalogue, source_digest
@@ -21,6 +20,7 @@ from mct.data.layouts.registry import (
     used_settings,
 )
 from mct.data.pictures import decode
+from mct.experiment.configuration import load_schema, resolve
 
 
 def digits(**changes: object) -> Digits:

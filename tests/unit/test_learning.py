@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.base.configuration import resolve
 from mct.base.methods import calibration_settings
 from mct.base.settings import CalibrationSettings, parse
 from mct.calibration.targets import Lesson, Targets
+from mct.experiment.configuration import resolve
+from mct.experiment.learning_cautions import learning_cautions
 from mct.labels import learning
 from mct.labels.learning import count_learned, plan_learned
-from mct.workflow.learning_cautions import learning_cautions
 
 CLASSES = 3
 

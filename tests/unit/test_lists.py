@@ -6,9 +6,10 @@ import pytest
 from samples import dataset_settings, write_clothing
 
 from mct.base.errors import UserError
+from mct.cluster.results_folder import begin
 from mct.data.layouts.registry import open_layout
-from mct.workflow.experiment import Experiment
-from mct.workflow.lists import Lists
+from mct.experiment.experiment import Experiment
+from mct.experiment.lists import Lists
 
 
 def test_lists_are_recalled_as_they_were_read(tmp_path):
@@ -40,7 +41,7 @@ def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path, monkeypatch):
     }
     workflow = Experiment(config)
     workflow.check_paths()
-    workflow.begin([], tmp_path / "log", on_cluster=False)
+    begin(workflow, [], tmp_path / "log", on_cluster=False)
     for path in root.rglob("*.txt"):
         path.unlink()
     job = Experiment(config, in_job=True)

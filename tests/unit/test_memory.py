@@ -11,11 +11,12 @@ from test_plan_checks import DAY, config_of, make_old
 from trees import TREES
 
 from mct.base.errors import UserError
+from mct.cluster.results_folder import begin
 from mct.data.verdict import were_files_checked
-from mct.workflow import memory as remembering
-from mct.workflow.experiment import Experiment
-from mct.workflow.lists import Lists
-from mct.workflow.memory import Memory
+from mct.experiment import memory as remembering
+from mct.experiment.experiment import Experiment
+from mct.experiment.lists import Lists
+from mct.experiment.memory import Memory
 
 
 def plan(folder, config: dict) -> Experiment:
@@ -112,7 +113,7 @@ def test_other_code_trusts_nothing_that_was_found_before(tmp_path, monkeypatch, 
     monkeypatch.setenv("MCT_RUN", "")
     config = config_of(make_old(TREES["table"](tmp_path / "data")), "table")
     experiment = plan(tmp_path, config)
-    experiment.begin([], tmp_path / "log", on_cluster=False)
+    begin(experiment, [], tmp_path / "log", on_cluster=False)
     record, settings = experiment.memory.file, experiment.catalogue_settings()
     code = experiment.code("build_catalogue.py")
     Experiment(config).check_paths()

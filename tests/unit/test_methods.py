@@ -5,7 +5,6 @@ import dataclasses
 
 import pytest
 
-from mct.base.configuration import describe_keys, load_schema, resolve
 from mct.base.methods import (
     BASELINES,
     CALIBRATED,
@@ -33,6 +32,7 @@ from mct.base.settings import (
     TrainingSettings,
     parse,
 )
+from mct.experiment.configuration import describe_keys, load_schema, resolve
 
 CONFIG = resolve(
     {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mct.workflow.experiment import Experiment
-from mct.workflow.planning import Planner
-from mct.workflow.site import read_site
+from mct.cluster.planning import Planner
+from mct.cluster.site import read_site
+from mct.experiment.experiment import Experiment
 
 SMALL = {
     "max_runtime": 60, "max_nodes": 16, "max_cpus_per_task": 64, "max_mem_mb_per_cpu": 2000,

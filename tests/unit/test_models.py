@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from mct.base.configuration import describe_keys, load_schema
 from mct.base.errors import UserError
 from mct.base.files import file_digest
 from mct.base.settings import ModelSettings
 from mct.base.sizes import SMALLEST_INPUT, check_input_size
+from mct.experiment.configuration import describe_keys, load_schema
 from mct.learning.models import (
     build_architecture,
     build_model,

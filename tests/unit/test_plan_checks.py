@@ -14,9 +14,10 @@ from trees import TREES, write_lines
 
 from mct.base.errors import UserError
 from mct.base.settings import NoiseSettings
+from mct.cluster.results_folder import begin
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.registry import open_layout
-from mct.workflow.experiment import Experiment
+from mct.experiment.experiment import Experiment
 
 GIVEN = {
     "experiment": "made",
@@ -211,7 +212,7 @@ def test_the_catalogues_job_looks_for_files_only_where_the_workflow_did_not(tmp_
     root = make_old(TREES["table"](tmp_path / "data"))
     experiment = Experiment(config_of(root, "table"))
     experiment.check_paths()
-    experiment.begin([], tmp_path / "log", on_cluster=False)
+    begin(experiment, [], tmp_path / "log", on_cluster=False)
     stamps = json.loads((tmp_path / "results/made/lists.json").read_text())["stamps"]
     (root / "pictures/3.jpg").unlink()
     changed, _ = stamps[str(root / "pictures")]

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from mpi4py import MPI
 
+from mct.cluster import demands
+from mct.cluster.demands import MODELS, model_cost
+from mct.cluster.planning import Demand, Planner
+from mct.cluster.site import Site, read_site
+from mct.experiment.experiment import Experiment
 from mct.learning.prediction import BATCH_SIZE
-from mct.results import prefetch_timing
-from mct.workflow import demands
-from mct.workflow.demands import MODELS, model_cost
-from mct.workflow.experiment import Experiment
-from mct.workflow.planning import Demand, Planner
-from mct.workflow.site import Site, read_site
+from mct.performance import prefetch_timing
 
 PROJECT = Path(__file__).parents[2]
 SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")
@@ -113,7 +113,7 @@ def test_a_catalogue_that_reads_pictures_asks_for_time_and_threads():
 
 
 def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
-    script = PROJECT / "workflow/scripts/describe_models.py"
+    script = PROJECT / "workflow/tools/describe_models.py"
     path = tmp_path / "models.tsv"
     subprocess.run([sys.executable, script, "--output", path], check=True)
     assert path.read_text() == MODELS.read_text()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
 from mct.base.methods import training_settings
+from mct.experiment.configuration import resolve
 from mct.results.predictions import trained_settings
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from mct.base.errors import UserError
-from mct.workflow.site import VARIABLE, queues_file, read_site
+from mct.cluster.site import VARIABLE, queues_file, read_site
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import PROJECT
 
-from mct.results.scaling import (
+from mct.performance.scaling import (
     Link,
     Task,
     allgather_terms,

@@ -3,10 +3,10 @@
 import pytest
 from projects import PROJECT
 
-from mct.results.performance_captions import CAPTIONS, caption, machines
-from mct.results.performance_figures import DRAWINGS
-from mct.results.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
-from mct.results.scaling_tables import (
+from mct.performance.captions import CAPTIONS, caption, machines
+from mct.performance.figures import DRAWINGS
+from mct.performance.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
+from mct.performance.scaling_tables import (
     communication_rows,
     link_of,
     prefetch_rows,

@@ -10,7 +10,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mct.base.configuration import describe_keys, load_schema, resolve
 from mct.base.errors import UserError
 from mct.base.settings import (
     DatasetSettings,
@@ -21,6 +20,7 @@ from mct.base.settings import (
     parse,
     pick,
 )
+from mct.experiment.configuration import describe_keys, load_schema, resolve
 
 SCHEMA = load_schema()
 KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "quick_start", "unit"}

@@ -10,9 +10,9 @@ import yaml
 from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
 from mct.base.errors import UserError
-from mct.workflow.experiment import Experiment
-from mct.workflow.planning import Planner
-from mct.workflow.site import KNOWN, Site, read_site
+from mct.cluster.planning import Planner
+from mct.cluster.site import KNOWN, Site, read_site
+from mct.experiment.experiment import Experiment
 
 PROFILE = Path(__file__).parents[2] / "profiles/slurm/partitions.yaml"
 

@@ -9,7 +9,7 @@ from trees import TREES
 from mct.base.errors import UserError
 from mct.data.catalogue import source_digest
 from mct.data.layouts.registry import open_layout
-from mct.workflow.experiment import Experiment
+from mct.experiment.experiment import Experiment
 
 GIVEN = {
     "experiment": "made",

@@ -21,11 +21,11 @@ import numpy as np
 from samples import picture_of, pixel_set, shard_settings, write_set
 
 from mct.base.hdf5 import write_arrays
+from mct.cluster.results_folder import claim
 from mct.data.imagesets import index_shards, open_set, verify_index
 from mct.learning.objectives import read_label_weights
 from mct.results.suspects import FIELDS, Judgement, read_judgements, write_judgement
 from mct.stage.watch import StageLock
-from mct.workflow.results_folder import claim
 
 ERRORS = {"ENOLCK": errno.ENOLCK, "EOPNOTSUPP": errno.EOPNOTSUPP, "524": 524}
 FLOCK = {"x86_64": 73, "aarch64": 32}

@@ -52,7 +52,7 @@ def start_long_training(project: Path, **options: object) -> psutil.Popen:
 
 def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
     run, log = start_long_training(own), own / LOG
-    status = [sys.executable, "workflow/scripts/show_status.py", "--results", "results/tiny"]
+    status = [sys.executable, "workflow/tools/show_status.py", "--results", "results/tiny"]
     shown = subprocess.run(status, cwd=own, capture_output=True, text=True, check=True).stdout
     assert re.match(r"tiny seed0_ranks2: clean_noisy: epoch \d+, .* samples/s, .* left", shown)
     rank = ranks_of(run.children(recursive=True))[0]

@@ -7,10 +7,10 @@ import pytest
 import torch
 from projects import Run
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
+from mct.experiment import initial_weights
+from mct.experiment.configuration import resolve
 from mct.learning.models import build_architecture
-from mct.workflow import initial_weights
 
 CLASSES = 3
 

@@ -10,13 +10,13 @@ import yaml
 from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
-from mct.base.configuration import resolve
 from mct.base.errors import UserError
 from mct.base.methods import evaluation_settings
 from mct.base.settings import DatasetSettings, parse
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
-from mct.workflow.experiment import Experiment
+from mct.experiment.configuration import resolve
+from mct.experiment.experiment import Experiment
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
@@ -205,7 +205,7 @@ def test_a_wrong_file_for_predictions_ends_in_a_line(project, classes, weights, 
     (project / "one").mkdir(exist_ok=True)
     settings = json.dumps({"settings": evaluation_settings(resolve({}))})
     (project / "one/record.json").write_text(settings)
-    program = "workflow/scripts/predict_pictures.py", "--classes", classes
+    program = "workflow/tools/predict_pictures.py", "--classes", classes
     files = "--weights", weights, "--pictures", "data", "--output", "found.tsv"
     run = run_snakemake(project, program=(*program, *files))
     assert run.returncode == 2

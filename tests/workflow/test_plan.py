@@ -115,7 +115,7 @@ def test_environment_file_pins_what_requirements_pin():
 def test_reference_of_the_configuration_is_that_of_the_schema(tmp_path):
     command = [
         sys.executable,
-        "workflow/scripts/describe_config.py",
+        "workflow/tools/describe_config.py",
         "--output",
         tmp_path / "README.md",
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
 
-from mct.workflow.parts import INTERRUPTION, PARTS, Part
+from mct.cluster.parts import INTERRUPTION, PARTS, Part
 
 if workflow.is_main_process:  # first, since large lists take a while
     INTERRUPTION.watch_planning()
@@ -19,13 +19,13 @@ from mct.base.errors import UserError
 from mct.base.files import file_digest
 from mct.base.methods import BASELINES, CALIBRATED, PRETRAINING
 from mct.base.roles import PAIR, ROLES
-from mct.workflow import surroundings
-from mct.workflow.endings import Run, last_words
-from mct.workflow.experiment import Experiment
-from mct.workflow.interruption import resume_line
-from mct.workflow.jobs import SUBMITTED
-from mct.workflow.planning import REMEDIES, Planner
-from mct.workflow.site import queues_file, read_site
+from mct.cluster import results_folder, surroundings
+from mct.cluster.endings import Run, last_words
+from mct.experiment.experiment import Experiment
+from mct.cluster.interruption import resume_line
+from mct.cluster.jobs import SUBMITTED
+from mct.cluster.planning import REMEDIES, Planner
+from mct.cluster.site import queues_file, read_site
 
 MODIFIER = workflow.modifier
 CHECKED = (*REMEDIES, "list_suspects", "measure_scaling")
@@ -68,7 +68,9 @@ def begin(logs):
         for refusal in refusals():
             raise UserError(refusal)
         warn(EXPERIMENT.cautions())
-        EXPERIMENT.begin(forced_checkpoints(), log_of(logs), on_cluster=SITE.is_cluster)
+        results_folder.begin(
+            EXPERIMENT, forced_checkpoints(), log_of(logs), on_cluster=SITE.is_cluster
+        )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from mct.base.errors import UserError
+from mct.cluster import jobs, surroundings
 from mct.stage import attempts, entry, limits
-from mct.workflow import jobs, surroundings
 
 SCRIPTS = Path(__file__).parent
 START_RANK = SCRIPTS / "start_rank.py"

@@ -9,7 +9,7 @@ from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.parallel.comm import check_world_size, count_cores, world
-from mct.results.prefetch_timing import time_depths
+from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
 from mct.stage.compute import choose_for_ranks, hardware, versions
 from mct.stage.record import write_record

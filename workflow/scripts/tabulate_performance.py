@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from mct.base.files import read_json, write_json
-from mct.results import scaling_tables
+from mct.performance import scaling_tables
+from mct.performance.captions import caption
+from mct.performance.figures import DRAWINGS
+from mct.performance.scaling import Task
 from mct.results.figures import save_figure
-from mct.results.performance_captions import caption
-from mct.results.performance_figures import DRAWINGS
-from mct.results.scaling import Task
 from mct.results.tables import Row, write_table
 from mct.stage import entry
 

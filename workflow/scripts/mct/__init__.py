@@ -1,5 +1,6 @@
 """Mutual Calibration Training: the library behind the workflow's entry points.
 
 Packages from the ground up; each imports only some of those before it, which its docstring names:
-`base`, `labels`, `data`, `parallel`, `stage`, `learning`, `calibration`, `results`, `workflow`.
+`base`, `labels`, `data`, `parallel`, `stage`, `learning`, `calibration`, `results`, `performance`,
+`experiment`, `cluster`. The last two are for the workflow; no stage imports them.
 """

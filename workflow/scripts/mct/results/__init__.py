@@ -1,4 +1,4 @@
-"""What people read: tables and figures, and the measurements of performance behind them.
+"""What people read: tables, figures and lists of an experiment's results.
 
-May import `base`, `labels`, `data`, `parallel`, `stage`, `learning` and `calibration`.
+May import `base`, `labels`, `data` and `learning`.
 """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from mct.workflow.hangup import hang_up_jobs
+from mct.cluster.hangup import hang_up_jobs
 
 COMMAND = "MCT_COMMAND"
 """The environment variable with the command of a program that starts Snakemake (make)."""

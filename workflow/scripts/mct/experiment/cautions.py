@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mct.workflow.class_cautions import class_cautions
-from mct.workflow.learning_cautions import learning_cautions
-from mct.workflow.lists import Lists
+from mct.experiment.class_cautions import class_cautions
+from mct.experiment.learning_cautions import learning_cautions
+from mct.experiment.lists import Lists
 
 SMALL_NET, LARGEST_FOR_IT = "small_cnn", 64
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import find_library  # noqa: F401
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from mct.stage import entry
 
 HEADER = (
     "# Per picture of size x size; for 1,000 classes. Made by"
-    " `python workflow/scripts/describe_models.py --output workflow/resources/models.tsv`.\n"
+    " `python workflow/tools/describe_models.py --output workflow/resources/models.tsv`.\n"
     "model\tsize\tparameters\tmultiply_adds\tactivations\tfeatures\n"
 )
 CLASSES = 1000

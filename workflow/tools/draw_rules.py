@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+import find_library  # noqa: F401
+
 from mct.base.errors import UserError
 from mct.results import figures
 from mct.stage import entry

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mct.cluster.accounting import SlurmEnd, record_jobs
+from mct.cluster.jobs import last_lines, read_log
 from mct.stage import entry
-from mct.workflow.accounting import SlurmEnd, record_jobs
-from mct.workflow.jobs import last_lines, read_log
 
 MOST_JOBS = 5
 """So many failed jobs have a line each; the others are counted."""

@@ -5,8 +5,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from mct.experiment.lists import NAME, Lists
 from mct.stage.closure import code_digest
-from mct.workflow.lists import NAME, Lists
 
 CATALOGUE = Path(__file__).parents[2] / "build_catalogue.py"
 """The program whose code reads and checks lists."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from mct.results.scaling import (
+from mct.performance.scaling import (
     BYTES_PER_CONFIDENCE,
     BYTES_PER_GRADIENT,
     Link,

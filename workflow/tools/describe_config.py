@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mct.base.configuration import QUICK_START, describe_keys, load_schema
+import find_library  # noqa: F401
+
 from mct.base.files import write_text
+from mct.experiment.configuration import QUICK_START, describe_keys, load_schema
 from mct.stage import entry
 
 HEADER = """# Configuration
@@ -19,7 +21,7 @@ Single keys can be given on the command line: `--config 'calibration={temperatur
 A change of a key reruns the stages that use it. Keys of `execution` rerun nothing but measurements of
 performance.
 
-(Made by `python workflow/scripts/describe_config.py --output config/README.md`.)
+(Made by `python workflow/tools/describe_config.py --output config/README.md`.)
 
 | key | default | unit | meaning |
 |---|---|---|---|

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mct.base.errors import UserError
 from mct.data.layouts.base import BUILTIN
 
 Spell = Callable[[str], str]
@@ -74,3 +75,14 @@ SPELLINGS: dict[tuple[str, ...], Spell] = {
     ("model", "initial_weights"): spell_file,
 }
 """How each path of a configuration is spelled; `table` lies below the root."""
+
+
+def check_results(path: Path) -> None:
+    """Raise UserError where results, or a folder above them, cannot be a folder."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"results: expected a folder, got the file {path}")
+    if path.is_symlink() and not path.exists():
+        raise UserError(
+            f"results: {path} is a link to {path.readlink()}, which is not there; make that "
+            "folder, or remove the link"
+        )

@@ -1,5 +1,7 @@
 """Compare every shard with its index and say which one differs."""
 
+import find_library  # noqa: F401
+
 from mct.data.imagesets import verify_index
 from mct.stage import entry
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from mct.base import methods
 from mct.base.files import write_text
+from mct.cluster.jobs import Start, current_run, read_starts, read_submissions
 from mct.stage.entry import INTERRUPTED
-from mct.workflow.jobs import Start, current_run, read_starts, read_submissions
 
 FIELDS = (
     "JobIDRaw", "JobName", "Partition", "Submit", "Start", "ElapsedRaw", "State",

@@ -5,6 +5,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import find_library  # noqa: F401
+
 from mct.base.errors import UserError
 from mct.stage import entry
 from mct.stage.progress import FILE, describe

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from mct.workflow.jobs import job_names, queued
+from mct.cluster.jobs import job_names, queued
 
 SECONDS_BETWEEN_LOOKS = 20.0
 

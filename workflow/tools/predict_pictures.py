@@ -7,6 +7,8 @@ asked for their mean prediction; folders are searched. A file that is no picture
 import os
 from pathlib import Path
 
+import find_library  # noqa: F401
+
 from mct.base.settings import ExecutionSettings
 from mct.base.texts import read_lines
 from mct.learning.prediction import Predictor

@@ -5,8 +5,7 @@ Used when the workflow is parsed, so it imports neither torch nor MPI.
 
 import json
 import os
-import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,24 @@ from typing import Any
 import yaml
 
 from mct.base import methods
-from mct.base.configuration import resolve, ungiven
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
 from mct.data.layouts.registry import open_layout, used_settings
+from mct.experiment import requirements
+from mct.experiment.cautions import cautions
+from mct.experiment.configuration import resolve, ungiven
+from mct.experiment.initial_weights import check_weights
+from mct.experiment.lists import Lists
+from mct.experiment.memory import Memory
+from mct.experiment.spelling import check_results, spell_paths
+from mct.experiment.suggestions import ask_for
 from mct.stage.closure import code_digest
 from mct.stage.limits import allow_open_files
-from mct.workflow import requirements
-from mct.workflow.cautions import cautions
-from mct.workflow.initial_weights import check_weights
-from mct.workflow.jobs import RUNNING, cancel_and_wait, find_runs
-from mct.workflow.lists import Lists
-from mct.workflow.memory import Memory
-from mct.workflow.preemption import follow_preemption
-from mct.workflow.results_folder import check_results, claim
-from mct.workflow.spelling import spell_paths
-from mct.workflow.suggestions import ask_for
 
 SCRIPTS = Path(__file__).parents[2]
-SECONDS_TO_CANCEL = 90.0
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""
 READING_EXECUTION = ("prefetch_batches", "loader_threads")
@@ -59,29 +54,11 @@ class Experiment:
         self.dataset = self.config["dataset"]["name"]
         self.memory = Memory(Path(self.folder), memory, self.catalogue_settings())
 
-    def begin(self, forced: Iterable[str], workflow_log: Path, *, on_cluster: bool) -> None:
-        """Claim the results folder for this process and write the resolved configuration into it.
-
-        The folders of checkpoints of `forced` trainings are removed, so that those start afresh.
-
-        Raises
-        ------
-        UserError
-            The folder cannot be written, or another workflow is running on it.
-        """
+    def write_down(self) -> None:
+        """Write the resolved configuration, and what jobs need of the lists, into the results."""
         folder = Path(self.folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / RUNNING).open("a+")
-            claim(self._lock, folder)
-            cancel_and_wait(find_runs(folder), SECONDS_TO_CANCEL, needs_answer=on_cluster)
-            follow_preemption(workflow_log)
-            write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
-            self.memory.hand_on(self._lists)
-        except OSError as error:
-            raise UserError(f"results: {folder} cannot be written: {error.strerror}") from error
-        for checkpoints in filter(os.path.isdir, forced):
-            shutil.rmtree(checkpoints)
+        write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+        self.memory.hand_on(self._lists)
 
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set.

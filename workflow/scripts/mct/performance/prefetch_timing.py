@@ -8,7 +8,7 @@ from mct.base.partition import plan_batches
 from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.learning.learner import Learner
 from mct.parallel.comm import Comm, slowest
-from mct.results.rehearsal import learn_all
+from mct.performance.rehearsal import learn_all
 
 ROUNDS = 3
 Times = dict[str, dict[str, list[float]]]

@@ -6,8 +6,8 @@ As a module of another workflow it is read for each `use rule` statement, and fo
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from mct.workflow.endings import Run
-from mct.workflow.interruption import Interruption
+from mct.cluster.endings import Run
+from mct.cluster.interruption import Interruption
 
 
 @dataclass

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mct.base import methods
-from mct.workflow import demands
-from mct.workflow.experiment import Experiment
-from mct.workflow.site import CORE_GROUPS, Queue, Site
+from mct.cluster import demands
+from mct.cluster.site import CORE_GROUPS, Queue, Site
+from mct.experiment.experiment import Experiment
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""

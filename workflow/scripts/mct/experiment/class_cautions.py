@@ -3,7 +3,7 @@
 import numpy as np
 
 from mct.base.texts import nearest
-from mct.workflow.lists import Lists
+from mct.experiment.lists import Lists
 
 FEWEST = 0.01
 """Share of the median class below which a class is doubtful."""
