@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 
 from mct.base.errors import UserError
 from mct.base.texts import nearest
+from mct.experiment.retired import refuse_retired
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 QUICK_START = "quick_start"
@@ -47,8 +48,10 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     Raises
     ------
     UserError
-        An unknown key (with the nearest known one) or a value the schema does not admit.
+        An unknown key (with the nearest known one), one of an earlier version, or a value that the
+        schema does not admit.
     """
+    refuse_retired(config)
     schema = load_schema() if schema is None else schema
     filled = _fill(config, schema, _words_of_defaults(config))
     _refuse_infinite(filled, "")

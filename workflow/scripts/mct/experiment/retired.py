@@ -1,0 +1,32 @@
+"""Keys and values that the configuration had once, refused in a line that says what to do."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mct.base.errors import UserError
+
+RENAMED: dict[str, str] = {}
+"""Old keys, as `section.key`, and the new key of each."""
+RETIRED: dict[str, str] = {}
+"""Keys, or `section.key: value`, and the last commit that has them."""
+
+
+def refuse_retired(config: Mapping[str, Any]) -> None:
+    """Raise UserError for a key or a value that an earlier version had."""
+    for key, value in _keys(config):
+        if key in RENAMED:
+            raise UserError(f"configuration: `{key}` is now `{RENAMED[key]}`; rename the key")
+        for retired in (key, f"{key}: {value}"):
+            if retired in RETIRED:
+                raise UserError(
+                    f"configuration: `{retired}` is retired; leave it out, or use commit "
+                    f"{RETIRED[retired]}, the last that has it"
+                )
+
+
+def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, depth first."""
+    for key, value in config.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")
