@@ -11,7 +11,7 @@ RETIRED: dict[str, str] = {}
 """Keys, or `section.key: value`, and the last commit that has them."""
 
 
-def refuse_retired(config: Mapping[str, Any]) -> None:
+def refuse_retired(config: Any) -> None:
     """Raise UserError for a key or a value that an earlier version had."""
     for key, value in _keys(config):
         if key in RENAMED:
@@ -24,9 +24,9 @@ def refuse_retired(config: Mapping[str, Any]) -> None:
                 )
 
 
-def _keys(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every key with its value, depth first."""
-    for key, value in config.items():
-        yield f"{prefix}{key}", value
-        if isinstance(value, Mapping):
+def _keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, depth first; none of what has no keys."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield f"{prefix}{key}", value
             yield from _keys(value, f"{prefix}{key}.")
