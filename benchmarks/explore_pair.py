@@ -35,7 +35,8 @@ from graph_trainer import (
 from torch import Tensor
 
 from mct.base.errors import UserError
-from mct.learning.losses import cross_entropy, forward_loss, posterior, target_loss
+from mct.labels.posterior import posterior
+from mct.learning.losses import cross_entropy, forward_loss, target_loss
 from mct.results.tables import Row, paired_difference, spread, write_table
 from mct.stage import entry
 
