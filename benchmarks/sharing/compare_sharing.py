@@ -141,7 +141,8 @@ def row(
 
 def caption(options: argparse.Namespace) -> str:
     """Return what the table was measured on."""
-    measured = f"One pair, batches of {options.batch_size} JPEGs of 256 px as views of 224 px, two prefetched."
+    pictures = f"batches of {options.batch_size} JPEGs of 256 px as views of 224 px, two prefetched"
+    measured = f"One pair, {pictures}."
     return describe_conditions(measured, "mpiexec -n 2 python -m mpi4py")
 
 
