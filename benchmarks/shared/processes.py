@@ -18,7 +18,7 @@ usage = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3]))
 sys.exit(code)
 """
-"""Runs a program from a small process: a child's peak memory counts that of the process it starts from."""
+"""Runs a program from a small process, since the peak memory of a child includes its parent's."""
 
 
 class Spent(NamedTuple):

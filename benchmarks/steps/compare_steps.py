@@ -153,7 +153,7 @@ COLUMNS = (
     "A ratio is the peer's median step over ours, `processor_ratio` the same of processor seconds a "
     "step and rank, loading included, which other work on the machine disturbs less (our waiting "
     "inside MPI counts, the peer's sleeps do not). `waited_seconds` is our waiting for pictures in a "
-    "step. `gigaflops` are those of convolutions and matrix products of a whole step (backward of "
+    "step. `gigaflops` counts convolutions and matrix products of a whole step (backward of "
     "all samples, also where ours leaves some out, which can pass 100 %) a processor second of a "
     "rank; `matrix_gigaflops` is its best rate in products of square matrices in the same precision, "
     "all ranks at once."

@@ -3,8 +3,8 @@
     python workflow/tools/draw_imports.py --library workflow/scripts/mct --output imports.svg
 
 Layers are in the order that the library's docstring names. Arrows on the right point down, as they
-should; what imports a room above itself is red and on the left. Numbers count modules that import
-another.
+should; what imports a room above itself is red and on the left. Each number
+counts pairs of an importing and an imported module.
 """
 
 import ast
