@@ -68,7 +68,7 @@ LONG_FILES = {"workflow/scripts/mct/parallel/comm.py"}
 LONG_MAINS = {"calibrate_pair.py", "train_model.py"}
 MANY_PARAMETERS = {"BatchReader.__init__"}
 PRESCRIBED = {"GlobalNorm.forward"}
-"""Signatures that torch prescribes: those of an autograd function."""
+"""Signatures that torch prescribes for autograd functions."""
 
 
 class Function(NamedTuple):
