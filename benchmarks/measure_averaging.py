@@ -47,7 +47,7 @@ class Variant:
 def variants(model: str) -> list[Variant]:
     """Return algorithms and widths at the default bucket, then other buckets for MPI's sum."""
     ways = [("mpi", "float32"), *itertools.product(
-        ("ring", "reduce_scatter_allgather", "recursive"), ("float32", "bfloat16")
+        ("ring", "reduce_scatter_allgather"), ("float32", "bfloat16")
     ), ("gloo", "float32")]  # fmt: skip
     found = [Variant(model, *way, 4) for way in ways]
     return found + [Variant(model, "mpi", "float32", bucket) for bucket in (1, 16, 64)]

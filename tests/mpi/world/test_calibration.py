@@ -79,17 +79,14 @@ def calibrate(
 CLEAN = {"clean_per_batch_auxiliary": 3, "clean_per_batch_primary": 5}
 PAIR = {"teacher": "pair", "taught_models": "both", "taught_samples": "all"}
 POSTERIOR = {
-    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7, "warmup_epochs": 1.5,
-    "teacher_average_epochs": 0.5, "teacher_views": 2, "sharpening": 1.5,
-    "confidence_memory": 0.6, "strictness": 0.2,
+    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7,
+    "teacher_average_epochs": 0.5,
 }  # fmt: skip
 FORMS = {
     "paper": {},
     "per_class": {"selection": "per_class"},
     "all taught by the pair": {**CLEAN, **PAIR},
-    "taught by each other": {**CLEAN, **PAIR, "teacher": "partner"},
-    "taught by two views": {**CLEAN, **PAIR, "teacher_views": 2},
-    "posterior, averages, memory": POSTERIOR,
+    "posterior, averages": POSTERIOR,
     "strong views": {**CLEAN, **PAIR, "images": replace(IMAGES, strong_augmentation=0.8)},
 }
 
@@ -167,7 +164,7 @@ def test_files_have_what_was_selected_by_step_and_by_class(
 
 @pytest.mark.parametrize(
     ("kind", "weights"),
-    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2), ("partner", [(0, 1), (1, 0)])],
+    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2)],
 )
 def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
     both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
@@ -177,20 +174,6 @@ def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
     taught = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits).teacher
     expected = weights[topology.role] @ both
     np.testing.assert_allclose(taught.softmax(dim=1)[0].cpu().numpy(), expected, rtol=1e-5)
-
-
-def test_a_second_view_is_mirrored_and_the_first_is_what_the_model_said(topology):
-    learner = make_learner(topology.group_comm, seed=topology.role)
-    settings = calibration_settings(teacher="pair", teacher_views=2)
-    teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
-    said = learner.to_device(torch.randn(3, CLASSES, dtype=torch.float64, generator=generator))
-    mirrored = learner.forward(images.flip(3), key=0).detach()
-    own = (said.softmax(dim=1) + mirrored.softmax(dim=1)) / 2
-    expected = sum(topology.pair_comm.allgather(own.cpu().numpy())) / 2
-    taught = teacher.teach(images, said).teacher
-    np.testing.assert_allclose(taught.softmax(dim=1).cpu().numpy(), expected, rtol=1e-9)
 
 
 def test_a_teacher_sees_pictures_as_they_are_and_models_their_strong_views(topology, image_set):
@@ -227,7 +210,7 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
         np.testing.assert_array_equal(other, masks)
 
 
-@pytest.mark.parametrize("form", ["paper", "posterior, averages, memory", "strong views"])
+@pytest.mark.parametrize("form", ["paper", "posterior, averages", "strong views"])
 def test_interrupted_calibration_ends_in_the_same_bits(
     topology, image_set, form, folder, monkeypatch
 ):
@@ -280,9 +263,7 @@ def test_a_wrong_noise_rate_changes_nothing_where_the_pair_teaches_all_samples(
     topology, image_set, folder
 ):
     """The defaults of method `mct`: the posterior takes the place of the selection."""
-    settings = calibration_settings(
-        **{**POSTERIOR, "soft_target_weight": 1.0, "warmup_epochs": 0, "strictness": 0}
-    )
+    settings = calibration_settings(**{**POSTERIOR, "soft_target_weight": 1.0})
     with_rate = [
         calibrate(
             topology, image_set, settings, folder / str(rate), noise={"rate": rate, "upper": rate}

@@ -1,6 +1,5 @@
 """A pair that decodes half a batch each has the batches it would read apart, and always ends."""
 
-import dataclasses
 import threading
 import time
 
@@ -19,6 +18,7 @@ from mct.base.settings import (
     OptimizerSettings,
 )
 from mct.calibration.coupling import pair_reader
+from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
 from mct.parallel.comm import Topology, share_batches
@@ -92,18 +92,18 @@ def test_shared_batches_are_those_read_apart(topology, image_set, batch_size, pr
     reader.free()
 
 
-def test_models_with_views_of_their_own_see_the_same_samples_otherwise(topology, image_set):
-    settings = dataclasses.replace(settings_of(6 * topology.pairs), views="own")
-    reader = pair_reader(topology, image_set, settings, ExecutionSettings(share_batches=True))
-    assert not reader.shares
-    [batch, *_] = map(reader.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
-    alike = reader_of(topology, image_set, 6 * topology.pairs, prefetch=0, shared=False)
-    [shared, *_] = map(alike.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
-    np.testing.assert_array_equal(batch.positions, shared.positions)
-    is_primary = topology.role == 1
-    assert all(
-        torch.equal(own, common) == is_primary
-        for own, common in zip(batch.images, shared.images, strict=True)
+def test_a_loader_delivers_another_view_of_the_same_samples(topology, image_set):
+    views = [
+        BatchReader(
+            image_set, IMAGES, seed=0, ranks=topology.pairs, rank=topology.group_comm.rank,
+            augmentation_stream=stream,
+        ).read(next(plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs)))
+        for stream in (AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*(batch.positions for batch in views))
+    assert torch.equal(*(batch.labels for batch in views))
+    assert not any(
+        torch.equal(*pair) for pair in zip(*(batch.images for batch in views), strict=True)
     )
 
 

@@ -172,8 +172,7 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     """
     section = calibration_section(config, method)
     looks_again = section["teacher_average_epochs"] or config["images"]["strong_augmentation"]
-    predictions = bool(looks_again) + section["teacher_views"] - 1
-    return float(_calibration_shares(config, method).max()) + predictions / 3
+    return float(_calibration_shares(config, method).max()) + bool(looks_again) / 3
 
 
 def _shared_sections(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
-from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM, Viewer
+from mct.data.augmentation import Viewer
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
@@ -39,10 +39,6 @@ from mct.parallel.comm import (
 )
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
-
-STREAMS = (OTHER_AUGMENTATION_STREAM, AUGMENTATION_STREAM)
-"""Of (Ma, Mp), where each augments the pictures of a batch for itself."""
-
 
 QUANTITIES: dict[str, tuple[int, ...]] = {
     "loss": (2,), "learned": (2,), "selected": (2,), "measurable": (2,), "pure": (2,), "agreed": (),
@@ -78,16 +74,10 @@ def pair_reader(
     """Return the reader of a pair's batches, of which each rank decodes half where it can.
 
     Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
-    So are pictures of which each model sees a view of its own.
     """
-    own_views = settings.views == "own"
     samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
     buffers = None
-    if (
-        execution.share_batches
-        and not own_views
-        and not only_copies(image_set, Viewer.of(settings.images))
-    ):
+    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
         buffers = share_batches(
             topology,
             batches=execution.prefetch_batches + BATCHES_IN_USE,
@@ -103,7 +93,6 @@ def pair_reader(
         shuffle_window=settings.shuffle_window,
         threads=execution.decoding_threads,
         buffers=buffers,
-        augmentation_stream=STREAMS[topology.role] if own_views else AUGMENTATION_STREAM,
     )
 
 
@@ -174,16 +163,15 @@ class Coupling:
         return {**shared, **averages}, {**own, **own_averages}
 
     def progress_state(self) -> Arrays:
-        """Return history, memory and, on world rank 0, the record of samples. Collective."""
+        """Return the history and, on world rank 0, the record of samples. Collective."""
         self.history.reduce(self.topology.world_comm)
         record = {"confidence": self.record.confidence, "selected": self.record.selected}
-        return {"history": self.history.table(), **self._selector.memory.state(), **record}
+        return {"history": self.history.table(), **record}
 
     def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
         """Take up a state, in place."""
         self.learner.restore(shared, own)
         self._teacher.restore(shared, own)
-        self._selector.memory.restore(progress)
         self.history.restore(progress["history"])
         if self.topology.world_comm.rank == 0:
             self.record.confidence[:] = progress["confidence"]
@@ -254,9 +242,8 @@ class Coupling:
         teacher: Tensor,
     ) -> Lesson:
         mask, block = decision.masks[self.topology.role], slice(batch.start, batch.stop)
-        seen = batch.plan.epoch + batch.plan.start / len(self._set)
         return Lesson(
-            logits=logits, labels=labels, teacher=teacher, epochs=seen, clean=clean.count,
+            logits=logits, labels=labels, teacher=teacher, clean=clean.count,
             mask=torch.from_numpy(mask[block]).to(logits.device),
             known=self.learner.to_device(torch.from_numpy(self._known[batch.positions[block]])),
             batch=batch.plan.size, selected=int(mask.sum()),

@@ -1,4 +1,4 @@
-"""Who teaches in calibration: Ma, each the other, or the mean of both; or averages of their weights."""
+"""Who teaches in calibration: Ma or the mean of both models; or averages of their weights."""
 
 import math
 from typing import NamedTuple
@@ -57,23 +57,18 @@ class Teacher:
             probabilities = torch.softmax(own, dim=1).cpu().numpy()
             both = torch.from_numpy(share_predictions(self._topology, probabilities))
             partner = PRIMARY if self._topology.role == AUXILIARY else AUXILIARY
-            teachers = both if self._settings.teacher == "pair" else both[[partner]]
-            teacher = log_mean(teachers).to(logits.device)
+            teacher = log_mean(both).to(logits.device)
             other = both[partner].to(logits.device)
-        return Teaching(teacher * self._settings.sharpening, own, other)
+        return Teaching(teacher, own, other)
 
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
         A model without averages that learns from the pictures as they are has already said in
-        `logits` what it makes of the first view.
+        `logits` what it makes of them.
         """
         weights = self._average.tensors if self._average is not None else {}
-        first = self._learner.infer(images, weights) if self._looks_again else logits.detach()
-        if self._settings.teacher_views == 1:
-            return first
-        second = self._learner.infer(images.flip(3), weights)
-        return log_mean(torch.stack([first, second]).softmax(dim=2))
+        return self._learner.infer(images, weights) if self._looks_again else logits.detach()
 
     def follow(self) -> None:
         """Take in the model's weights after a step."""
