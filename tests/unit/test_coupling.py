@@ -6,13 +6,14 @@ import torch
 from samples import pixel_set
 
 from mct.base.partition import GlobalBatch
+from mct.base.roles import Role
 from mct.base.settings import (
     CalibrationSettings,
     ImageSettings,
     ModelSettings,
     OptimizerSettings,
 )
-from mct.calibration.coupling import part_of, plan_calibration, summarise
+from mct.calibration.coupling import Coupling, part_of, plan_calibration
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.data.loading import Batch
 from mct.labels.noise import count_rate
@@ -40,7 +41,7 @@ def decide(**changes: object) -> np.ndarray:
     """Return the masks of one global batch of all samples, in the order of `POSITIONS`."""
     batch = Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=SAMPLES), positions=POSITIONS,
-        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     return Selector(settings(**changes), NOISE, OBSERVED, PAIRS).decide(CONFIDENCE, batch).masks
 
@@ -72,7 +73,7 @@ def test_classes_share_the_batchs_m_at_a_counted_rate():
     noise = count_rate(observed, np.arange(1000) // 10 % 8 < 3, classes=10).to_dict()
     batch = Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=250), positions=np.arange(250),
-        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     both = np.random.default_rng(0).random((2, 250)).astype(np.float32)
     counts = [
@@ -88,7 +89,7 @@ def test_no_class_has_a_bound_of_its_noise_rate_beyond_one():
     noise = {"rate": 0.4, "upper": 0.6, "class_rates": [0.95, 0.0, 0.0]}
     batch = Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=249), positions=np.arange(249),
-        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     both = np.random.default_rng(0).random((2, 249)).astype(np.float32)
     masks = Selector(settings(selection="per_class"), noise, observed, 1).decide(both, batch).masks
@@ -129,11 +130,11 @@ def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
     assert plan.rate(next(plan.batches())) == 0.1
 
 
-@pytest.mark.parametrize("role", [0, 1])
+@pytest.mark.parametrize("role", Role)
 def test_a_model_that_diverged_leaves_the_others_figures_alone(role):
-    parts = part_of(role, float("nan")) + part_of(1 - role, 3)
-    assert np.isnan(parts[role])
-    assert parts[1 - role] == 3
+    parts = part_of(role, float("nan")) + part_of(role.partner, 3)
+    assert np.isnan(parts[role.place])
+    assert parts[role.partner.place] == 3
 
 
 def test_figures_of_an_epoch_by_hand():
@@ -143,7 +144,7 @@ def test_figures_of_an_epoch_by_hand():
         "selected": np.array([6.0, 12.0]), "measurable": np.array([4.0, 0.0]),
         "pure": np.array([3.0, 0.0]),
     }  # fmt: skip
-    figures = summarise(sums)
+    figures = Coupling.summarise(sums)
     assert np.isnan(figures.pop("purity_primary"))
     assert figures == {
         "agreement": 0.75, "loss_auxiliary": 1.0, "loss_primary": 1.0,

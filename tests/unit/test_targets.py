@@ -4,16 +4,10 @@ import pytest
 import torch
 from test_coupling import settings
 
+from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import log_mean
-from mct.learning.losses import (
-    cross_entropy,
-    hard_target_loss,
-    posterior,
-    selected_mean,
-    soft_target_loss,
-    target_loss,
-)
+from mct.learning.losses import cross_entropy, posterior, selected_mean
 
 BLOCK, CLEAN, CLASSES = 5, 2, 3
 GENERATOR = torch.Generator().manual_seed(0)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.partition import GlobalBatch, block_lengths
+from mct.base.roles import PAIR, Role
 from mct.base.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.selection import select_within
-from mct.parallel.comm import AUXILIARY, PRIMARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +38,7 @@ class Selector:
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
         """Return the decision on a global batch from confidences of shape (2, B)."""
         rule = self._settings.selector
-        ranked = (
-            both.mean(axis=0)
-            if rule == "pair"
-            else both[AUXILIARY if rule == "auxiliary" else PRIMARY]
-        )
+        ranked = both.mean(axis=0) if rule == PAIR else both[Role(rule).place]
         groups, rate = self._groups(batch), self._noise["rate"]
         is_by_class = self._settings.selection == "per_class"
         rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)

@@ -7,14 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from mct.base.settings import CalibrationSettings
-from mct.learning.losses import (
-    cross_entropy,
-    hard_target_loss,
-    posterior,
-    selected_mean,
-    soft_target_loss,
-    target_loss,
-)
+from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
+from mct.learning.losses import cross_entropy, posterior, selected_mean
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,13 +31,13 @@ def _teaches_itself(settings: CalibrationSettings, role: str) -> bool:
 
 def plan_learned(settings: CalibrationSettings, samples: int, noise_rate: float) -> dict[str, int]:
     """Return how many samples each model will learn from, of a noisy set of `samples` at a given P."""
-    learned = dict.fromkeys(ROLES, 0)
+    learned: dict[str, int] = dict.fromkeys(ROLES, 0)
     size = settings.optimizer.batch_size
     sizes = Counter(batch.size for batch in plan_batches(samples, samples, size))
-    for place, role in enumerate(ROLES):
+    for role in ROLES:
         clean = getattr(settings, f"clean_per_batch_{role}")
         for size, batches in sizes.items():
-            selected = cut_batch(size, noise_rate)[place]
+            selected = cut_batch(size, noise_rate)[role.place]
             count = count_learned(settings, role, batch=size, selected=selected, clean=clean)
             learned[role] += settings.epochs * batches * count
     return learned

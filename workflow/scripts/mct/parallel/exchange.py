@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from mct.base.partition import block_lengths
-from mct.parallel.comm import Comm, Request, are_done, start_sum, wait_for
+from mct.parallel.collectives import Request, are_done, start_sum, wait_for
+from mct.parallel.comm import Comm
 
 Steps = Iterator[Sequence[Request]]
 

@@ -17,7 +17,7 @@ from mct.base.files import read_json, write_text
 from mct.base.methods import PRETRAINING, REFERENCE, lineage, roles_of
 from mct.base.roles import PAIR, ROLES
 
-MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp", PAIR: "Ma and Mp"}
+MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
 MARKDOWN_MARKS = re.compile(r"[\\`*|$<\[]|~(?=~)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
 """What ends a cell or begins code, emphasis, a formula, a tag, a link or a named character."""
