@@ -3,7 +3,7 @@
 from collections import Counter
 
 from mct.base.partition import plan_batches
-from mct.base.roles import ROLES
+from mct.base.roles import ROLES, Role
 from mct.base.settings import CalibrationSettings
 from mct.labels.selection import cut_batch
 
@@ -15,7 +15,7 @@ def count_learned(
 
     They have `batch` noisy samples, of which the model selects `selected`, and `clean` clean ones.
     """
-    is_taught = role == "primary" or settings.taught_models == "both"
+    is_taught = role == Role.PRIMARY or settings.taught_models == "both"
     weight = settings.soft_target_weight if is_taught else 0.0
     taught = batch if settings.taught_samples == "all" else selected
     by_teacher = taught if weight > 0 and not _teaches_itself(settings, role) else 0
@@ -24,7 +24,7 @@ def count_learned(
 
 def _teaches_itself(settings: CalibrationSettings, role: str) -> bool:
     """Return whether a model's targets are its own outputs, of which the gradient is zero."""
-    is_own = role == "auxiliary" and settings.teacher == "auxiliary" and settings.targets == "soft"
+    is_own = role == settings.teacher == Role.AUXILIARY and settings.targets == "soft"
     sees_other = settings.teacher_average_epochs > 0 or settings.images.strong_augmentation > 0
     return is_own and not sees_other
 
