@@ -17,7 +17,9 @@ from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
-from mct.results.tables import paired_difference, read_results, spread, write_table
+from mct.results.accuracy import paired_difference, spread
+from mct.results.runs import read_results
+from mct.results.tables import write_table
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.learning.losses import cross_entropy, forward_loss, posterior, target_loss
-from mct.results.tables import Row, paired_difference, spread, write_table
+from mct.results.accuracy import paired_difference, spread
+from mct.results.tables import Row, write_table
 from mct.stage import entry
 
 AUXILIARY, PRIMARY, GLC, PLAIN = 1, 2, 3, 4

@@ -25,11 +25,12 @@ from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
 from mct.labels.learning import count_learned
+from mct.learning.divergence import describe_divergence
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence
 from mct.learning.schedules import SCHEDULES
-from mct.learning.training import Plan, describe_divergence
+from mct.learning.training import Plan
 from mct.parallel.comm import (
     PRIMARY,
     Topology,

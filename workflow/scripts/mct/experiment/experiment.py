@@ -36,8 +36,6 @@ STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""
 READING_EXECUTION = ("prefetch_batches", "loader_threads")
 """Those that the time of reading depends on beside them."""
-OPENING = frozenset(module_files("mct.data.layouts.registry"))
-"""What a program imports that opens the data set."""
 
 
 class Experiment:
@@ -193,16 +191,22 @@ class Experiment:
 
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
-        names = self.config["methods"]
-        titles = {name: methods.METHODS[name].title for name in names}
-        before = {name: methods.preparations(self.config, name) for name in names}
         facts = {"dataset": self.dataset, "clean_set": self.clean_source}
-        return json.dumps({**facts, "titles": titles, "preparations": before})  # rows in this order
+        return json.dumps(
+            {**facts, "terms": methods.table_terms(self.config)}
+        )  # rows in this order
+
+    def drawn_methods(self) -> str:
+        """Return the titles of the methods in figures, and which of them calibrate a pair."""
+        titles = {name: methods.METHODS[name].title for name in self.config["methods"]}
+        return json.dumps(
+            {"titles": titles, "calibrated": self.calibrated()}
+        )  # drawn in this order
 
     def code(self, script: str) -> str:
         """Return the digest of the code that can change a stage's results, its layout's included."""
         path = SCRIPTS / script
-        opens_layout = OPENING.issubset(imported_files(path))
+        opens_layout = set(module_files(open_layout.__module__)) <= set(imported_files(path))
         opened = [layout_module(self.config["dataset"]["layout"])] if opens_layout else []
         return code_digest(path, *opened)
 

@@ -14,6 +14,8 @@ LIBRARY = Path(__file__).parents[1]
 LEFT_OUT = {
     "base/errors.py": "names the kinds of errors",
     "data/layouts/registry.py": "finds a layout by name; a digest covers the layout that is used",
+    "data/verdict.py": "says whether lists changed since they were checked",
+    "learning/divergence.py": "words the line about a training that diverged",
     "stage/attempts.py": "notes how earlier attempts of a job ended",
     "stage/closure.py": "makes the digests, which show a change of it themselves",
     "stage/entry.py": "reads the options of a rule's command, and ends a program with a line",
@@ -58,20 +60,19 @@ def is_left_out(path: Path) -> bool:
 
 def imported_files(path: Path) -> tuple[Path, ...]:
     """Return the library files that the import statements of one file name."""
-    return _read(path)[0]
+    return tuple(file for name in _parsed(path.read_bytes())[0] for file in module_files(name))
 
 
 def normalised(path: Path) -> str:
     """Return a file's program without docstrings and comments, in one form for all Pythons."""
-    return _read(path)[1]
+    return _parsed(path.read_bytes())[1]
 
 
 @cache
-def _read(path: Path) -> tuple[tuple[Path, ...], str]:
-    """Return what a file imports and its program; its tree is parsed once and not kept."""
-    tree = WithoutTexts().visit(ast.parse(path.read_bytes()))
-    files = [file for name in sorted(imported_names(tree)) for file in module_files(name)]
-    return tuple(files), ast.unparse(tree)
+def _parsed(source: bytes) -> tuple[list[str], str]:
+    """Return what a program imports and what it means; its tree is parsed once and not kept."""
+    tree = WithoutTexts().visit(ast.parse(source))
+    return sorted(imported_names(tree)), ast.unparse(tree)
 
 
 def imported_names(tree: ast.AST) -> set[str]:
