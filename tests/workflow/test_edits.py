@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from projects import change_config, copy_project, run_snakemake, write_config
+from edits import LIBRARY, SILENT, all_applied, code, error, replaced
+from projects import change_config, copy_project, planned, run_snakemake, write_config
 from trees import write_clothing1m
 
 from mct.experiment import experiment as asked
@@ -16,22 +17,25 @@ from mct.experiment.experiment import Experiment
 from mct.stage import closure
 from mct.stage.checkpoint import stage_folder
 
-LIBRARY = Path("workflow/scripts/mct")
 METHODS = ["clean_noisy", "cleannet", "glc", "mct_paper", "mct"]
 TARGETS = ("all", "suspects", "performance")
 
-INSPECTION = {"inspect_pictures", "quarantine_pictures"}
-SHARDS = {"write_shard", "index_shards"}
-PRETRAINING = {"pretrain_auxiliary", "pretrain_primary"}
-TRAINING = {*PRETRAINING, "train_baseline", "calibrate_pair"}
-AIDS = {"estimate_confusion", "score_labels"}
+DATA = {
+    "build_catalogue", "inspect_pictures", "quarantine_pictures", "write_shard", "index_shards",
+    "list_classes", "tabulate_pictures",
+}  # fmt: skip
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
+AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
 ACCURACY = {"tabulate_accuracy", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
 REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
-AFTER_TRAINING = {"evaluate_model", *ACCURACY, *CURVES, *SUSPECTS}
-AFTER_SHARDS = {*TRAINING, *AIDS, *NOISE, *AFTER_TRAINING, "estimate_noise"}
+DRAWING = {"plot_accuracy", "plot_confusion", *CURVES, "tabulate_pictures"}
+AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *ACCURACY, *CURVES, *SUSPECTS}
+AFTER_TRAINING = {
+    "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
+}  # fmt: skip
+EVERYTHING = DATA | {"estimate_noise"} | AFTER_TRAINING | REHEARSALS
 
 
 class Job(NamedTuple):
@@ -64,6 +68,12 @@ def read_job(text: str) -> Job:
     return Job(rule, f"{script}.py", re.search(r"# ([0-9a-f]{64})", command)[1], inputs, outputs)
 
 
+def forget_code() -> None:
+    """Let digests be made of files as they are now."""
+    closure.code_digest.cache_clear()
+    closure.imported_files.cache_clear()
+
+
 class Plan:
     """The jobs of a copy of the project, and which of them an edit of code reruns."""
 
@@ -74,7 +84,7 @@ class Plan:
 
     def digests(self) -> dict[str, str]:
         """Return the digest that the workflow has of each program's code as it is now."""
-        closure.code_digest.cache_clear()
+        forget_code()
         return {script: self._experiment.code(script) for script in {j.script for j in self.jobs}}
 
     def rerun(self) -> set[str]:
@@ -91,7 +101,7 @@ class Plan:
 
     def checkpoints(self) -> list[Path]:
         """Return the folders of checkpoints in which trainings look for theirs."""
-        closure.code_digest.cache_clear()
+        forget_code()
         arguments = Namespace(settings="{}", checkpoints=Path("checkpoints"))
         scripts = ("train_model.py", "calibrate_pair.py")
         return [stage_folder(arguments, asked.SCRIPTS / name, []) for name in scripts]
@@ -106,6 +116,90 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setattr(closure, "LIBRARY", project / LIBRARY)
-        patch.setattr(asked, "SCRIPTS", project / LIBRARY.parent)
+        patch.setattr(asked, "SCRIPTS", (project / LIBRARY).parent)
         yield Plan(project)
-    closure.code_digest.cache_clear()
+    forget_code()
+
+
+CODE = {
+    "reader of PNG": (code("data/png.py"), EVERYTHING),
+    "reader of the data set": (
+        code("data/layouts/clothing1m.py"),
+        EVERYTHING - {"measure_scaling"},
+    ),
+    "findings of an inspection": (
+        code("data/inspection.py"),
+        EVERYTHING - {"build_catalogue", "list_classes", "measure_scaling"},
+    ),
+    "objectives": (code("learning/objectives.py"), AFTER_TRAINING | REHEARSALS),
+    "losses": (code("learning/losses.py"), AFTER_TRAINING | AIDS | REHEARSALS),
+    "reduction of gradients": (code("parallel/exchange.py"), AFTER_TRAINING | REHEARSALS),
+    "device and arithmetic": (code("stage/compute.py"), AFTER_TRAINING | REHEARSALS),
+    "selection": (code("labels/selection.py"), AFTER_CALIBRATION | REHEARSALS),
+    "targets": (code("calibration/targets.py"), AFTER_CALIBRATION | REHEARSALS),
+    "weights of CleanNet": (
+        code("learning/cleannet.py"),
+        {"score_labels", "train_baseline", "evaluate_model", *ACCURACY},
+    ),
+    "noise by models": (code("labels/estimators.py"), NOISE),
+    "a measure of accuracy": (code("labels/metrics.py"), {"evaluate_model", *ACCURACY, *NOISE}),
+    "pages of wrong labels": (code("results/suspects.py"), SUSPECTS),
+    "accuracy table": (code("results/accuracy.py"), {"tabulate_accuracy"}),
+    "a table's caption": (
+        replaced("workflow/scripts/tabulate_accuracy.py", "Measured on", "As measured on"),
+        {"tabulate_accuracy"},
+    ),
+    "caption of scaling": (code("performance/captions.py"), {"tabulate_performance"}),
+    "scaling model": (code("performance/scaling.py"), {"tabulate_performance"}),
+    "a figure": (code("results/figures.py"), DRAWING),
+}
+"""Edits of code, and the rules that they rerun."""
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_an_edit_of_code_reruns_the_rules_whose_results_it_can_change(plan, name):
+    edit, expected = CODE[name]
+    with edit.applied(plan.project):
+        assert plan.rerun() == expected
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_an_edit_that_changes_no_result_reruns_nothing_and_keeps_checkpoints(plan, name):
+    checkpoints = plan.checkpoints()
+    with SILENT[name].applied(plan.project):
+        assert plan.rerun() == set()
+        assert plan.checkpoints() == checkpoints
+
+
+def test_a_reworded_error_of_any_settings_reruns_nothing_and_keeps_checkpoints(plan):
+    checkpoints = plan.checkpoints()
+    files = [path.relative_to(closure.LIBRARY) for path in closure.LIBRARY.rglob("settings.py")]
+    edits = [
+        error(str(file)) for file in files if "UserError(" in (closure.LIBRARY / file).read_text()
+    ]
+    assert edits
+    with all_applied(edits, plan.project):
+        assert plan.rerun() == set()
+        assert plan.checkpoints() == checkpoints
+
+
+@pytest.mark.parametrize("name", ["selection", "objectives"])
+def test_trainings_whose_code_changed_do_not_resume(plan, name):
+    checkpoints = plan.checkpoints()
+    with CODE[name][0].applied(plan.project):
+        trained, calibrated = plan.checkpoints()
+    assert calibrated != checkpoints[1]
+    assert (trained != checkpoints[0]) == (name == "objectives")
+
+
+def test_the_plan_holds_every_rule(plan):
+    assert {job.rule for job in plan.jobs} == EVERYTHING
+    listed = run_snakemake(plan.project, "--list", "--configfile", "tiny.yaml")
+    assert set(listed.stdout.split()) - set(TARGETS) == EVERYTHING
+
+
+def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
+    finished, snakemake, project
+):
+    with all_applied(list(SILENT.values()), project):
+        assert planned(snakemake) == set()

@@ -58,6 +58,7 @@ def is_left_out(path: Path) -> bool:
     return path.is_relative_to(LIBRARY) and path.relative_to(LIBRARY).as_posix() in LEFT_OUT
 
 
+@cache
 def imported_files(path: Path) -> tuple[Path, ...]:
     """Return the library files that the import statements of one file name."""
     return tuple(file for name in _parsed(path.read_bytes())[0] for file in module_files(name))
