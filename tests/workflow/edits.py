@@ -66,7 +66,9 @@ SILENT = {
     "an error of a data set's lists": error("data/layouts/clothing1m.py"),
     "a checkpoint's text": error("stage/checkpoint.py"),
     "docstrings and comments": docstring("learning/learner.py"),
-    "a progress line": replaced(f"{LIBRARY}/stage/progress.py", "goes on after", "resumes after"),
+    "a progress line": replaced(
+        f"{LIBRARY}/stage/progress.py", 'f"goes on after', 'f"resumes after'
+    ),
     "the advice on full disks": replaced(f"{LIBRARY}/stage/entry.py", "make space", "free space"),
     "the line about a divergence": replaced(
         f"{LIBRARY}/learning/divergence.py", "diverged:", "failed:"
