@@ -143,8 +143,9 @@ CODE = {
         {"score_labels", "train_baseline", "evaluate_model", *ACCURACY},
     ),
     "noise by models": (code("labels/estimators.py"), NOISE),
-    "a measure of accuracy": (code("labels/metrics.py"), {"evaluate_model", *ACCURACY, *NOISE}),
-    "pages of wrong labels": (code("results/suspects.py"), SUSPECTS),
+    "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY}),
+    "pages of wrong labels": (code("results/suspects.py"), {"list_suspects"}),
+    "judging of labels": (code("labels/judging.py"), SUSPECTS),
     "accuracy table": (code("results/accuracy.py"), {"tabulate_accuracy"}),
     "a table's caption": (
         replaced("workflow/scripts/tabulate_accuracy.py", "Measured on", "As measured on"),
