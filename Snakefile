@@ -46,16 +46,16 @@ rule all:
     default_target: True
     input:
         result("tables/accuracy.tsv"),
-        [result("tables/noise.tsv")] if EXPERIMENT.calibrated() else [],
+        [result("tables/noise.tsv")] if FILES.calibrated() else [],
         result("tables/pictures.tsv"),
         result("figures/accuracy.png"),
         result("figures/confusion.png"),
-        [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
-        [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],
+        [result(f"figures/training_{name}.png") for name in FILES.calibrated()],
+        [result(f"figures/selection_{name}.png") for name in FILES.calibrated()],
 
 
 onstart:
-    begin(log)
+    READING.begin(log)
 
 
-begin_as_module()
+READING.complete("../envs/mct.yaml")

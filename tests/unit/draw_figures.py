@@ -20,7 +20,7 @@ TIMES = [
 def main(folder: Path) -> None:
     figures = {
         "confusions": draw_confusions({"Mp": np.array([[3, 1], [0, 4]])}, CLASSES),
-        "accuracies": draw_accuracies({("mct", 2): [90.0, 91.0]}, "test"),
+        "accuracies": draw_accuracies({("mct", 2): [90.0, 91.0]}, {"mct": "MCT"}, ["mct"], "test"),
         "prefetch": draw_prefetch(TIMES),
     }
     for name, figure in figures.items():

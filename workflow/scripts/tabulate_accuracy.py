@@ -32,8 +32,8 @@ def main() -> None:
     evaluations = tables.read_results(arguments.evaluations)
     records = tables.read_results(arguments.records)
     published = tables.read_published(arguments.published, settings["dataset"])
-    titles = tables.all_titles(settings["titles"])
-    rows = tables.accuracy_rows(evaluations, records, titles, settings["preparations"], published)
+    methods = {name: tables.Method(**facts) for name, facts in settings["methods"].items()}
+    rows = tables.accuracy_rows(evaluations, records, methods, published)
     tables.write_table(
         rows, arguments.output, tables.name_clean_set(CAPTION, settings["clean_set"])
     )

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mct.base.methods import rate_key
 from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
 from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch, CleanReader, join
@@ -17,10 +16,13 @@ from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.learning.history import History
 from mct.learning.learner import Arrays, Learner
 from mct.learning.objectives import Objective
+from mct.learning.rate_keys import rate_key
 from mct.learning.schedules import SCHEDULES, Schedule, constant_then
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 
+ALONE = "the model"
+"""The name of a model that is trained alone."""
 QUANTITIES: dict[str, tuple[int, ...]] = {"loss": (), "correct": (), "samples": ()}
 
 
@@ -178,7 +180,7 @@ class Training:
         self.history.reduce(self.learner.comm)
         sums = self.history.arrays()
         with np.errstate(invalid="ignore"):
-            losses = {"the model": sums["loss"] / sums["samples"]}
+            losses = {ALONE: sums["loss"] / sums["samples"]}
         return describe_divergence(self._progress.stage, self._plan, step, losses)
 
 
@@ -198,11 +200,12 @@ def describe_divergence(
         for name, value in known.items()
         if len(value)
     ]
+    is_constant = ALONE in losses and rate == plan.learning_rate
     what = "loss is not finite at" if is_loss else "weights are not finite after"
     return (
         f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
         f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
-        f"lower {rate_key(stage, rate != plan.learning_rate)}, then run again"
+        f"lower {rate_key(stage, is_constant=is_constant)}, then run again"
     )
 
 

@@ -1,7 +1,7 @@
 """Figures of results, as PNG and SVG."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mct.base.errors import UserError
 from mct.base.files import replacing, unreadable
-from mct.base.methods import CALIBRATED, METHODS
 from mct.labels.selection import Quality
 from mct.results.plotting import Axes, Figure, mpl, plt
 
@@ -76,16 +75,21 @@ def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str])
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
 
 
-def draw_accuracies(accuracies: Mapping[tuple[str, int], Sequence[float]], split: str) -> Figure:
-    """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
+def draw_accuracies(
+    accuracies: Mapping[tuple[str, int], Sequence[float]],
+    titles: Mapping[str, str],
+    calibrated: Collection[str],
+    split: str,
+) -> Figure:
+    """Return a line per method, from the top: one dot per seed, the mean, a standard deviation.
 
-    `accuracies` are top-1 in % of deployed models by method and number of ranks; calibrated ones
-    are in Mp's colour.
+    `accuracies` are top-1 in % of deployed models by method and number of ranks; methods among
+    `calibrated` are in Mp's colour.
     """
     height = 0.8 + 0.32 * len(accuracies)
     figure, axis = plt.subplots(figsize=(7, height), layout="constrained")
     for place, ((method, _), values) in enumerate(accuracies.items()):
-        colour = COLOURS["primary" if method in CALIBRATED else "auxiliary"]
+        colour = COLOURS["primary" if method in calibrated else "auxiliary"]
         reach = np.std(values, ddof=1) if len(values) > 1 else 0.0
         axis.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.45)
         axis.errorbar(
@@ -93,7 +97,7 @@ def draw_accuracies(accuracies: Mapping[tuple[str, int], Sequence[float]], split
         )
     several = len({ranks for _, ranks in accuracies}) > 1
     names = [
-        f"{METHODS[method].title}, {ranks} ranks" if several else METHODS[method].title
+        f"{titles[method]}, {ranks} ranks" if several else titles[method]
         for method, ranks in accuracies
     ]
     axis.set_yticks(range(len(names)), names)

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_text
-from mct.base.methods import PRETRAINING, REFERENCE, lineage, roles_of
-from mct.base.roles import PAIR, ROLES
+from mct.base.roles import PAIR, REFERENCE, ROLES
 
 MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp", PAIR: "Ma and Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
@@ -31,6 +30,17 @@ class Run(NamedTuple):
     seed: int
     ranks: int
     role: str
+
+
+class Method(NamedTuple):
+    """What a row needs to know of a method, or of a training that it needs before.
+
+    `lineages` are, by role, the trainings that its model went through, its own last.
+    """
+
+    title: str
+    preparations: Sequence[str]
+    lineages: Mapping[str, Sequence[str]]
 
 
 def parse_run(path: Path) -> Run:
@@ -54,19 +64,17 @@ def spread(values: Sequence[float]) -> str:
 def accuracy_rows(
     evaluations: Mapping[Run, Mapping[str, Any]],
     records: Mapping[Run, Mapping[str, Any]],
-    titles: Mapping[str, str],
-    preparations: Mapping[str, Sequence[str]],
+    methods: Mapping[str, Method],
     published: Sequence[Row],
 ) -> list[Row]:
-    """Return the rows of the accuracy table, methods in the order of `titles`.
+    """Return the rows of the accuracy table, methods in the order of `methods`.
 
-    Accuracies are percent of the test split, mean and sample standard deviation over seeds.
-    `preparations` are the trainings that each method needs beside its own. A published figure of
-    a method stands in its first row for the deployed model; methods that only others measured get
-    rows of their own.
+    Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
+    published figure of a method stands in its first row for the deployed model; methods that only
+    others measured get rows of their own.
     """
     rows = []
-    for method, title in titles.items():
+    for method, facts in methods.items():
         for role in MODEL_NAMES:
             for ranks in sorted({run.ranks for run in evaluations}):
                 key = (method, ranks, role)
@@ -74,10 +82,10 @@ def accuracy_rows(
                     run for run in evaluations if (run.method, run.ranks, run.role) == key
                 )
                 if runs:
-                    counts = count_samples(runs[0], records, preparations.get(method, ()))
-                    row = _measured_row(title, runs, evaluations, counts)
-                    rows.append({**row, "note": describe_idle(runs, records)})
-    return _with_published(rows, titles, published)
+                    counts = count_samples(runs[0], records, methods)
+                    row = _measured_row(facts.title, runs, evaluations, counts)
+                    rows.append({**row, "note": describe_idle(runs, records, methods)})
+    return _with_published(rows, methods, published)
 
 
 def _measured_row(
@@ -150,12 +158,12 @@ def paired_difference(differences: Sequence[float], percent: float = 95) -> list
 
 
 def count_samples(
-    run: Run, records: Mapping[Run, Mapping[str, Any]], preparations: Sequence[str] = ()
+    run: Run, records: Mapping[Run, Mapping[str, Any]], methods: Mapping[str, Method]
 ) -> tuple[int, int]:
     """Return the samples that a run's model (or both) was trained on, and those all models processed.
 
     The former add up over the trainings that the model went through, the latter over all that the
-    method needs, `preparations` included.
+    method needs, its preparations included.
     """
 
     def seen(training: str, role: str) -> int:
@@ -165,19 +173,23 @@ def count_samples(
     own = sum(
         seen(training, role)
         for role in (ROLES if run.role == PAIR else (run.role,))
-        for training in lineage(run.method, role)
+        for training in methods[run.method].lineages[role]
     )
-    trainings = [*preparations, run.method]
-    whole = sum(seen(training, role) for training in trainings for role in roles_of(training))
+    trainings = [*methods[run.method].preparations, run.method]
+    whole = sum(seen(each, role) for each in trainings for role in methods[each].lineages)
     return own, whole
 
 
-def describe_idle(runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]]) -> str:
+def describe_idle(
+    runs: Sequence[Run],
+    records: Mapping[Run, Mapping[str, Any]],
+    methods: Mapping[str, Method],
+) -> str:
     """Return in words which trainings of a row left a model as it was, nothing if none did."""
     idle: dict[str, list[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):
-            for training in lineage(run.method, role):
+            for training in methods[run.method].lineages[role]:
                 record = records[run._replace(method=training, role="record")]
                 if not record.get(f"samples_learned_{role}", record["samples_seen"]):
                     text = f"{MODEL_NAMES[role]} learned from no sample in {training}"
@@ -189,7 +201,7 @@ def describe_idle(runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]])
 
 
 def _with_published(
-    rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]
+    rows: list[Row], methods: Mapping[str, Method], published: Sequence[Row]
 ) -> list[Row]:
     """Return measured rows with published figures, then the methods only others measured."""
     extra = []
@@ -198,7 +210,8 @@ def _with_published(
             "published_top1_percent": figure["top1_percent"],
             "published_as": f"{figure['model']}, {figure['source']}",
         }
-        title = titles.get(figure["method"])
+        known = methods.get(figure["method"])
+        title = known and known.title
         own = [row for row in rows if (row["method"], row["model"]) == (title, "Mp")]
         if own and not own[0]["published_as"]:
             own[0].update(text)
@@ -212,11 +225,6 @@ def read_published(path: Path, dataset: str) -> list[Row]:
     """Return the published figures of a data set."""
     with path.open(newline="") as file:
         return [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == dataset]
-
-
-def all_titles(titles: Mapping[str, str]) -> dict[str, str]:
-    """Return the titles of the pretrained models, then those of the configured methods."""
-    return {**{name: method.title for name, method in PRETRAINING.items()}, **titles}
 
 
 def name_clean_set(caption: str, source: str) -> str:
