@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 try:
-    min_version("9.0")
+    min_version("9.4")
     if not isinstance(workflow.current_basedir, os.PathLike):
         raise WorkflowError("the workflow's scripts must be on a file system: clone its repository")
 except WorkflowError as error:

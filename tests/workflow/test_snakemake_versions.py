@@ -12,7 +12,6 @@ import pytest
 import snakemake
 from packaging.version import Version
 from projects import LONG, PROJECT, Process, copy_project, write_config
-from test_places import write_module
 from trees import write_clothing1m
 
 REQUIREMENT = r"snakemake>=([\d.]+),<([\d.]+)"
@@ -21,6 +20,20 @@ CLASSES = "results/tiny/catalogue/tiny.classes.txt"
 TRAINED = "results/tiny/models/tiny/pretrain_auxiliary/seed0_ranks2/auxiliary.safetensors"
 CHECKPOINTS = "results/tiny/checkpoints/tiny/{}/seed0_ranks2/0a"
 Run = Callable[..., Process]
+MODULE = """
+module mct:
+    snakefile: "{snakefile}"
+    {option}
+    config: config
+
+use rule * from mct as mct_*
+
+use rule list_classes from mct as mct_list_classes with:
+    threads: 1
+
+onstart:
+    print("the start of another workflow")
+"""
 
 
 @pytest.fixture(scope="module", params=["newest", pytest.param("oldest", marks=LONG)])
@@ -36,7 +49,7 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     own = folder / "bin/python"
     for step in (
         ["venv", "--quiet", "--python", sys.executable, folder],
-        ["pip", "install", "--quiet", "--python", own, f"snakemake=={OLDEST}"],
+        ["pip", "install", "--quiet", "--python", own, f"snakemake=={OLDEST}.0"],
     ):
         subprocess.run([*uv, *map(str, step)], check=True)
     [packages] = folder.glob("lib/python*/site-packages")
@@ -66,6 +79,13 @@ def snakemake_run(python: Path, project: Path) -> Run:
     return run
 
 
+def write_module(folder: Path, snakefile: object, option: str = "") -> Path:
+    """Write a workflow that has this one as a module."""
+    path = folder / "Snakefile"
+    path.write_text(MODULE.format(snakefile=snakefile, option=option))
+    return path
+
+
 def test_the_allowed_versions_are_the_tested_ones(python: Path):
     found = subprocess.run(
         [python, "-m", "snakemake", "--version"], capture_output=True, text=True, check=True
@@ -76,7 +96,7 @@ def test_the_allowed_versions_are_the_tested_ones(python: Path):
         assert version == newest
         assert Version(BEYOND) == Version(f"{newest.major}.{newest.minor + 1}")
     else:
-        assert version == Version(OLDEST)
+        assert version == Version(f"{OLDEST}.0")
 
 
 def test_a_forced_training_starts_afresh_and_a_fault_is_the_last_line(
@@ -114,10 +134,12 @@ def test_a_dry_run_warns_of_what_a_run_would_refuse(tmp_path: Path, project: Pat
 def test_a_module_claims_its_results_and_its_prefix_is_refused(
     tmp_path: Path, project: Path, snakemake_run: Run
 ):
+    """It is read twice, by each `use rule`."""
     write_module(tmp_path, project / "Snakefile")
     root = ("--config", f"dataset={{root: {project / 'data'}}}")
     run = snakemake_run(CLASSES, *root, folder=tmp_path)
     assert run.returncode == 0, run.stderr
+    assert "rule mct_list_classes" in run.stdout + run.stderr
     assert "the start of another workflow" in run.stdout + run.stderr
     assert (tmp_path / "results/tiny/config.yaml").is_file()
     write_module(tmp_path, project / "Snakefile", 'prefix: "sub"')
