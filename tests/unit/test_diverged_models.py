@@ -15,10 +15,10 @@ from samples import CLASSES, shard_settings, write_set
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
-from mct.base.methods import evaluation_settings
 from mct.base.settings import EvaluationSettings, ExecutionSettings, parse
 from mct.data.imagesets import index_shards
 from mct.experiment.configuration import resolve
+from mct.experiment.methods import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.stage import entry

@@ -7,19 +7,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.base.methods import calibration_settings
 from mct.base.settings import CalibrationSettings, parse
 from mct.calibration import learned_samples
 from mct.calibration.learned_samples import count_learned, plan_learned
 from mct.calibration.targets import Lesson, Targets
 from mct.experiment.configuration import resolve
 from mct.experiment.learning_cautions import learning_cautions
+from mct.experiment.pair import CALIBRATIONS
 
 CLASSES = 3
 
 
 def settings_of(method: str = "mct_paper", **sections: object) -> CalibrationSettings:
-    return parse(CalibrationSettings, calibration_settings(resolve(sections), method, 0))
+    return parse(CalibrationSettings, CALIBRATIONS[method].settings(resolve(sections), 0))
 
 
 def gradient(settings: CalibrationSettings, role: str, selected: int, clean: int) -> float:
