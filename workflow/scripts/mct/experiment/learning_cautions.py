@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mct.base.roles import Role
 from mct.base.settings import CalibrationSettings, parse
 from mct.experiment.pair import CALIBRATIONS, Calibration
 
-KEYS = {
-    "auxiliary": ("Ma", "M = 0, Eq. 1"),
-    "primary": ("Mp", "N = 0, Eq. 2"),
-}
+CUTS = {Role.AUXILIARY: "M = 0, Eq. 1", Role.PRIMARY: "N = 0, Eq. 2"}
 
 
 def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
@@ -40,9 +38,9 @@ def _pair_cautions(
     section = method.section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
-        f"{method.name}: {name} is not trained during calibration: at P = {rate:g} no sample of a batch "
-        f"of {settings.optimizer.batch_size} is selected ({cut}); raise "
+        f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample "
+        f"of a batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
         f"optimizer.batch_size or {section}.clean_per_batch_{role}"
-        for role, (name, cut) in KEYS.items()
+        for role, cut in CUTS.items()
         if not learned[role]
     ]
