@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import augment, picture_of, pixel_set, shard_settings, write_set
+from samples import augment, picture_of, pixel_set, write_labelled
 
 from mct.base.partition import plan_batches
 from mct.base.settings import ImageSettings
@@ -96,7 +96,7 @@ def test_windows_differ_between_seeds_and_epochs_and_are_shuffled():
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_a_windowed_epoch_is_read_once_by_any_number_of_ranks(tmp_path, ranks):
-    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(4)))
+    image_set = open_set("noisy", write_labelled(tmp_path, shards=4))
     readers = [
         BatchReader(image_set, SETTINGS, seed=3, ranks=ranks, rank=rank, shuffle_window=2)
         for rank in range(ranks)

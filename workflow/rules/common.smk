@@ -186,21 +186,24 @@ def result(path):
     return f"{EXPERIMENT.folder}/{path}"
 
 
+def shards(suffix="h5"):
+    """Return all shards, or what lies next to each under its name."""
+    folder = f"shards/{EXPERIMENT.dataset}"
+    return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
+
+
 def shard_files(set_name):
-    """Return the shards of a set and their index."""
-    names = [*(f"{name}.h5" for name in EXPERIMENT.shard_names(set_name)), "index.json"]
-    return [result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names]
+    """Return the shards that may hold pictures of a set, and the table that says which do."""
+    return [*shards(), index(set_name)]
 
 
-def shard_numbers():
-    """Return the pattern of a shard's number: one of those that the set before it has."""
-    return "|".join(f"(?<={name}[/_])(?:{'|'.join(EXPERIMENT.shard_names(name))})" for name in SETS)
-
-
-def inspection():
-    """Return the findings of all parts of the inspection."""
-    folder = f"inspection/{EXPERIMENT.dataset}"
-    return [result(f"{folder}/{name}.tsv") for name in EXPERIMENT.inspection_names()]
+def inspection(intake=None):
+    """Return the findings of all parts of the inspection, or of those of an intake."""
+    return [
+        result(f"inspection/{EXPERIMENT.dataset}/{name}.tsv")
+        for name, part in EXPERIMENT.inspection_parts.items()
+        if intake in (None, part.intake)
+    ]
 
 
 def measurements(kind):
@@ -211,8 +214,8 @@ def measurements(kind):
 
 
 def index(set_name):
-    """Return the index of a set's shards."""
-    return shard_files(set_name)[-1]
+    """Return the table of labels: which pictures are in a set, and where."""
+    return result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
 
 
 def model_file(method, run, name):
@@ -256,10 +259,10 @@ def judges(name):
 
 
 def judgements():
-    """Return what is thought of the labels of all noisy shards; none where no pair judges."""
+    """Return what is thought of the labels of all shards' pictures; none where no pair judges."""
     folder = f"suspects/{EXPERIMENT.dataset}"
-    shards = EXPERIMENT.shard_names("noisy") if EXPERIMENT.judging_method else []
-    return [result(f"{folder}/{name}.h5") for name in shards]
+    names = EXPERIMENT.shards if EXPERIMENT.judging_method else []
+    return [result(f"{folder}/{name}.h5") for name in names]
 
 
 SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
@@ -322,7 +325,6 @@ MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
 CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
-SETS = ("noisy", "clean", "validation", "test")
 CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
 
 
@@ -331,7 +333,7 @@ wildcard_constraints:
     method="[a-z_0-9]+",
     seed="0|[1-9][0-9]*",
     ranks="[2468]|[1-9][0-9]*[02468]",
-    set="|".join(SETS),
+    shard="|".join(EXPERIMENT.shards),
     split="validation|test",
-    part="|".join(EXPERIMENT.inspection_names()),
+    part="|".join(EXPERIMENT.inspection_parts),
     role="auxiliary|primary|pair",

@@ -1,9 +1,7 @@
-"""Every listed picture is decoded once; what cannot be used stays out of the shards, with a reason."""
+"""Every listed picture is decoded once; what cannot be used stays out of all sets, with a reason."""
 
 
 rule inspect_pictures:
-    input:
-        result("catalogue/{dataset}.tsv"),
     output:
         result("inspection/{dataset}/{part}.tsv"),
     log:
@@ -14,13 +12,16 @@ rule inspect_pictures:
     resources:
         **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
     params:
-        dataset=verbatim(EXPERIMENT.catalogue_settings()),
-        parts=EXPERIMENT.config["inspection"]["parts"],
+        dataset=verbatim(EXPERIMENT.reading_settings()),
+        listing=lambda wildcards: EXPERIMENT.listing(EXPERIMENT.inspection_parts[wildcards.part]),
+        digest=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].intake.digest,
+        number=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].number,
+        parts=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].pieces,
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
         f"{START} inspect_pictures.py"
         " --dataset {params.dataset:q}"
-        " --catalogue {input:q} --part {wildcards.part} --parts {params.parts}"
+        " --listing {params.listing:q} --part {params.number} --parts {params.parts}"
         " --most-pixels {params.most_pixels} --threads {threads} --output {output:q} 2> {log:q}"
         f" {code('inspect_pictures.py')}"
 

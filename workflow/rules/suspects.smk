@@ -9,7 +9,8 @@ rule suspects:
 
 rule judge_labels:
     input:
-        shard=result("shards/{dataset}/noisy/{shard}.h5"),
+        shard=result("shards/{dataset}/{shard}.h5"),
+        labels=index("noisy"),
         auxiliary=judges("auxiliary.safetensors"),
         primary=judges("primary.safetensors"),
         confusions=EXPERIMENT.judges_confusions(),
@@ -17,8 +18,6 @@ rule judge_labels:
         result("suspects/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/judge_labels/{{shard}}.log",
-    wildcard_constraints:
-        shard="|".join(EXPERIMENT.shard_names("noisy")),
     conda:
         "../envs/mct.yaml"
     threads: EXPERIMENT.cores_per_rank
@@ -29,7 +28,8 @@ rule judge_labels:
         settings=EXPERIMENT.evaluation_settings(),
     shell:
         f"{START} judge_labels.py"
-        " --settings {params.settings:q} --execution {params.execution:q} --shard {input.shard:q}"
+        " --settings {params.settings:q} --execution {params.execution:q} --labels {input.labels:q}"
+        " --shard $(basename {input.shard:q})"
         " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
         " --confusions {input.confusions:q} --output {output:q} 2> {log:q}"
         f" {code('judge_labels.py')}"

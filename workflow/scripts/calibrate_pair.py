@@ -7,7 +7,7 @@ from mct.base.roles import ROLES, clean_seed, model_seed
 from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, pair_reader, plan_calibration
 from mct.data.clean_batches import open_clean_reader
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.learner import Learner
 from mct.learning.models import load_model, save_weights
@@ -34,7 +34,7 @@ def main() -> None:
     lock = hold_stage(world_comm, saved.parent)
     execution = kept_execution(world_comm, saved, entry.read_execution(arguments.execution))
     compute = choose_for_ranks(settings.model.precision, execution, world_comm)
-    image_set = open_set("noisy", indexed_files(arguments.noisy))
+    image_set = open_set("noisy", arguments.noisy)
     role = ROLES[topology.role]
     weights = getattr(arguments, role)
     model = load_model(settings.model, image_set.classes, settings.images.size, weights)

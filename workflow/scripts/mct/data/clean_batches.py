@@ -12,7 +12,7 @@ from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch
 from mct.base.settings import ImageSettings
 from mct.data.augmentation import Draws
-from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Batch, BatchReader
 
 
@@ -88,7 +88,7 @@ def open_clean_reader(
     UserError
         The set has no pictures.
     """
-    image_set = open_set("clean", indexed_files(index)) if count else None
+    image_set = open_set("clean", index) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
     return CleanReader(

@@ -18,6 +18,7 @@ from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
+from mct.data.intake import Intakes, Piece, cut, divide, list_file, list_pictures, reading_settings
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.experiment import requirements
 from mct.experiment.cautions import cautions
@@ -59,6 +60,8 @@ class Experiment:
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         self.memory.hand_on(self._lists)
+        if Intakes.recall(self._intake_folder) != self._intakes:
+            divide(self._intake_folder, list_pictures(self._layout)).write(self._intake_folder)
 
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set.
@@ -130,15 +133,41 @@ class Experiment:
         """The class names, as JSON."""
         return _json(self._lists.classes)
 
-    def shard_settings(self, set_name: str) -> str:
-        """Return the settings of the shards of a set."""
-        dataset, images = self.config["dataset"], self.config["images"]
-        shards = {**self.config["shards"], "shards": self.config["shards"][set_name]}
-        return _json(pick({**dataset, **images, **shards}, ShardSettings))
+    def reading_settings(self) -> str:
+        """Return the settings of the data set that its pictures depend on."""
+        return _json(reading_settings(self._dataset_settings()))
 
-    def inspection_names(self) -> list[str]:
-        """Return the names of the parts in which pictures are inspected."""
-        return [f"{part:04d}" for part in range(self.config["inspection"]["parts"])]
+    def shard_settings(self) -> str:
+        """Return the settings of shards."""
+        return _json(pick({**self.config["images"], **self.config["shards"]}, ShardSettings))
+
+    @property
+    def _intake_folder(self) -> Path:
+        return Path(self.folder, "intakes", self.dataset)
+
+    @cached_property
+    def _intakes(self) -> Intakes:
+        """The groups of pictures that are inspected and stored together."""
+        known, listing = Intakes.recall(self._intake_folder), self._lists.listing
+        if known and (self._in_job or known.listed == listing):
+            return known
+        if known is None:
+            return Intakes.first(self._lists.pictures, listing)
+        return divide(self._intake_folder, list_pictures(self._layout)).intakes
+
+    @cached_property
+    def inspection_parts(self) -> dict[str, Piece]:
+        """The parts in which pictures are inspected, by name."""
+        return cut(self._intakes, self.config["inspection"]["parts"])
+
+    @cached_property
+    def shards(self) -> dict[str, Piece]:
+        """The shards by name."""
+        return cut(self._intakes, self.config["shards"]["count"])
+
+    def listing(self, piece: Piece) -> str:
+        """Return the list of the pictures of a piece's intake."""
+        return str(list_file(self._intake_folder, piece.intake.name))
 
     def noise_settings(self) -> str:
         """Return the noise rate: a number or `counted`."""
@@ -231,10 +260,6 @@ class Experiment:
 
     def _model(self, method: str, run: str, name: str) -> str:
         return f"{self.folder}/models/{self.dataset}/{method}/{run}/{name}"
-
-    def shard_names(self, set_name: str) -> list[str]:
-        """Return the names of a set's shards."""
-        return [f"{shard:04d}" for shard in range(self.config["shards"][set_name])]
 
     def trainings(self) -> list[str]:
         """Return everything that is trained for the table, pretraining first."""
