@@ -15,8 +15,9 @@ from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
 from mct.data.intake import Listed
-from mct.data.labelling import index_shard, write_labels
+from mct.data.labelling import write_labels
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
+from mct.data.shards import index_shard
 
 CLASSES = 3
 

@@ -16,7 +16,8 @@ from mct.data.imagesets import (
     verify_index,
 )
 from mct.data.label_table import COLUMNS, read_index, read_table
-from mct.data.labelling import index_shard, write_labels
+from mct.data.labelling import write_labels
+from mct.data.shards import index_shard
 
 CATALOGUE = small_catalogue()
 SETS = ("noisy", "clean", "validation", "test")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mct.base.files import write_json
-from mct.data.labelling import index_shard
+from mct.data.shards import index_shard
 from mct.stage import entry
 
 

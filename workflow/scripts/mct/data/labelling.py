@@ -9,20 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError, preview
-from mct.base.files import file_digest, read_json, replacing
+from mct.base.files import read_json, replacing
 from mct.data.catalogue import SETS, Catalogue
 from mct.data.label_table import COLUMNS, FORMAT, VERSION, polars_library
 from mct.data.shards import Shard, open_shard
-
-
-def index_shard(path: Path) -> dict[str, Any]:
-    """Return what a shard is, verified picture by picture: its pictures and digests.
-
-    `sha256` is that of the file, which finds any flipped byte; `seal` that of all but the pictures.
-    """
-    shard = open_shard(path)
-    shard.verify()
-    return {"pictures": len(shard), "seal": shard.seal, "sha256": file_digest(path)}
 
 
 def write_labels(

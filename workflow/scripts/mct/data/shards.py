@@ -26,12 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import is_of_system, unreadable
+from mct.base.files import file_digest, is_of_system, unreadable
 from mct.base.hdf5 import open_hdf5
 
 VERSION = 3
-LAST_WITH_LABELS = "e3bb913"
-"""The last commit that reads version 2."""
 FIELDS = {
     "key": ("S", "key of the picture in its data set, UTF-8"),
     "offset": (
@@ -197,6 +195,16 @@ def open_shard(path: Path) -> Shard:
     return shard
 
 
+def index_shard(path: Path) -> dict[str, Any]:
+    """Return what a shard is, verified picture by picture: its pictures and digests.
+
+    `sha256` is that of the file, which finds any flipped byte; `seal` that of all but the pictures.
+    """
+    shard = open_shard(path)
+    shard.verify()
+    return {"pictures": len(shard), "seal": shard.seal, "sha256": file_digest(path)}
+
+
 @contextmanager
 def _naming_errors(path: Path) -> Iterator[None]:
     """Raise UserError for whatever a shard that is no shard raises, and for errors of the system."""
@@ -218,9 +226,9 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     form, version = attributes.get("format"), attributes.get("version")
     if (form, version) == ("mct-shard", 2):
         raise UserError(
-            f"{path}: a shard of version 2, which holds labels; labels have moved into a table of their "
-            f"own: rerun to write shards of version {VERSION}, or use commit {LAST_WITH_LABELS}, the "
-            "last that reads version 2"
+            f"{path}: expected an mct-shard of version {VERSION}, got version 2, which holds labels; these "
+            "are in a table of their own now, so all stages run again, once; e3bb913 is the last commit "
+            "that reads version 2"
         )
     if (form, version) != ("mct-shard", VERSION):
         raise UserError(

@@ -21,7 +21,7 @@ from mct.base.sizes import check_input_size
 from mct.data.intake import Intakes, Piece, cut, divide, list_file, list_pictures, reading_settings
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.experiment import requirements
-from mct.experiment.cautions import cautions
+from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists
@@ -81,7 +81,8 @@ class Experiment:
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
-        return cautions(self.config, self._lists)
+        stored = storage_cautions(Path(self.folder, "shards", self.dataset))
+        return [*cautions(self.config, self._lists), *stored]
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
