@@ -20,7 +20,7 @@ from mct.base.errors import UserError
 from mct.base.partition import plan_batches
 from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
-from mct.data.augmentation import DRAWS, Viewer, draw_parameters
+from mct.data.augmentation import DRAWS, Viewer
 from mct.data.buffers import OwnBuffers
 from mct.data.images import (
     REDUCTIONS,
@@ -36,10 +36,16 @@ from mct.data.images import (
 )
 from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
+from mct.data.order import draw_numbers
 from mct.data.shards import open_shard
 
 COPYING = ("none", "flip", "crop", "crop_flip")
 DRAWN = st.integers(0, 2**24 - 1).map(lambda n: n / 2**24)
+
+
+def draws_of(count: int) -> np.ndarray:
+    """Return random numbers of views, shape (count, DRAWS)."""
+    return draw_numbers(np.uint64(1), np.arange(count), DRAWS)
 
 
 def smooth_picture(number: int, height: int, width: int) -> np.ndarray:
@@ -85,7 +91,7 @@ def test_shards_give_the_views_of_their_pictures(tmp_path, kind, encoding):
     image_set = open_set("noisy", write_labelled(tmp_path, encoding, 3))
     viewer, positions = Viewer(size=8, kind=kind), np.array([7, 2, 9, 0, 1, 5])
     assert only_copies(image_set, viewer) == (encoding == "pixels" and kind != "resized_crop")
-    draws = draw_parameters(0, 0, len(positions))
+    draws = draws_of(len(positions))
     expected = [
         view_picture(viewer, picture_of(image_set.sample[p]), d)
         for p, d in zip(positions, draws, strict=True)
@@ -117,7 +123,7 @@ def test_damage_is_raised_from_threads(tmp_path, encoding):
     viewer = Viewer(size=8, kind="resized_crop")
     reader = PictureReader(open_set("clean", labels), viewer, threads=3)
     with pytest.raises(UserError, match="wrong checksum"):
-        reader.fill(np.arange(5), draw_parameters(0, 0, 5), np.zeros((5, 8, 8, 3), np.uint8))
+        reader.fill(np.arange(5), draws_of(5), np.zeros((5, 8, 8, 3), np.uint8))
 
 
 def test_a_shard_cut_after_it_was_opened_is_refused(tmp_path):
@@ -233,7 +239,7 @@ def test_reduction_leaves_enough_and_half_as_much_would_not_be(height, width, si
 @pytest.mark.parametrize("kind", ["none", "crop_flip", "resized_crop"])
 def test_views_of_reduced_jpegs_are_about_those_of_whole_ones(kind):
     data = jpeg(smooth_picture(3, 300, 240), quality=95)
-    for draws in draw_parameters(1, 0, 20):
+    for draws in draws_of(20):
         reduced, whole = (
             view_of(Viewer(size=16, kind=kind, reduced_decoding=wanted), data, draws)
             for wanted in (True, False)
@@ -243,7 +249,7 @@ def test_views_of_reduced_jpegs_are_about_those_of_whole_ones(kind):
 
 def test_small_jpegs_are_never_reduced():
     data = jpeg(smooth_picture(3, 30, 24))
-    for draws in draw_parameters(1, 0, 20):
+    for draws in draws_of(20):
         views = [
             view_of(Viewer(size=16, kind="resized_crop", reduced_decoding=wanted), data, draws)
             for wanted in (True, False)

@@ -20,10 +20,11 @@ from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
-from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM, Viewer
+from mct.data.augmentation import Viewer
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
+from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.labels.learning import count_learned
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner

@@ -11,9 +11,9 @@ from torch import Tensor
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch
 from mct.base.settings import ImageSettings
-from mct.data.augmentation import Draws
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Batch, BatchReader
+from mct.data.order import Draws
 
 
 @dataclass(frozen=True, kw_only=True)

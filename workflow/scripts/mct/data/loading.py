@@ -1,7 +1,7 @@
-"""The order of samples, and batches prepared ahead of time.
+"""Batches, read in the order of an epoch and prepared ahead of time.
 
 The order is a function of (seed, epoch); global batch t is a block of it, and ranks take blocks of
-the batch. So the samples of a step are the same for every number of ranks.
+the batch. So the samples of a step are the same for every number of ranks. See `order`.
 """
 
 import queue
@@ -19,44 +19,23 @@ from torch import Tensor
 from mct.base.partition import GlobalBatch, block
 from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
-from mct.data.augmentation import (
-    AUGMENTATION_STREAM,
-    DRAWS,
-    ORDER_STREAM,
-    STRONG_DRAWS,
-    STRONG_STREAM,
-    WINDOW_STREAM,
-    Draws,
-    Viewer,
-    draw_parameters,
-    keyed_generator,
-)
+from mct.data.augmentation import DRAWS, STRONG_DRAWS, Viewer
 from mct.data.buffers import Buffers, OwnBuffers
 from mct.data.imagesets import ImageSet
+from mct.data.order import (
+    AUGMENTATION_STREAM,
+    STRONG_STREAM,
+    Draws,
+    draw_numbers,
+    epoch_order,
+    keys_of,
+)
 from mct.data.pictures import Picture
 
 S = TypeVar("S")
 T = TypeVar("T")
 BATCHES_IN_USE = 3
 """Besides those that a prefetcher holds ready: in training, just trained on, and being read."""
-
-
-def epoch_order(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
-    """Return the positions of a set in the order of one epoch, shape (samples,)."""
-    return keyed_generator(seed, epoch, ORDER_STREAM).permutation(samples)
-
-
-def windowed_order(
-    seed: int, epoch: int, shard: NDArray[np.int64], window: int
-) -> NDArray[np.int64]:
-    """Return an order of one epoch that reads few shards at a time, shape (n,).
-
-    The shards, in an order of the epoch's own, are cut into windows of so many; all samples of a
-    window, shuffled, come before those of the next. `shard` is that of each position, shape (n,).
-    """
-    order = epoch_order(seed, epoch, len(shard))
-    places = keyed_generator(seed, epoch, WINDOW_STREAM).permutation(int(shard.max()) + 1)
-    return order[np.argsort((places // window)[shard[order]], kind="stable")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,16 +124,16 @@ class BatchReader:
         self._epoch = -1
 
     def read(self, plan: GlobalBatch) -> Batch:
-        """Return this rank's block of a global batch; plans come in the order of epochs."""
+        """Return this rank's block of a global batch."""
         if plan.epoch != self._epoch:
             self._begin_epoch(plan.epoch)
-        positions = self._order[plan.start : plan.stop]
+        positions = self._order.take(plan.start, plan.stop)
         start, stop = block(plan.size, self._ranks, self._rank)
         views = self._buffers.take(stop - start, self._size)
-        self._set.expect(self._order[plan.stop :][: plan.size][self._own(plan.size)])
         own = self._own(plan.size)
+        self._set.expect(self._after(plan)[own])
         mine = positions[own]
-        draws = self._draws[self._set.sample[mine]]
+        draws = draw_numbers(self._key, self._set.sample[mine], DRAWS)
         self._pictures.fill(mine, draws, views[own.start - start : own.stop - start])
         self._buffers.complete()
         return Batch(
@@ -164,10 +143,16 @@ class BatchReader:
             stop=stop,
             images=to_tensor(views),
             labels=torch.from_numpy(self._set.label[positions[start:stop]]),
-            strong=self._strong[self._set.sample[positions[start:stop]]]
+            strong=draw_numbers(
+                self._strong_key, self._set.sample[positions[start:stop]], STRONG_DRAWS
+            )
             if self._is_strong
             else None,
         )
+
+    def _after(self, plan: GlobalBatch) -> NDArray[np.int64]:
+        """Return the positions of the next global batch of this epoch."""
+        return self._order.take(plan.stop, min(plan.stop + plan.size, len(self._set)))
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""
@@ -189,17 +174,11 @@ class BatchReader:
         return slice(start + first, start + last)
 
     def _begin_epoch(self, epoch: int) -> None:
-        self._order = (
-            windowed_order(self._seed, epoch, self._set.shard, self._window)
-            if self._window
-            else epoch_order(self._seed, epoch, len(self._set))
+        self._order = epoch_order(self._seed, epoch, self._set.shard, self._window)
+        streams = (self._stream, STRONG_STREAM + self._stream)
+        self._key, self._strong_key = (
+            keys_of(self._seed, epoch, stream, 1)[0] for stream in streams
         )
-        samples = int(self._set.sample.max()) + 1
-        self._draws = draw_parameters(self._seed, epoch, samples, self._stream)
-        if self._is_strong:
-            self._strong = draw_parameters(
-                self._seed, epoch, samples, STRONG_STREAM + self._stream, STRONG_DRAWS
-            )
         self._epoch = epoch
 
 
