@@ -15,8 +15,8 @@ from mct.data import shards
 from mct.data.imagesets import verify_index
 from mct.data.label_table import read_index
 from mct.data.shards import open_shard
+from mct.labels.judging import read_judgements
 from mct.results.figures import read_epochs
-from mct.results.suspects import read_judgements
 
 FAILING = Path("/proc/self/mem")
 """Opens like a file; reading its start is an input/output error of the system."""

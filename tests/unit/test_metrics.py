@@ -10,7 +10,8 @@ from torch import nn
 from mct.base.settings import (
     ImageSettings,
 )
-from mct.labels.metrics import confusion, evaluate_predictions, top_correct
+from mct.labels.confusions import count_confusion
+from mct.learning.metrics import evaluate_predictions, top_correct
 from mct.learning.prediction import mean_probabilities, predict
 from mct.stage.compute import Compute
 
@@ -63,7 +64,7 @@ def test_a_model_that_diverged_is_never_right():
 
 
 def test_confusion_has_true_classes_in_rows():
-    counts = confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 0]), classes=4)
+    counts = count_confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 0]), classes=4)
     assert counts.tolist() == [[1, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 

@@ -6,10 +6,10 @@ from test_coupling import settings
 
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import log_mean
+from mct.labels.posterior import posterior
 from mct.learning.losses import (
     cross_entropy,
     hard_target_loss,
-    posterior,
     selected_mean,
     soft_target_loss,
     target_loss,

@@ -18,6 +18,7 @@ from mct.base.partition import GlobalBatch
 from mct.base.roles import ROLES, order_seed
 from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.learned_samples import count_learned
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
 from mct.data.augmentation import Viewer
@@ -25,7 +26,6 @@ from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
 from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
-from mct.labels.learning import count_learned
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence

@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from mct.base.settings import CalibrationSettings
+from mct.labels.posterior import posterior
 from mct.learning.losses import (
     cross_entropy,
     hard_target_loss,
-    posterior,
     selected_mean,
     soft_target_loss,
     target_loss,

@@ -32,7 +32,7 @@ def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> li
 
 
 def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: float) -> list[str]:
-    from mct.labels.learning import plan_learned  # scipy takes a moment to import
+    from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
 
     settings = parse(CalibrationSettings, methods.calibration_settings(config, method, 0))
     section = methods.METHODS[method].section or "calibration"

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mct.labels.posterior import log_joint
+
 NEGATIVE_WEIGHT, MARGIN = 5.0, 0.1
 """Of CleanNet's verification loss."""
 LEAST_LOG = log(1e-7)
@@ -44,7 +46,7 @@ def forward_loss(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
     `confusion` is T, shape (K, K), T[i, j] = P(observed j | true i), rows sum to 1 (Patrini et al.,
     CVPR 2017, Theorem 2).
     """
-    return -torch.logsumexp(_log_joint(logits, labels, confusion), dim=1)
+    return -torch.logsumexp(log_joint(logits, labels, confusion), dim=1)
 
 
 def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
@@ -56,21 +58,6 @@ def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
     """
     likelihood = functional.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)
     return -(inverse.to(logits)[labels] * likelihood).sum(dim=1)
-
-
-def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
-    """Return q(y) = t(y|x) T[y, observed] / sum of it over y, shape (b, K), without gradient.
-
-    `teacher` are logits or log-probabilities of t, shape (b, K): the E-step of a noise model whose
-    evidence is the observed label and the teacher.
-    """
-    return torch.softmax(_log_joint(teacher.detach(), labels, confusion), dim=1)
-
-
-def _log_joint(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
-    """Return log p(y|x) T[y, observed], shape (b, K)."""
-    evidence = confusion.to(logits).log().T[labels]
-    return functional.log_softmax(logits, dim=1) + evidence
 
 
 def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
