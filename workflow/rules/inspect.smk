@@ -13,7 +13,9 @@ rule inspect_pictures:
         **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
     params:
         dataset=verbatim(EXPERIMENT.reading_settings()),
-        listing=lambda wildcards: EXPERIMENT.listing(EXPERIMENT.inspection_parts[wildcards.part]),
+        listing=lambda wildcards: EXPERIMENT.storage.listing(
+            EXPERIMENT.inspection_parts[wildcards.part]
+        ),
         digest=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].intake.digest,
         number=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].number,
         parts=lambda wildcards: EXPERIMENT.inspection_parts[wildcards.part].pieces,

@@ -17,7 +17,7 @@ rule write_shard:
     params:
         dataset=verbatim(EXPERIMENT.reading_settings()),
         settings=EXPERIMENT.shard_settings(),
-        listing=lambda wildcards: EXPERIMENT.listing(EXPERIMENT.shards[wildcards.shard]),
+        listing=lambda wildcards: EXPERIMENT.storage.listing(EXPERIMENT.shards[wildcards.shard]),
         digest=lambda wildcards: EXPERIMENT.shards[wildcards.shard].intake.digest,
         number=lambda wildcards: EXPERIMENT.shards[wildcards.shard].number,
         pieces=lambda wildcards: EXPERIMENT.shards[wildcards.shard].pieces,

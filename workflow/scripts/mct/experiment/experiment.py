@@ -18,7 +18,7 @@ from mct.base.files import write_text
 from mct.base.partition import divide_ranks, samples_of
 from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
-from mct.data.intake import Intakes, Piece, cut, divide, list_file, list_pictures, reading_settings
+from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import open_layout, used_settings
 from mct.experiment import requirements
 from mct.experiment.cautions import cautions, storage_cautions
@@ -27,6 +27,7 @@ from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists
 from mct.experiment.memory import Memory
 from mct.experiment.spelling import check_results, spell_paths
+from mct.experiment.storage import Storage
 from mct.experiment.suggestions import ask_for
 from mct.stage.closure import code_digest
 from mct.stage.limits import allow_open_files
@@ -60,8 +61,7 @@ class Experiment:
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         self.memory.hand_on(self._lists)
-        if Intakes.recall(self._intake_folder) != self._intakes:
-            divide(self._intake_folder, list_pictures(self._layout)).write(self._intake_folder)
+        self.storage.write_down()
 
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set.
@@ -142,33 +142,21 @@ class Experiment:
         """Return the settings of shards."""
         return _json(pick({**self.config["images"], **self.config["shards"]}, ShardSettings))
 
-    @property
-    def _intake_folder(self) -> Path:
-        return Path(self.folder, "intakes", self.dataset)
-
     @cached_property
-    def _intakes(self) -> Intakes:
+    def storage(self) -> Storage:
         """The groups of pictures that are inspected and stored together."""
-        known, listing = Intakes.recall(self._intake_folder), self._lists.listing
-        if known and (self._in_job or known.listed == listing):
-            return known
-        if known is None:
-            return Intakes.first(self._lists.pictures, listing)
-        return divide(self._intake_folder, list_pictures(self._layout)).intakes
+        folder = Path(self.folder, "intakes", self.dataset)
+        return Storage(folder, self._lists, lambda: self._layout, in_job=self._in_job)
 
     @cached_property
     def inspection_parts(self) -> dict[str, Piece]:
         """The parts in which pictures are inspected, by name."""
-        return cut(self._intakes, self.config["inspection"]["parts"])
+        return self.storage.pieces(self.config["inspection"]["parts"])
 
     @cached_property
     def shards(self) -> dict[str, Piece]:
         """The shards by name."""
-        return cut(self._intakes, self.config["shards"]["count"])
-
-    def listing(self, piece: Piece) -> str:
-        """Return the list of the pictures of a piece's intake."""
-        return str(list_file(self._intake_folder, piece.intake.name))
+        return self.storage.pieces(self.config["shards"]["count"])
 
     def noise_settings(self) -> str:
         """Return the noise rate: a number or `counted`."""
