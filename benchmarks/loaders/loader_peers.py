@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.shared.made_shards import store
-from mct.base.partition import plan_batches
+from mct.base.partition import Share, plan_batches
 from mct.base.settings import ImageSettings, ShardSettings
 from mct.data.catalogue import from_rows
 from mct.data.imagesets import open_set
@@ -85,7 +85,7 @@ class _OurBatches:
             size=task.size, augmentation=task.augmentation, mean=(0.5,) * 3, std=(0.25,) * 3
         )
         self._size, count = task.batch_size, task.threads
-        self._reader = BatchReader(self._set, settings, seed=0, ranks=1, rank=0, threads=count)
+        self._reader = BatchReader(self._set, settings, seed=0, share=Share(threads=count))
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         plans = plan_batches(len(self._set), len(self._set), self._size)

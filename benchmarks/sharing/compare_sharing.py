@@ -29,7 +29,7 @@ from mct.base.settings import (
     ModelSettings,
     OptimizerSettings,
 )
-from mct.calibration.coupling import pair_reader
+from mct.calibration.reading import pair_reader
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Prefetcher
 from mct.learning.models import build_model

@@ -14,9 +14,9 @@ import yaml
 from samples import CLASSES, write_labelled
 
 from mct.base.errors import UserError
-from mct.base.methods import evaluation_settings
 from mct.base.settings import EvaluationSettings, ExecutionSettings, parse
 from mct.experiment.configuration import resolve
+from mct.experiment.methods import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.stage import entry

@@ -11,12 +11,12 @@ from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
 from mct.base.errors import UserError
-from mct.base.methods import evaluation_settings
 from mct.base.settings import DatasetSettings, parse
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
+from mct.experiment.methods import evaluation_settings
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")

@@ -1,7 +1,6 @@
 """What a rerun does, read from dry runs: exactly what a change touches, and what follows."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from projects import Run, run_snakemake
+from projects import planned, run_snakemake
 from trees import SIZES
 
 from mct.data.imagesets import open_set
@@ -32,13 +31,6 @@ AFTER_LABELS = {
     *REPORTING,
 }
 LIBRARY = "workflow/scripts/mct"
-
-
-def planned(snakemake: Run, *options: object, configfile: str = "tiny.yaml") -> set[str]:
-    """Return the rules that a dry run would run."""
-    plan = snakemake("-n", "--cores", 2, "--configfile", configfile, *options)
-    assert plan.returncode == 0, plan.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", plan.stdout + plan.stderr, re.M)) - {"all"}
 
 
 @contextmanager

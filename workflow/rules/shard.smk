@@ -9,25 +9,17 @@ rule write_shard:
         result("shards/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/write_shard/{{shard}}.log",
-    conda:
-        "../envs/mct.yaml"
     threads: EXPERIMENT.picture_threads
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.shard(attempt)),
+        **serial_job(PLANNER.shard),
     params:
-        dataset=verbatim(EXPERIMENT.reading_settings()),
+        **piece_params("shard", EXPERIMENT.shards),
         settings=EXPERIMENT.shard_settings(),
-        listing=lambda wildcards: EXPERIMENT.storage.listing(EXPERIMENT.shards[wildcards.shard]),
-        digest=lambda wildcards: EXPERIMENT.shards[wildcards.shard].intake.digest,
-        number=lambda wildcards: EXPERIMENT.shards[wildcards.shard].number,
-        pieces=lambda wildcards: EXPERIMENT.shards[wildcards.shard].pieces,
     shell:
-        f"{START} write_shard.py"
-        " --dataset {params.dataset:q} --settings {params.settings:q}"
-        " --listing {params.listing:q} --digest {params.digest} --inspection {input.inspection:q}"
-        " --shard {params.number} --shards {params.pieces} --threads {threads}"
-        " --output {output:q} 2> {log:q}"
-        f" {code('write_shard.py')}"
+        program(
+            "write_shard.py {params.dataset} {params.settings} {params.listing} {params.digest}"
+            " {input.inspection} --shard {params.number} --shards {params.pieces} {threads} {output}"
+        )
 
 
 rule index_shard:
@@ -37,14 +29,10 @@ rule index_shard:
         result("shards/{dataset}/{shard}.json"),
     log:
         f"{LOGS}/index_shard/{{shard}}.log",
-    conda:
-        "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.index(attempt)),
+        **serial_job(PLANNER.index),
     shell:
-        f"{START} index_shard.py"
-        " --shard {input:q} --output {output:q} 2> {log:q}"
-        f" {code('index_shard.py')}"
+        program("index_shard.py --shard {input} {output}")
 
 
 rule label_pictures:
@@ -57,14 +45,12 @@ rule label_pictures:
         result("shards/{dataset}/labels.parquet"),
     log:
         f"{LOGS}/label_pictures.log",
-    conda:
-        "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
+        **serial_job(PLANNER.lists),
     params:
         classes=EXPERIMENT.classes,
     shell:
-        f"{START} label_pictures.py"
-        " --catalogue {input.catalogue:q} --quarantine {input.quarantine:q}"
-        " --shards {input.shards:q} --classes {params.classes} --output {output:q} 2> {log:q}"
-        f" {code('label_pictures.py')}"
+        program(
+            "label_pictures.py {input.catalogue} {input.quarantine} {input.shards} {params.classes}"
+            " {output}"
+        )

@@ -20,7 +20,7 @@ def main() -> None:
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    judged = open_set("noisy", arguments.labels, only_shard=arguments.shard).unverified()
+    judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
     juries = [
         Judges(
             pair=[Predictor(path, settings, judged.classes, compute, execution) for path in both],

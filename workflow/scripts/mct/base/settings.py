@@ -136,16 +136,10 @@ class CalibrationSettings:
     selector: str
     seed: int
     shuffle_window: int = 0
-    warmup_epochs: float = 0.0
-    confidence_memory: float = 0.0
-    strictness: float = 0.0
     taught_samples: str = "selected"
     taught_models: str = "primary"
     teacher: str = "auxiliary"
     teacher_average_epochs: float = 0.0
-    teacher_views: int = 1
-    views: str = "shared"
-    sharpening: float = 1.0
     clean_per_batch_auxiliary: int = 0
     clean_per_batch_primary: int = 0
 
