@@ -94,8 +94,7 @@ class Calibration(Method):
         """
         keys = self.keys(config)
         looks_again = keys["teacher_average_epochs"] or config["images"]["strong_augmentation"]
-        predictions = bool(looks_again) + keys["teacher_views"] - 1
-        return float(self.shares(config).max()) + predictions / 3
+        return float(self.shares(config).max()) + bool(looks_again) / 3
 
     def settings(self, config: Config, seed: int) -> dict[str, Any]:
         """Return its `CalibrationSettings` as plain data."""
