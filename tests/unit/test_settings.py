@@ -162,7 +162,7 @@ def test_text_becomes_a_number_where_a_number_stands(path, text, value):
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.noisy", 2.0)]
+    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.count", 2.0)]
 )
 def test_whole_numbers_written_with_a_point_count_as_integers_or_are_refused(path, value):
     try:

@@ -19,9 +19,9 @@ from mct.base.settings import (
     OptimizerSettings,
 )
 from mct.calibration.reading import pair_reader
-from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
+from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.parallel.comm import Topology
 from mct.parallel.shared_batches import share_batches
 

@@ -49,14 +49,10 @@ class DatasetSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShardSettings:
-    """How one set is cut into shards."""
+    """How shards keep pictures."""
 
-    layout: str
-    root: str | None
-    seed: int
     size: int
     encoding: str
-    shards: int
     short_side: int | None
     quality: int
 

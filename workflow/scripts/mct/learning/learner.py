@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
-from mct.data.augmentation import Draws
+from mct.data.order import Draws
 from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
