@@ -22,13 +22,14 @@ from sklearn.datasets import load_digits
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings, ModelSettings, ShardSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.inspection import find
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, read_for_evaluation
+from mct.data.settings import ImageSettings, ShardSettings
 from mct.data.sharding import Member, ShardPlan, write_shard
 from mct.learning.models import build_model
+from mct.learning.settings import ModelSettings
 from mct.results.tables import write_table
 
 SIDE, SIZE, BATCH_SIZE, TEST_PICTURES = 128, 16, 64, 400

@@ -23,19 +23,16 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from mct.base.partition import plan_batches
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-)
 from mct.calibration.coupling import pair_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Prefetcher
+from mct.data.settings import ImageSettings
 from mct.learning.models import build_model
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.parallel.comm import Topology, split_world, world
 from mct.results.tables import write_table
+from mct.stage.settings import ExecutionSettings
 
 IMAGES = ImageSettings(size=224, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)
 

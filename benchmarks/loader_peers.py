@@ -17,11 +17,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings, ShardSettings
 from mct.data.imagesets import open_set
 from mct.data.inspection import find
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, Prefetcher
+from mct.data.settings import ImageSettings, ShardSettings
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
 
 CLASSES, SHARDS, MEGABYTE = 10, 4, 1 << 20

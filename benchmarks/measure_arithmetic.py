@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 import torch
 from torch.nn import functional
 
-from mct.base.settings import ExecutionSettings
 from mct.learning.models import build_architecture
 from mct.results.tables import write_table
 from mct.stage.compute import Compute, choose_compute, hardware, keep_freed_memory
+from mct.stage.settings import ExecutionSettings
 
 CASES = {"cifar_resnet18": (64, 32), "alexnet": (32, 224), "resnet50": (8, 224)}
 """Samples and pixels of each model's batch."""

@@ -15,8 +15,8 @@ from time import perf_counter
 
 import numpy as np
 
-from mct.base.settings import CalibrationSettings, ExecutionSettings, ScalingSettings
 from mct.calibration.decisions import Selector
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.parallel.comm import Topology, split_world, start_gather, wait_for, world
@@ -30,7 +30,9 @@ from mct.performance.rehearsal import (
     rehearsed_step,
     time_once,
 )
+from mct.performance.settings import ScalingSettings
 from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.settings import ExecutionSettings
 
 CLASSES = 14
 FIELDS = ("ranks", "model", "samples_per_rank", "uncoupled_seconds", "coupled_seconds",

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from mpi4py import MPI
 
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.data.augmentation import STRONG_DRAWS
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.results.tables import Row, write_table
 from mct.stage.compute import choose_compute, hardware
+from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, STRENGTH = 10, 32, 0.7
 CASES = (

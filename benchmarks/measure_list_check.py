@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 import numpy as np
 import yaml
 
-from mct.base.settings import ExecutionSettings
 from mct.results.tables import write_table
+from mct.stage.settings import ExecutionSettings
 
 PROJECT = Path(__file__).parents[1]
 MEMORY = PROJECT / ".snakemake/mct"

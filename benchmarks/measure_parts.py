@@ -20,11 +20,12 @@ from PIL import Image
 from torch.nn import functional
 from torchvision.io import ImageReadMode, decode_jpeg
 
-from mct.base.settings import ExecutionSettings, OptimizerSettings
 from mct.data.images import decode_plain, mirror, resample, to_image
 from mct.learning import optimizer
+from mct.learning.settings import OptimizerSettings
 from mct.results.tables import write_table
 from mct.stage.compute import choose_compute, hardware
+from mct.stage.settings import ExecutionSettings
 
 SIZE, PARAMETERS = 224, 20_000_000
 Ways = dict[str, Callable[[], object]]

@@ -16,13 +16,15 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Comm, sum_array, world
 from mct.performance.rehearsal import learn_all, random_batch, random_set, time_once
 from mct.results.tables import write_table
 from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.settings import ExecutionSettings
 
 CLASSES = 14
 CASES = {"cifar_resnet18": (32, 128), "alexnet": (224, 64), "resnet50": (224, 16)}

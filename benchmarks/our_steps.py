@@ -16,27 +16,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mct.base.partition import GlobalBatch
 from mct.base.roles import ROLES
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-)
 from mct.calibration.coupling import Coupling, pair_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import BatchReader
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_model
 from mct.learning.objectives import Objective, equal_weights
 from mct.learning.schedules import linear
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.learning.training import Plan, Training
 from mct.parallel.comm import Comm, split_world, world
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute, choose_compute
 from mct.stage.progress import Progress
+from mct.stage.settings import ExecutionSettings
 
 NOISE = {"rate": 0.4, "upper": 0.4}
 MATRIX, MATRIX_SECONDS = 2048, 1.0

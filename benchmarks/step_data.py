@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, ShardSettings
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.inspection import inspect_part, write_findings
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import MOST_PIXELS
+from mct.data.settings import ShardSettings
 from mct.data.sharding import ShardPlan, choose_members, write_shard
 
 QUALITY, GRAIN = 90, 12.0

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, ShardSettings
 from mct.data.augmentation import Draws, Viewer
 from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
 from mct.data.layouts.base import Row
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
 
 CLASSES = 3

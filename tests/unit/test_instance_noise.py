@@ -5,7 +5,6 @@ import pytest
 from samples import dataset_settings, encode, picture_of
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.layouts.base import Row
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.labels.instance_noise import (
@@ -15,6 +14,7 @@ from mct.labels.instance_noise import (
     label_probabilities,
     picture_features,
 )
+from mct.labels.settings import NoiseSettings
 
 SAMPLES, CLASSES = 4000, 5
 FEATURES = np.random.default_rng(0).standard_normal((SAMPLES, 12))

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from launch_ranks import launch_command
 
-from mct.base.settings import ExecutionSettings
 from mct.cluster.jobs import SUBMITTED, srun_command
 from mct.experiment.configuration import resolve
+from mct.stage.settings import ExecutionSettings
 
 PROGRAM = ["train_model.py", "--ranks", "2"]
 

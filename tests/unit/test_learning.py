@@ -7,13 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.base.methods import calibration_settings
-from mct.base.settings import CalibrationSettings, parse
+from mct.base.keys import parse
+from mct.calibration import learned_samples
+from mct.calibration.learned_samples import count_learned, plan_learned
+from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.experiment.configuration import resolve
 from mct.experiment.learning_cautions import learning_cautions
-from mct.labels import learning
-from mct.labels.learning import count_learned, plan_learned
+from mct.experiment.stage_settings import calibration_settings
 
 CLASSES = 3
 
@@ -78,10 +79,15 @@ def test_a_plan_says_which_model_will_learn(change, expected):
 def test_batches_of_an_epoch_are_counted_with_the_last_one(monkeypatch):
     counted = []
     monkeypatch.setattr(
-        learning, "count_learned", lambda *given, **sizes: counted.append(sizes) or sizes["batch"]
+        learned_samples,
+        "count_learned",
+        lambda *given, **sizes: counted.append(sizes) or sizes["batch"],
     )
     settings = settings_of(calibration={"epochs": 2}, optimizer={"batch_size": 32})
-    assert learning.plan_learned(settings, 1_000, 0.4) == {"auxiliary": 2_000, "primary": 2_000}
+    assert learned_samples.plan_learned(settings, 1_000, 0.4) == {
+        "auxiliary": 2_000,
+        "primary": 2_000,
+    }
     assert len(counted) == 2 * 2 * 2  # epochs, models and sizes of batches
 
 

@@ -3,17 +3,16 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from samples import augment, picture_of, pixel_set, shard_settings, write_set
 
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings
 from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     STRONG_DRAWS,
@@ -30,6 +29,7 @@ from mct.data.loading import (
     to_tensor,
     windowed_order,
 )
+from mct.data.settings import ImageSettings
 
 SETTINGS = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 

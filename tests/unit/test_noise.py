@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.labels.noise import (
     asymmetric_matrix,
     confusion_matrix,
@@ -20,6 +19,7 @@ from mct.labels.noise import (
     synthetic_matrix,
     wilson_interval,
 )
+from mct.labels.settings import NoiseSettings
 
 Z = 1.959963984540054
 """97.5 % of a standard normal variable lie below it."""

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from mct.base.settings import OptimizerSettings
 from mct.learning.optimizer import MomentumSGD
+from mct.learning.settings import OptimizerSettings
 
 RATES = (0.1, 0.1, 0.05, 0.2, 0.0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError
-from mct.base.methods import training_settings
 from mct.experiment.configuration import resolve
+from mct.experiment.stage_settings import training_settings
 from mct.results.predictions import trained_settings
 
 

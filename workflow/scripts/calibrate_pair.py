@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mct.base.files import read_json
 from mct.base.roles import ROLES, clean_seed, model_seed
-from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, pair_reader, plan_calibration
+from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import open_clean_reader
 from mct.data.imagesets import indexed_files, open_set
 from mct.labels.confusions import read_confusion

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mct.base.settings import EvaluationSettings
 from mct.data.imagesets import open_set
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.results import suspects
 from mct.stage import entry
 from mct.stage.compute import choose_compute

@@ -3,16 +3,17 @@
 import json
 from pathlib import Path
 
-from mct.base.settings import ExecutionSettings, TrainingSettings
 from mct.data.imagesets import indexed_files, open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
+from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
 from mct.stage.compute import choose_for_ranks, hardware, versions
 from mct.stage.record import write_record
+from mct.stage.settings import ExecutionSettings
 
 
 def main() -> None:

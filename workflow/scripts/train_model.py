@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mct.base.hdf5 import write_arrays
 from mct.base.roles import clean_seed, model_seed, order_seed
-from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import open_clean_reader
 from mct.data.imagesets import open_training_set, read_sizes
 from mct.data.loading import BatchReader
@@ -12,6 +11,7 @@ from mct.learning.history import write_epochs
 from mct.learning.learner import Learner
 from mct.learning.models import build_model, initial_files, load_weights, save_weights
 from mct.learning.objectives import build_objective
+from mct.learning.settings import TrainingSettings
 from mct.learning.training import Training, constant_samples, plan_training, summarise
 from mct.parallel.comm import check_world_size, world
 from mct.stage import entry

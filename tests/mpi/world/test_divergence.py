@@ -11,13 +11,13 @@ from replicas import SAMPLES, clean_reader_on, make_learner, plain_objective, re
 from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import UserError
-from mct.base.settings import ExecutionSettings
 from mct.data.imagesets import ImageSet
 from mct.learning.learner import Learner
 from mct.learning.schedules import linear
 from mct.learning.training import Plan, Training
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
+from mct.stage.settings import ExecutionSettings
 
 STEPS = 8
 Break = Callable[[int, torch.Tensor], torch.Tensor]

@@ -1,9 +1,9 @@
 """A pair that decodes half a batch each has the batches it would read apart, and always ends."""
 
-import dataclasses
 import threading
 import time
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,16 +12,14 @@ from test_calibration import calibrate, calibration_settings
 
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import plan_batches
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    OptimizerSettings,
-)
 from mct.calibration.coupling import pair_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
+from mct.data.settings import ImageSettings
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Topology, share_batches
+from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, SAMPLES = 4, 8, 41
 IMAGES = ImageSettings(size=SIZE, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -93,7 +91,7 @@ def test_shared_batches_are_those_read_apart(topology, image_set, batch_size, pr
 
 
 def test_models_with_views_of_their_own_see_the_same_samples_otherwise(topology, image_set):
-    settings = dataclasses.replace(settings_of(6 * topology.pairs), views="own")
+    settings = msgspec.structs.replace(settings_of(6 * topology.pairs), views="own")
     reader = pair_reader(topology, image_set, settings, ExecutionSettings(share_batches=True))
     assert not reader.shares
     [batch, *_] = map(reader.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))

@@ -15,14 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.roles import PAIR, ROLES
-from mct.base.settings import (
-    CalibrationSettings,
-    EvaluationSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-    pick,
-)
 
 Epochs = dict[str, float]
 
@@ -176,36 +168,7 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     return float(_calibration_shares(config, method).max()) + predictions / 3
 
 
-def _shared_sections(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "images": pick(config["images"], ImageSettings),
-        "model": pick(config["model"], ModelSettings),
-        "optimizer": pick(config["optimizer"], OptimizerSettings),
-    }
-
-
-def training_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
-    """Return the `TrainingSettings` of a pretraining job or a baseline, as plain data."""
-    constant, decay = stage_epochs(config, method)
-    row, rates = TRAININGS[method], _rates(config, method)
-    own = config["baselines"].get(row.section, {})
-    return {
-        **_shared_sections(config),
-        "training_set": row.training_set,
-        "constant_epochs": constant,
-        "decay_epochs": decay,
-        "learning_rate": rates[0],
-        "decay_learning_rate": rates[1] if decay else 0.0,
-        "schedule": config["calibration"]["schedule"] if decay else "constant",
-        "loss": row.loss,
-        "weighting": row.weighting,
-        "clean_per_batch": own.get("clean_per_batch", 0),
-        "seed": seed,
-        "shuffle_window": config["shards"]["shuffle_window"],
-    }
-
-
-def _rates(config: Mapping[str, Any], method: str) -> tuple[float, float]:
+def rates(config: Mapping[str, Any], method: str) -> tuple[float, float]:
     """Return the constant learning rate and that at the start of the decay."""
     if TRAININGS[method].continues:
         return (config["baselines"]["loss_correction"]["finetuning_learning_rate"],) * 2
@@ -233,21 +196,3 @@ def rate_key(training: str, is_decaying: bool) -> str:
 def calibration_section(config: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return the keys of `calibration` as they are for a method."""
     return {**config["calibration"], **config.get(METHODS[method].section, {})}
-
-
-def calibration_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
-    """Return the `CalibrationSettings` of a method, as plain data."""
-    section = pick(calibration_section(config, method), CalibrationSettings)
-    own = {"learning_rate": decay_rate(config, method), "seed": seed}
-    window = config["shards"]["shuffle_window"]
-    return {**_shared_sections(config), **section, **own, "shuffle_window": window}
-
-
-def cleannet_settings(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the `CleanNetSettings` of a configuration, as plain data."""
-    return {**_shared_sections(config), **config["baselines"]["cleannet"], "seed": seed}
-
-
-def evaluation_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `EvaluationSettings` of a configuration, as plain data."""
-    return pick(_shared_sections(config), EvaluationSettings)

@@ -16,15 +16,15 @@ from torch import Tensor
 from mct.base.hdf5 import write_arrays
 from mct.base.partition import GlobalBatch
 from mct.base.roles import ROLES, order_seed
-from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.learned_samples import count_learned
+from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
 from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM, Viewer
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher, only_copies
-from mct.labels.learning import count_learned
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Arrays, Learner
 from mct.learning.losses import confidence
@@ -39,6 +39,7 @@ from mct.parallel.comm import (
 )
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
+from mct.stage.settings import ExecutionSettings
 
 STREAMS = (OTHER_AUGMENTATION_STREAM, AUGMENTATION_STREAM)
 """Of (Ma, Mp), where each augments the pictures of a batch for itself."""

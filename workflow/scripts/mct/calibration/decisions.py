@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.partition import GlobalBatch, block_lengths
-from mct.base.settings import CalibrationSettings
+from mct.calibration.learned_samples import extra_noise
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
-from mct.labels.learning import extra_noise
 from mct.labels.selection import select_within
 from mct.learning.learner import Arrays
 from mct.parallel.comm import AUXILIARY, PRIMARY

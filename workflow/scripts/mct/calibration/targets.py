@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mct.base.settings import CalibrationSettings
+from mct.calibration.settings import CalibrationSettings
 from mct.learning.losses import (
     cross_entropy,
     hard_target_loss,

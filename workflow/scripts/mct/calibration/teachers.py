@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mct.base.settings import CalibrationSettings
 from mct.calibration.averages import WeightAverage
+from mct.calibration.settings import CalibrationSettings
 from mct.learning.learner import Arrays, Learner
 from mct.parallel.comm import AUXILIARY, PRIMARY, Topology, share_logits, share_predictions
 

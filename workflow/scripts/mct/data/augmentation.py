@@ -11,7 +11,6 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mct.base.settings import ImageSettings
 from mct.data.images import (
     Box,
     decode_plain,
@@ -24,6 +23,7 @@ from mct.data.images import (
     resample_centre,
 )
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""

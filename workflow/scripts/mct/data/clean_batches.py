@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch
-from mct.base.settings import ImageSettings
 from mct.data.augmentation import Draws
 from mct.data.imagesets import ImageSet, indexed_files, open_set
 from mct.data.loading import Batch, BatchReader
+from mct.data.settings import ImageSettings
 
 
 @dataclass(frozen=True, kw_only=True)

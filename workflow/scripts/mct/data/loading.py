@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mct.base.partition import GlobalBatch, block
-from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
 from mct.data.augmentation import (
     AUGMENTATION_STREAM,
@@ -34,6 +33,7 @@ from mct.data.augmentation import (
 from mct.data.buffers import Buffers, OwnBuffers
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -15,18 +15,22 @@ import yaml
 from mct.base import methods
 from mct.base.errors import UserError
 from mct.base.files import write_text
+from mct.base.keys import parse, pick
 from mct.base.partition import divide_ranks, samples_of
-from mct.base.settings import DatasetSettings, ScalingSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
-from mct.data.layouts.registry import open_layout, used_settings
-from mct.experiment import requirements
+from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
+from mct.experiment import requirements, stage_settings
 from mct.experiment.cautions import cautions
 from mct.experiment.configuration import resolve, ungiven
+from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists
 from mct.experiment.memory import Memory
 from mct.experiment.spelling import check_results, spell_paths
 from mct.experiment.suggestions import ask_for
+from mct.performance.settings import ScalingSettings
 from mct.stage.closure import code_digest
 from mct.stage.limits import allow_open_files
 
@@ -146,25 +150,25 @@ class Experiment:
 
     def training_settings(self, method: str, seed: str) -> str:
         """Return the settings of a pretraining job or of a baseline."""
-        return _json(methods.training_settings(self.config, method, int(seed)))
+        return _json(stage_settings.training_settings(self.config, method, int(seed)))
 
     def calibration_settings(self, method: str, seed: str) -> str:
         """Return the settings of a method's calibration."""
-        return _json(methods.calibration_settings(self.config, method, int(seed)))
+        return _json(stage_settings.calibration_settings(self.config, method, int(seed)))
 
     def cleannet_settings(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
-        return _json(methods.cleannet_settings(self.config, int(seed)))
+        return _json(stage_settings.cleannet_settings(self.config, int(seed)))
 
     def evaluation_settings(self) -> str:
         """Return the settings of an evaluation."""
-        return _json(methods.evaluation_settings(self.config))
+        return _json(stage_settings.evaluation_settings(self.config))
 
     def estimation_settings(self) -> str:
         """Return the settings of estimating the noise rate with a model."""
         dataset = self.config["dataset"]
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
-        return _json({**methods.evaluation_settings(self.config), **own})
+        return _json({**stage_settings.evaluation_settings(self.config), **own})
 
     def scaling_settings(self) -> str:
         """Return the settings of what is rehearsed on several numbers of ranks."""

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mct.base import methods
-from mct.base.settings import CalibrationSettings, parse
+from mct.base.keys import parse
+from mct.calibration.settings import CalibrationSettings
+from mct.experiment.stage_settings import calibration_settings
 
 KEYS = {
     "auxiliary": ("Ma", "M = 0, Eq. 1"),
@@ -32,9 +34,9 @@ def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> li
 
 
 def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: float) -> list[str]:
-    from mct.labels.learning import plan_learned  # scipy takes a moment to import
+    from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
 
-    settings = parse(CalibrationSettings, methods.calibration_settings(config, method, 0))
+    settings = parse(CalibrationSettings, calibration_settings(config, method, 0))
     section = methods.METHODS[method].section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [

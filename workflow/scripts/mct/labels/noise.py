@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.base.texts import read_cells
+from mct.labels.settings import NoiseSettings
 
 
 @dataclass(frozen=True, kw_only=True)

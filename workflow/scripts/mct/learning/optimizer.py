@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mct.base.settings import OptimizerSettings
+from mct.learning.settings import OptimizerSettings
 
 PIECE = 1 << 17
 """Elements that are updated at a time, so that all arrays of a piece stay in a core's cache."""

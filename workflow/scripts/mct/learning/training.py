@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from mct.base.methods import rate_key
 from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
-from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import CleanBatch, CleanReader, join
 from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.learning.history import History
 from mct.learning.learner import Arrays, Learner
 from mct.learning.objectives import Objective
 from mct.learning.schedules import SCHEDULES, Schedule, constant_then
+from mct.learning.settings import TrainingSettings
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 

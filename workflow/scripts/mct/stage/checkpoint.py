@@ -19,12 +19,12 @@ from argparse import Namespace
 from collections import ChainMap
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -32,11 +32,11 @@ from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync, unreadable
-from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
+from mct.stage.settings import ExecutionSettings
 from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
 
 KEPT = 2
@@ -267,7 +267,7 @@ def kept_execution(
         kept = json.loads((path / META).read_text())["execution"]
         if kept.get("allreduce") == "nccl" != execution.allreduce:
             kept["allreduce"] = AUTOMATIC
-    return replace(execution, **world_comm.bcast(kept))
+    return msgspec.structs.replace(execution, **world_comm.bcast(kept))
 
 
 def find_checkpoint(world_comm: Comm, folder: Path) -> tuple[int, Path | None]:

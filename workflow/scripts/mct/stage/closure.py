@@ -1,7 +1,8 @@
 """Digests of code: what a stage's program means, apart from comments, docstrings and layout.
 
 A stage's digest covers its entry point and every module of this library that it imports, directly
-or not, so that a change of code reruns exactly the stages that it can touch.
+or not, so that a change of code reruns exactly the stages that it can touch. Definitions of keys are
+left out: what a stage computes depends on the values of its keys, and those are parameters of its rule.
 """
 
 import ast
@@ -10,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
+DEFINITIONS = ("settings.py", "keys.py")
+"""Modules that define keys: what they are called, what they admit, what they are for."""
 
 
 @cache
@@ -22,15 +25,20 @@ def code_digest(script: Path) -> str:
 
 
 def import_closure(script: Path) -> set[Path]:
-    """Return the script and the files of the library that importing it loads."""
+    """Return the script and the files of the library that can change its results."""
     found: set[Path] = set()
     pending = [script]
     while pending:
         path = pending.pop()
-        if path not in found:
+        if path not in found and not is_left_out(path):
             found.add(path)
             pending += imported_files(path)
     return found
+
+
+def is_left_out(path: Path) -> bool:
+    """Return whether a file defines keys: a rule passes the value of each key that its stage uses."""
+    return path.name in DEFINITIONS and path.is_relative_to(LIBRARY)
 
 
 def imported_files(path: Path) -> tuple[Path, ...]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
-from mct.base.settings import ExecutionSettings
+from mct.stage.settings import ExecutionSettings
 
 if TYPE_CHECKING:
     from mct.parallel.comm import Comm

@@ -2,9 +2,10 @@
 
 import sys
 import time
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from mct.base.files import write_json
 from mct.stage.compute import Compute, hardware, versions
@@ -29,7 +30,7 @@ def training_record(
 
 def write_record(path: Path, facts: dict[str, Any]) -> None:
     """Write the record of a result: facts, settings as plain data, the command and its time."""
-    plain = {name: asdict(fact) if is_dataclass(fact) else fact for name, fact in facts.items()}  # type: ignore[arg-type]
+    plain = {**facts, "settings": msgspec.to_builtins(facts.get("settings"))}
     when = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(STARTED))
     write_json(
         path, {**plain, "command": sys.argv, "started": when, "seconds": time.time() - STARTED}

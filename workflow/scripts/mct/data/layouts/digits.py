@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import Row
 from mct.data.layouts.folders import Skipped
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.labels import noise
 
