@@ -49,7 +49,7 @@ def pick(section: Mapping[str, Any], cls: type[Settings]) -> dict[str, Any]:
     for field in msgspec.structs.fields(cls):
         if field.name in section:
             value, kind = section[field.name], field.type
-            is_section = isinstance(kind, type) and issubclass(kind, Settings)
+            is_section = isinstance(value, Mapping) and isinstance(kind, type)
             picked[field.name] = pick(value, kind) if is_section else value
     return picked
 
