@@ -76,7 +76,8 @@ def table_of(folder: Path, samples: dict[str, int], settings: dict) -> str:
     asked = {"dataset": "d", "clean_set": "", "titles": {"mct": "MCT"},
              "preparations": {"mct": ["pretrain_auxiliary", "pretrain_primary"]}}  # fmt: skip
     command = [sys.executable, LIBRARY.parent / "tabulate_accuracy.py", "--evaluations", evaluation,
-               "--records", *records, "--settings", json.dumps(asked), "--config", folder / "config.yaml", "--published",
+               "--records", *records, "--settings", json.dumps(asked), "--config",
+               folder / "config.yaml", "--published",
                LIBRARY.parents[1] / "resources/published.tsv", "--output", folder / "t.tsv"]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, text=True)
     return (folder / "t.tsv").read_text()
