@@ -1,8 +1,12 @@
-"""Imports between the library's packages point one way."""
+"""Imports between the library's packages point one way; files and functions stay short."""
 
 import ast
 import re
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 import pytest
 
@@ -55,3 +59,84 @@ def test_only_the_messages_between_ranks_import_mpi():
         if re.search(r"^\s*(from|import) mpi4py", path.read_text(), re.M)
     }
     assert importers == {"comm.py"}
+
+
+PROJECT = LIBRARY.parents[2]
+SCRIPTS = PROJECT / "workflow/scripts"
+# Known exceptions, to be emptied; nothing is added to them.
+LONG_FILES = {"workflow/scripts/mct/parallel/comm.py"}
+LONG_MAINS = {"calibrate_pair.py", "train_model.py"}
+MANY_PARAMETERS = {"BatchReader.__init__"}
+PRESCRIBED = {"GlobalNorm.forward"}
+"""Signatures that torch prescribes for autograd functions."""
+
+
+class Function(NamedTuple):
+    """A function of the library, a script or a tool."""
+
+    file: str
+    name: str
+    """With the name of its class, if it has one."""
+    lines: int
+    parameters: int
+    """Without self and cls."""
+
+
+def functions_of(path: Path) -> Iterator[Function]:
+    """Yield the functions of a file, nested ones included."""
+    tree = ast.parse(path.read_text())
+    owners = {
+        node: owner.name
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for node in owner.body
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = node.args
+            arguments = [
+                *given.posonlyargs,
+                *given.args,
+                given.vararg,
+                *given.kwonlyargs,
+                given.kwarg,
+            ]
+            names = {argument.arg for argument in arguments if argument} - {"self", "cls"}
+            name = f"{owners[node]}.{node.name}" if node in owners else node.name
+            length = (node.end_lineno or 0) - node.lineno + 1
+            yield Function(path.name, name, length, len(names))
+
+
+FUNCTIONS = [
+    function
+    for folder in (SCRIPTS, PROJECT / "workflow/tools")
+    for path in sorted(folder.rglob("*.py"))
+    for function in functions_of(path)
+]
+
+
+def test_no_hand_written_file_is_longer_than_350_lines():
+    paths = [PROJECT / "Snakefile"]
+    for folder, ending in product(("workflow", "tests", "benchmarks"), ("py", "smk")):
+        paths += (PROJECT / folder).rglob(f"*.{ending}")
+    long = {path for path in paths if len(path.read_text().splitlines()) > 350}
+    assert {str(path.relative_to(PROJECT)) for path in long} <= LONG_FILES
+
+
+def test_no_function_has_more_than_seven_parameters():
+    many = {function.name for function in FUNCTIONS if function.parameters > 7}
+    assert many <= PRESCRIBED | MANY_PARAMETERS
+
+
+def test_no_function_is_longer_than_60_lines():
+    assert [function for function in FUNCTIONS if function.lines > 60] == []
+
+
+def test_half_of_the_functions_have_fewer_than_ten_lines():
+    assert median(function.lines for function in FUNCTIONS) < 10
+
+
+def test_an_entry_points_main_has_at_most_25_lines():
+    scripts = {path.name for path in SCRIPTS.glob("*.py")}
+    mains = [it for it in FUNCTIONS if it.name == "main" and it.file in scripts]
+    assert {main.file for main in mains if main.lines > 25} <= LONG_MAINS

@@ -1,11 +1,12 @@
 """Estimate the noise rate with Ma, from its confusion and from its confidence, beside the truth."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mct.base.files import file_digest
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import ImageSet, indexed_files, open_set
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
 from mct.labels.metrics import confusion
 from mct.learning.prediction import Predictor
@@ -26,28 +27,27 @@ def main() -> None:
     noisy = open_set("noisy", indexed_files(arguments.noisy))
     validation = open_set("validation", indexed_files(arguments.validation))
     predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
+    facts = estimate(predictor, noisy, validation, settings)
+    facts |= {"truth": true_rate(noisy.observed, noisy.true, noisy.classes)}
+    facts |= {"weights": file_digest(arguments.weights), "settings": settings}
+    facts |= {"hardware": hardware(compute), "versions": versions()}
+    write_record(arguments.output, facts)
+
+
+def estimate(
+    predictor: Predictor, noisy: ImageSet, validation: ImageSet, settings: EstimationSettings
+) -> dict[str, Any]:
+    """Return the noise rates that Ma's predictions of unseen and of validation pictures give."""
     positions = unseen_sample(noisy.in_clean, settings.samples, settings.seed)
     logits, observed = predictor.predict(noisy.take(positions))
     held_out, true = predictor.predict(validation)
     clean = noisy.in_clean
-    truth = true_rate(noisy.observed, noisy.true, noisy.classes)
-    estimates = estimate_by_models(
+    return estimate_by_models(
         logits,
         observed,
         held_out=confusion(held_out.argmax(axis=1), true, noisy.classes),
         known=confusion(noisy.observed[clean], noisy.true[clean], noisy.classes),
         unseen=int(np.sum(~clean)),
-    )
-    write_record(
-        arguments.output,
-        {
-            **estimates,
-            "truth": truth,
-            "weights": file_digest(arguments.weights),
-            "settings": settings,
-            "hardware": hardware(compute),
-            "versions": versions(),
-        },
     )
 
 

@@ -8,10 +8,10 @@ from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.learning.settings import TrainingSettings
-from mct.parallel.comm import check_world_size, count_cores, world
+from mct.parallel.comm import Comm, check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
-from mct.stage.compute import choose_for_ranks, hardware, versions
+from mct.stage.compute import Compute, choose_for_ranks, hardware, versions
 from mct.stage.record import write_record
 from mct.stage.settings import ExecutionSettings
 
@@ -26,11 +26,7 @@ def main() -> None:
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_set("noisy", indexed_files(arguments.noisy))
-    model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
-    learner = Learner(
-        model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
-        execution=execution,
-    )  # fmt: skip
+    learner = make_learner(settings, image_set.classes, execution, compute, comm)
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, ranks=comm.size, rank=comm.rank,
         shuffle_window=settings.shuffle_window, threads=execution.decoding_threads,
@@ -45,6 +41,21 @@ def main() -> None:
         facts |= {"execution": json.loads(arguments.execution)}
         facts |= {"hardware": hardware(compute), "versions": versions()}
         write_record(arguments.output, facts)
+
+
+def make_learner(
+    settings: TrainingSettings,
+    classes: int,
+    execution: ExecutionSettings,
+    compute: Compute,
+    comm: Comm,
+) -> Learner:
+    """Return the model of a training on all ranks. Collective."""
+    return Learner(
+        build_model(settings.model, classes, settings.images.size, settings.seed),
+        compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
+        execution=execution,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

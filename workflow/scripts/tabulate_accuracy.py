@@ -20,14 +20,9 @@ named source, with its model and recipe, and were not measured here."""
 
 def main() -> None:
     arguments = entry.options(
-        __doc__,
-        settings=str,
-        config=Path,
-        evaluations=list,
-        records=list,
-        published=Path,
+        __doc__, settings=str, config=Path, evaluations=list, records=list, published=Path,
         output=Path,
-    )
+    )  # fmt: skip
     settings = json.loads(arguments.settings)
     evaluations = tables.read_results(arguments.evaluations)
     records = tables.read_results(arguments.records)
@@ -37,16 +32,9 @@ def main() -> None:
     tables.write_table(
         rows, arguments.output, tables.name_clean_set(CAPTION, settings["clean_set"])
     )
-    write_json(
-        arguments.output.with_suffix(".json"),
-        {
-            "configuration": entry.read_keys(arguments.config),
-            "runs": {
-                str(path): record
-                for path, record in zip(arguments.records, records.values(), strict=True)
-            },
-        },
-    )
+    runs = dict(zip(map(str, arguments.records), records.values(), strict=True))
+    made_by = {"configuration": entry.read_keys(arguments.config), "runs": runs}
+    write_json(arguments.output.with_suffix(".json"), made_by)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,194 @@
+"""Accuracy of settings beside one another, seed by seed, each a run of the workflow.
+
+    python -m benchmarks.trials.compare_settings benchmarks/trials/mct.yaml
+
+reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
+configuration. Differences are to the first trial, or within each trial to its method `reference`; their
+interval has `interval` percent (95); a `note` is added to the caption. Trials run one after another in
+one folder of results, so that a stage that a trial does not change is not repeated. The results lie
+beside the file, as .tsv and .md, with commit and machine of each row's first run; trials of that .tsv
+are not run again.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean
+from typing import Any, NoReturn
+
+import yaml
+
+from benchmarks.shared.conditions import command, commit
+from mct.results.tables import Row, Run, paired_difference, read_results, spread, write_table
+
+CAPTION = """Measured: top-1 % of the deployed model after the last epoch, on the {split} split, mean and
+sample standard deviation over seeds; differences to {reference}, seed by seed, in points, with their
+{interval:g} % interval (Student's t). {note}`{command}`"""
+FIRST = "the first trial (to its method of that name, else to its first)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("trials", type=Path)
+    parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
+    parser.add_argument("--cores", type=int, default=2)
+    options = parser.parse_args()
+    study = read_trials(options.trials)
+    table = options.trials.with_suffix(".tsv")
+    rows = read_rows(table)
+    if rows:  # its note may have changed
+        write_rows(rows, study, table)
+    for name, changes in study["trials"].items():
+        if name in [row["trial"] for row in rows]:
+            continue
+        config = merge(study["config"], changes or {})
+        config = merge(config, dict(map(read_item, options.config)))
+        run_workflow(study["configfile"], config, options.cores)
+        rows += [{"trial": name, **row} for row in measured(config)]
+        write_rows(rows, study, table)
+
+
+def read_trials(path: Path) -> dict[str, Any]:
+    """Return a file of trials, or end with one line and code 2."""
+    try:
+        study = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        end(f"{path}: no file of trials: {' '.join(str(error).split())}")
+    check_keys(path, study, {"configfile", "config", "trials"})
+    for section in ("config", "trials"):
+        if not isinstance(study[section], dict):
+            end(f"{path}: {section}: expected keys and values, got {study[section]!r}")
+    needed = {"experiment", "methods", "ranks", "seeds", "split"}
+    for name, changes in study["trials"].items():
+        own = changes if isinstance(changes, dict) else {}
+        check_keys(f"{path}: config (or trial {name})", {**study["config"], **own}, needed)
+    return {**study, "trials": {str(name): changes for name, changes in study["trials"].items()}}
+
+
+def check_keys(where: Path | str, section: object, keys: set[str]) -> None:
+    """End with one line and code 2 where a section lacks keys."""
+    missing = keys - set(section if isinstance(section, dict) else ())
+    if missing:
+        end(f"{where}: lacks {', '.join(sorted(missing))}")
+
+
+def end(message: str) -> NoReturn:
+    """End with one line and the exit code of users' mistakes."""
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with keys of another, section by section."""
+    both = {
+        key: merge(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **changes, **both}
+
+
+def read_item(item: str) -> tuple[str, Any]:
+    """Return key and value of `key=value`, the value being YAML."""
+    key, _, value = item.partition("=")
+    return key, yaml.safe_load(value)
+
+
+def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
+    """Run the workflow, or end with its exit code."""
+    items = [f"{key}={json.dumps(value)}" for key, value in config.items()]
+    arguments = ["snakemake", "all", "--cores", str(cores), "--quiet", "progress"]
+    arguments += ["--show-failed-logs", "--configfile", configfile, "--config", *items]
+    done = subprocess.run(arguments, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def measured(config: dict[str, Any]) -> list[Row]:
+    """Return the rows of a configuration's methods and numbers of ranks, without differences."""
+    folder = Path(config.get("results", "results")) / config["experiment"]
+    dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
+    runs = read_results(folder.glob(f"evaluation/{dataset}/{config['split']}/*/*/primary.json"))
+    seeds = config["seeds"]
+    return [
+        {
+            **make_row(method, ranks, {s: runs[Run(method, s, ranks, "primary")] for s in seeds}),
+            "made_by": made_by(folder / f"models/{dataset}/{method}/seed{seeds[0]}_ranks{ranks}"),
+        }
+        for method in config["methods"]
+        for ranks in config["ranks"]
+    ]
+
+
+def made_by(models: Path) -> str:
+    """Return the commit of this project, and what a training ran on."""
+    record = json.loads((models / "record.json").read_text())
+    hardware = record["hardware"]
+    machine = hardware["gpu"] or f"{hardware['processor']} ({hardware['cores']} cores)"
+    return ", ".join(filter(None, (commit(), machine, f"torch {record['versions']['torch']}")))
+
+
+def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) -> Row:
+    values = [100 * evaluation["top1"] for evaluation in evaluations.values()]
+    return {
+        "method": method, "ranks": str(ranks),
+        "top1_percent": f"{mean(values):.2f}", "top1_sd": spread(values),
+        "seeds": " ".join(map(str, evaluations)),
+        "each_seed": " ".join(f"{value:.2f}" for value in values),
+    }  # fmt: skip
+
+
+def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:
+    """Write the rows with their differences, as a table and as text."""
+    percent, method = study.get("interval", 95), study.get("reference")
+    caption = CAPTION.format(
+        split=study["config"]["split"], interval=percent, command=command(),
+        reference=f"`{method}` in the same trial" if method else FIRST,
+        note=f"{study['note']} " if "note" in study else "",
+    )  # fmt: skip
+    compared = [
+        {**row, **difference(row, reference_of(row, rows, method), percent)} for row in rows
+    ]
+    write_table(compared, table, " ".join(caption.split()))
+
+
+def reference_of(row: Row, rows: list[Row], method: str | None) -> Row:
+    """Return the row that a row is compared with: of a method in its trial, else of the first trial."""
+    trial = row["trial"] if method else rows[0]["trial"]
+    others = [other for other in rows if other["trial"] == trial]
+    return next(
+        (other for other in others if other["method"] == (method or row["method"])), others[0]
+    )
+
+
+def difference(row: Row, reference: Row, percent: float) -> Row:
+    """Return the mean of the differences to a reference seed by seed, and its interval."""
+    own, others = by_seed(row), by_seed(reference)
+    differences = [own[seed] - others[seed] for seed in own if seed in others]
+    texts = (
+        [] if row is reference else [f"{x:+.2f}" for x in paired_difference(differences, percent)]
+    )
+    return dict(zip(("difference", "low", "high"), [*texts, "", "", ""], strict=False))
+
+
+def by_seed(row: Row) -> dict[str, float]:
+    """Return top-1 % by seed."""
+    return dict(zip(row["seeds"].split(), map(float, row["each_seed"].split()), strict=True))
+
+
+def read_rows(table: Path) -> list[Row]:
+    """Return the rows that an earlier run left."""
+    if not table.exists():
+        return []
+    with table.open(newline="") as file:
+        return [
+            {**row, "made_by": row.get("made_by") or ""}
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+if __name__ == "__main__":
+    main()
