@@ -54,11 +54,7 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     options = parse_options()
     job = jobs.SlurmJob.of_this_process(options.results)
-    srun = (
-        jobs.srun_command(entry.read_section(options.results / "config.yaml", "execution"))
-        if job
-        else []
-    )
+    srun = jobs.srun_command(entry.read_section(options.results / "config.yaml")) if job else []
     program = [str(SCRIPTS / options.program[0]), *options.program[1:]]
     command = launch_command(options.ranks, options.cpus, program, srun)
     surroundings.add_own_programs(os.environ)

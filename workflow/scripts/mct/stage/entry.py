@@ -66,10 +66,10 @@ def read_keys(path: Path) -> dict[str, Any]:
 
 def read_execution(path: Path) -> ExecutionSettings:
     """Return how a stage runs, from an experiment's resolved configuration."""
-    return parse(ExecutionSettings, pick(read_section(path, "execution"), ExecutionSettings))
+    return parse(ExecutionSettings, pick(read_section(path), ExecutionSettings))
 
 
-def read_section(path: Path, name: str) -> dict[str, Any]:
+def read_section(path: Path, name: str = "execution") -> dict[str, Any]:
     """Return a section of an experiment's resolved configuration."""
     section = read_keys(path).get(name)
     if not isinstance(section, dict):
