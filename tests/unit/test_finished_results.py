@@ -11,10 +11,13 @@ import yaml
 from mct.base.keys import pick
 from mct.experiment.configuration import resolve
 from mct.experiment.stage_settings import training_settings
+from mct.labels.noise import given_rate
+from mct.labels.settings import NoiseSettings
 from mct.learning.settings import EvaluationSettings
 from mct.results.predictions import trained_settings
 from mct.stage import entry
 from mct.stage.closure import LIBRARY
+from mct.stage.record import write_record
 
 CONFIG = resolve({})
 
@@ -42,6 +45,15 @@ def test_execution_is_read_of_a_configuration_with_other_keys(tmp_path):
     text = yaml.safe_dump(other_keys(CONFIG, "scaling") | {"execution": execution})
     (tmp_path / "config.yaml").write_text(text)
     assert entry.read_execution(tmp_path / "config.yaml").stall_minutes == 20
+
+
+def test_a_record_holds_settings_and_facts_as_plain_data(tmp_path):
+    facts = {"settings": NoiseSettings(rate=0.4), "noise": given_rate(0.4, 2), "ranks": 2}
+    write_record(tmp_path / "record.json", facts)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["settings"] == {"kind": "none", "rate": 0.4, "matrix": None}
+    assert record["noise"]["class_rates"] == [0.4, 0.4]
+    assert record["ranks"] == 2
 
 
 @pytest.mark.parametrize("section", [{"images": 3}, {"images": [1]}, {"model": None}])
