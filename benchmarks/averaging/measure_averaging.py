@@ -25,7 +25,8 @@ from mct.learning.learner import WIRES, Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
 from mct.learning.settings import OptimizerSettings
-from mct.parallel.comm import Comm, sum_array, world
+from mct.parallel.collectives import sum_array
+from mct.parallel.comm import Comm, world
 from mct.parallel.gradients import group_by_bytes
 from mct.parallel.transport import Sum, choose_transport
 from mct.results.tables import write_table
@@ -51,7 +52,7 @@ class Variant:
 def variants(model: str) -> list[Variant]:
     """Return algorithms and widths at the default bucket, then other buckets for MPI's sum."""
     ways = [("mpi", "float32"), *itertools.product(
-        ("ring", "reduce_scatter_allgather", "recursive"), ("float32", "bfloat16")
+        ("ring", "reduce_scatter_allgather"), ("float32", "bfloat16")
     ), ("gloo", "float32")]  # fmt: skip
     found = [Variant(model, *way, 4) for way in ways]
     return found + [Variant(model, "mpi", "float32", bucket) for bucket in (1, 16, 64)]

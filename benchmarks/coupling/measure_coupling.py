@@ -20,7 +20,8 @@ from mct.calibration.decisions import Selector
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
-from mct.parallel.comm import Topology, split_world, start_gather, wait_for, world
+from mct.parallel.collectives import start_gather, wait_for
+from mct.parallel.comm import Topology, split_world, world
 from mct.performance.rehearsal import (
     NOISE,
     learn_all,
@@ -81,7 +82,7 @@ def time_selections(
     generator = np.random.default_rng(topology.world_comm.rank)
     seconds = []
     for _ in range(count):
-        own = generator.random(batch.stop - batch.start, np.float32)
+        own = generator.random(len(batch.labels), np.float32)
         topology.world_comm.Barrier()
         began = perf_counter()
         request, both = start_gather(topology, own, batch.plan.size)

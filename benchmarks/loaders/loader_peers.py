@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mct.base.partition import plan_batches
+from mct.base.partition import Share, plan_batches
 from mct.data.imagesets import open_set
 from mct.data.inspection import find
 from mct.data.layouts.base import Row
@@ -94,7 +94,7 @@ class _OurBatches:
             size=task.size, augmentation=task.augmentation, mean=(0.5,) * 3, std=(0.25,) * 3
         )
         self._size, count = task.batch_size, task.threads
-        self._reader = BatchReader(self._set, settings, seed=0, ranks=1, rank=0, threads=count)
+        self._reader = BatchReader(self._set, settings, seed=0, share=Share(threads=count))
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         plans = plan_batches(len(self._set), len(self._set), self._size)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.shared.conditions import describe_conditions
+from mct.labels.confusions import count_confusion
 from mct.labels.estimators import confident_joint, solve_joint
-from mct.labels.metrics import confusion
-from mct.labels.noise import confusion_matrix, corrupt_labels
+from mct.labels.synthetic import class_dependent_matrix, corrupt_labels
 from mct.results.tables import Row, write_table
 
 RATE, SEEDS = 0.4, 5
@@ -42,7 +42,7 @@ def solve_unbounded(
 ) -> np.ndarray:
     """Return what `solve_joint` would be without J >= 0: plain least squares."""
     rates = held_out / held_out.sum(axis=1, keepdims=True)
-    shares = confusion(observed, predicted, len(held_out)) / len(observed)
+    shares = count_confusion(observed, predicted, len(held_out)) / len(observed)
     return np.linalg.lstsq(rates.T, shares, rcond=None)[0]
 
 
@@ -50,11 +50,11 @@ def errors(classes: int, accuracy: float, held: int, noisy: int, seed: int) -> l
     """Return by how much each estimate of P misses it."""
     generator = np.random.default_rng(seed)
     true, held_true = generator.integers(0, classes, noisy), generator.integers(0, classes, held)
-    observed = corrupt_labels(true, confusion_matrix(classes, RATE, seed), seed + 1)
-    mistakes = confusion_matrix(classes, 1 - accuracy, seed + 100)
+    observed = corrupt_labels(true, class_dependent_matrix(classes, RATE, seed), seed + 1)
+    mistakes = class_dependent_matrix(classes, 1 - accuracy, seed + 100)
     probabilities = model_outputs(true, mistakes, seed + 2)
     held_out = model_outputs(held_true, mistakes, seed + 3).argmax(axis=1)
-    counts = confusion(held_out, held_true, classes)
+    counts = count_confusion(held_out, held_true, classes)
     truth = (observed != true).mean()
     predicted = probabilities.argmax(axis=1)
     joints = [solve(counts, predicted, observed) for solve in (solve_joint, solve_unbounded)]

@@ -5,7 +5,7 @@ OMP_NUM_THREADS=1 python -m benchmarks.parts.measure_parts --output benchmarks/p
 
 import argparse
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -15,16 +15,19 @@ import torch
 from PIL import Image
 from torch.nn import functional
 from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.models import get_model
 
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, ratios, span
 from benchmarks.shared.pictures import draw_jpeg
 from mct.data.images import decode_plain, mirror, resample, to_image
-from mct.learning import optimizer
+from mct.learning.optimizer import MomentumSGD
 from mct.learning.settings import OptimizerSettings
 from mct.results.tables import write_table
 
-SIZE, PARAMETERS = 224, 20_000_000
+SIZE, NETS = 224, ("resnet50", "mobilenet_v2")
+PIECE = 1 << 17
+"""Elements that are updated at a time, so that all arrays of a piece stay in a core's cache."""
 Ways = dict[str, Callable[[], object]]
 
 
@@ -72,26 +75,36 @@ def parts(repeats: int) -> dict[str, tuple[Ways, int]]:
         "decode 256 px": (decoding, repeats),
         "resize to 224 px": (resampling, repeats),
         "mirror 224 px": (mirroring, repeats),
-        "update of 20 M parameters": (updates(), 1),
+        "update of a matrix of 20 M": (updates([(20_000, 1_000)]), 1),
+        **{
+            f"update of {name}": (updates([p.shape for p in get_model(name).parameters()]), 1)
+            for name in NETS
+        },
     }
 
 
-def updates() -> Ways:
-    """Return an update in pieces, of whole tensors, and by torch."""
+def updates(shapes: Sequence[Sequence[int]]) -> Ways:
+    """Return updates of parameters by our optimizer, and by plain calls on pieces and on whole tensors."""
     settings = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=1)
-    weight = torch.nn.Parameter(torch.zeros(PARAMETERS // 1000, 1000))
-    weight.grad = torch.ones_like(weight)
-    own = optimizer.MomentumSGD([weight], settings)
-    theirs = torch.optim.SGD(
-        [weight], 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True
-    )
+    weights = [torch.nn.Parameter(torch.zeros(*shape)) for shape in shapes]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    own = MomentumSGD(weights, settings)
 
-    def whole() -> None:
-        piece, optimizer.PIECE = optimizer.PIECE, PARAMETERS
-        own.step(0.1)
-        optimizer.PIECE = piece
+    @torch.no_grad()
+    def plain(piece: int) -> None:
+        for weight, velocity in zip(weights, own.velocities, strict=True):
+            tensors = (tensor.detach().view(-1) for tensor in (weight, weight.grad, velocity))
+            for w, g, v in zip(*(tensor.split(piece) for tensor in tensors), strict=True):
+                decayed = g.add(w, alpha=5e-4)
+                v.mul_(0.9).add_(decayed)
+                w.add_(decayed.add(v, alpha=0.9), alpha=-0.1)
 
-    return {"in pieces": lambda: own.step(0.1), "whole": whole, "torch, fused": theirs.step}
+    return {
+        "torch, fused": lambda: own.step(0.1),
+        "in pieces": lambda: plain(PIECE),
+        "whole": lambda: plain(sum(weight.numel() for weight in weights)),
+    }
 
 
 def time_in_turn(ways: Ways, rounds: int, repeats: int) -> dict[str, list[float]]:

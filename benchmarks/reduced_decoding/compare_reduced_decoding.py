@@ -107,7 +107,7 @@ def accuracy(sets: dict[str, ImageSet], seed: int, reduced: bool, epochs: int) -
         ModelSettings(name="small_cnn", initial_weights=None, precision="float32"), 10, SIZE, seed
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-    reader = BatchReader(sets["noisy"], images, seed=seed, ranks=1, rank=0)
+    reader = BatchReader(sets["noisy"], images, seed=seed)
     for plan in plan_batches(epochs * len(sets["noisy"]), len(sets["noisy"]), BATCH_SIZE):
         batch = reader.read(plan)
         loss = torch.nn.functional.cross_entropy(model(normalised(batch.images)), batch.labels)

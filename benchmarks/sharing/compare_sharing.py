@@ -22,7 +22,7 @@ from torch import Tensor
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, ratios
 from mct.base.partition import plan_batches
-from mct.calibration.coupling import pair_reader
+from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Prefetcher

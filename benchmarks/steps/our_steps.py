@@ -14,21 +14,24 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.steps.made_data import processor_seconds, write_seconds
-from mct.base.partition import GlobalBatch
-from mct.base.roles import ROLES
-from mct.calibration.coupling import Coupling, pair_reader
+from mct.base.partition import GlobalBatch, Share
+from mct.base.roles import Role
+from mct.calibration.coupling import Coupling, Evidence
+from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
-from mct.data.clean_batches import CleanReader
+from mct.data.clean_batches import CleanReader, SampleReader
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import BatchReader
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
+from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_model
 from mct.learning.objectives import Objective, equal_weights
+from mct.learning.plan import Plan
 from mct.learning.schedules import linear
 from mct.learning.settings import ModelSettings, OptimizerSettings
-from mct.learning.training import Plan, Training
+from mct.learning.training import ModelTraining
 from mct.parallel.comm import Comm, split_world, world
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute, choose_compute
@@ -43,7 +46,7 @@ class StepClock(Progress):
     """Notes when each step ends, and the processor time until then; prints nothing."""
 
     def __init__(self) -> None:
-        super().__init__("benchmark", total_samples=1)
+        super().__init__("benchmark")
         self.ends: list[float] = []
         self.spent: list[float] = []
 
@@ -130,15 +133,18 @@ def pretrain(
     """Make the steps of a pretraining on all ranks."""
     learner, plan = make_learner(options, comm, compute, execution, seed=0)
     clock = StepClock()
-    reader = BatchReader(image_set, images_of(options), seed=0, ranks=comm.size, rank=comm.rank)
+    reader = BatchReader(
+        image_set, images_of(options), seed=0, share=Share(ranks=comm.size, rank=comm.rank)
+    )
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(
             Path(folder), execution, world_comm=comm, model_comm=comm, role="primary"
         )
         trusted = np.zeros(len(image_set), bool)
         objective = Objective(cross_entropy, equal_weights, trusted)
-        training = Training(learner, reader, no_clean(options, comm), objective, plan, clock)
-        training.run(checkpoints, execution.prefetch_batches)
+        training = ModelTraining(learner, plan, objective, settings=None, role=Role.PRIMARY)
+        samples = SampleReader(reader, no_clean(options))
+        Loop(training, clock, checkpoints).run(samples, execution.prefetch_batches)
     return clock
 
 
@@ -149,7 +155,7 @@ def calibrate(
     """Make the steps of a calibration, half of the ranks to a model."""
     topology = split_world(comm)
     group = topology.group_comm
-    learner, plan = make_learner(options, group, compute, execution, seed=topology.role)
+    learner, plan = make_learner(options, group, compute, execution, seed=topology.role.place)
     settings = CalibrationSettings(
         images=images_of(options),
         model=ModelSettings(name=options.model, initial_weights=None, precision="auto"),
@@ -159,24 +165,23 @@ def calibrate(
         epochs=1, learning_rate=0.01, schedule="linear", soft_target_weight=0.5,
         temperature=2.0, targets="soft", selection="global", selector="pair", seed=0,
     )  # fmt: skip
-    clock = StepClock()
+    clock, image_set = StepClock(), image_set.take(np.arange(plan.samples))
     reader = pair_reader(topology, image_set, settings, execution)
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(
-            Path(folder), execution, world_comm=comm, model_comm=group, role=ROLES[topology.role]
+            Path(folder), execution, world_comm=comm, model_comm=group, role=topology.role
         )
-        coupling = Coupling(learner, topology, image_set, settings, NOISE, None, clock)
-        coupling.run(
-            reader, no_clean(options, group), plan, checkpoints, execution.prefetch_batches
-        )
+        coupling = Coupling(learner, topology, image_set, settings, Evidence(NOISE), clock)
+        samples = SampleReader(reader, no_clean(options))
+        Loop(coupling, clock, checkpoints).run(samples, execution.prefetch_batches)
     reader.free()
     topology.free()
     return clock
 
 
-def no_clean(options: argparse.Namespace, comm: Comm) -> CleanReader:
+def no_clean(options: argparse.Namespace) -> CleanReader:
     """Return a reader of no clean samples."""
-    return CleanReader(None, images_of(options), count=0, seed=0, ranks=comm.size, rank=comm.rank)
+    return CleanReader(None, images_of(options), count=0, seed=0)
 
 
 def matrix_rate(compute: Compute) -> float:

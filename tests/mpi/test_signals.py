@@ -19,9 +19,10 @@ from mct.stage.settings import ExecutionSettings
 from mct.parallel.comm import world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints
+from mct.stage.state import State
 
 class Stage:
-    def model_state(self): return {{}}, {{}}
+    def model_state(self): return State()
     def progress_state(self): return {{}}
 
 def main():

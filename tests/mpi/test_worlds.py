@@ -45,7 +45,8 @@ def run_world(ranks: int, tests: list[Path], **environment: str) -> None:
 LOWER_LEVEL = """
 import mpi4py
 mpi4py.rc.thread_level = "serialized"
-from mct.parallel.comm import share_batches, split_world, world
+from mct.parallel.comm import split_world, world
+from mct.parallel.shared_batches import share_batches
 topology = split_world(world())
 assert share_batches(topology, batches=2, batch_bytes=100, threaded=True) is None
 share_batches(topology, batches=2, batch_bytes=100, threaded=False).free()

@@ -58,15 +58,11 @@ def test_only_the_messages_between_ranks_import_mpi():
         for path in LIBRARY.rglob("*.py")
         if re.search(r"^\s*(from|import) mpi4py", path.read_text(), re.M)
     }
-    assert importers == {"comm.py"}
+    assert importers == {"comm.py", "collectives.py", "shared_batches.py"}
 
 
 PROJECT = LIBRARY.parents[2]
 SCRIPTS = PROJECT / "workflow/scripts"
-# Known exceptions, to be emptied; nothing is added to them.
-LONG_FILES = {"workflow/scripts/mct/parallel/comm.py"}
-LONG_MAINS = {"calibrate_pair.py", "train_model.py"}
-MANY_PARAMETERS = {"BatchReader.__init__"}
 PRESCRIBED = {"GlobalNorm.forward"}
 """Signatures that torch prescribes for autograd functions."""
 
@@ -119,13 +115,12 @@ def test_no_hand_written_file_is_longer_than_350_lines():
     paths = [PROJECT / "Snakefile"]
     for folder, ending in product(("workflow", "tests", "benchmarks"), ("py", "smk")):
         paths += (PROJECT / folder).rglob(f"*.{ending}")
-    long = {path for path in paths if len(path.read_text().splitlines()) > 350}
-    assert {str(path.relative_to(PROJECT)) for path in long} <= LONG_FILES
+    assert [path for path in paths if len(path.read_text().splitlines()) > 350] == []
 
 
 def test_no_function_has_more_than_seven_parameters():
     many = {function.name for function in FUNCTIONS if function.parameters > 7}
-    assert many <= PRESCRIBED | MANY_PARAMETERS
+    assert many <= PRESCRIBED
 
 
 def test_no_function_is_longer_than_60_lines():
@@ -139,4 +134,4 @@ def test_half_of_the_functions_have_fewer_than_ten_lines():
 def test_an_entry_points_main_has_at_most_25_lines():
     scripts = {path.name for path in SCRIPTS.glob("*.py")}
     mains = [it for it in FUNCTIONS if it.name == "main" and it.file in scripts]
-    assert {main.file for main in mains if main.lines > 25} <= LONG_MAINS
+    assert [main for main in mains if main.lines > 25] == []

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mct.calibration.averages import WeightAverage
+from mct.stage.state import State
 
 
 def model_of(weight: float) -> nn.Module:
@@ -42,8 +43,10 @@ def test_a_restored_average_is_the_same_in_all_bits():
         model[0].weight.data.add_(0.1)
         average.update()
     restored = WeightAverage(model_of(0.0), steps=7)
-    shared, own = average.state()
-    assert set(shared) == {"average.0.weight", "average.1.weight", "average.1.bias"}
-    restored.restore({**shared, "parameter.0.weight": shared["average.0.weight"]}, own)
+    state = average.state()
+    assert not state.local
+    assert set(state.shared) == {"average.0.weight", "average.1.weight", "average.1.bias"}
+    others = State({"parameter.0.weight": state.shared["average.0.weight"]})
+    restored.restore(state | others)
     for name, value in average.tensors.items():
         assert torch.equal(value, restored.tensors[name])

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import pixel_set
 
-from mct.base.partition import GlobalBatch
+from mct.base.partition import GlobalBatch, Share
 from mct.data.augmentation import STRONG_DRAWS
-from mct.data.clean_batches import CleanBatch, CleanReader, clean_pieces, join
+from mct.data.clean_batches import CleanBatch, CleanReader, Samples, clean_pieces
 from mct.data.loading import Batch
 from mct.data.settings import ImageSettings
 
@@ -22,12 +22,13 @@ def batch_of(images: torch.Tensor, strong: np.ndarray | None = None) -> Batch:
     count = len(images)
     return Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=count), positions=np.arange(count),
-        start=0, stop=count, images=images, labels=torch.zeros(count), strong=strong,
+        block=slice(count), images=images, labels=torch.zeros(count), strong=strong,
     )  # fmt: skip
 
 
 def reader(count: int, ranks: int = 1, rank: int = 0, seed: int = 3) -> CleanReader:
-    return CleanReader(pixel_set(SAMPLES), IMAGES, count=count, seed=seed, ranks=ranks, rank=rank)
+    share = Share(ranks=ranks, rank=rank)
+    return CleanReader(pixel_set(SAMPLES), IMAGES, count=count, seed=seed, share=share)
 
 
 @given(st.integers(1, 20), st.integers(1, 12), st.integers(1, 9))
@@ -73,15 +74,15 @@ def test_parts_of_all_ranks_are_the_samples_of_one(ranks, step):
 
 def test_none_are_read_without_a_set():
     images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
-    none = CleanReader(None, IMAGES, count=0, seed=0, ranks=1, rank=0).read(5)
+    none = CleanReader(None, IMAGES, count=0, seed=0).read(5)
     assert (len(none.images), len(none.labels), none.count) == (0, 0, 0)
-    assert join(batch_of(images), none) == (images, None)
+    assert Samples(noisy=batch_of(images), clean=none).pictures() == (images, None)
 
 
 def test_clean_pictures_follow_the_noisy_ones():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     clean = CleanBatch(images=images[:1] + 7, labels=torch.tensor([1]), count=1)
-    joined, strong = join(batch_of(images), clean)
+    joined, strong = Samples(noisy=batch_of(images), clean=clean).pictures()
     assert joined[:, 0, 0, 0].tolist() == [0, 0, 7]
     assert strong is None
 
@@ -90,18 +91,20 @@ def test_numbers_of_strong_views_follow_their_pictures():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
     own, others = np.arange(18.0).reshape(2, 9), np.full((1, 9), 5.0)
     clean = CleanBatch(images=images[:1], labels=torch.tensor([1]), count=1, strong=others)
-    _, strong = join(batch_of(images, own), clean)
+    _, strong = Samples(noisy=batch_of(images, own), clean=clean).pictures()
     np.testing.assert_array_equal(strong, [*own, *others])
 
 
 def test_clean_pictures_have_random_numbers_of_their_own_where_views_are_strong():
     strong = msgspec.structs.replace(IMAGES, strong_augmentation=0.5)
-    reader = CleanReader(pixel_set(5), strong, count=4, seed=3, ranks=1, rank=0)
+    reader = CleanReader(pixel_set(5), strong, count=4, seed=3)
     first, second = reader.read(0).strong, reader.read(1).strong
     assert first.shape == second.shape == (4, STRONG_DRAWS)
     assert len(np.unique(np.concatenate([first, second]), axis=0)) == 8
     parts = [
-        CleanReader(pixel_set(5), strong, count=4, seed=3, ranks=2, rank=rank).read(1).strong
+        CleanReader(pixel_set(5), strong, count=4, seed=3, share=Share(ranks=2, rank=rank))
+        .read(1)
+        .strong
         for rank in (0, 1)
     ]
     np.testing.assert_array_equal(np.concatenate(parts), second)

@@ -8,6 +8,7 @@ from torch import nn
 from mct.base.errors import UserError
 from mct.learning.models import small_cnn
 from mct.stage.compute import Compute, choose_compute
+from mct.stage.rank_compute import agree
 from mct.stage.settings import ExecutionSettings
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
@@ -78,8 +79,8 @@ def test_ranks_of_nodes_that_differ_agree_on_float32():
             return [own, *self._others]
 
     ours = Compute(device=torch.device("cpu"), dtype=torch.bfloat16)
-    assert ours.agreed(Ranks("torch.bfloat16")) == ours
-    assert ours.agreed(Ranks("torch.float32")).dtype == torch.float32
+    assert agree(ours, Ranks("torch.bfloat16")) == ours
+    assert agree(ours, Ranks("torch.float32")).dtype == torch.float32
 
 
 def test_automatic_precision_is_one_that_trains():

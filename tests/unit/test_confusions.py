@@ -1,4 +1,4 @@
-"""Confusion matrices from predictions by hand, and their files."""
+"""Confusion matrices by hand, as counted and from predictions, and their files."""
 
 import json
 
@@ -6,7 +6,35 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.labels.confusions import anchor_predictions, invert, mean_predictions, read_confusion
+from mct.labels.confusions import (
+    anchor_predictions,
+    counted_matrix,
+    invert,
+    mean_predictions,
+    read_assumed_confusion,
+    read_confusion,
+)
+from mct.labels.synthetic import class_dependent_matrix, corrupt_labels
+
+
+def test_confusion_is_counted_with_one_more_picture_spread_over_each_row():
+    observed, true = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 0, 0, 1])
+    # The picture more is (.6, .2, .2) of the first class; there is none of the third.
+    expected = [[3.6 / 5, 1.2 / 5, 0.2 / 5], [0.2 / 2, 1.6 / 2, 0.2 / 2], [0.2, 0.2, 0.6]]
+    np.testing.assert_allclose(counted_matrix(observed, true, classes=3, rate=0.4), expected)
+
+
+def test_counted_confusion_comes_close_to_the_one_that_made_the_labels():
+    matrix, true = class_dependent_matrix(5, 0.4, seed=2), np.arange(50_000) % 5
+    observed = corrupt_labels(true, matrix, seed=1)
+    counted = counted_matrix(observed, true, 5, rate=0.4)
+    np.testing.assert_allclose(counted.sum(axis=1), 1)
+    # Five standard deviations of a share of 10,000.
+    np.testing.assert_allclose(counted, matrix, atol=5 * 0.5 / 10_000**0.5)
+
+
+def test_a_single_class_is_never_confused():
+    assert counted_matrix(np.zeros(3, int), np.zeros(3, int), classes=1, rate=0.4) == [[1]]
 
 
 def test_rows_are_mean_predictions_for_the_pictures_of_a_class():
@@ -59,3 +87,12 @@ def test_a_matrix_without_an_inverse_is_refused():
     np.testing.assert_allclose(invert(matrix) @ matrix, np.eye(2), atol=1e-12)
     with pytest.raises(UserError, match="two classes are labelled alike"):
         invert(np.full((2, 2), 0.5))
+
+
+def test_without_a_counted_confusion_wrong_labels_fall_on_all_classes_alike(tmp_path):
+    path = tmp_path / "noise.json"
+    path.write_text(json.dumps({"matrix": None, "rate": 0.4}))
+    expected = [[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]]
+    np.testing.assert_allclose(read_assumed_confusion(path, 3), expected)
+    path.write_text(json.dumps({"matrix": [[0.8, 0.2], [0.1, 0.9]], "rate": 0.4}))
+    np.testing.assert_array_equal(read_assumed_confusion(path, 2), [[0.8, 0.2], [0.1, 0.9]])

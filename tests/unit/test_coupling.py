@@ -6,8 +6,9 @@ import torch
 from samples import pixel_set
 
 from mct.base.partition import GlobalBatch
-from mct.calibration.coupling import part_of, plan_calibration, summarise
-from mct.calibration.decisions import Decision, Memory, SampleRecord, Selector
+from mct.base.roles import Role
+from mct.calibration.coupling import Coupling, part_of, plan_calibration
+from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.settings import CalibrationSettings
 from mct.data.loading import Batch
 from mct.data.settings import ImageSettings
@@ -33,11 +34,11 @@ def settings(**changes: object) -> CalibrationSettings:
     return CalibrationSettings(**{**values, **changes})
 
 
-def decide(epoch: int = 0, **changes: object) -> np.ndarray:
+def decide(**changes: object) -> np.ndarray:
     """Return the masks of one global batch of all samples, in the order of `POSITIONS`."""
     batch = Batch(
-        plan=GlobalBatch(step=0, epoch=epoch, start=0, stop=SAMPLES), positions=POSITIONS,
-        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+        plan=GlobalBatch(step=0, epoch=0, start=0, stop=SAMPLES), positions=POSITIONS,
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     return Selector(settings(**changes), NOISE, OBSERVED, PAIRS).decide(CONFIDENCE, batch).masks
 
@@ -69,7 +70,7 @@ def test_classes_share_the_batchs_m_at_a_counted_rate():
     noise = count_rate(observed, np.arange(1000) // 10 % 8 < 3, classes=10).to_dict()
     batch = Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=250), positions=np.arange(250),
-        start=0, stop=0, images=torch.zeros(0), labels=torch.zeros(0),
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     both = np.random.default_rng(0).random((2, 250)).astype(np.float32)
     counts = [
@@ -80,34 +81,19 @@ def test_classes_share_the_batchs_m_at_a_counted_rate():
     np.testing.assert_array_equal(*counts)
 
 
-@pytest.mark.parametrize(("epoch", "extra"), [(0, 0.2), (1, 0.1), (2, 0.0)])
-def test_a_strict_selection_relaxes_until_the_last_epoch(epoch, extra):
-    expected = select_within(
-        CONFIDENCE.mean(axis=0), np.zeros(SAMPLES, int), [0.4 + extra], [0.5 + extra]
-    )
-    np.testing.assert_array_equal(decide(epoch, epochs=3, strictness=0.2), expected)
-
-
-def test_a_noise_rate_beyond_one_selects_nothing():
-    assert not decide(strictness=0.9).any()
-
-
-def test_a_memory_averages_the_confidences_of_a_sample_over_epochs():
-    memory, places = Memory(0.75, samples=4), np.array([3, 1])
-    first = memory.recall(np.array([[0.5, 1], [0, 0.25]], np.float32), places)
-    np.testing.assert_array_equal(first, [[0.5, 1], [0, 0.25]])
-    second = memory.recall(np.array([[1], [0.5]], np.float32), places[1:])
-    np.testing.assert_allclose(second, [[1], [0.75 * 0.25 + 0.25 * 0.5]])
-    restored = Memory(0.75, samples=4)
-    restored.restore(memory.state())
-    now = np.full((2, 2), 0.5, np.float32)
-    np.testing.assert_array_equal(restored.recall(now, places), memory.recall(now, places))
-
-
-def test_without_memory_the_confidences_of_the_step_are_ranked():
-    memory = Memory(0, samples=SAMPLES)
-    assert memory.recall(CONFIDENCE, POSITIONS) is CONFIDENCE
-    assert memory.state()["remembered"].size == 0
+def test_no_class_has_a_bound_of_its_noise_rate_beyond_one():
+    observed = np.arange(249) % 3
+    noise = {"rate": 0.4, "upper": 0.6, "class_rates": [0.95, 0.0, 0.0]}
+    batch = Batch(
+        plan=GlobalBatch(step=0, epoch=0, start=0, stop=249), positions=np.arange(249),
+        block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
+    )  # fmt: skip
+    both = np.random.default_rng(0).random((2, 249)).astype(np.float32)
+    masks = Selector(settings(selection="per_class"), noise, observed, 1).decide(both, batch).masks
+    expected = select_within(both.mean(axis=0), observed, noise["class_rates"], [1.0, 0.2, 0.2])
+    np.testing.assert_array_equal(masks, expected)
+    beyond = select_within(both.mean(axis=0), observed, noise["class_rates"], [1.15, 0.2, 0.2])
+    assert masks[0].sum() > beyond[0].sum()
 
 
 def test_a_record_keeps_decisions_by_position_and_epoch():
@@ -141,11 +127,11 @@ def test_a_calibration_passes_over_the_set_as_often_as_it_has_epochs():
     assert plan.rate(next(plan.batches())) == 0.1
 
 
-@pytest.mark.parametrize("role", [0, 1])
+@pytest.mark.parametrize("role", Role)
 def test_a_model_that_diverged_leaves_the_others_figures_alone(role):
-    parts = part_of(role, float("nan")) + part_of(1 - role, 3)
-    assert np.isnan(parts[role])
-    assert parts[1 - role] == 3
+    parts = part_of(role, float("nan")) + part_of(role.partner, 3)
+    assert np.isnan(parts[role.place])
+    assert parts[role.partner.place] == 3
 
 
 def test_figures_of_an_epoch_by_hand():
@@ -155,7 +141,7 @@ def test_figures_of_an_epoch_by_hand():
         "selected": np.array([6.0, 12.0]), "measurable": np.array([4.0, 0.0]),
         "pure": np.array([3.0, 0.0]),
     }  # fmt: skip
-    figures = summarise(sums)
+    figures = Coupling.summarise(sums)
     assert np.isnan(figures.pop("purity_primary"))
     assert figures == {
         "agreement": 0.75, "loss_auxiliary": 1.0, "loss_primary": 1.0,

@@ -15,7 +15,7 @@ from mct.labels.estimators import (
     true_rate,
     unseen_sample,
 )
-from mct.labels.noise import confusion_matrix, corrupt_labels
+from mct.labels.synthetic import class_dependent_matrix, corrupt_labels
 
 HELD_OUT = np.array([[6, 2, 2], [1, 8, 1], [0, 5, 5]])
 JOINT = np.array([[0.2, 0.1, 0.0], [0.1, 0.3, 0.0], [0.1, 0.0, 0.2]])
@@ -134,7 +134,7 @@ def made_logits(true: np.ndarray, accuracy: float, seed: int) -> np.ndarray:
 def test_estimates_come_near_the_truth_on_made_data(method, tolerance):
     """Where labels and outputs depend on the true class alone, as solving assumes."""
     true, held = (np.random.default_rng(seed).integers(0, 10, 20_000) for seed in (1, 2))
-    observed = corrupt_labels(true, confusion_matrix(10, 0.4, seed=0), seed=0)
+    observed = corrupt_labels(true, class_dependent_matrix(10, 0.4, seed=0), seed=0)
     logits, held_logits = made_logits(true, 0.9, 3), made_logits(held, 0.9, 4)
     held_out = np.zeros((10, 10), int)
     np.add.at(held_out, (held, held_logits.argmax(axis=1)), 1)

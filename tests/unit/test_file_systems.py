@@ -14,8 +14,8 @@ from mct.base.files import read_json, table_rows
 from mct.data import shards
 from mct.data.imagesets import read_index, verify_index
 from mct.data.shards import open_shard
+from mct.labels.judging import read_judgements
 from mct.results.figures import read_epochs
-from mct.results.suspects import read_judgements
 
 FAILING = Path("/proc/self/mem")
 """Opens like a file; reading its start is an input/output error of the system."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import launch_ranks
 import pytest
 import yaml
-from launch_ranks import launch_command
 
 from mct.cluster.jobs import SUBMITTED, srun_command
+from mct.cluster.launch import launch_command
 from mct.experiment.configuration import resolve
 
 PROGRAM = ["train_model.py", "--ranks", "2"]

@@ -24,14 +24,14 @@ def settings_of(method: str = "mct_paper", **sections: object) -> CalibrationSet
 
 
 def gradient(settings: CalibrationSettings, role: str, selected: int, clean: int) -> float:
-    """Return the largest gradient of the logits of 4 noisy samples and `clean` ones, at a late epoch."""
+    """Return the largest gradient of the logits of 4 noisy samples and `clean` ones."""
     logits = torch.randn(4 + clean, CLASSES, dtype=torch.float64, requires_grad=True)
     own = role == "auxiliary" and settings.teacher == "auxiliary"
     teacher = logits.detach()[:4] if own else torch.randn(4, CLASSES, dtype=torch.float64)
     lesson = Lesson(
         logits=logits, labels=torch.arange(4 + clean) % CLASSES, teacher=teacher,
         mask=torch.arange(4) < selected, known=torch.full((4,), -1), batch=4, selected=selected,
-        clean=clean, epochs=100.0,
+        clean=clean,
     )  # fmt: skip
     confusion = torch.full((CLASSES, CLASSES), 0.2, dtype=torch.float64) + 0.4 * torch.eye(CLASSES)
     is_taught = role == "primary" or settings.taught_models == "both"
@@ -62,17 +62,17 @@ def test_samples_are_counted_where_the_loss_has_a_gradient(form, role):
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("rate", "change", "expected"),
     [
-        ({}, (True, True)),
-        ({"optimizer": {"batch_size": 4}}, (False, True)),
-        ({"calibration": {"strictness": 0.9, "epochs": 1}}, (False, False)),
-        ({"calibration": {"strictness": 0.9, "epochs": 3}}, (True, True)),
-        ({"optimizer": {"batch_size": 4}, "calibration": {"clean_per_batch_auxiliary": 1}}, (True, True)),
+        (0.4, {}, (True, True)),
+        (0.4, {"optimizer": {"batch_size": 4}}, (False, True)),
+        (1.0, {}, (False, False)),
+        (0.4, {"optimizer": {"batch_size": 4}, "calibration": {"clean_per_batch_auxiliary": 1}},
+         (True, True)),
     ],
 )  # fmt: skip
-def test_a_plan_says_which_model_will_learn(change, expected):
-    learned = plan_learned(settings_of(**change), 100, 0.4)
+def test_a_plan_says_which_model_will_learn(rate, change, expected):
+    learned = plan_learned(settings_of(**change), 100, rate)
     assert tuple(count > 0 for count in learned.values()) == expected
 
 
@@ -88,7 +88,7 @@ def test_batches_of_an_epoch_are_counted_with_the_last_one(monkeypatch):
         "auxiliary": 2_000,
         "primary": 2_000,
     }
-    assert len(counted) == 2 * 2 * 2  # epochs, models and sizes of batches
+    assert len(counted) == 2 * 2  # models and sizes of batches
 
 
 def test_each_model_that_will_learn_nothing_is_a_warning():

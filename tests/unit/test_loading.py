@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from samples import augment, picture_of, pixel_set, shard_settings, write_set
 
-from mct.base.partition import plan_batches
+from mct.base.partition import Share, plan_batches
 from mct.data.augmentation import (
     AUGMENTATION_STREAM,
     STRONG_DRAWS,
@@ -39,7 +39,7 @@ def batches_of(
 ) -> list[list[Batch]]:
     """Return each rank's batches of a set of `count` pictures."""
     readers = [
-        BatchReader(pixel_set(count), SETTINGS, seed=3, ranks=ranks, rank=rank)
+        BatchReader(pixel_set(count), SETTINGS, seed=3, share=Share(ranks=ranks, rank=rank))
         for rank in range(ranks)
     ]
     plans = list(plan_batches(epochs * count, count, batch_size))
@@ -98,13 +98,15 @@ def test_windows_differ_between_seeds_and_epochs_and_are_shuffled():
 def test_a_windowed_epoch_is_read_once_by_any_number_of_ranks(tmp_path, ranks):
     image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(4)))
     readers = [
-        BatchReader(image_set, SETTINGS, seed=3, ranks=ranks, rank=rank, shuffle_window=2)
+        BatchReader(
+            image_set, SETTINGS, seed=3, share=Share(ranks=ranks, rank=rank), shuffle_window=2
+        )
         for rank in range(ranks)
     ]
     seen: list[int] = []
     for plan in plan_batches(len(image_set), len(image_set), 4):
         parts = [reader.read(plan) for reader in readers]
-        seen += np.concatenate([part.positions[part.start : part.stop] for part in parts]).tolist()
+        seen += np.concatenate([part.local for part in parts]).tolist()
     np.testing.assert_array_equal(seen, windowed_order(3, 0, image_set.shard, 2))
 
 
@@ -115,7 +117,7 @@ def test_blocks_of_all_ranks_are_each_epoch_once(count, ranks, batch_size):
     for parts in zip(*batches_of(count, ranks=ranks, batch_size=batch_size), strict=True):
         positions = parts[0].positions
         assert all(np.array_equal(part.positions, positions) for part in parts)
-        blocks = [positions[part.start : part.stop] for part in parts]
+        blocks = [part.local for part in parts]
         assert [len(part.images) for part in parts] == [len(part.labels) for part in parts]
         assert [len(part.images) for part in parts] == [len(block) for block in blocks]
         seen[parts[0].plan.epoch] += np.concatenate(blocks).tolist()
@@ -146,7 +148,7 @@ def test_a_picture_is_augmented_by_its_sample_number():
 
 def test_a_reader_that_starts_in_the_middle_reads_the_same():
     reference = batches_of(13, ranks=1)[0]
-    reader = BatchReader(pixel_set(13), SETTINGS, seed=3, ranks=1, rank=0)
+    reader = BatchReader(pixel_set(13), SETTINGS, seed=3)
     assert torch.equal(reader.read(reference[4].plan).images, reference[4].images)
 
 
@@ -155,7 +157,8 @@ def test_numbers_of_strong_views_depend_on_seed_epoch_and_sample_alone(ranks):
     strong, image_set = replace(SETTINGS, strong_augmentation=1.0), pixel_set(13)
     plans = list(plan_batches(26, 13, 5))
     readers = [
-        BatchReader(image_set, strong, seed=3, ranks=ranks, rank=rank) for rank in range(ranks)
+        BatchReader(image_set, strong, seed=3, share=Share(ranks=ranks, rank=rank))
+        for rank in range(ranks)
     ]
     for plan in plans:
         parts = [reader.read(plan) for reader in readers]

@@ -8,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
+from mct.labels.posterior import posterior
 from mct.learning.losses import (
     backward_loss,
     confidence,
     cross_entropy,
     forward_loss,
-    hard_target_loss,
-    posterior,
     selected_mean,
-    soft_target_loss,
-    target_loss,
     verification_loss,
 )
 

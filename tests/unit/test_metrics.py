@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mct.data.settings import ImageSettings
-from mct.labels.metrics import confusion, evaluate_predictions, top_correct
+from mct.labels.confusions import count_confusion
+from mct.learning.metrics import evaluate_predictions, top_correct
 from mct.learning.prediction import mean_probabilities, predict
 from mct.stage.compute import Compute
 
@@ -61,7 +62,7 @@ def test_a_model_that_diverged_is_never_right():
 
 
 def test_confusion_has_true_classes_in_rows():
-    counts = confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 0]), classes=4)
+    counts = count_confusion(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 0]), classes=4)
     assert counts.tolist() == [[1, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 

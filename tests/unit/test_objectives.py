@@ -10,7 +10,7 @@ from samples import pixel_set
 
 from mct.base.hdf5 import write_arrays
 from mct.base.partition import GlobalBatch
-from mct.data.clean_batches import CleanBatch
+from mct.data.clean_batches import CleanBatch, Samples
 from mct.data.loading import Batch
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import (
@@ -29,18 +29,26 @@ NOBODY = np.zeros(5, bool)
 CLEAN = CleanBatch(images=torch.zeros(2, 3, 8, 8), labels=LABELS[4:], count=2)
 
 
+NONE = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=0)
+
+
+def samples(clean: CleanBatch = CLEAN, **part: int) -> Samples:
+    """Return a part of a global batch of four, and clean samples."""
+    return Samples(noisy=batch(**part), clean=clean)
+
+
 def batch(epoch: int = 0, start: int = 0, stop: int = 4) -> Batch:
     """Return the part `start` to `stop` of a global batch of four."""
     return Batch(
         plan=GlobalBatch(step=0, epoch=epoch, start=0, stop=4), positions=POSITIONS,
-        start=start, stop=stop, images=torch.zeros(0), labels=LABELS[start:stop],
+        block=slice(start, stop), images=torch.zeros(0), labels=LABELS[start:stop],
     )  # fmt: skip
 
 
 def test_equal_weights_are_the_mean_over_noisy_and_clean_samples():
     objective = Objective(cross_entropy, equal_weights, NOBODY)
     expected = cross_entropy(LOGITS, LABELS).mean()
-    torch.testing.assert_close(objective(LOGITS, LABELS, batch(), CLEAN), expected)
+    torch.testing.assert_close(objective(LOGITS, LABELS, samples()), expected)
 
 
 def test_verified_labels_have_cross_entropy_and_the_others_the_correction():
@@ -53,7 +61,7 @@ def test_verified_labels_have_cross_entropy_and_the_others_the_correction():
     own = correct(LOGITS, LABELS)
     plain = cross_entropy(LOGITS, LABELS)
     expected = torch.cat([own[:1], plain[1:2], own[2:4], plain[4:]]).mean()
-    loss = Objective(correct, equal_weights, trusted)(LOGITS, LABELS, batch(), CLEAN)
+    loss = Objective(correct, equal_weights, trusted)(LOGITS, LABELS, samples())
     torch.testing.assert_close(loss, expected)
 
 
@@ -62,7 +70,7 @@ def test_given_weights_are_looked_up_by_position_and_divided_by_their_sum():
     objective = Objective(cross_entropy, GivenWeights(weights), NOBODY)
     own = torch.tensor([1, 0.5, 0, 0.25, 1, 1], dtype=torch.float64)
     expected = (own * cross_entropy(LOGITS, LABELS)).sum() / 3.75
-    torch.testing.assert_close(objective(LOGITS, LABELS, batch(), CLEAN), expected)
+    torch.testing.assert_close(objective(LOGITS, LABELS, samples()), expected)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 4])
@@ -71,15 +79,14 @@ def test_shares_of_blocks_add_up(cut):
     objective = Objective(cross_entropy, weights, NOBODY)
     none = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=2)
     last = torch.cat([torch.arange(cut, 4), torch.tensor([4, 5])])
-    shares = objective(LOGITS[:cut], LABELS[:cut], batch(stop=cut), none)
-    shares = shares + objective(LOGITS[last], LABELS[last], batch(start=cut), CLEAN)
-    torch.testing.assert_close(shares, objective(LOGITS, LABELS, batch(), CLEAN))
+    shares = objective(LOGITS[:cut], LABELS[:cut], samples(none, stop=cut))
+    shares = shares + objective(LOGITS[last], LABELS[last], samples(start=cut))
+    torch.testing.assert_close(shares, objective(LOGITS, LABELS, samples()))
 
 
 def test_a_batch_without_weight_gives_a_zero():
     objective = Objective(cross_entropy, GivenWeights(np.zeros(5, np.float32)), NOBODY)
-    none = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=0)
-    assert objective(LOGITS[:4], LABELS[:4], batch(), none) == 0
+    assert objective(LOGITS[:4], LABELS[:4], samples(NONE)) == 0
 
 
 def test_easiest_examples_are_the_most_confident_ones_after_the_constant_rate():

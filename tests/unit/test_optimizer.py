@@ -1,5 +1,9 @@
 """The update against torch's own, and by hand."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -33,10 +37,9 @@ def set_gradients(parameters: list[Parameter], step: int) -> None:
         parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
 @pytest.mark.parametrize("nesterov", [True, False])
 @given(momentum=st.floats(0.01, 0.99), decay=st.floats(0, 0.1))
-def test_steps_equal_those_of_torch(form, nesterov, momentum, decay):
+def test_steps_equal_those_of_torch(nesterov, momentum, decay):
     ours, theirs = make_parameters(), make_parameters()
     groups = [
         {"params": [p for p in theirs if p.ndim > 1], "weight_decay": decay},
@@ -47,7 +50,7 @@ def test_steps_equal_those_of_torch(form, nesterov, momentum, decay):
     for step, rate in enumerate(RATES):
         for parameters in (ours, theirs):
             set_gradients(parameters, step)
-        getattr(optimizer, form)(rate)
+        optimizer.step(rate)
         for group in reference.param_groups:
             group["lr"] = rate
         reference.step()
@@ -74,37 +77,71 @@ def test_norms_and_biases_are_not_decayed():
     assert torch.equal(parameters[2], before[2])
 
 
-@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_gradients_are_left_unchanged(form, nesterov):
+def test_gradients_are_left_unchanged(nesterov):
     parameters = make_parameters()
     set_gradients(parameters, 0)
     before = [parameter.grad.clone() for parameter in parameters]
     optimizer = MomentumSGD(parameters, settings(nesterov=nesterov))
-    getattr(optimizer, form)(0.1)
-    getattr(optimizer, form)(0.1)
+    optimizer.step(0.1)
+    optimizer.step(0.1)
     for parameter, gradient in zip(parameters, before, strict=True):
         assert torch.equal(parameter.grad, gradient)
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_an_update_in_pieces_is_that_of_the_whole(monkeypatch, layout):
-    """Pieces cut through a parameter in the order of memory, whatever its layout."""
-    updated = []
-    for piece in (7, 1 << 17):
-        monkeypatch.setattr("mct.learning.optimizer.PIECE", piece)
-        weight = torch.arange(120.0).reshape(2, 3, 4, 5).contiguous(memory_format=layout)
-        parameter = Parameter(weight.clone())
-        optimizer = MomentumSGD([parameter], settings())
-        for step in range(2):
-            parameter.grad = torch.sin(step + weight)
-            optimizer.step(0.1)
-        updated.append(parameter.detach())
-    assert torch.equal(*updated)
+def updated(weight: torch.Tensor, threads: int, offset: int) -> torch.Tensor:
+    """Return a weight after three updates, of tensors that begin `offset` elements into memory."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+
+    def moved() -> torch.Tensor:
+        memory = torch.empty(weight.numel() + offset)
+        return torch.as_strided(memory, weight.shape, weight.stride(), offset)
+
+    parameter, gradient = Parameter(moved()), moved()
+    parameter.detach().copy_(weight)
+    optimizer = MomentumSGD([parameter], settings())
+    optimizer.velocities = [moved().zero_()]
+    parameter.grad = gradient
+    try:
+        for step in range(3):
+            gradient.copy_(torch.sin(7 * step + 100 * weight))
+            optimizer.step(0.1 / (step + 1))
+    finally:
+        torch.set_num_threads(before)
+    return parameter.detach()
 
 
-@pytest.mark.parametrize("form", ["step_in_pieces", "step_together"])
-def test_copies_follow_their_parameters(form):
+@pytest.mark.parametrize("shape", [(7,), (10, 3), (33, 1001), (5, 3, 3, 3), (131_077,)])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_an_update_has_the_same_bits_for_any_threads_and_place_in_memory(shape, is_last):
+    """Ranks may differ in both, and a stage may be resumed with other threads."""
+    weight = torch.cos(torch.arange(float(torch.Size(shape).numel()))).reshape(shape)
+    if is_last and weight.ndim == 4:
+        weight = weight.contiguous(memory_format=torch.channels_last)
+    expected = updated(weight, threads=1, offset=0)
+    for threads in (1, 2, 3):
+        for offset in (0, 1, 5):
+            assert torch.equal(updated(weight, threads, offset), expected)
+
+
+def test_an_update_imports_no_compiler():
+    """It takes seconds, on every rank, at the start of every stage."""
+    program = """
+import sys, torch
+from mct.learning.settings import OptimizerSettings
+from mct.learning.optimizer import MomentumSGD
+weight = torch.nn.Parameter(torch.ones(3, 3))
+weight.grad = torch.ones(3, 3)
+settings = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=0.1, batch_size=1)
+MomentumSGD([weight], settings).step(0.1)
+assert "torch._dynamo" not in sys.modules
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+
+
+def test_copies_follow_their_parameters():
     parameters = [Parameter(p.detach().float()) for p in make_parameters()]
     copies = {p: Parameter(torch.zeros_like(p, dtype=torch.bfloat16)) for p in parameters[:2]}
     optimizer = MomentumSGD(parameters, settings(), copies)
@@ -114,4 +151,4 @@ def test_copies_follow_their_parameters(form):
             assert torch.equal(copy, parameter.bfloat16())
         for parameter in parameters:
             parameter.grad = torch.full_like(parameter, step + 1)
-        getattr(optimizer, form)(0.1)
+        optimizer.step(0.1)

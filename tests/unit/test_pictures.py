@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
 import zlib
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from samples import encode, picture_of
 
 from mct.base.errors import BrokenPictureError
@@ -131,6 +132,19 @@ def test_pictures_are_turned_upright(kind, orientation):
 
 def test_damaged_exif_is_no_reason_to_refuse():
     data = saved(smooth(), "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff")
+    assert near(decode(data, "a.jpg"), REFERENCE, 4)
+
+
+def test_a_picture_is_turned_though_the_rest_of_its_exif_is_damaged():
+    """Pillow's own function fails here, since it writes back what remains."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x829A] = 0.01  # exposure time, as a number of another type than it has
+    damaged = exif.tobytes().replace(b"\x82\x9a\x00\x0c", b"\x82\x9a\x00\x10")
+    assert damaged != exif.tobytes()
+    data = saved(smooth().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=damaged)
+    with Image.open(io.BytesIO(data)) as image, pytest.raises(struct.error):
+        ImageOps.exif_transpose(image)
     assert near(decode(data, "a.jpg"), REFERENCE, 4)
 
 

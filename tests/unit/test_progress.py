@@ -16,8 +16,8 @@ BATCH = GlobalBatch(step=3, epoch=1, start=0, stop=20)
 
 
 def test_state_is_written_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    stage = Progress("mct_paper", total_samples=100, folder=tmp_path)
-    stage.resume(step=2, samples=40)
+    stage = Progress("mct_paper", folder=tmp_path)
+    stage.begin(100, step=2, samples=40)
     stage.count(BATCH, waited_seconds=0.5)
     state = json.loads((tmp_path / progress.FILE).read_text())
     assert (state["epoch"], state["samples"], state["total_samples"]) == (2, 60, 100)
@@ -33,7 +33,8 @@ def test_state_is_written_and_described(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_the_console_gets_a_line_now_and_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    stage = Progress("noise_only", total_samples=100, folder=tmp_path)
+    stage = Progress("noise_only", folder=tmp_path)
+    stage.begin(100)
     for epoch in range(5):
         stage.count(BATCH, waited_seconds=0)
         stage.report(epoch, {})
@@ -42,19 +43,22 @@ def test_the_console_gets_a_line_now_and_then(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_other_ranks_are_silent(capsys: pytest.CaptureFixture[str]):
-    stage = Progress("noise_only", total_samples=100)
-    stage.resume(step=2, samples=40)
+    stage = Progress("noise_only")
+    stage.begin(100, step=2, samples=40)
     stage.count(BATCH, waited_seconds=0)
     stage.report(0, {})
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_time_left_is_known_before_the_first_sample():
-    assert Progress("noise_only", total_samples=100).seconds_left() is None
+    stage = Progress("noise_only")
+    stage.begin(100)
+    assert stage.seconds_left() is None
 
 
 def test_seconds_and_waiting_are_summed_by_epoch():
-    stage = Progress("noise_only", total_samples=100)
+    stage = Progress("noise_only")
+    stage.begin(100)
     for step, waited in enumerate((0.5, 0.5, 1.5, 2.0, 4.0)):
         stage.count(GlobalBatch(step=step, epoch=step // 3, start=0, stop=20), waited)
         if step in (2, 4):

@@ -283,9 +283,9 @@ def test_no_batch_in_use_is_overwritten(tmp_path, depth, kept):
     """A caller may keep any number of batches; of those it drops the memory comes back."""
     image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(2)))
     plans = list(plan_batches(120, len(image_set), 5))
-    reference = BatchReader(image_set, image_settings(), seed=0, ranks=1, rank=0)
+    reference = BatchReader(image_set, image_settings(), seed=0)
     expected = [reference.read(plan).images.clone() for plan in plans]
-    reader = BatchReader(image_set, image_settings(), seed=0, ranks=1, rank=0)
+    reader = BatchReader(image_set, image_settings(), seed=0)
     used, addresses = [], set()
     for batch in Prefetcher(depth).map(reader.read, plans):
         addresses.add(batch.images.data_ptr())

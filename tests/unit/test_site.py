@@ -1,7 +1,6 @@
 """Queues and what fits into them."""
 
 import math
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from snakemake_executor_plugin_slurm.partitions import PartitionLimits
 
 from mct.base.errors import UserError
 from mct.cluster.planning import Planner
-from mct.cluster.site import KNOWN, Site, read_site
+from mct.cluster.site import Site, read_site
 from mct.experiment.experiment import Experiment
 
 PROFILE = Path(__file__).parents[2] / "profiles/slurm/partitions.yaml"
@@ -119,11 +118,13 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str, expected: 
     [
         ({"max_runtme": 30}, "unknown limit `max_runtme`; did you mean `max_runtime`?"),
         ({"max_node": 2}, "unknown limit `max_node`; did you mean `max_nodes`?"),
-        ({"colour": 2}, "unknown limit `colour`; known limits: max_nodes, "),
+        ({"colour": 2}, "unknown limit `colour`; known limits: max_runtime, "),
         ({"cluster": "west"}, "`cluster`: jobs go to the cluster that snakemake runs on"),
         ({"max_nodes": "4"}, "`max_nodes`: expected a number, got '4'"),
         ({"max_nodes": None}, "`max_nodes`: expected a number, got None"),
         ({"supports_mpi": "no"}, "`supports_mpi`: expected true or false, got 'no'"),
+        ({"max_nodes": True}, "`max_nodes`: expected a number, got True"),
+        ({"available_constraints": "fat"}, "`available_constraints`: expected a list, got 'fat'"),
         ({"max_runtime": "long"}, "`max_runtime`: expected minutes, or a time as '36h' or"),
     ],
 )
@@ -142,10 +143,6 @@ def test_a_queue_without_its_limits_is_refused(tmp_path: Path):
     path.write_text("partitions: {only: }")
     with pytest.raises(UserError, match="queue only: expected its limits"):
         read_site(path)
-
-
-def test_the_limits_that_are_known_are_those_of_the_slurm_plugin():
-    assert set(KNOWN) == {limit.name for limit in fields(PartitionLimits)}
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,11 @@ import pytest
 import torch
 from test_coupling import settings
 
+from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import log_mean
-from mct.learning.losses import (
-    cross_entropy,
-    hard_target_loss,
-    posterior,
-    selected_mean,
-    soft_target_loss,
-    target_loss,
-)
+from mct.labels.posterior import posterior
+from mct.learning.losses import cross_entropy, selected_mean
 
 BLOCK, CLEAN, CLASSES = 5, 2, 3
 GENERATOR = torch.Generator().manual_seed(0)
@@ -31,7 +26,7 @@ def lesson(clean: int = CLEAN, **changes: object) -> Lesson:
     values = {
         "logits": LOGITS[: BLOCK + clean], "labels": LABELS[: BLOCK + clean], "teacher": TEACHER,
         "mask": MASK, "known": NOTHING, "batch": BLOCK, "selected": int(MASK.sum()),
-        "clean": clean, "epochs": 1.0,
+        "clean": clean,
     }  # fmt: skip
     return Lesson(**{**values, **changes})
 
@@ -79,15 +74,6 @@ def test_what_is_known_is_not_inferred():
     expected = TAUGHT["posterior"].clone()
     expected[1], expected[4] = (cross_entropy(LOGITS[[1, 4]], known[[1, 4]]))[[0, 1]]
     torch.testing.assert_close(loss_of(lesson(0, known=known), **options), expected.mean())
-
-
-def test_lambda_grows_over_the_warm_up():
-    targets = Targets(
-        settings(soft_target_weight=0.5, warmup_epochs=4), is_taught=True, confusion=None
-    )
-    assert [targets.weight(epochs) for epochs in (0, 1, 4, 9)] == [0, 0.125, 0.5, 0.5]
-    at_once = Targets(settings(soft_target_weight=0.5), is_taught=True, confusion=None)
-    assert at_once.weight(0) == 0.5
 
 
 @pytest.mark.parametrize("samples", ["selected", "all"])

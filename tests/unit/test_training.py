@@ -15,10 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
+from mct.learning.plan import Plan, plan_training
 from mct.learning.rows import CONVOLUTION
 from mct.learning.schedules import linear
 from mct.learning.settings import ModelSettings, OptimizerSettings, TrainingSettings
-from mct.learning.training import Plan, plan_training, summarise
+from mct.learning.training import ModelTraining
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
 
@@ -145,7 +146,7 @@ def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
     steps(first, range(3))
     state = first.state()
     steps(first, range(3, 6))
-    second.restore(*state)
+    second.restore(state)
     steps(second, range(3, 6))
     for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -176,7 +177,7 @@ def test_figures_of_an_epoch_are_means_over_its_samples():
     sums = {
         name: np.array(value) for name, value in (("loss", 6.0), ("correct", 3), ("samples", 4))
     }
-    assert summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
+    assert ModelTraining.summarise(sums) == {"loss": 1.5, "training_accuracy": 0.75}
 
 
 def test_a_loss_over_two_forward_passes_has_the_gradients_of_both():

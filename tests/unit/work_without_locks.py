@@ -23,8 +23,8 @@ from samples import picture_of, pixel_set, shard_settings, write_set
 from mct.base.hdf5 import write_arrays
 from mct.cluster.results_folder import claim
 from mct.data.imagesets import index_shards, open_set, verify_index
+from mct.labels.judging import FIELDS, Judgement, read_judgements, write_judgement
 from mct.learning.objectives import read_label_weights
-from mct.results.suspects import FIELDS, Judgement, read_judgements, write_judgement
 from mct.stage.watch import StageLock
 
 ERRORS = {"ENOLCK": errno.ENOLCK, "EOPNOTSUPP": errno.EOPNOTSUPP, "524": 524}
@@ -78,8 +78,10 @@ def write_shards(folder: Path) -> None:
 def write_results(folder: Path) -> None:
     """Write and read the other HDF5 files: histories, judgements, weights of labels."""
     image_set, numbers = pixel_set(5), np.arange(5.0)
-    write_judgement(image_set, Judgement(**dict.fromkeys(FIELDS, numbers)), folder / "judged.h5")
-    found = read_judgements(image_set, [folder / "judged.h5"])
+    write_judgement(
+        image_set.sample, Judgement(**dict.fromkeys(FIELDS, numbers)), folder / "judged.h5"
+    )
+    found = read_judgements(image_set.sample, [folder / "judged.h5"])
     np.testing.assert_array_equal(found.wrong, numbers)
     weights = {"sample": image_set.sample, "weight": numbers.astype(np.float32)}
     write_arrays(folder / "weights.h5", weights, {"sample": "row of the catalogue"})

@@ -140,10 +140,10 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
             AFTER_CALIBRATION,
         ),
         (
-            "labels/metrics.py",
+            "learning/metrics.py",
             "TOP = 5",
             "TOP = 4",
-            {"evaluate_model", *NOISE, *REPORTING} - PLOTTING,
+            {"evaluate_model", *REPORTING} - PLOTTING,
         ),
         (
             "results/figures.py",

@@ -9,6 +9,7 @@ from mct.base.files import write_json
 from mct.data.catalogue import read_catalogue
 from mct.data.imagesets import read_index
 from mct.labels import noise
+from mct.labels.confusions import counted_matrix
 from mct.stage import entry
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     else:
         estimate = noise.given_rate(rate, classes)
     if len(observed):
-        matrix = noise.count_matrix(observed, true, classes, estimate.rate)
+        matrix = counted_matrix(observed, true, classes, estimate.rate)
         estimate = replace(estimate, matrix=matrix.tolist())
     write_json(arguments.output, estimate.to_dict())
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from mct.base.files import file_digest
 from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.labels.confusions import count_confusion
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
-from mct.labels.metrics import confusion
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EstimationSettings
 from mct.stage import entry
@@ -45,8 +45,8 @@ def estimate(
     return estimate_by_models(
         logits,
         observed,
-        held_out=confusion(held_out.argmax(axis=1), true, noisy.classes),
-        known=confusion(noisy.observed[clean], noisy.true[clean], noisy.classes),
+        held_out=count_confusion(held_out.argmax(axis=1), true, noisy.classes),
+        known=count_confusion(noisy.observed[clean], noisy.true[clean], noisy.classes),
         unseen=int(np.sum(~clean)),
     )
 

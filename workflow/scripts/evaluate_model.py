@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mct.base.files import file_digest
 from mct.data.imagesets import indexed_files, open_set
-from mct.labels.metrics import evaluate_predictions
+from mct.learning.metrics import evaluate_predictions
 from mct.learning.prediction import Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from mct.calibration.judges import Judges, judge_set
 from mct.data.imagesets import open_set
+from mct.labels.confusions import read_assumed_confusion
+from mct.labels.judging import write_judgement
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
-from mct.results import suspects
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 
@@ -18,17 +20,17 @@ def main() -> None:
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    judged = suspects.unverified(open_set("noisy", [arguments.shard]))
+    judged = open_set("noisy", [arguments.shard]).unverified()
     juries = [
-        suspects.Judges(
+        Judges(
             pair=[Predictor(path, settings, judged.classes, compute, execution) for path in both],
-            confusion=suspects.read_assumed_confusion(confusion, judged.classes),
+            confusion=read_assumed_confusion(confusion, judged.classes),
         )
         for *both, confusion in zip(
             arguments.auxiliary, arguments.primary, arguments.confusions, strict=True
         )
     ]
-    suspects.write_judgement(judged, suspects.judge_set(judged, juries), arguments.output)
+    write_judgement(judged.sample, judge_set(judged, juries), arguments.output)
 
 
 if __name__ == "__main__":

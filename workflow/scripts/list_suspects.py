@@ -6,6 +6,7 @@ from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.base.texts import read_names
 from mct.data.imagesets import indexed_files, open_set
+from mct.labels.judging import read_judgements
 from mct.results import suspects
 from mct.stage import entry
 
@@ -14,10 +15,10 @@ def main() -> None:
     arguments = entry.options(
         __doc__, dataset=str, noisy=Path, classes=Path, judgements=list, output=Path
     )
-    judged = suspects.unverified(open_set("noisy", indexed_files(arguments.noisy)))
+    judged = open_set("noisy", indexed_files(arguments.noisy)).unverified()
     if not len(judged):
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")
-    judgement = suspects.read_judgements(judged, arguments.judgements)
+    judgement = read_judgements(judged.sample, arguments.judgements)
     order = suspects.order_suspects(judgement, judged.observed)
     names = read_names(arguments.classes)
     rows = suspects.suspect_rows(judged, judgement, order, names)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mct.base.partition import Share
 from mct.data.imagesets import indexed_files, open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
@@ -11,7 +12,8 @@ from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import Comm, check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
-from mct.stage.compute import Compute, choose_for_ranks, hardware, versions
+from mct.stage.compute import Compute, hardware, versions
+from mct.stage.rank_compute import choose_for_ranks
 from mct.stage.record import write_record
 from mct.stage.settings import ExecutionSettings
 
@@ -28,8 +30,8 @@ def main() -> None:
     image_set = open_set("noisy", indexed_files(arguments.noisy))
     learner = make_learner(settings, image_set.classes, execution, compute, comm)
     reader = BatchReader(
-        image_set, settings.images, seed=settings.seed, ranks=comm.size, rank=comm.rank,
-        shuffle_window=settings.shuffle_window, threads=execution.decoding_threads,
+        image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,
+        share=Share(ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads),
     )  # fmt: skip
     batch_size = min(settings.optimizer.batch_size, len(image_set))
     depths = (0, max(1, execution.prefetch_batches))

@@ -12,7 +12,7 @@ import torch
 from mpi4py import MPI
 from torch import nn
 
-from mct.base.partition import GlobalBatch
+from mct.base.partition import GlobalBatch, Share
 from mct.data.clean_batches import CleanReader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch, BatchReader
@@ -61,10 +61,12 @@ def clean_set() -> ImageSet:
 def clean_reader_on(
     comm: MPI.Intracomm, count: int, seed: int = 9, images: ImageSettings = IMAGES
 ) -> CleanReader:
-    return CleanReader(
-        clean_set() if count else None, images, count=count, seed=seed, ranks=comm.size,
-        rank=comm.rank,
-    )  # fmt: skip
+    images_of = clean_set() if count else None
+    return CleanReader(images_of, images, count=count, seed=seed, share=share_of(comm))
+
+
+def share_of(comm: MPI.Intracomm) -> Share:
+    return Share(ranks=comm.size, rank=comm.rank)
 
 
 def plain_model(seed: int = 0) -> nn.Module:
@@ -103,7 +105,7 @@ def make_learner(comm: MPI.Intracomm, seed: int = 0, images: ImageSettings = IMA
 def reader_on(
     comm: MPI.Intracomm, image_set: ImageSet, images: ImageSettings = IMAGES
 ) -> BatchReader:
-    return BatchReader(image_set, images, seed=5, ranks=comm.size, rank=comm.rank)
+    return BatchReader(image_set, images, seed=5, share=share_of(comm))
 
 
 def parameters_of(learner: Learner) -> np.ndarray:

@@ -27,14 +27,16 @@ from replicas import (
 )
 
 from mct.base.errors import StageInterruptedError, UserError
-from mct.base.roles import ROLES
-from mct.calibration.coupling import Coupling, plan_calibration
+from mct.base.roles import ROLES, Role
+from mct.calibration.coupling import Coupling, Evidence, plan_calibration
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.teachers import Teacher
+from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.labels.selection import select_within
+from mct.learning.loop import Loop
 from mct.learning.settings import ModelSettings
-from mct.learning.training import Training
+from mct.learning.training import ModelTraining
 from mct.parallel.comm import Topology
 from mct.stage.progress import Progress
 
@@ -59,38 +61,34 @@ def calibrate(
     folder: Path,
     **changes: object,
 ) -> Coupling:
-    learner = make_learner(topology.group_comm, seed=topology.role, images=settings.images)
-    if changes.get("diverged") == topology.role:
+    learner = make_learner(topology.group_comm, seed=topology.role.place, images=settings.images)
+    if changes.get("diverged") is topology.role:
         learner.model[0].bias.data.fill_(np.nan)
-    progress = Progress("test", total_samples=1)
-    noise = {**NOISE, **changes.get("noise", {})}
-    coupling = Coupling(learner, topology, image_set, settings, noise, CONFUSION, progress)
-    count = (settings.clean_per_batch_auxiliary, settings.clean_per_batch_primary)[topology.role]
-    clean_reader = clean_reader_on(topology.group_comm, count, 20 + topology.role, settings.images)
+    progress, role = Progress("test"), topology.role
+    evidence = Evidence({**NOISE, **changes.get("noise", {})}, CONFUSION)
+    coupling = Coupling(learner, topology, image_set, settings, evidence, progress)
+    count = coupling.plan.clean_per_batch
+    clean_reader = clean_reader_on(topology.group_comm, count, 20 + role.place, settings.images)
     reader = changes.get("reader") or reader_on(topology.group_comm, image_set, settings.images)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
-    role = ROLES[topology.role]
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
-    plan = plan_calibration(settings, len(image_set), role)
-    coupling.run(reader, clean_reader, plan, checkpoints, changes.get("prefetch", 0))
+    samples = SampleReader(reader, clean_reader)
+    Loop(coupling, progress, checkpoints).run(samples, changes.get("prefetch", 0))
     return coupling
 
 
 CLEAN = {"clean_per_batch_auxiliary": 3, "clean_per_batch_primary": 5}
 PAIR = {"teacher": "pair", "taught_models": "both", "taught_samples": "all"}
 POSTERIOR = {
-    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7, "warmup_epochs": 1.5,
-    "teacher_average_epochs": 0.5, "teacher_views": 2, "sharpening": 1.5,
-    "confidence_memory": 0.6, "strictness": 0.2,
+    **CLEAN, **PAIR, "targets": "posterior", "soft_target_weight": 0.7,
+    "teacher_average_epochs": 0.5,
 }  # fmt: skip
 FORMS = {
     "paper": {},
     "per_class": {"selection": "per_class"},
     "all taught by the pair": {**CLEAN, **PAIR},
-    "taught by each other": {**CLEAN, **PAIR, "teacher": "partner"},
-    "taught by two views": {**CLEAN, **PAIR, "teacher_views": 2},
-    "posterior, averages, memory": POSTERIOR,
+    "posterior, averages": POSTERIOR,
     "strong views": {**CLEAN, **PAIR, "images": replace(IMAGES, strong_augmentation=0.8)},
 }
 
@@ -104,7 +102,7 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
     lone_world = topology.pair_comm.Dup()
     lone = Topology(
         world_comm=lone_world, group_comm=MPI.COMM_SELF, pair_comm=topology.pair_comm,
-        roles=(0, 1), indices=(0, 0), hosts=("a", "a"),
+        roles=ROLES, indices=(0, 0), hosts=("a", "a"),
     )  # fmt: skip
     reference = calibrate(lone, image_set, settings, folder / f"pair{topology.group_comm.rank}")
     np.testing.assert_allclose(
@@ -123,7 +121,7 @@ def test_calibration_on_all_pairs_equals_one_pair(topology, image_set, form, fol
     lone_world.Free()
 
 
-@pytest.mark.parametrize(("role", "name"), [(0, "Ma and Mp"), (1, "Mp")])
+@pytest.mark.parametrize(("role", "name"), [(Role.AUXILIARY, "Ma and Mp"), (Role.PRIMARY, "Mp")])
 def test_all_ranks_stop_at_the_first_loss_of_a_model_that_diverged(
     topology, image_set, folder, role, name
 ):
@@ -138,15 +136,14 @@ def test_all_ranks_stop_at_the_first_loss_of_a_model_that_diverged(
 def test_a_model_that_no_batch_has_a_sample_for_has_learned_from_none(topology, image_set, folder):
     """As `mct_paper` at P = 1: both stay as they were, and the record says so."""
     settings = calibration_settings()
-    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role.place))
     nothing = {"rate": 1.0, "upper": 1.0}
     coupling = calibrate(topology, image_set, settings, folder / "none", noise=nothing)
-    plans = {role: plan_calibration(settings, len(image_set), role) for role in ROLES}
     np.testing.assert_array_equal(parameters_of(coupling.learner), before)
-    assert set(coupling.samples_learned(plans).values()) == {0}
+    assert set(coupling.samples_learned().values()) == {0}
     some = calibrate(topology, image_set, settings, folder / "some")
     learned = some.history.arrays()["learned"].sum(axis=0)
-    assert list(some.samples_learned(plans).values()) == learned.tolist()
+    assert list(some.samples_learned().values()) == learned.tolist()
     assert learned.all()
 
 
@@ -157,8 +154,8 @@ def test_files_have_what_was_selected_by_step_and_by_class(
     settings = calibration_settings()
     coupling = calibrate(topology, image_set, settings, folder / "checkpoints")
     if topology.world_comm.rank == 0:
-        plan = plan_calibration(settings, len(image_set))
-        coupling.write(folder, plan)
+        plan = coupling.plan
+        coupling.write(folder)
         with h5py.File(folder / "history.h5") as file:
             by_step, by_class = file["selected"][()], file["selected_by_class"][()]
         epochs = [by_step[plan.epochs() == epoch].sum(axis=0) for epoch in (0, 1)]
@@ -168,35 +165,21 @@ def test_files_have_what_was_selected_by_step_and_by_class(
 
 @pytest.mark.parametrize(
     ("kind", "weights"),
-    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2), ("partner", [(0, 1), (1, 0)])],
+    [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2)],
 )
 def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
     both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
     learner = make_learner(topology.group_comm, seed=0)
     teacher = Teacher(learner, topology, calibration_settings(teacher=kind), set_size=SAMPLES)
-    logits = learner.to_device(torch.from_numpy(np.log(both[topology.role])).float()[None])
+    logits = learner.to_device(torch.from_numpy(np.log(both[topology.role.place])).float()[None])
     taught = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits).teacher
-    expected = weights[topology.role] @ both
+    expected = weights[topology.role.place] @ both
     np.testing.assert_allclose(taught.softmax(dim=1)[0].cpu().numpy(), expected, rtol=1e-5)
-
-
-def test_a_second_view_is_mirrored_and_the_first_is_what_the_model_said(topology):
-    learner = make_learner(topology.group_comm, seed=topology.role)
-    settings = calibration_settings(teacher="pair", teacher_views=2)
-    teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
-    said = learner.to_device(torch.randn(3, CLASSES, dtype=torch.float64, generator=generator))
-    mirrored = learner.forward(images.flip(3), key=0).detach()
-    own = (said.softmax(dim=1) + mirrored.softmax(dim=1)) / 2
-    expected = sum(topology.pair_comm.allgather(own.cpu().numpy())) / 2
-    taught = teacher.teach(images, said).teacher
-    np.testing.assert_allclose(taught.softmax(dim=1).cpu().numpy(), expected, rtol=1e-9)
 
 
 def test_a_teacher_sees_pictures_as_they_are_and_models_their_strong_views(topology, image_set):
     settings = calibration_settings(teacher="pair", images=replace(IMAGES, strong_augmentation=0.8))
-    learner = make_learner(topology.group_comm, seed=topology.role, images=settings.images)
+    learner = make_learner(topology.group_comm, seed=topology.role.place, images=settings.images)
     teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
     reader = reader_on(topology.group_comm, image_set, settings.images)
     batch = reader.read(next(plan_calibration(settings, len(image_set)).batches()))
@@ -228,7 +211,7 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
         np.testing.assert_array_equal(other, masks)
 
 
-@pytest.mark.parametrize("form", ["paper", "posterior, averages, memory", "strong views"])
+@pytest.mark.parametrize("form", ["paper", "posterior, averages", "strong views"])
 def test_interrupted_calibration_ends_in_the_same_bits(
     topology, image_set, form, folder, monkeypatch
 ):
@@ -255,25 +238,27 @@ def test_without_soft_targets_mp_learns_like_a_model_alone_on_its_selection(
     settings = calibration_settings(soft_target_weight=0.0, epochs=1)
     no_noise = {"rate": 0.0, "upper": 0.0}
     coupling = calibrate(topology, image_set, settings, folder / "pair", noise=no_noise)
-    if topology.role == 1:
+    if topology.role is Role.PRIMARY:
         group = topology.group_comm
         alone = make_learner(group, seed=1)
-        progress = Progress("test", total_samples=1)
-        plan = plan_calibration(settings, SAMPLES)
-        parts = (reader_on(group, image_set), clean_reader_on(group, 0), plain_objective(group))
-        training = Training(alone, *parts, plan, progress)
-        training.run(checkpoints_in(folder / "alone", group, group, "primary"), prefetch=0)
+        training = ModelTraining(
+            alone, plan_calibration(settings, SAMPLES), plain_objective(group), settings=settings,
+            role=Role.PRIMARY,
+        )  # fmt: skip
+        checkpoints = checkpoints_in(folder / "alone", group, group, "primary")
+        reader = SampleReader(reader_on(group, image_set), clean_reader_on(group, 0))
+        Loop(training, Progress("test"), checkpoints).run(reader, prefetch=0)
         # B - 1 of B samples are certain for Ma, all are expected clean for Mp.
         np.testing.assert_allclose(parameters_of(coupling.learner), parameters_of(alone), rtol=1e-9)
 
 
 def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set, folder):
     """M is 0 for B = 10 and P = .9: Ma skips its steps, and keeps nothing of them."""
-    before = parameters_of(make_learner(topology.group_comm, seed=topology.role))
+    before = parameters_of(make_learner(topology.group_comm, seed=topology.role.place))
     settings = calibration_settings(epochs=1)
     noise = {"rate": 0.9, "upper": 0.9}
     learner = calibrate(topology, image_set, settings, folder, noise=noise).learner
-    assert np.array_equal(before, parameters_of(learner)) == (topology.role == 0)
+    assert np.array_equal(before, parameters_of(learner)) == (topology.role is Role.AUXILIARY)
     assert learner._output is None
 
 
@@ -281,9 +266,7 @@ def test_a_wrong_noise_rate_changes_nothing_where_the_pair_teaches_all_samples(
     topology, image_set, folder
 ):
     """The defaults of method `mct`: the posterior takes the place of the selection."""
-    settings = calibration_settings(
-        **{**POSTERIOR, "soft_target_weight": 1.0, "warmup_epochs": 0, "strictness": 0}
-    )
+    settings = calibration_settings(**{**POSTERIOR, "soft_target_weight": 1.0})
     with_rate = [
         calibrate(
             topology, image_set, settings, folder / str(rate), noise={"rate": rate, "upper": rate}

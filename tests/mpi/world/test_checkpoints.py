@@ -11,6 +11,7 @@ from mct.base.errors import UserError
 from mct.stage import checkpoint
 from mct.stage.checkpoint import Checkpoints, find_checkpoint, hold_stage, kept_execution
 from mct.stage.settings import ExecutionSettings
+from mct.stage.state import State
 
 HOLDER = """
 import signal, sys, time
@@ -37,13 +38,13 @@ class Counter:
         self.value = 0.0
 
     def model_state(self):
-        return {"value": np.array([self.value])}, {"own": np.array([self.value])}
+        return State({"value": np.array([self.value])}, {"own": np.array([self.value])})
 
     def progress_state(self):
         return {"value": np.array([self.value])}
 
-    def restore(self, shared, own, progress):
-        self.value = float(shared["value"][0])
+    def restore(self, state, progress):
+        self.value = float(state.shared["value"][0])
 
 
 def test_no_rank_has_a_stage_before_its_former_holder_is_gone(world, folder):

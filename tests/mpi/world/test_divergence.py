@@ -11,10 +11,14 @@ from replicas import SAMPLES, clean_reader_on, make_learner, plain_objective, re
 from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import UserError
+from mct.base.roles import Role
+from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.learning.learner import Learner
+from mct.learning.loop import Loop
+from mct.learning.plan import Plan
 from mct.learning.schedules import linear
-from mct.learning.training import Plan, Training
+from mct.learning.training import ModelTraining
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 from mct.stage.settings import ExecutionSettings
@@ -32,16 +36,14 @@ def train(
         samples=2 * SAMPLES, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear
     )
 
-    def objective(logits, labels, batch, clean):
-        return spoil(batch.plan.step, plain(logits, labels, batch, clean))
+    def objective(logits, labels, samples):
+        return spoil(samples.plan.step, plain(logits, labels, samples))
 
-    training = Training(
-        learner, reader_on(comm, image_set), clean_reader_on(comm, 0), objective, plan,
-        Progress("pretrain_primary", total_samples=plan.samples),
-    )  # fmt: skip
+    training = ModelTraining(learner, plan, objective, settings=None, role=Role.PRIMARY)
     execution = ExecutionSettings(checkpoint_minutes=0, checkpoint_steps=every)
     checkpoints = Checkpoints(folder, execution, world_comm=comm, model_comm=comm, role="primary")
-    training.run(checkpoints, prefetch=0)
+    reader = SampleReader(reader_on(comm, image_set), clean_reader_on(comm, 0))
+    Loop(training, Progress("pretrain_primary"), checkpoints).run(reader, prefetch=0)
     return learner
 
 

@@ -3,22 +3,24 @@
 import threading
 import time
 
-import msgspec
 import numpy as np
 import pytest
 import torch
-from replicas import parameters_of
+from replicas import parameters_of, share_of
 from test_calibration import calibrate, calibration_settings
 
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import plan_batches
-from mct.calibration.coupling import pair_reader
+from mct.base.roles import Role
+from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
+from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
 from mct.data.settings import ImageSettings
 from mct.learning.settings import OptimizerSettings
-from mct.parallel.comm import Topology, share_batches
+from mct.parallel.comm import Topology
+from mct.parallel.shared_batches import share_batches
 from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, SAMPLES = 4, 8, 41
@@ -77,7 +79,7 @@ def test_shared_batches_are_those_read_apart(topology, image_set, batch_size, pr
     reader = reader_of(topology, image_set, batch_size, prefetch=prefetch, shared=True)
     plans = plan_batches(2 * SAMPLES, SAMPLES, batch_size)
     batches = Prefetcher(prefetch, reader.cancel).map(reader.read, plans)
-    generator = np.random.default_rng(topology.role)
+    generator = np.random.default_rng(topology.role.place)
     for batch, reference in zip(batches, expected, strict=True):
         time.sleep(0.002 * generator.random())
         assert torch.equal(batch.images, reference.images)
@@ -90,18 +92,18 @@ def test_shared_batches_are_those_read_apart(topology, image_set, batch_size, pr
     reader.free()
 
 
-def test_models_with_views_of_their_own_see_the_same_samples_otherwise(topology, image_set):
-    settings = msgspec.structs.replace(settings_of(6 * topology.pairs), views="own")
-    reader = pair_reader(topology, image_set, settings, ExecutionSettings(share_batches=True))
-    assert not reader.shares
-    [batch, *_] = map(reader.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
-    alike = reader_of(topology, image_set, 6 * topology.pairs, prefetch=0, shared=False)
-    [shared, *_] = map(alike.read, plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs))
-    np.testing.assert_array_equal(batch.positions, shared.positions)
-    is_primary = topology.role == 1
-    assert all(
-        torch.equal(own, common) == is_primary
-        for own, common in zip(batch.images, shared.images, strict=True)
+def test_a_loader_delivers_another_view_of_the_same_samples(topology, image_set):
+    views = [
+        BatchReader(
+            image_set, IMAGES, seed=0, share=share_of(topology.group_comm),
+            augmentation_stream=stream,
+        ).read(next(plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs)))
+        for stream in (AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*(batch.positions for batch in views))
+    assert torch.equal(*(batch.labels for batch in views))
+    assert not any(
+        torch.equal(*pair) for pair in zip(*(batch.images for batch in views), strict=True)
     )
 
 
@@ -121,7 +123,7 @@ def test_no_batch_in_use_is_overwritten_by_the_other_rank(topology, image_set):
     plans = plan_batches(5 * SAMPLES, SAMPLES, 6)
     for batch in Prefetcher(2, reader.cancel).map(reader.read, plans):
         before = batch.images.clone()
-        if topology.role == 0 and batch.plan.step % 5 == 0:
+        if topology.role is Role.AUXILIARY and batch.plan.step % 5 == 0:
             time.sleep(0.02)
         assert torch.equal(batch.images, before)
     del batch
@@ -135,7 +137,7 @@ def test_both_stop_at_the_same_step_and_no_thread_remains(topology, image_set, t
     batches = Prefetcher(2, reader.cancel).map(reader.read, plan_batches(999, SAMPLES, 6))
     for _ in range(taken):
         batch = next(batches)
-        time.sleep(0.01 * topology.role)
+        time.sleep(0.01 * topology.role.place)
     batches.close()
     assert threads() == []
     del batch, batches
@@ -145,7 +147,7 @@ def test_both_stop_at_the_same_step_and_no_thread_remains(topology, image_set, t
 def test_a_reader_that_waits_for_the_other_rank_can_be_stopped(topology, image_set):
     """The other rank never reads, as if it were gone."""
     reader = reader_of(topology, image_set, 6, prefetch=2, shared=True)
-    if topology.role == 0:
+    if topology.role is Role.AUXILIARY:
         batches = Prefetcher(2, reader.cancel).map(reader.read, plan_batches(99, SAMPLES, 6))
         taker = threading.Thread(target=take_one, args=(batches,), daemon=True)
         taker.start()

@@ -29,12 +29,16 @@ from replicas import (
 
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import block
+from mct.base.roles import Role
+from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.data.settings import ImageSettings
+from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
+from mct.learning.plan import Plan
 from mct.learning.schedules import linear
-from mct.learning.training import Plan, Training
+from mct.learning.training import ModelTraining
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
 from mct.stage.progress import Progress
@@ -76,14 +80,14 @@ def train(
         samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear,
         clean_per_batch=clean,
     )  # fmt: skip
-    progress = Progress("test", total_samples=85)
     reader = reader_on(comm, image_set, images)
     if stop_after is not None and comm.rank == comm.size - 1:
         reader = SignallingReader(reader, stop_after)
     clean_reader = clean_reader_on(comm, clean, images=images)
-    training = Training(learner, reader, clean_reader, objective(comm), plan, progress)
-    history = training.run(checkpoints_in(folder, comm, comm, "primary"), prefetch=0)
-    return parameters_of(learner), history.arrays()["loss"]
+    training = ModelTraining(learner, plan, objective(comm), settings=None, role=Role.PRIMARY)
+    loop = Loop(training, Progress("test"), checkpoints_in(folder, comm, comm, "primary"))
+    loop.run(SampleReader(reader, clean_reader), prefetch=0)
+    return parameters_of(learner), training.history.arrays()["loss"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.roles import PAIR, ROLES
+from mct.base.roles import PAIR, ROLES, Role
 
 Epochs = dict[str, float]
 
@@ -75,7 +75,7 @@ def roles_of(method: str) -> tuple[str, ...]:
     """Return the roles of the models that a method makes."""
     if method in CALIBRATED:
         return ROLES
-    return ("auxiliary",) if method == "pretrain_auxiliary" else ("primary",)
+    return (Role.AUXILIARY if method == "pretrain_auxiliary" else Role.PRIMARY,)
 
 
 def evaluated_roles(method: str) -> tuple[str, ...]:
@@ -164,8 +164,7 @@ def calibration_cost(config: Mapping[str, Any], method: str) -> float:
     """
     section = calibration_section(config, method)
     looks_again = section["teacher_average_epochs"] or config["images"]["strong_augmentation"]
-    predictions = bool(looks_again) + section["teacher_views"] - 1
-    return float(_calibration_shares(config, method).max()) + predictions / 3
+    return float(_calibration_shares(config, method).max()) + bool(looks_again) / 3
 
 
 def rates(config: Mapping[str, Any], method: str) -> tuple[float, float]:

@@ -24,6 +24,19 @@ def block_lengths(count: int, parts: int) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """A rank's share of reading: block `rank` of `ranks` of each batch, in `threads` threads."""
+
+    ranks: int = 1
+    rank: int = 0
+    threads: int = 1
+
+    def block(self, count: int) -> slice:
+        """Return this rank's block of `count` items."""
+        return slice(*block(count, self.ranks, self.rank))
+
+
+@dataclass(frozen=True, kw_only=True)
 class GlobalBatch:
     """One step of training: positions `start` to `stop` of the order of an epoch."""
 

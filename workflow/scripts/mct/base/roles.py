@@ -1,6 +1,31 @@
 """The two models of a pair, and what each draws its random numbers from."""
 
-ROLES = ("auxiliary", "primary")
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A model of the pair; its value is its name in files, paths and options."""
+
+    AUXILIARY = "auxiliary"
+    PRIMARY = "primary"
+
+    @property
+    def place(self) -> int:
+        """Its place on an axis of (Ma, Mp)."""
+        return ROLES.index(self)
+
+    @property
+    def symbol(self) -> str:
+        """What the paper calls it."""
+        return ("Ma", "Mp")[self.place]
+
+    @property
+    def partner(self) -> "Role":
+        """The other model."""
+        return ROLES[1 - self.place]
+
+
+ROLES = tuple(Role)
 PAIR = "pair"
 """Both together, where the mean of their predictions is evaluated."""
 CLEAN_SEEDS = 2**34
@@ -9,7 +34,7 @@ CLEAN_SEEDS = 2**34
 
 def model_seed(seed: int, role: str) -> int:
     """Return the seed of a model's random start; Ma's differs from Mp's, baselines start like Mp."""
-    return 2 * seed + ROLES.index(role)
+    return 2 * seed + Role(role).place
 
 
 def order_seed(seed: int, stage: int) -> int:
@@ -19,4 +44,4 @@ def order_seed(seed: int, stage: int) -> int:
 
 def clean_seed(seed: int, stage: int, role: str) -> int:
     """Return the seed of order and augmentation of clean samples in the batches of a model."""
-    return CLEAN_SEEDS * (1 + ROLES.index(role)) + order_seed(seed, stage)
+    return CLEAN_SEEDS * (1 + Role(role).place) + order_seed(seed, stage)

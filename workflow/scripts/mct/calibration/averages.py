@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from mct.learning.learner import Arrays, to_array
+from mct.learning.learner import to_array
+from mct.stage.state import Arrays, State
 
 PREFIX = "average."
 
@@ -29,18 +30,18 @@ class WeightAverage:
         for name in values.keys() - set(floating):
             self.tensors[name].copy_(values[name])
 
-    def state(self) -> tuple[Arrays, Arrays]:
+    def state(self) -> State:
         """Return averages of parameters, equal on all ranks, and of running statistics, each rank's."""
         buffers = dict(self._model.named_buffers())
         shared: Arrays = {}
-        own: Arrays = {}
+        local: Arrays = {}
         for name, value in self.tensors.items():
-            (own if name in buffers else shared)[PREFIX + name] = to_array(value)
-        return shared, own
+            (local if name in buffers else shared)[PREFIX + name] = to_array(value)
+        return State(shared, local)
 
-    def restore(self, shared: Arrays, own: Arrays) -> None:
-        """Take up a state that `state` returned, in place; others' entries are left alone."""
-        for name, value in {**shared, **own}.items():
+    def restore(self, state: State) -> None:
+        """Return to a state that `state` returned, in place; others' entries are left alone."""
+        for name, value in {**state.shared, **state.local}.items():
             if name.startswith(PREFIX):
                 self.tensors[name.removeprefix(PREFIX)].copy_(torch.from_numpy(value))
 

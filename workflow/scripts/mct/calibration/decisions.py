@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.partition import GlobalBatch, block_lengths
-from mct.calibration.learned_samples import extra_noise
+from mct.base.roles import PAIR, Role
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.selection import select_within
-from mct.learning.learner import Arrays
-from mct.parallel.comm import AUXILIARY, PRIMARY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,35 +26,6 @@ class Decision:
     masks: NDArray[np.bool_]
 
 
-class Memory:
-    """Moving averages over epochs of both models' confidences, shape (2, n), equal on all ranks."""
-
-    def __init__(self, weight: float, samples: int) -> None:
-        """`weight` is that of the past; 0 remembers nothing."""
-        self._weight = weight
-        self._averages = np.full((2, samples if weight else 0), np.nan, np.float32)
-
-    def recall(
-        self, both: NDArray[np.float32], positions: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Take in the confidences (2, B) of samples; return their averages with the past."""
-        if not self._weight:
-            return both
-        past = self._averages[:, positions]
-        mixed = np.float32(self._weight) * past + np.float32(1 - self._weight) * both
-        mixed = np.where(np.isnan(past), both, mixed).astype(np.float32)
-        self._averages[:, positions] = mixed
-        return mixed
-
-    def state(self) -> Arrays:
-        """Return the averages, for a checkpoint."""
-        return {"remembered": self._averages}
-
-    def restore(self, progress: Arrays) -> None:
-        """Take up a state, in place."""
-        self._averages[:] = progress["remembered"]
-
-
 class Selector:
     """Turns both models' confidences into their masks, by the settings of a calibration."""
 
@@ -65,25 +34,18 @@ class Selector:
     ):
         self._settings, self._noise = settings, noise
         self._observed, self._pairs = observed, pairs
-        self.memory = Memory(settings.confidence_memory, len(observed))
 
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
         """Return the decision on a global batch from confidences of shape (2, B)."""
         rule = self._settings.selector
-        remembered = self.memory.recall(both, batch.positions)
-        ranked = (
-            remembered.mean(axis=0)
-            if rule == "pair"
-            else remembered[AUXILIARY if rule == "auxiliary" else PRIMARY]
-        )
-        groups = self._groups(batch)
-        rate, extra = self._noise["rate"], extra_noise(self._settings, batch.plan.epoch)
+        ranked = both.mean(axis=0) if rule == PAIR else both[Role(rule).place]
+        groups, rate = self._groups(batch), self._noise["rate"]
         is_by_class = self._settings.selection == "per_class"
         rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)
         # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
         margin = self._noise["upper"] - rate
-        masks = select_within(ranked, groups, raised(rates, extra), raised(rates, extra + margin))
-        return Decision(confidence=both, masks=masks)
+        bounds = [min(each + margin, 1.0) for each in rates]
+        return Decision(confidence=both, masks=select_within(ranked, groups, rates, bounds))
 
     def _groups(self, batch: Batch) -> NDArray[np.int64]:
         if self._settings.selection == "per_class":
@@ -91,11 +53,6 @@ class Selector:
         if self._settings.selection == "per_rank":
             return np.repeat(np.arange(self._pairs), block_lengths(batch.plan.size, self._pairs))
         return np.zeros(batch.plan.size, np.int64)
-
-
-def raised(rates: list[float], extra: float) -> list[float]:
-    """Return noise rates with `extra` added to each, at most 1."""
-    return [min(rate + extra, 1.0) for rate in rates] if extra else rates
 
 
 class SampleRecord:

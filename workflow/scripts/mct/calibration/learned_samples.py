@@ -3,7 +3,7 @@
 from collections import Counter
 
 from mct.base.partition import plan_batches
-from mct.base.roles import ROLES
+from mct.base.roles import ROLES, Role
 from mct.calibration.settings import CalibrationSettings
 from mct.labels.selection import cut_batch
 
@@ -15,44 +15,29 @@ def count_learned(
 
     They have `batch` noisy samples, of which the model selects `selected`, and `clean` clean ones.
     """
-    is_taught = role == "primary" or settings.taught_models == "both"
+    is_taught = role == Role.PRIMARY or settings.taught_models == "both"
     weight = settings.soft_target_weight if is_taught else 0.0
-    uses_labels = weight < 1 or settings.warmup_epochs > 0
     taught = batch if settings.taught_samples == "all" else selected
     by_teacher = taught if weight > 0 and not _teaches_itself(settings, role) else 0
-    return clean + max(selected if uses_labels else 0, by_teacher)
+    return clean + max(selected if weight < 1 else 0, by_teacher)
 
 
 def _teaches_itself(settings: CalibrationSettings, role: str) -> bool:
     """Return whether a model's targets are its own outputs, of which the gradient is zero."""
-    is_own = role == "auxiliary" and settings.teacher == "auxiliary" and settings.targets == "soft"
-    sees_other = (
-        settings.teacher_average_epochs > 0
-        or settings.teacher_views > 1
-        or settings.images.strong_augmentation > 0
-        or settings.sharpening != 1
-    )
+    is_own = role == settings.teacher == Role.AUXILIARY and settings.targets == "soft"
+    sees_other = settings.teacher_average_epochs > 0 or settings.images.strong_augmentation > 0
     return is_own and not sees_other
-
-
-def extra_noise(settings: CalibrationSettings, epoch: int) -> float:
-    """Return what is added to P in an epoch: `strictness` at first, 0 in the last."""
-    return settings.strictness * (1 - epoch / max(settings.epochs - 1, 1))
 
 
 def plan_learned(settings: CalibrationSettings, samples: int, noise_rate: float) -> dict[str, int]:
     """Return how many samples each model will learn from, of a noisy set of `samples` at a given P."""
-    learned = dict.fromkeys(ROLES, 0)
+    learned: dict[str, int] = dict.fromkeys(ROLES, 0)
     size = settings.optimizer.batch_size
     sizes = Counter(batch.size for batch in plan_batches(samples, samples, size))
-    for epoch in range(settings.epochs):
-        rate = min(noise_rate + extra_noise(settings, epoch), 1.0)
-        cuts = {size: cut_batch(size, rate) for size in sizes}
-        for place, role in enumerate(ROLES):
-            clean = getattr(settings, f"clean_per_batch_{role}")
-            learned[role] += sum(
-                batches
-                * count_learned(settings, role, batch=size, selected=cuts[size][place], clean=clean)
-                for size, batches in sizes.items()
-            )
+    for role in ROLES:
+        clean = getattr(settings, f"clean_per_batch_{role}")
+        for size, batches in sizes.items():
+            selected = cut_batch(size, noise_rate)[role.place]
+            count = count_learned(settings, role, batch=size, selected=selected, clean=clean)
+            learned[role] += settings.epochs * batches * count
     return learned

@@ -6,15 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
 from mct.calibration.settings import CalibrationSettings
-from mct.learning.losses import (
-    cross_entropy,
-    hard_target_loss,
-    posterior,
-    selected_mean,
-    soft_target_loss,
-    target_loss,
-)
+from mct.labels.posterior import posterior
+from mct.learning.losses import cross_entropy, selected_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +19,7 @@ class Lesson:
     `logits` (b + c, K) and `labels` (b + c,) are of both; `teacher` (logits, (b, K)), `mask` (bool,
     (b,), what the model selected) and `known` (int64, (b,), the true label where it may be used,
     else -1) of the noisy ones. `batch`, `selected` and `clean` are their numbers on all ranks of the
-    model together; `epochs` is how far calibration is.
+    model together.
     """
 
     logits: Tensor
@@ -35,7 +30,6 @@ class Lesson:
     batch: int
     selected: int
     clean: int
-    epochs: float
 
 
 class Targets:
@@ -60,7 +54,7 @@ class Targets:
         selected = lesson.selected + lesson.clean
         if not self._is_taught:
             return selected_mean(plain, chosen, selected), selected
-        weight = self.weight(lesson.epochs)
+        weight = self._settings.soft_target_weight
         taught = torch.cat([self._teach(lesson), clean])
         if self._settings.taught_samples == "selected":
             mixed = (1 - weight) * plain + weight * taught
@@ -69,12 +63,6 @@ class Targets:
         labelled = selected_mean(plain, chosen, selected)
         everyone = selected_mean(taught, torch.ones_like(chosen), count)
         return (1 - weight) * labelled + weight * everyone, count
-
-    def weight(self, epochs: float) -> float:
-        """Return lambda after so many epochs: it grows to its value over the warm-up."""
-        warmup = self._settings.warmup_epochs
-        grown = min(epochs / warmup, 1.0) if warmup else 1.0
-        return self._settings.soft_target_weight * grown
 
     def _teach(self, lesson: Lesson) -> Tensor:
         """Return the loss against the teacher's targets of each noisy sample, shape (b,)."""

@@ -1,4 +1,4 @@
-"""Who teaches in calibration: Ma, each the other, or the mean of both; or averages of their weights."""
+"""Who teaches in calibration: Ma or the mean of both models; or averages of their weights."""
 
 import math
 from typing import NamedTuple
@@ -6,10 +6,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mct.base.roles import Role
 from mct.calibration.averages import WeightAverage
 from mct.calibration.settings import CalibrationSettings
-from mct.learning.learner import Arrays, Learner
-from mct.parallel.comm import AUXILIARY, PRIMARY, Topology, share_logits, share_predictions
+from mct.learning.learner import Learner
+from mct.parallel.collectives import share_logits, share_predictions
+from mct.parallel.comm import Topology
+from mct.stage.state import State
 
 
 class Teaching(NamedTuple):
@@ -50,44 +53,38 @@ class Teacher:
 
         """
         own = self._predict(images, logits)
-        if self._settings.teacher == "auxiliary":
+        if self._settings.teacher == Role.AUXILIARY:
             shared = share_logits(self._topology, own.cpu().numpy())
             teacher = other = torch.from_numpy(shared).to(logits.device)
         else:
             probabilities = torch.softmax(own, dim=1).cpu().numpy()
             both = torch.from_numpy(share_predictions(self._topology, probabilities))
-            partner = PRIMARY if self._topology.role == AUXILIARY else AUXILIARY
-            teachers = both if self._settings.teacher == "pair" else both[[partner]]
-            teacher = log_mean(teachers).to(logits.device)
-            other = both[partner].to(logits.device)
-        return Teaching(teacher * self._settings.sharpening, own, other)
+            teacher = log_mean(both).to(logits.device)
+            other = both[self._topology.role.partner.place].to(logits.device)
+        return Teaching(teacher, own, other)
 
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
         A model without averages that learns from the pictures as they are has already said in
-        `logits` what it makes of the first view.
+        `logits` what it makes of them.
         """
         weights = self._average.tensors if self._average is not None else {}
-        first = self._learner.infer(images, weights) if self._looks_again else logits.detach()
-        if self._settings.teacher_views == 1:
-            return first
-        second = self._learner.infer(images.flip(3), weights)
-        return log_mean(torch.stack([first, second]).softmax(dim=2))
+        return self._learner.infer(images, weights) if self._looks_again else logits.detach()
 
     def follow(self) -> None:
         """Take in the model's weights after a step."""
         if self._average is not None:
             self._average.update()
 
-    def state(self) -> tuple[Arrays, Arrays]:
-        """Return what is equal on all ranks of a model, and what is each rank's own."""
-        return self._average.state() if self._average is not None else ({}, {})
+    def state(self) -> State:
+        """Return the averages, for a checkpoint."""
+        return self._average.state() if self._average is not None else State()
 
-    def restore(self, shared: Arrays, own: Arrays) -> None:
-        """Take up a state, in place."""
+    def restore(self, state: State) -> None:
+        """Return to a state, in place."""
         if self._average is not None:
-            self._average.restore(shared, own)
+            self._average.restore(state)
 
 
 def log_mean(probabilities: Tensor) -> Tensor:

@@ -1,17 +1,21 @@
 """The queues of a cluster and what fits into them, from the Slurm plugin's file of partitions.
 
-Without such a file (a local run) there are no limits. Used when the workflow is parsed, so it
-imports neither torch nor MPI.
+The plugin's own class holds the limits of a queue and reads times; what the plugin would fail at is
+refused here in a line. Without such a file (a local run) there are no limits. Used when the workflow
+is parsed, so it imports neither torch nor MPI.
 """
 
 import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import chdir, redirect_stderr, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from snakemake_executor_plugin_slurm.partitions import PartitionLimits
+from snakemake_interface_common.exceptions import WorkflowError
 
 from mct.base.errors import UserError
 from mct.base.texts import nearest
@@ -36,34 +40,31 @@ PER_NODE = ("max_cpus_per_task", "max_threads", "max_tasks_per_node", "max_gpu")
 """The limits that say what a node holds."""
 OFFERS = {"gpu_model": "available_gpu_models", "constraint": "available_constraints"}
 """What a job may name, and the list of what a queue has."""
-KNOWN = (*LIMITS.values(), "max_tasks_per_node", "supports_mpi", *OFFERS.values())
-"""The keys that the Slurm plugin knows; any other ends its submission."""
 CLUSTERS = ("cluster", "slurm_cluster", "clusters")
+DEFAULTS = {limit.name: limit.default for limit in fields(PartitionLimits)}
+"""Every limit that the plugin knows; any other ends its submission."""
 NUMBER = ((int, float), "a number")
-KINDS = {
-    "supports_mpi": (bool, "true or false"),
-    **dict.fromkeys(OFFERS.values(), (list, "a list")),
-}
-"""By key, the type of its value where that is no number, and its name."""
+KINDS = {bool: (bool, "true or false"), type(None): (list, "a list")}
+"""By the type of a default, the type of the limit where that is no number, and its name."""
 VARIABLE = "SNAKEMAKE_SLURM_PARTITIONS"
 UNITS = {"runtime": "minutes", "mem_mb_per_cpu": "MB", "mem_mb": "MB"}
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A partition and its limits by their names in the file; a limit left out is none."""
+    """A partition and its limits: infinity for one that is left out, but no GPUs."""
 
     name: str
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    limits: PartitionLimits = field(default_factory=PartitionLimits)
 
     def limit(self, name: str) -> float:
-        """Return a limit, infinity where there is none; a queue has no GPUs unless it says so."""
-        return float(self.limits.get(name, 0 if name == "max_gpu" else math.inf))
+        """Return a limit by its name in the file."""
+        return float(getattr(self.limits, name))
 
     @property
     def gpus(self) -> int:
         """Return how many GPUs a job may ask for."""
-        return int(self.limits.get("max_gpu", 0))
+        return int(self.limits.max_gpu)
 
     @property
     def cores_per_node(self) -> float:
@@ -102,10 +103,10 @@ class Queue:
 
     def excess(self, demand: Mapping[str, Any], *, but_for: str = "") -> str | None:
         """Return the first limit that a job's resources exceed, as a phrase, or None."""
-        if demand.get("mpi") and not self.limits.get("supports_mpi", True):
+        if demand.get("mpi") and not self.limits.supports_mpi:
             return "takes no MPI job"
         for resource, name in OFFERS.items():
-            named, offered = demand.get(resource), self.limits.get(name)
+            named, offered = demand.get(resource), getattr(self.limits, name)
             if named and offered and not set(str(named).split(",")) <= set(offered):
                 return f"has {name} = {offered}, asked {named}"
         amounts = count_cores(demand)
@@ -123,7 +124,8 @@ class Queue:
         asked = demand.get("nodes", needed)
         if needed <= asked:
             return None
-        given = [f"{name} = {self.limits[name]}" for name in PER_NODE if name in self.limits]
+        limits = {name: getattr(self.limits, name) for name in PER_NODE}
+        given = [f"{name} = {value}" for name, value in limits.items() if value != DEFAULTS[name]]
         return f"needs {needed} nodes for it ({', '.join(given)}), asked {asked}"
 
 
@@ -249,39 +251,33 @@ def read_site(path: Path | None) -> Site:
     return Site(queues, str(path))
 
 
-def _read_limits(where: str, limits: Any) -> dict[str, Any]:
+def _read_limits(where: str, limits: Any) -> PartitionLimits:
     """Return the limits of a queue, time in minutes; UserError for what the plugin cannot read."""
     if not isinstance(limits, Mapping):
         raise UserError(f"{where}: expected its limits, `{{}}` for none, got {limits!r}")
-    return {str(key): _read_limit(where, str(key), value) for key, value in limits.items()}
+    for key, value in limits.items():
+        _check_limit(where, str(key), value)
+    try:
+        return PartitionLimits(**limits)
+    except WorkflowError as error:
+        raise UserError(
+            f"{where}: `max_runtime`: expected minutes, or a time as '36h' or '1-12:00:00', "
+            f"got {limits['max_runtime']!r}"
+        ) from error
 
 
-def _read_limit(where: str, key: str, value: Any) -> Any:
+def _check_limit(where: str, key: str, value: Any) -> None:
+    """Raise UserError for a key that the plugin does not know, or a value of another type."""
     if key in CLUSTERS:
         raise UserError(
             f"{where}: `{key}`: jobs go to the cluster that snakemake runs on; leave it out"
         )
-    if key not in KNOWN:
-        near = nearest(key, KNOWN)
-        hint = f"did you mean `{near}`?" if near else f"known limits: {', '.join(KNOWN)}"
+    if key not in DEFAULTS:
+        near = nearest(key, DEFAULTS)
+        hint = f"did you mean `{near}`?" if near else f"known limits: {', '.join(DEFAULTS)}"
         raise UserError(f"{where}: unknown limit `{key}`; {hint}")
     if key == "max_runtime" and isinstance(value, str):
-        return _read_minutes(where, value)
-    kind, expected = KINDS.get(key, NUMBER)
+        return  # the plugin reads it
+    kind, expected = KINDS.get(type(DEFAULTS[key]), NUMBER)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise UserError(f"{where}: `{key}`: expected {expected}, got {value!r}")
-    return value
-
-
-def _read_minutes(where: str, text: str) -> int:
-    """Return the minutes of a time as the Slurm plugin reads it."""
-    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # slow to import
-    from snakemake_interface_common.exceptions import WorkflowError
-
-    try:
-        return parse_time_to_minutes(text)
-    except WorkflowError as error:
-        raise UserError(
-            f"{where}: `max_runtime`: expected minutes, or a time as '36h' or '1-12:00:00', "
-            f"got {text!r}"
-        ) from error

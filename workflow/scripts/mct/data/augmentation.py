@@ -6,22 +6,13 @@ mirrored a batch at a time, with the same result.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mct.data.images import (
-    Box,
-    decode_plain,
-    fitted_shape,
-    jpeg_shape,
-    mirror,
-    reduce_box,
-    reduction_for,
-    resample,
-    resample_centre,
-)
+from mct.data.images import Box, decode_box, fitted_shape, mirror, resample, resample_centre
 from mct.data.pictures import Picture
 from mct.data.settings import ImageSettings
 
@@ -88,21 +79,10 @@ class Viewer:
         self._write(box.of(picture), shape, draws, view)
 
     def write_encoded(self, data: bytes, name: str, draws: Draws, view: Picture) -> None:
-        """Write the view of an encoded picture; BrokenPictureError if it is broken.
-
-        A JPEG from which much more would be decoded than the view can show is decoded at a half,
-        quarter or eighth of its size, where the settings say so.
-        """
-        full = jpeg_shape(data) if self.reduced_decoding else None
-        if full is None:
-            self.write(decode_plain(data, name), draws, view)
-            return
-        box, shape = self._region(*full, draws)
-        reduction = reduction_for(box, shape)
-        picture = decode_plain(data, name, reduction)
-        if picture.shape[:2] != full:
-            box = reduce_box(box, reduction, picture)
-        self._write(box.of(picture), shape, draws, view)
+        """Write the view of an encoded picture; BrokenPictureError if it is broken."""
+        choose = partial(self._region, draws=draws)
+        part, shape = decode_box(data, name, choose, reduced=self.reduced_decoding)
+        self._write(part, shape, draws, view)
 
     def _region(self, height: int, width: int, draws: Draws) -> tuple[Box, tuple[int, int]]:
         """Return what is shown of a picture, and the size that it is resized to."""

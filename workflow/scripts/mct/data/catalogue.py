@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from mct.base.errors import UserError, preview
 from mct.base.files import replacing, table_rows
 from mct.data.layouts.base import LISTED, Layout, Row
-from mct.data.layouts.synthetic import check_noise
-from mct.labels.noise import read_matrix
+from mct.labels.synthetic import check_noise, read_matrix
 
 SETS = ("noisy", "clean", "validation", "test")
 
@@ -88,7 +87,7 @@ def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = Tru
 
 def check_made_sets(layout: Layout) -> None:
     """Raise UserError where a data set without lists cannot give a catalogue; reads no picture."""
-    check_noise(layout.settings, len(layout.class_names()))
+    check_noise(layout.settings.synthetic_noise, len(layout.class_names()))
     for name, size in layout.sizes().items():
         _refuse_empty(name, size)
 

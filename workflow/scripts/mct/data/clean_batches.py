@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from mct.base.errors import UserError
-from mct.base.partition import GlobalBatch
+from mct.base.partition import GlobalBatch, Share
 from mct.data.augmentation import Draws
 from mct.data.imagesets import ImageSet, indexed_files, open_set
-from mct.data.loading import Batch, BatchReader
+from mct.data.loading import ALONE, Batch, BatchReader
 from mct.data.settings import ImageSettings
 
 
@@ -46,15 +46,11 @@ class CleanReader:
         *,
         count: int,
         seed: int,
-        ranks: int,
-        rank: int,
-        threads: int = 1,
+        share: Share = ALONE,
     ) -> None:
         self._size, self._count = settings.size, count if image_set else 0
         if image_set:
-            self._reader = BatchReader(
-                image_set, settings, seed=seed, ranks=ranks, rank=rank, threads=threads
-            )
+            self._reader = BatchReader(image_set, settings, seed=seed, share=share)
             self._samples = len(image_set)
 
     def read(self, step: int) -> CleanBatch:
@@ -72,14 +68,7 @@ class CleanReader:
 
 
 def open_clean_reader(
-    index: Path,
-    settings: ImageSettings,
-    *,
-    count: int,
-    seed: int,
-    ranks: int,
-    rank: int,
-    threads: int,
+    index: Path, settings: ImageSettings, *, count: int, seed: int, share: Share
 ) -> CleanReader:
     """Return a reader of the clean set that an index describes, which is not opened for none.
 
@@ -91,9 +80,7 @@ def open_clean_reader(
     image_set = open_set("clean", indexed_files(index)) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
-    return CleanReader(
-        image_set, settings, count=count, seed=seed, ranks=ranks, rank=rank, threads=threads
-    )
+    return CleanReader(image_set, settings, count=count, seed=seed, share=share)
 
 
 def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:
@@ -106,11 +93,58 @@ def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:
         first += size
 
 
-def join(batch: Batch, clean: CleanBatch) -> tuple[Tensor, Draws | None]:
-    """Return noisy pictures (b, ...) with the clean ones after them, and their strong views' numbers."""
-    if not len(clean.images):
-        return batch.images, batch.strong
-    return torch.cat([batch.images, clean.images]), stack([batch.strong, clean.strong])
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What a rank learns from in a step: b samples of the noisy batch, then c clean ones."""
+
+    noisy: Batch
+    clean: CleanBatch
+
+    @property
+    def plan(self) -> GlobalBatch:
+        """The step's global batch of noisy samples."""
+        return self.noisy.plan
+
+    @property
+    def count(self) -> int:
+        """How many samples all ranks of the model have together."""
+        return self.plan.size + self.clean.count
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels, int64 (b + c,)."""
+        return torch.cat([self.noisy.labels, self.clean.labels])
+
+    def pictures(self) -> tuple[Tensor, Draws | None]:
+        """Return the pictures, uint8 (b + c, 3, size, size), and their strong views' numbers."""
+        if not len(self.clean.images):
+            return self.noisy.images, self.noisy.strong
+        images = torch.cat([self.noisy.images, self.clean.images])
+        return images, stack([self.noisy.strong, self.clean.strong])
+
+
+class SampleReader:
+    """Reads what a rank learns from in each step."""
+
+    def __init__(self, noisy: BatchReader, clean: CleanReader) -> None:
+        self._noisy, self._clean = noisy, clean
+
+    def read(self, plan: GlobalBatch) -> Samples:
+        """Return a step's samples; plans come in the order of epochs."""
+        return Samples(noisy=self._noisy.read(plan), clean=self._clean.read(plan.step))
+
+    def cancel(self) -> None:
+        """End a `read` that waits for other ranks, with an error; from any thread, for good."""
+        self._noisy.cancel()
+
+    @property
+    def shares(self) -> bool:
+        """Whether other ranks read a part of each noisy batch."""
+        return self._noisy.shares
+
+    def free(self) -> None:
+        """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
+        self._noisy.free()
 
 
 def stack(parts: list[Draws | None]) -> Draws | None:

@@ -83,6 +83,10 @@ class ImageSet:
         columns = ("shard", "index", "sample", "label", "observed", "true", "in_clean")
         return replace(self, **{name: getattr(self, name)[positions] for name in columns})
 
+    def unverified(self) -> "ImageSet":
+        """Return the pictures that are not in the clean set."""
+        return self.take(np.flatnonzero(~self.in_clean))
+
     def keys(self) -> NDArray[np.bytes_]:
         """Return the pictures' keys, shape (n,)."""
         columns = [shard.fields["key"] for shard in self.shards]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.partition import GlobalBatch, block
+from mct.base.partition import GlobalBatch, Share, block
 from mct.base.threads import Workers
 from mct.data.augmentation import (
     AUGMENTATION_STREAM,
@@ -37,6 +37,7 @@ from mct.data.settings import ImageSettings
 
 S = TypeVar("S")
 T = TypeVar("T")
+ALONE = Share()
 BATCHES_IN_USE = 3
 """Besides those that a prefetcher holds ready: in training, just trained on, and being read."""
 
@@ -65,18 +66,22 @@ class Batch:
 
     `positions` (int64 array, shape (B,)) are the whole global batch's positions in the set;
     `images` (uint8 tensor, shape (b, 3, size, size)) and `labels` (int64 tensor, shape (b,)) are
-    those of the block `start` to `stop` alone, and may be empty. The memory of the images is used
-    for a later batch when nothing refers to it any more. `strong` are the random numbers of the
-    block's strong views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
+    those of the rank's `block` alone, and may be empty. The memory of the images is used for a later
+    batch when nothing refers to it any more. `strong` are the random numbers of the block's strong
+    views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
     """
 
     plan: GlobalBatch
     positions: NDArray[np.int64]
-    start: int
-    stop: int
+    block: slice
     images: Tensor
     labels: Tensor
     strong: Draws | None = None
+
+    @property
+    def local(self) -> NDArray[np.int64]:
+        """The positions of the rank's block, shape (b,)."""
+        return self.positions[self.block]
 
 
 def only_copies(image_set: ImageSet, viewer: Viewer) -> bool:
@@ -130,17 +135,15 @@ class BatchReader:
         settings: ImageSettings,
         *,
         seed: int,
-        ranks: int,
-        rank: int,
+        share: Share = ALONE,
         shuffle_window: int = 0,
-        threads: int = 1,
         buffers: Buffers | None = None,
         augmentation_stream: int = AUGMENTATION_STREAM,
     ):
         self._set, self._size, self._seed = image_set, settings.size, seed
         self._stream, self._is_strong = augmentation_stream, settings.strong_augmentation > 0
-        self._ranks, self._rank, self._window = ranks, rank, shuffle_window
-        self._pictures = PictureReader(image_set, Viewer.of(settings), threads)
+        self._share, self._window = share, shuffle_window
+        self._pictures = PictureReader(image_set, Viewer.of(settings), share.threads)
         self._buffers: Buffers = buffers or OwnBuffers()
         self._epoch = -1
 
@@ -149,24 +152,21 @@ class BatchReader:
         if plan.epoch != self._epoch:
             self._begin_epoch(plan.epoch)
         positions = self._order[plan.start : plan.stop]
-        start, stop = block(plan.size, self._ranks, self._rank)
-        views = self._buffers.take(stop - start, self._size)
-        self._set.expect(self._order[plan.stop :][: plan.size][self._own(plan.size)])
-        own = self._own(plan.size)
-        mine = positions[own]
-        draws = self._draws[self._set.sample[mine]]
-        self._pictures.fill(mine, draws, views[own.start - start : own.stop - start])
+        own = self._share.block(plan.size)
+        local, part = positions[own], self._part_of(own)
+        views = self._buffers.take(len(local), self._size)
+        following = self._order[plan.stop :][: plan.size]
+        self._set.expect(following[own][part])
+        draws = self._draws[self._set.sample[local[part]]]
+        self._pictures.fill(local[part], draws, views[part])
         self._buffers.complete()
         return Batch(
             plan=plan,
             positions=positions,
-            start=start,
-            stop=stop,
+            block=own,
             images=to_tensor(views),
-            labels=torch.from_numpy(self._set.label[positions[start:stop]]),
-            strong=self._strong[self._set.sample[positions[start:stop]]]
-            if self._is_strong
-            else None,
+            labels=torch.from_numpy(self._set.label[local]),
+            strong=self._strong[self._set.sample[local]] if self._is_strong else None,
         )
 
     def cancel(self) -> None:
@@ -182,11 +182,9 @@ class BatchReader:
         """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
         self._buffers.free()
 
-    def _own(self, count: int) -> slice:
-        """Return what this reader reads of a global batch of `count` samples."""
-        start, stop = block(count, self._ranks, self._rank)
-        first, last = block(stop - start, self._buffers.parts, self._buffers.part)
-        return slice(start + first, start + last)
+    def _part_of(self, own: slice) -> slice:
+        """Return what this reader reads of its rank's block, counted from its start."""
+        return slice(*block(own.stop - own.start, self._buffers.parts, self._buffers.part))
 
     def _begin_epoch(self, epoch: int) -> None:
         self._order = (

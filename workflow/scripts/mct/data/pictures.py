@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mct.base.errors import BrokenPictureError
 from mct.data.png import opacity, without_long_texts
@@ -39,6 +39,8 @@ MOST_PIXELS = 178_956_970
 LONGEST_JPEG_SIDE = 65_500
 """Of libjpeg; the format itself ends at 65,535."""
 WHITE = (255, 255, 255, 255)
+TURNED = range(2, 9)
+"""EXIF orientations of pictures that are not upright."""
 Image.init()
 warnings.filterwarnings("ignore", module="PIL")
 
@@ -181,7 +183,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if opaque is not None or _is_transparent(image):
         image = _on_white(image, opaque)
     rgb = image if image.mode == "RGB" else image.convert("RGB")
-    return rgb.transpose(orientation) if orientation is not None else rgb
+    return rgb if orientation == 1 else _upright(rgb, orientation)
 
 
 def _on_white(image: Image.Image, opaque: Image.Image | None) -> Image.Image:
@@ -206,20 +208,20 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-ROTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
-"""What turns a picture upright, by its EXIF orientation."""
-
-
-def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """Return how a picture has to be turned; None where its EXIF is absent or damaged."""
+def _orientation(image: Image.Image) -> int:
+    """Return a picture's EXIF orientation: 1, upright, where that is absent or damaged."""
     try:
-        return ROTATIONS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
-        return None
+        return 1
+    return orientation if orientation in TURNED else 1
+
+
+def _upright(rgb: Image.Image, orientation: int) -> Image.Image:
+    """Return a picture turned by its orientation alone: Pillow fails at the rest of damaged EXIF."""
+    rgb.info = {}
+    rgb.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(rgb)
 
 
 def _conversions(image: Image.Image) -> Iterator[str]:
@@ -232,7 +234,7 @@ def _conversions(image: Image.Image) -> Iterator[str]:
         yield "transparent"
     if getattr(image, "is_animated", False) and image.format != "MPO":
         yield "animated"
-    if _orientation(image) is not None:
+    if _orientation(image) != 1:
         yield "rotated"
     if image.format not in PLAIN_FORMATS:
         yield str(image.format)

@@ -5,13 +5,11 @@ from typing import Any
 
 from mct.base import methods
 from mct.base.keys import parse
+from mct.base.roles import Role
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.stage_settings import calibration_settings
 
-KEYS = {
-    "auxiliary": ("Ma", "M = 0, Eq. 1"),
-    "primary": ("Mp", "N = 0, Eq. 2"),
-}
+CUTS = {Role.AUXILIARY: "M = 0, Eq. 1", Role.PRIMARY: "N = 0, Eq. 2"}
 
 
 def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
@@ -40,9 +38,9 @@ def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: f
     section = methods.METHODS[method].section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
-        f"{method}: {name} is not trained during calibration: at P = {rate:g} no sample of a batch "
+        f"{method}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a batch "
         f"of {settings.optimizer.batch_size} is selected ({cut}); raise "
         f"optimizer.batch_size or {section}.clean_per_batch_{role}"
-        for role, (name, cut) in KEYS.items()
+        for role, cut in CUTS.items()
         if not learned[role]
     ]

@@ -7,7 +7,23 @@ from mct.base.errors import UserError
 
 RENAMED: dict[str, str] = {}
 """Old keys, as `section.key`, and the new key of each."""
-RETIRED: dict[str, str] = {}
+_OF_CALIBRATION = (
+    "confidence_memory",
+    "sharpening",
+    "strictness",
+    "teacher: partner",
+    "teacher_views",
+    "views",
+    "warmup_epochs",
+)
+RETIRED: dict[str, str] = {
+    **{
+        f"{section}.{key}": "e3bb913"
+        for section in ("calibration", "mct")
+        for key in _OF_CALIBRATION
+    },
+    "execution.allreduce: recursive": "e3bb913",
+}
 """Keys, or `section.key: value`, and the last commit that has them."""
 
 

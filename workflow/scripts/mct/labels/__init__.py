@@ -1,4 +1,4 @@
-"""Labels and how far to believe them: noise, its estimates, metrics, selection by confidence.
+"""Labels and how far to believe them: noise, confusions, posteriors, judgement, selection by confidence.
 
 May import `base`.
 """

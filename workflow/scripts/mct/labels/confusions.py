@@ -1,4 +1,7 @@
-"""Confusion matrices T[i, j] = P(observed j | true i) from a model's predictions, and their files."""
+"""Confusion matrices: counts, and T[i, j] = P(observed j | true i) as counted, assumed or estimated.
+
+Rows are true classes, columns what was observed or predicted. Owns the files of T too.
+"""
 
 from pathlib import Path
 
@@ -12,6 +15,33 @@ ANCHOR_PERCENTILE = 97.0
 """Patrini's: the most certain predictions of a class are outliers, not anchors."""
 LEAST_SHARE = 1e-6
 """Of a class in an anchor's prediction, so that no label is impossible."""
+
+
+def count_confusion(
+    seen: NDArray[np.integer], true: NDArray[np.integer], classes: int
+) -> NDArray[np.int64]:
+    """Return counts of shape (K, K) from labels or predictions `seen` (n,) of true classes (n,)."""
+    return np.bincount(true * classes + seen, minlength=classes**2).reshape(classes, classes)
+
+
+def counted_matrix(
+    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int, rate: float
+) -> NDArray[np.float64]:
+    """Count T[i, j] = P(observed j | true i), shape (K, K), on pictures with both labels, (n,).
+
+    One more picture is spread over each row as symmetric noise of `rate` would: a class of which
+    there is no picture gets that alone, and no label is impossible.
+    """
+    counts = count_confusion(observed, true, classes)
+    smoothed = counts + (symmetric_matrix(classes, rate) if classes > 1 else np.ones((1, 1)))
+    return smoothed / smoothed.sum(axis=1, keepdims=True)
+
+
+def symmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
+    """Return T, shape (K, K), in which wrong labels fall on all other classes alike."""
+    matrix = np.full((classes, classes), rate / (classes - 1))
+    np.fill_diagonal(matrix, 1 - rate)
+    return matrix
 
 
 def mean_predictions(
@@ -65,6 +95,14 @@ def read_confusion(path: Path) -> NDArray[np.float64]:
             "method's key `confusion` to `estimated` (or `anchors`), or leave the method out"
         )
     return np.array(matrix)
+
+
+def read_assumed_confusion(path: Path, classes: int) -> NDArray[np.float64]:
+    """Return the matrix (K, K) of a noise or confusion file; symmetric noise where nothing was counted."""
+    content = read_json(path, "matrix")
+    if content["matrix"] is not None:
+        return np.array(content["matrix"])
+    return symmetric_matrix(classes, read_json(path, "rate")["rate"])
 
 
 def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.labels.metrics import confusion
+from mct.labels.confusions import count_confusion
 from mct.labels.noise import NoiseRate, count_rate
 
 Joint = NDArray[np.float64]
@@ -137,7 +137,7 @@ def solve_joint(
         lacking = int(np.flatnonzero(totals == 0)[0])
         raise UserError(f"no validation picture of class {lacking} shows how Ma confuses it")
     rates = held_out / totals[:, None]
-    shares = confusion(observed, predicted, classes) / len(observed)
+    shares = count_confusion(observed, predicted, classes) / len(observed)
     joint = np.stack([nnls(rates.T, column)[0] for column in shares.T], axis=1)
     if not joint.any():
         raise UserError("Ma predicts no validation picture as it predicts noisy ones")
@@ -170,7 +170,7 @@ def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.in
         confident = np.where(block >= thresholds, block, -1.0)
         is_counted = confident.max(axis=1) >= 0
         true, seen = confident.argmax(axis=1), observed[start : start + BLOCK]
-        counts += confusion(seen[is_counted], true[is_counted], classes)
+        counts += count_confusion(seen[is_counted], true[is_counted], classes)
     np.fill_diagonal(counts, counts.diagonal().clip(min=1))
     return counts / counts.sum(axis=0) * members / len(observed)
 

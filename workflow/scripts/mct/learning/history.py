@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mct.base.files import write_text
-from mct.parallel.comm import Comm, sum_array
+from mct.parallel.collectives import sum_array
+from mct.parallel.comm import Comm
 
 
 class History:

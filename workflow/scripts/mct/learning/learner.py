@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +12,20 @@ from torch.func import functional_call
 from mct.data.augmentation import Draws
 from mct.data.settings import ImageSettings
 from mct.learning.models import are_finite
-from mct.learning.norms import share_statistics
+from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.rows import SelectedRows, keeps_samples_apart
 from mct.learning.settings import OptimizerSettings
 from mct.learning.strong_views import strong_views
-from mct.parallel.comm import Comm, average_running_statistics, tracked_batches
+from mct.parallel.comm import Comm
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
+from mct.stage.state import Arrays, State
 
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 """Types of gradients between ranks by setting; None is their own."""
-Arrays = dict[str, NDArray[Any]]
 
 
 class Learner:
@@ -66,22 +65,22 @@ class Learner:
         self._named = list(self.model.named_parameters())
         self._classes = list(self.model.parameters())[-1].numel()
 
-    def state(self) -> tuple[Arrays, Arrays]:
+    def state(self) -> State:
         """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""
-        shared = {}
+        shared: Arrays = {}
         for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
             shared[f"parameter.{name}"] = to_array(parameter)
             shared[f"velocity.{name}"] = to_array(velocity)
-        return shared, {name: to_array(buffer) for name, buffer in self.model.named_buffers()}
+        return State(shared, {name: to_array(each) for name, each in self.model.named_buffers()})
 
     @torch.no_grad()
-    def restore(self, shared: Arrays, own: Arrays) -> None:
-        """Take up a state that `state` returned, in place."""
+    def restore(self, state: State) -> None:
+        """Return to a state that `state` returned, in place."""
         for (name, parameter), velocity in zip(self._named, self.optimizer.velocities, strict=True):
-            parameter.copy_(torch.from_numpy(shared[f"parameter.{name}"]))
-            velocity.copy_(torch.from_numpy(shared[f"velocity.{name}"]))
+            parameter.copy_(torch.from_numpy(state.shared[f"parameter.{name}"]))
+            velocity.copy_(torch.from_numpy(state.shared[f"velocity.{name}"]))
         for name, buffer in self.model.named_buffers():
-            buffer.copy_(torch.from_numpy(own[name]))
+            buffer.copy_(torch.from_numpy(state.local[name]))
         self.optimizer.refresh_copies()
 
     def forward(self, images: Tensor, strong: Draws | None = None, *, key: int) -> Tensor:
@@ -166,6 +165,6 @@ class Learner:
         return SelectedRows(output) if output is not None and passes == 1 else nullcontext()
 
 
-def to_array(tensor: Tensor) -> NDArray[Any]:
+def to_array(tensor: Tensor) -> NDArray:
     """Return a copy of a tensor as a contiguous array on the host."""
     return np.array(tensor.detach().cpu().numpy(), order="C")

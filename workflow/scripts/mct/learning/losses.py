@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mct.labels.posterior import log_joint
+
 NEGATIVE_WEIGHT, MARGIN = 5.0, 0.1
 """Of CleanNet's verification loss."""
 LEAST_LOG = log(1e-7)
@@ -22,29 +24,13 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
-def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Return tau^2 KL(softmax(z_t / tau) || softmax(z_s / tau)) of each sample, shape (b,).
-
-    Both logits have shape (b, K); the teacher's get no gradient (Hinton, Vinyals, Dean, 2015).
-    """
-    target = functional.log_softmax(teacher.detach() / temperature, dim=1)
-    prediction = functional.log_softmax(student / temperature, dim=1)
-    divergence = functional.kl_div(prediction, target, reduction="none", log_target=True).sum(dim=1)
-    return temperature**2 * divergence
-
-
-def hard_target_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Return cross-entropy to the teacher's decision of each sample, shape (b,)."""
-    return cross_entropy(student, teacher.detach().argmax(dim=1))
-
-
 def forward_loss(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
     """Return -log (p T)_observed of each sample, shape (b,).
 
     `confusion` is T, shape (K, K), T[i, j] = P(observed j | true i), rows sum to 1 (Patrini et al.,
     CVPR 2017, Theorem 2).
     """
-    return -torch.logsumexp(_log_joint(logits, labels, confusion), dim=1)
+    return -torch.logsumexp(log_joint(logits, labels, confusion), dim=1)
 
 
 def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
@@ -56,26 +42,6 @@ def backward_loss(logits: Tensor, labels: Tensor, inverse: Tensor) -> Tensor:
     """
     likelihood = functional.log_softmax(logits, dim=1).clamp_min(LEAST_LOG)
     return -(inverse.to(logits)[labels] * likelihood).sum(dim=1)
-
-
-def posterior(teacher: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
-    """Return q(y) = t(y|x) T[y, observed] / sum of it over y, shape (b, K), without gradient.
-
-    `teacher` are logits or log-probabilities of t, shape (b, K): the E-step of a noise model whose
-    evidence is the observed label and the teacher.
-    """
-    return torch.softmax(_log_joint(teacher.detach(), labels, confusion), dim=1)
-
-
-def _log_joint(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:
-    """Return log p(y|x) T[y, observed], shape (b, K)."""
-    evidence = confusion.to(logits).log().T[labels]
-    return functional.log_softmax(logits, dim=1) + evidence
-
-
-def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return -sum_y q(y) log p(y) of each sample, shape (b,); targets q have shape (b, K)."""
-    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)
 
 
 def verification_loss(cosine: Tensor, verified: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Batch norm whose statistics are those of the whole global batch, over all ranks of a model."""
+"""Norms over all ranks of a model: statistics of the global batch, and means of running ones."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mct.parallel.comm import Comm, sum_array
+from mct.parallel.collectives import sum_array
+from mct.parallel.comm import Comm
 
 
 class GlobalNorm(torch.autograd.Function):
@@ -104,3 +105,29 @@ def share_statistics(model: nn.Module, comm: Comm) -> None:
         if type(module) is nn.BatchNorm2d:
             module.__class__ = GlobalBatchNorm2d
             module.comm = comm  # type: ignore[assignment]
+
+
+def average_running_statistics(comm: Comm, model: nn.Module, *, has_seen: bool) -> None:
+    """Replace the running statistics of norms by their mean over ranks, in place. Collective.
+
+    Each rank's norms saw only its own blocks; parameters are equal on all ranks already. A rank all
+    of whose blocks were empty has seen nothing (`has_seen`) and has no part in the mean; where no
+    rank has seen anything they stay as they are.
+    """
+    count = comm.allreduce(int(has_seen))
+    for statistic in running_statistics(model) if count else []:
+        own = statistic.detach().double().cpu().numpy()
+        mean = sum_array(comm, own if has_seen else np.zeros_like(own)) / count
+        statistic.copy_(statistic.new_tensor(mean))
+
+
+def running_statistics(model: nn.Module) -> list[Tensor]:
+    """Return a model's floating-point buffers: running means and variances."""
+    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+
+
+def tracked_batches(model: nn.Module) -> int:
+    """Return how many batches a model's norms have seen; 0 without norms."""
+    named = model.named_buffers()
+    counts = [int(count) for name, count in named if name.endswith("num_batches_tracked")]
+    return max(counts, default=0)

@@ -6,7 +6,7 @@ always have cross-entropy, so `forward` on the union is GLC. `weighting` is `equ
 (CleanNet's weights) or `easiest` (the N most confident samples of the global batch in the decay).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mct.base.files import read_json
 from mct.base.hdf5 import open_hdf5
-from mct.data.clean_batches import CleanBatch
+from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.confusions import invert, read_confusion
@@ -30,7 +30,8 @@ from mct.learning.losses import (
     selected_mean,
 )
 from mct.learning.settings import TrainingSettings
-from mct.parallel.comm import Comm, gather_blocks
+from mct.parallel.collectives import gather_blocks
+from mct.parallel.comm import Comm
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits (b, K) and labels (b,) to the loss of each sample (b,)."""
@@ -52,8 +53,9 @@ class GivenWeights:
     def __call__(self, logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
         """Return the weights of a block and their sum over the global batch."""
         weights = self._weights[batch.positions]
-        own = torch.from_numpy(weights[batch.start : batch.stop])
-        return own.to(logits), float(weights.sum(dtype=np.float64))
+        return torch.from_numpy(weights[batch.block]).to(logits), float(
+            weights.sum(dtype=np.float64)
+        )
 
 
 class EasiestExamples:
@@ -73,7 +75,7 @@ class EasiestExamples:
         own = confidence(logits, labels).cpu().numpy()
         count = expected_clean_count(batch.plan.size, self._noise_rate)
         mask = top_mask(gather_blocks(self._comm, own, batch.plan.size), count)
-        return torch.from_numpy(mask[batch.start : batch.stop]).to(logits), count
+        return torch.from_numpy(mask[batch.block]).to(logits), count
 
 
 class Objective:
@@ -85,23 +87,26 @@ class Objective:
     def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
 
-    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch, clean: CleanBatch) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
 
         `logits` (b + c, K) and `labels` (b + c,) are those of the rank's block and, after them, of
         its clean samples. May be collective.
         """
+        batch = samples.noisy
         block = len(batch.labels)
         weights, total = self._weigh(logits[:block], labels[:block], batch)
         weights = torch.cat([weights, weights.new_ones(len(labels) - block)])
-        return selected_mean(self._losses(logits, labels, batch), weights, total + clean.count)
+        return selected_mean(
+            self._losses(logits, labels, batch), weights, total + samples.clean.count
+        )
 
     def _losses(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         plain = cross_entropy(logits, labels)
         if self._label_loss is cross_entropy:
             return plain
         trusted = torch.ones(len(labels), dtype=torch.bool)
-        own = self._trusted[batch.positions[batch.start : batch.stop]]
+        own = self._trusted[batch.local]
         trusted[: len(own)] = torch.from_numpy(own)
         return torch.where(trusted.to(logits.device), plain, self._label_loss(logits, labels))
 
@@ -110,14 +115,15 @@ def build_objective(
     settings: TrainingSettings,
     image_set: ImageSet,
     comm: Comm,
-    evidence: Path | None,
+    given: Sequence[Path],
     samples_before: int,
 ) -> Objective:
-    """Return the objective of a training; `evidence` is the file its loss or its weights need.
+    """Return the objective of a training; `given` has the file that its loss or its weights need.
 
     That is a noise or confusion file, or the weights of labels. `samples_before` is how many
     samples the constant rate sees.
     """
+    evidence = next(iter(given), None)
     trusted = image_set.in_clean & (settings.training_set == "union")
     return Objective(
         _label_loss(settings.loss, evidence),

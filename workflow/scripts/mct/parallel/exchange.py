@@ -1,9 +1,9 @@
 """Sums over ranks that go on in small steps, while the caller computes.
 
-MPI's own non-blocking sum, and three of ours over point to point messages, for where MPI cannot be
-told which algorithm to take or cannot add the type: ring (Patarasuk, Yuan, 2009), reduce-scatter
-and allgather by direct exchange, and recursive doubling (Thakur, Rabenseifner, Gropp, 2005). Every
-algorithm leaves the same bits on all ranks.
+MPI's own non-blocking sum, and two of ours over point to point messages, for where MPI cannot be
+given an algorithm or cannot add the type: ring (Patarasuk, Yuan, 2009), and reduce-scatter and
+allgather by direct exchange (Thakur, Rabenseifner, Gropp, 2005). Every algorithm leaves the same
+bits on all ranks.
 
 An algorithm is a generator over a flat tensor on the host that it changes in place; it yields the
 requests that must be done before it goes on.
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from mct.base.partition import block_lengths
-from mct.parallel.comm import Comm, Request, are_done, start_sum, wait_for
+from mct.parallel.collectives import Request, are_done, start_sum, wait_for
+from mct.parallel.comm import Comm
 
 Steps = Iterator[Sequence[Request]]
 
@@ -83,36 +84,10 @@ def scattered_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
     ]
 
 
-def recursive_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
-    """Sum by exchanges of everything with partners 1, 2, 4, ... ranks away: log2(n) steps.
-
-    Ranks beyond a power of two hand theirs to a partner below and get the result back.
-    """
-    power = 1 << (comm.size.bit_length() - 1)
-    received = torch.empty_like(values)
-    if comm.rank >= power:
-        yield [_send(comm, values, comm.rank - power, tag)]
-        yield [_receive(comm, values, comm.rank - power, tag)]
-        return
-    extra = comm.rank + power if comm.rank + power < comm.size else None
-    if extra is not None:
-        yield [_receive(comm, received, extra, tag)]
-        values.add_(received)
-    distance = 1
-    while distance < power:
-        partner = comm.rank ^ distance
-        yield _swap(comm, values, partner, received, partner, tag)
-        values.add_(received)
-        distance *= 2
-    if extra is not None:
-        yield [_send(comm, values, extra, tag)]
-
-
 ALGORITHMS: dict[str, Callable[[Comm, Tensor, int], Steps]] = {
     "mpi": mpi_sum,
     "ring": ring_sum,
     "reduce_scatter_allgather": scattered_sum,
-    "recursive": recursive_sum,
 }
 
 

@@ -7,7 +7,8 @@ from time import perf_counter
 from mct.base.partition import plan_batches
 from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.learning.learner import Learner
-from mct.parallel.comm import Comm, slowest
+from mct.parallel.collectives import slowest
+from mct.parallel.comm import Comm
 from mct.performance.rehearsal import learn_all
 
 ROUNDS = 3

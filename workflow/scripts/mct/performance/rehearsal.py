@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from mct.base.partition import GlobalBatch, block
-from mct.calibration.coupling import Coupling
+from mct.base.partition import GlobalBatch, Share
+from mct.calibration.coupling import Coupling, Evidence
 from mct.calibration.settings import CalibrationSettings
-from mct.data.clean_batches import CleanReader
+from mct.data.clean_batches import CleanReader, Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.data.settings import ImageSettings
@@ -18,10 +18,11 @@ from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy, selected_mean
 from mct.learning.models import build_architecture
 from mct.learning.settings import ModelSettings, OptimizerSettings
-from mct.parallel.comm import Comm, Topology, slowest, start_gather, wait_for
+from mct.parallel.collectives import slowest, start_gather, wait_for
+from mct.parallel.comm import Comm, Topology
 from mct.performance.settings import ScalingSettings
-from mct.stage.compute import choose_for_ranks
 from mct.stage.progress import Progress
+from mct.stage.rank_compute import choose_for_ranks
 from mct.stage.settings import ExecutionSettings
 
 NOISE = {"rate": 0.4, "upper": 0.4}
@@ -71,10 +72,10 @@ def rehearsed_step(
     batch: Batch,
 ) -> Callable[[], object]:
     """Return what makes a step of calibration on the same batch again and again. Collective."""
-    progress = Progress("rehearsal", total_samples=1)
-    coupling = Coupling(learner, topology, image_set, calibration, NOISE, None, progress)
-    nothing = CleanReader(None, calibration.images, count=0, seed=0, ranks=1, rank=0).read(0)
-    return lambda: coupling.step(batch, nothing, RATE)
+    progress = Progress("rehearsal")
+    coupling = Coupling(learner, topology, image_set, calibration, Evidence(NOISE), progress)
+    nothing = CleanReader(None, calibration.images, count=0, seed=0).read(0)
+    return lambda: coupling.step(Samples(noisy=batch, clean=nothing), RATE)
 
 
 def time_averages(
@@ -158,15 +159,15 @@ def random_set(samples: int, classes: int) -> ImageSet:
 def random_batch(image_set: ImageSet, size: int, ranks: int, rank: int) -> Batch:
     """Return a rank's block of random pictures: a global batch of the whole set."""
     samples = len(image_set)
-    start, stop = block(samples, ranks, rank)
-    images = torch.randint(0, 256, (stop - start, 3, size, size), dtype=torch.uint8)
+    own = Share(ranks=ranks, rank=rank).block(samples)
+    labels = torch.from_numpy(image_set.label[own])
+    images = torch.randint(0, 256, (len(labels), 3, size, size), dtype=torch.uint8)
     return Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=samples),
         positions=np.arange(samples),
-        start=start,
-        stop=stop,
+        block=own,
         images=images.contiguous(memory_format=torch.channels_last),
-        labels=torch.from_numpy(image_set.label[start:stop]),
+        labels=labels,
     )
 
 

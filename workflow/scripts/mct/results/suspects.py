@@ -1,31 +1,21 @@
-"""Labels that are probably wrong, by what calibrated pairs say of the pictures.
-
-Owns the judgement of labels and the files that show it; predictions come from `learning`.
-"""
+"""Labels that are probably wrong, as people read them: in their order, measured, with pictures."""
 
 import base64
 import csv
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.base.errors import UserError
-from mct.base.files import is_of_system, read_json, replacing, unreadable, write_text
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import replacing, write_text
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
-from mct.labels.noise import symmetric_matrix
-from mct.learning.prediction import Predictor, mean_probabilities
+from mct.labels.judging import Judgement
 
-PICTURES_AT_A_TIME = 20_000
-"""Whose predictions are in memory."""
-FIELDS = ("wrong", "proposed", "certainty")
 COLUMNS = ("key", "observed", "proposed", "wrong_probability", "proposed_probability")
 SHOWN = 200
 """Pictures in the gallery."""
@@ -33,117 +23,6 @@ THUMBNAIL = 128
 """Most pixels of a side."""
 FIRST = (100, 1000)
 """Beginnings of the list that are measured, besides all of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What is thought of labels, arrays of shape (n,).
-
-    `wrong` is the probability that a label is wrong, `proposed` (int64) the most probable class
-    and `certainty` its probability.
-    """
-
-    wrong: NDArray[np.float64]
-    proposed: NDArray[np.int64]
-    certainty: NDArray[np.float64]
-
-
-def label_posterior(
-    predictions: NDArray[np.floating], observed: NDArray[np.integer], confusion: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return q(y) = p(y|x) T[y, observed] / sum of it over y, shape (n, K).
-
-    `predictions` p are (n, K), `confusion` T[i, j] = P(observed j | true i) is (K, K): what a pair's
-    posterior targets are, from its mean prediction. A label that no class can have says nothing.
-    """
-    joint = predictions * confusion.T[observed]
-    total = joint.sum(axis=1, keepdims=True)
-    return np.where(total > 0, joint / np.where(total > 0, total, 1), predictions)
-
-
-def judge(posterior: NDArray[np.float64], observed: NDArray[np.integer]) -> Judgement:
-    """Return what a posterior (n, K) says of observed labels (n,)."""
-    rows = np.arange(len(observed))
-    proposed = posterior.argmax(axis=1)
-    wrong = 1 - posterior[rows, observed]
-    return Judgement(wrong=wrong, proposed=proposed, certainty=posterior[rows, proposed])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judges:
-    """A calibrated pair (Ma, Mp), and the confusion of labels (K, K) that it is read with."""
-
-    pair: Sequence[Predictor]
-    confusion: NDArray[np.float64]
-
-    def posterior(self, image_set: ImageSet) -> NDArray[np.float64]:
-        """Return the posterior of each picture's class, shape (n, K)."""
-        said = mean_probabilities([model.predict(image_set)[0] for model in self.pair])
-        return label_posterior(said, image_set.observed, self.confusion)
-
-
-def judge_set(image_set: ImageSet, juries: Sequence[Judges]) -> Judgement:
-    """Return what the mean posterior of several pairs says of a set's labels, a part at a time."""
-    parts = [judge(np.zeros((0, image_set.classes)), image_set.observed[:0])]
-    for start in range(0, len(image_set), PICTURES_AT_A_TIME):
-        stop = min(start + PICTURES_AT_A_TIME, len(image_set))
-        part = image_set.take(np.arange(start, stop))
-        posterior = np.mean([judges.posterior(part) for judges in juries], axis=0)
-        parts.append(judge(posterior, part.observed))
-    return join(parts)
-
-
-def join(parts: Sequence[Judgement]) -> Judgement:
-    """Return the judgements of parts of a set, one after the other."""
-    return Judgement(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS}
-    )
-
-
-def write_judgement(image_set: ImageSet, judgement: Judgement, path: Path) -> None:
-    """Write what is thought of a set's labels, with the samples that they belong to, as HDF5."""
-    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
-        file["sample"] = image_set.sample
-        for name in FIELDS:
-            file[name] = getattr(judgement, name)
-
-
-def read_judgements(image_set: ImageSet, paths: Sequence[Path]) -> Judgement:
-    """Return what parts that `write_judgement` wrote say of a set, in its order.
-
-    Raises
-    ------
-    UserError
-        A part is damaged, or they are not of this set.
-    """
-    columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
-    for path in paths:
-        try:
-            with open_hdf5(path) as file:
-                for name, parts in columns.items():
-                    parts.append(file[name][()])
-        except (OSError, KeyError) as error:
-            if isinstance(error, OSError) and is_of_system(error):
-                raise unreadable(path, error) from error
-            raise UserError(f"{path}: cannot be read ({error}); delete it and rerun") from error
-    whole = {name: np.concatenate(parts) for name, parts in columns.items()}
-    order = np.argsort(whole.pop("sample"))
-    if not np.array_equal(np.concatenate(columns["sample"])[order], image_set.sample):
-        raise UserError(f"{paths[0].parent}: judgements of other pictures; delete them and rerun")
-    return Judgement(**{name: values[order] for name, values in whole.items()})
-
-
-def unverified(image_set: ImageSet) -> ImageSet:
-    """Return the pictures that are not in the clean set."""
-    return image_set.take(np.flatnonzero(~image_set.in_clean))
-
-
-def read_assumed_confusion(path: Path, classes: int) -> NDArray[np.float64]:
-    """Return the matrix (K, K) of a noise or confusion file; symmetric noise where nothing was counted."""
-    content = read_json(path, "matrix")
-    if content["matrix"] is not None:
-        return np.array(content["matrix"])
-    return symmetric_matrix(classes, read_json(path, "rate")["rate"])
 
 
 def order_suspects(judgement: Judgement, observed: NDArray[np.integer]) -> NDArray[np.intp]:

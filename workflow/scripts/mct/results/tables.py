@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_text
 from mct.base.methods import PRETRAINING, REFERENCE, lineage, roles_of
-from mct.base.roles import PAIR, ROLES
+from mct.base.roles import PAIR, ROLES, Role
 
-MODEL_NAMES = {"auxiliary": "Ma", "primary": "Mp", PAIR: "Ma and Mp"}
+MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 RUN_PATTERN = re.compile(r"seed(\d+)_ranks(\d+)")
 MARKDOWN_MARKS = re.compile(r"[\\`*|$<\[]|~(?=~)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
 """What ends a cell or begins code, emphasis, a formula, a tag, a link or a named character."""
@@ -108,8 +108,8 @@ def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) ->
 
     Both ends of the 95 % interval are empty for fewer than two seeds, all for Mp of `mct` itself.
     """
-    deployed = [run for run in runs if run.role in ("primary", PAIR)]
-    pairs = [(run, run._replace(method=REFERENCE, role="primary")) for run in deployed]
+    deployed = [run for run in runs if run.role in (Role.PRIMARY, PAIR)]
+    pairs = [(run, run._replace(method=REFERENCE, role=Role.PRIMARY)) for run in deployed]
     differences = [
         100 * (evaluations[own]["top1"] - evaluations[other]["top1"])
         for own, other in pairs
@@ -124,7 +124,7 @@ def deployed_accuracies(
     evaluations: Mapping[Run, Mapping[str, Any]], methods: Iterable[str]
 ) -> dict[tuple[str, int], list[float]]:
     """Return top-1 in % of deployed models, a value a seed, by method (in that order) and ranks."""
-    runs = sorted(run for run in evaluations if run.role == "primary")
+    runs = sorted(run for run in evaluations if run.role == Role.PRIMARY)
     kinds = [(method, ranks) for method in methods for ranks in sorted({run.ranks for run in runs})]
     return {
         kind: [100 * evaluations[run]["top1"] for run in runs if (run.method, run.ranks) == kind]

@@ -24,19 +24,21 @@ from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync, unreadable
-from mct.parallel.comm import Comm, gather_arrays, highest
+from mct.parallel.collectives import gather_arrays, highest
+from mct.parallel.comm import Comm
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
 from mct.stage.settings import ExecutionSettings
+from mct.stage.state import Arrays, State
 from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
 
 KEPT = 2
@@ -47,20 +49,19 @@ BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD, DIVERGED = range(5)
 """STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (of ENDINGS)."""
 SIGNALS = (*ENDINGS, signal.SIGUSR1)
-Arrays = dict[str, NDArray[Any]]
 
 
 class Resumable(Protocol):
-    """A stage that can be stopped after any step and taken up again."""
+    """A stage that can be stopped after any step and resumed."""
 
-    def model_state(self) -> tuple[Arrays, Arrays]:
-        """Return what is equal on all ranks of a model, and what is each rank's own."""
+    def model_state(self) -> State:
+        """Return the state of this rank's model."""
 
     def progress_state(self) -> Arrays:
         """Return what all ranks together have recorded; used on world rank 0. Collective."""
 
-    def restore(self, shared: Arrays, own: Arrays, progress: Arrays) -> None:
-        """Take up a state; `progress` is the same on all ranks."""
+    def restore(self, state: State, progress: Arrays) -> None:
+        """Return to a state; `progress` is the same on all ranks."""
 
     def explain_divergence(self, step: int) -> str:
         """Return the line about a loss or weights that are not finite after step `step`. Collective."""
@@ -131,17 +132,17 @@ class Checkpoints:
         if path is None:
             return 0
         stacked = load_file(path / f"{self._role}.own.safetensors")
-        own = {
+        local = {
             name: take_rank(rows, self._model.rank, self._model.size)
             for name, rows in stacked.items()
         }
-        shared = load_file(path / f"{self._role}.safetensors")
-        if not are_finite(shared, own):
+        state = State(load_file(path / f"{self._role}.safetensors"), local)
+        if not state.is_finite():
             raise UserError(
                 f"{path}: expected finite weights, got NaN or infinity; delete this folder, then run "
                 "again"
             )
-        stage.restore(shared, own, load_file(path / "progress.safetensors"))
+        stage.restore(state, load_file(path / "progress.safetensors"))
         return step
 
     def after_step(self, step: int, stage: Resumable, *, is_finite: bool = True) -> None:
@@ -203,14 +204,15 @@ class Checkpoints:
 
     def _write(self, folder: Path, step: int, stage: Resumable) -> None:
         """Write all files of a checkpoint to the disk. Collective; done when rank 0 is."""
-        shared, own = stage.model_state()
-        self.require_finite(step - 1, stage, is_finite=are_finite(shared, own))
-        stacked = gather_arrays(self._model, own)
+        state = stage.model_state()
+        self.require_finite(step - 1, stage, is_finite=state.is_finite())
+        stacked = gather_arrays(self._model, state.local)
         progress = stage.progress_state()
         folder.mkdir(parents=True, exist_ok=True)
         files: dict[str, Arrays] = {}
         if self._model.rank == 0:
-            files |= {f"{self._role}.safetensors": shared, f"{self._role}.own.safetensors": stacked}
+            files[f"{self._role}.safetensors"] = state.shared
+            files[f"{self._role}.own.safetensors"] = stacked
         if self._world.rank == 0:
             files["progress.safetensors"] = progress
         for name, arrays in files.items():
@@ -240,11 +242,6 @@ class Checkpoints:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
 
 
-def are_finite(*states: Arrays) -> bool:
-    """Return whether all numbers of some states are finite."""
-    return all(bool(np.isfinite(values).all()) for state in states for values in state.values())
-
-
 def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:
     """Return row `rank` of values of each rank, or their mean if the number of ranks differs."""
     row = rows[rank] if len(rows) == size else rows.mean(axis=0).astype(rows.dtype)
@@ -267,7 +264,7 @@ def kept_execution(
         kept = json.loads((path / META).read_text())["execution"]
         if kept.get("allreduce") == "nccl" != execution.allreduce:
             kept["allreduce"] = AUTOMATIC
-    return msgspec.structs.replace(execution, **world_comm.bcast(kept))
+    return replace(execution, **world_comm.bcast(kept))
 
 
 def find_checkpoint(world_comm: Comm, folder: Path) -> tuple[int, Path | None]:

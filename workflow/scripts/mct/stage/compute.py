@@ -7,19 +7,15 @@ import os
 import platform
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
 from mct.stage.settings import ExecutionSettings
-
-if TYPE_CHECKING:
-    from mct.parallel.comm import Comm
 
 MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
 LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
@@ -35,15 +31,6 @@ class Compute:
 
     device: torch.device
     dtype: torch.dtype
-
-    def agreed(self, comm: "Comm") -> "Compute":
-        """Return where this rank computes, in the arithmetic that all ranks have. Collective.
-
-        Of nodes that differ `auto` gives some bfloat16, some float32; then all take float32, or the
-        replicas of a model would not learn alike.
-        """
-        kinds = set(comm.allgather(str(self.dtype)))
-        return self if len(kinds) == 1 else replace(self, dtype=torch.float32)
 
     def place(self, model: nn.Module) -> nn.Module:
         """Return a model on the device: channels last, in float64 where that is the arithmetic."""
@@ -122,13 +109,6 @@ def choose_compute(
         torch.backends.cudnn.deterministic = True  # a resumed stage ends in the same bits
     dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
     return Compute(device=device, dtype=dtype)
-
-
-def choose_for_ranks(precision: str, execution: ExecutionSettings, comm: "Comm") -> Compute:
-    """Return what `choose_compute` does for a rank of a training, in one arithmetic. Collective."""
-    from mct.parallel.comm import local_rank  # predictions need no MPI
-
-    return choose_compute(precision, execution, local_rank(comm)).agreed(comm)
 
 
 def keep_freed_memory() -> None:

@@ -24,17 +24,18 @@ class Progress:
     stdout one now and then: the console of a local run, the job's file in Slurm.
     """
 
-    def __init__(self, stage: str, *, total_samples: int, folder: Path | None = None) -> None:
-        self.stage, self._total, self._folder = stage, total_samples, folder
-        self._seen = self._first = self._epoch = 0
+    def __init__(self, stage: str, *, folder: Path | None = None) -> None:
+        self.stage, self._folder = stage, folder
+        self._total = self._seen = self._first = self._epoch = 0
         self._began = perf_counter()
         self._steps, self._waited_seconds = 0, 0.0
         self._epochs: list[dict[str, float]] = []
         self._written = self._printed = -SECONDS_BETWEEN_LINES
 
-    def resume(self, step: int, samples: int) -> None:
-        """Note that the stage goes on after `step` steps, which saw `samples` samples."""
-        self._seen = self._first = samples
+    def begin(self, total_samples: int, *, step: int = 0, samples: int = 0) -> None:
+        """Note that the stage sees `total_samples`, `samples` of them in `step` steps made before."""
+        self._total, self._seen, self._first = total_samples, samples, samples
+        self._began = perf_counter()
         if step:
             self.note(f"goes on after step {step} ({samples:,} samples)")
 

@@ -9,24 +9,8 @@ from typing import Any
 import msgspec
 
 from mct.base.files import write_json
-from mct.stage.compute import Compute, hardware, versions
-from mct.stage.progress import Progress
 
 STARTED = time.time()
-
-
-def training_record(
-    settings: Any, ranks: int, compute: Compute, progress: Progress, samples_seen: int
-) -> dict[str, Any]:
-    """Return what stands beside a training's result; `samples_seen` counts those of one model."""
-    return {
-        "settings": settings,
-        "ranks": ranks,
-        "samples_seen": samples_seen,
-        "hardware": hardware(compute),
-        "versions": versions(),
-        **progress.summary(),
-    }
 
 
 def write_record(path: Path, facts: dict[str, Any]) -> None:

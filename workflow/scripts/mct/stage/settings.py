@@ -28,12 +28,10 @@ class ExecutionSettings(Settings, frozen=True, kw_only=True):
     """Steps between checkpoints; 0 writes none by steps."""
     bucket_bytes: Annotated[Count, unit("bytes")] = 4_194_304
     """Gradients that travel in one message."""
-    allreduce: Literal[
-        "auto", "mpi", "ring", "reduce_scatter_allgather", "recursive", "nccl", "gloo"
-    ] = "auto"
-    """What sums gradients: MPI's own algorithm (`mpi`), `ring`, `reduce_scatter_allgather` or
-    `recursive` exchange over MPI, torch's `nccl` or `gloo`; `auto` is nccl where each rank of a
-    model has a GPU of its own, else mpi (reduce_scatter_allgather for bfloat16).
+    allreduce: Literal["auto", "mpi", "ring", "reduce_scatter_allgather", "nccl", "gloo"] = "auto"
+    """What sums gradients: MPI's own algorithm (`mpi`), `ring` or `reduce_scatter_allgather` over
+    MPI, torch's `nccl` or `gloo`; `auto` is nccl where each rank of a model has a GPU of its own,
+    else mpi (reduce_scatter_allgather for bfloat16).
     """
     stall_minutes: Annotated[NotNegative, unit("minutes")] = 20
     """A rank that finishes no step for so long ends its job, which can then go on from its

@@ -12,7 +12,8 @@ from mct.data.layouts.base import Row
 from mct.data.layouts.folders import Skipped
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.synthetic import corrupt_rows
-from mct.labels import noise
+from mct.labels.settings import NoiseSettings
+from mct.labels.synthetic import synthetic_labels
 
 DIGITS, VALIDATION, TEST = 1797, 180, 500
 FULL_SCALE = 16
@@ -83,8 +84,8 @@ class Digits:
 
     def _rows(self) -> Iterator[Row]:
         settings, true = self._settings, self._digits[1]
-        matrix = noise.confusion_matrix(10, settings.synthetic_noise_rate, settings.seed)
-        observed = noise.corrupt_labels(true, matrix, settings.seed)
+        noise = NoiseSettings(kind="class_dependent", rate=settings.synthetic_noise_rate)
+        observed = synthetic_labels(true, noise, 10, settings.seed)
         order = np.random.default_rng(settings.seed).permutation(len(true))
         clean_count = self.sizes()["clean"]
         for place, digit in enumerate(order):

@@ -1,4 +1,4 @@
-"""Wrong labels made by seed from true ones, for any layout whose noisy pictures have those."""
+"""Synthetic noise for the rows of any layout whose noisy pictures have true labels."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,8 +10,7 @@ from mct.base.threads import map_in_threads
 from mct.data.layouts.base import LISTED, UNKNOWN, Row
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
-from mct.labels.instance_noise import SIDE, instance_labels, picture_features
-from mct.labels.noise import check_synthetic, synthetic_labels, synthetic_matrix
+from mct.labels.synthetic import SIDE, check_noise, picture_features, synthetic_labels
 
 Read = Callable[[str], bytes]
 
@@ -41,7 +40,7 @@ def corrupt_rows(
             f"dataset.synthetic_noise: {len(lacking)} noisy pictures have no true label to make a "
             f"wrong one from: {preview(lacking)}; give them in dataset.measuring_labels"
         )
-    check_noise(settings, classes)
+    check_noise(settings.synthetic_noise, classes)
     if threads == LISTED:
         labels = [row.true for row in noisy]
     else:
@@ -52,24 +51,11 @@ def corrupt_rows(
         yield row._replace(observed=label, right=UNKNOWN)
 
 
-def check_noise(settings: DatasetSettings, classes: int) -> None:
-    """Raise UserError unless the synthetic noise of a data set is defined."""
-    noise = settings.synthetic_noise
-    if noise.kind == "instance_dependent":
-        check_synthetic(noise, classes)
-    elif noise.kind != "none":
-        synthetic_matrix(noise, classes, settings.seed)
-
-
 def _make_labels(
     rows: list[Row], settings: DatasetSettings, classes: int, read: Read, threads: int
 ) -> NDArray[np.int64]:
     """Return observed labels, shape (n,), of rows that have true ones."""
-    noise, seed = settings.synthetic_noise, settings.seed
     true = np.array([row.true for row in rows], np.int64)
-    if noise.kind != "instance_dependent":
-        return synthetic_labels(true, noise, classes, seed)
-    assert noise.rate is not None
 
     def features(positions: NDArray[np.intp]) -> NDArray[np.float64]:
         paths = (rows[position].path for position in positions)
@@ -77,7 +63,7 @@ def _make_labels(
             list(map_in_threads(lambda path: _read_features(path, read), paths, threads))
         )
 
-    return instance_labels(true, features, noise.rate, classes, seed)
+    return synthetic_labels(true, settings.synthetic_noise, classes, settings.seed, features)
 
 
 def _read_features(path: str, read: Read) -> NDArray[np.float64]:

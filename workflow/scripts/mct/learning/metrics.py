@@ -5,14 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mct.labels.confusions import count_confusion
+
 TOP = 5
-
-
-def confusion(
-    predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int
-) -> NDArray[np.int64]:
-    """Return counts of shape (K, K): rows true classes, columns predictions."""
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: int) -> int:
@@ -34,7 +29,7 @@ def evaluate_predictions(
     `scores` are logits or probabilities, (n, K).
     """
     classes = scores.shape[1]
-    counts = confusion(scores.argmax(axis=1), labels, classes)
+    counts = count_confusion(scores.argmax(axis=1), labels, classes)
     totals = counts.sum(axis=1)
     recall = [
         float(c) / float(t) if t else None for c, t in zip(counts.diagonal(), totals, strict=True)

@@ -1,0 +1,64 @@
+"""What a pair reads: batches that its two ranks share where they can, and clean samples of each."""
+
+from pathlib import Path
+
+from mct.base.partition import Share
+from mct.base.roles import clean_seed, order_seed
+from mct.calibration.coupling import Coupling
+from mct.calibration.settings import CalibrationSettings
+from mct.data.augmentation import Viewer
+from mct.data.clean_batches import SampleReader, open_clean_reader
+from mct.data.imagesets import ImageSet
+from mct.data.loading import BATCHES_IN_USE, BatchReader, only_copies
+from mct.parallel.comm import Topology
+from mct.parallel.shared_batches import share_batches
+from mct.stage.session import Session
+from mct.stage.settings import ExecutionSettings
+
+
+def calibration_reader(
+    session: Session, coupling: Coupling, image_set: ImageSet, clean: Path
+) -> SampleReader:
+    """Return the reader of a pair's batches; `clean` is the index of the clean samples. Collective.
+
+    Free it with `free`, which is collective.
+    """
+    topology, settings = coupling.topology, coupling.settings
+    clean_reader = open_clean_reader(
+        clean, settings.images, count=coupling.plan.clean_per_batch,
+        seed=clean_seed(settings.seed, 2, coupling.role), share=session.share(topology.group_comm),
+    )  # fmt: skip
+    return SampleReader(pair_reader(topology, image_set, settings, session.execution), clean_reader)
+
+
+def pair_reader(
+    topology: Topology,
+    image_set: ImageSet,
+    settings: CalibrationSettings,
+    execution: ExecutionSettings,
+) -> BatchReader:
+    """Return the reader of a pair's batches, of which each rank decodes half where it can.
+
+    Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
+    """
+    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    buffers = None
+    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+        buffers = share_batches(
+            topology,
+            batches=execution.prefetch_batches + BATCHES_IN_USE,
+            batch_bytes=samples * 3 * size * size,
+            threaded=execution.prefetch_batches > 0,
+        )
+    return BatchReader(
+        image_set,
+        settings.images,
+        seed=order_seed(settings.seed, stage=2),
+        share=Share(
+            ranks=topology.pairs,
+            rank=topology.group_comm.rank,
+            threads=execution.decoding_threads,
+        ),
+        shuffle_window=settings.shuffle_window,
+        buffers=buffers,
+    )

@@ -1,0 +1,186 @@
+"""The loop of every training: steps, checkpoints between them, figures of epochs, its results.
+
+A kind of training is a subclass of `Training`, which says what a step is.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.base.hdf5 import write_arrays
+from mct.base.methods import rate_key
+from mct.base.partition import GlobalBatch
+from mct.base.roles import Role
+from mct.data.clean_batches import SampleReader, Samples
+from mct.data.loading import Prefetcher
+from mct.learning.history import History, write_epochs
+from mct.learning.learner import Learner
+from mct.learning.models import save_weights
+from mct.learning.plan import Plan
+from mct.parallel.comm import Comm
+from mct.stage.checkpoint import Checkpoints
+from mct.stage.progress import Progress
+from mct.stage.record import write_record
+from mct.stage.session import Session
+from mct.stage.state import Arrays, State
+
+
+class Training(ABC):
+    """One rank's part in a training. All ranks of `comm` call the same methods.
+
+    `learner` is this rank's model, `role` its name; `settings` are those of the record. The history
+    has the sums of `quantities` over all ranks of `comm`, by name, in each step.
+    """
+
+    quantities: ClassVar[Mapping[str, tuple[int, ...]]]
+
+    def __init__(
+        self, learner: Learner, plan: Plan, *, settings: Any, role: Role, comm: Comm
+    ) -> None:
+        self.learner, self.plan = learner, plan
+        self.settings, self.role, self.comm = settings, role, comm
+        self.history = History(self.quantities)
+
+    @abstractmethod
+    def step(self, samples: Samples, rate: float) -> float:
+        """Make a step at a learning rate, note it in the history, return this rank's loss.
+
+        Collective.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+        """Return the figures of an epoch from the sums of its quantities."""
+
+    @abstractmethod
+    def diverged(self) -> dict[str, NDArray[np.float64]]:
+        """Return the mean losses (steps,) of the models that diverged, by name. Collective.
+
+        The history is reduced.
+        """
+
+    def state(self) -> State:
+        """Return what a checkpoint keeps of this rank's model."""
+        return self.learner.state()
+
+    def records(self) -> Arrays:
+        """Return what a checkpoint keeps of all ranks beside the history; of world rank 0."""
+        return {}
+
+    def restore(self, state: State, records: Arrays) -> None:
+        """Return to a state, in place; `records` may have what others recorded."""
+        self.learner.restore(state)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the record of the result says beside that of the session."""
+        return self.learner.summary()
+
+    def write(self, folder: Path) -> None:
+        """Write history and figures of epochs; for world rank 0."""
+        write_arrays(folder / "history.h5", self.history.arrays(), {"axes": "step"})
+        write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+
+
+class Loop:
+    """A training that is under way; it can be stopped and resumed after any step."""
+
+    def __init__(self, training: Training, progress: Progress, checkpoints: Checkpoints) -> None:
+        self._training, self._plan, self._history = training, training.plan, training.history
+        self._progress, self._checkpoints = progress, checkpoints
+
+    def run(self, reader: SampleReader, prefetch: int) -> None:
+        """Train on the plan's batches, of which `prefetch` are read ahead. Collective.
+
+        Raises
+        ------
+        StageInterruptedError
+            A signal arrived on some rank; a checkpoint is written.
+        UserError
+            The loss of a model is not finite, or its weights are not; on all ranks.
+        """
+        plan, learner = self._plan, self._training.learner
+        prefetcher = Prefetcher(prefetch, reader.cancel)
+        first = self._checkpoints.resume(self)
+        self._progress.begin(plan.samples, step=first, samples=plan.samples_before(first))
+        for samples in prefetcher.map(reader.read, plan.batches(first)):
+            loss = self._training.step(samples, plan.rate(samples.plan))
+            self._progress.count(samples.plan, prefetcher.waited_seconds)
+            if plan.ends_epoch(samples.plan):
+                self._report(samples.plan)
+            self._checkpoints.after_step(samples.plan.step, self, is_finite=math.isfinite(loss))
+        learner.average_statistics()
+        self._checkpoints.require_finite(plan.steps - 1, self, is_finite=learner.is_finite())
+
+    def _report(self, last: GlobalBatch) -> None:
+        """Report the epoch that ends with a batch. Collective."""
+        sums = self._history.last_sums(self._training.comm, self._plan.steps_of_epoch(last))
+        self._progress.report(last.epoch, self._training.summarise(sums))
+
+    def model_state(self) -> State:
+        """Return what a checkpoint keeps of this rank's model."""
+        return self._training.state()
+
+    def progress_state(self) -> Arrays:
+        """Return the history, and what else all ranks have recorded. Collective."""
+        self._history.reduce(self._training.comm)
+        return {"history": self._history.table(), **self._training.records()}
+
+    def restore(self, state: State, progress: Arrays) -> None:
+        """Return to a state, in place."""
+        self._training.restore(state, progress)
+        self._history.restore(progress["history"])
+
+    def explain_divergence(self, step: int) -> str:
+        """Return the line about losses or weights that are not finite after a step. Collective."""
+        self._history.reduce(self._training.comm)
+        return describe_divergence(
+            self._progress.stage, self._plan, step, self._training.diverged()
+        )
+
+
+def train(training: Training, reader: SampleReader, session: Session) -> None:
+    """Train in a session, from its checkpoint if there is one, and write the results. Collective.
+
+    Raises what `Loop.run` does.
+    """
+    checkpoints = session.open_checkpoints(training.learner.comm, training.role)
+    loop = Loop(training, session.progress, checkpoints)
+    loop.run(reader, session.execution.prefetch_batches)
+    folder = session.output
+    if session.world.rank == 0:
+        training.write(folder)
+        record = session.record(training.settings, training.plan.samples_seen)
+        facts = {**training.facts(), "shares_batches": reader.shares}
+        write_record(folder / "record.json", {**record, **facts})
+    if training.learner.comm.rank == 0:
+        save_weights(training.learner.model, folder / f"{training.role}.safetensors")
+
+
+def describe_divergence(
+    stage: str, plan: Plan, step: int, losses: Mapping[str, NDArray[np.float64]]
+) -> str:
+    """Return the line about a training that diverged in step number `step` of its plan.
+
+    `losses` are the mean losses (steps,) of the models that diverged, by name. Where the last ones are
+    finite, the step made the weights infinite.
+    """
+    rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
+    is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
+    known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
+    last = [
+        f"{value[0]:.6g} of {name}" if len(losses) > 1 else f"{value[0]:.6g}"
+        for name, value in known.items()
+        if len(value)
+    ]
+    what = "loss is not finite at" if is_loss else "weights are not finite after"
+    return (
+        f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
+        f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
+        f"lower {rate_key(stage, rate != plan.learning_rate)}, then run again"
+    )

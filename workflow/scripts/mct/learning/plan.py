@@ -1,0 +1,89 @@
+"""How many samples a training sees, in which batches, at which learning rates."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
+from mct.learning.schedules import SCHEDULES, Schedule, constant_then
+from mct.learning.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How many samples of a set are seen, in which batches, at which learning rates.
+
+    `clean_per_batch` clean samples join each batch; they are not among `samples`.
+    """
+
+    samples: int
+    set_size: int
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule
+    clean_per_batch: int = 0
+
+    @property
+    def samples_seen(self) -> int:
+        """Return how many samples the model learns from, clean ones that join included."""
+        return self.samples + self.steps * self.clean_per_batch
+
+    def batches(self, first_step: int = 0) -> Iterator[GlobalBatch]:
+        """Yield the global batches from `first_step` on."""
+        return islice(plan_batches(self.samples, self.set_size, self.batch_size), first_step, None)
+
+    def samples_before(self, step: int) -> int:
+        """Return how many samples the steps before `step` see."""
+        return sum(batch.size for batch in islice(self.batches(), step))
+
+    @property
+    def steps(self) -> int:
+        """Return the number of steps."""
+        return count_steps(self.samples, self.set_size, self.batch_size) if self.samples else 0
+
+    def rate(self, batch: GlobalBatch) -> float:
+        """Return the learning rate of a step."""
+        seen = batch.epoch * self.set_size + batch.start
+        return self.learning_rate * self.schedule(seen / self.samples)
+
+    def epochs(self) -> np.ndarray:
+        """Return the epoch of every step, int64 of shape (steps,)."""
+        return np.array([batch.epoch for batch in self.batches()], np.int64)
+
+    def ends_epoch(self, batch: GlobalBatch) -> bool:
+        """Return whether a step is the last of its epoch or of the training."""
+        seen = batch.epoch * self.set_size + batch.stop
+        return batch.stop == self.set_size or seen == self.samples
+
+    def steps_of_epoch(self, batch: GlobalBatch) -> int:
+        """Return how many steps the epoch of a step has had, this one included."""
+        return batch.start // self.batch_size + 1
+
+
+def constant_samples(settings: TrainingSettings, set_sizes: Mapping[str, int]) -> int:
+    """Return how many samples of its set a training sees at the constant rate."""
+    return round(samples_of(settings.constant_epochs, set_sizes) / _samples_per_own(settings))
+
+
+def _samples_per_own(settings: TrainingSettings) -> float:
+    """Return how many samples a step has for each of its training set."""
+    return 1 + settings.clean_per_batch / settings.optimizer.batch_size
+
+
+def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_size: int) -> Plan:
+    """Return the plan of a pretraining job or a baseline over a training set of `set_size`."""
+    constant = constant_samples(settings, set_sizes)
+    decaying = samples_of(settings.decay_epochs, set_sizes) / _samples_per_own(settings)
+    total = constant + round(decaying)
+    decay = SCHEDULES[settings.schedule]
+    ratio = settings.decay_learning_rate / settings.learning_rate
+    return Plan(
+        samples=total,
+        set_size=set_size,
+        batch_size=settings.optimizer.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule=constant_then(decay, constant / total, ratio) if total else decay,
+        clean_per_batch=settings.clean_per_batch,
+    )
