@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mct.performance.figures import draw_prefetch
-from mct.results.figures import draw_accuracies, draw_confusions, save_figure
+from mct.results.figures import draw_accuracies, draw_confusions
+from mct.results.plotting import save_figure
 
 CLASSES = ["a_b", "100 %"]
 TIMES = [
@@ -20,7 +21,7 @@ TIMES = [
 def main(folder: Path) -> None:
     figures = {
         "confusions": draw_confusions({"Mp": np.array([[3, 1], [0, 4]])}, CLASSES),
-        "accuracies": draw_accuracies({("mct", 2): [90.0, 91.0]}, "test"),
+        "accuracies": draw_accuracies({("mct", 2): [90.0, 91.0]}, {"mct": "MCT"}, ["mct"], "test"),
         "prefetch": draw_prefetch(TIMES),
     }
     for name, figure in figures.items():

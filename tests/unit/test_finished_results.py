@@ -10,6 +10,7 @@ import yaml
 
 from mct.base.keys import pick
 from mct.experiment.configuration import resolve
+from mct.experiment.experiment import Experiment
 from mct.experiment.stage_settings import training_settings
 from mct.labels.noise import given_rate
 from mct.labels.settings import NoiseSettings
@@ -85,10 +86,9 @@ def table_of(folder: Path, samples: dict[str, int], settings: dict) -> str:
     evaluation.parent.mkdir(parents=True)
     evaluation.write_text(json.dumps({"top1": 0.5, "top5": 0.9, "split": "test"}))
     (folder / "config.yaml").write_text(yaml.safe_dump(other_keys(CONFIG, "scaling")))
-    asked = {"dataset": "d", "clean_set": "", "titles": {"mct": "MCT"},
-             "preparations": {"mct": ["pretrain_auxiliary", "pretrain_primary"]}}  # fmt: skip
+    asked = Experiment({"methods": ["mct"]}).table_settings()
     command = [sys.executable, LIBRARY.parent / "tabulate_accuracy.py", "--evaluations", evaluation,
-               "--records", *records, "--settings", json.dumps(asked), "--config",
+               "--records", *records, "--settings", asked, "--config",
                folder / "config.yaml", "--published",
                LIBRARY.parents[1] / "resources/published.tsv", "--output", folder / "t.tsv"]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, text=True)

@@ -11,7 +11,7 @@ from mct.base.keys import parse
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits
-from mct.data.layouts.registry import LAYOUTS, open_layout
+from mct.data.layouts.registry import LAYOUTS, layout_class, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
 from mct.experiment.configuration import resolve
@@ -106,7 +106,7 @@ def test_every_layout_of_files_has_a_tree_in_these_tests():
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_uses_known_keys(name):
-    assert set(LAYOUTS[name].keys) <= set(DatasetSettings.__struct_fields__)
+    assert set(layout_class(name).keys) <= set(DatasetSettings.__struct_fields__)
 
 
 def test_every_key_is_used_by_a_layout():
@@ -144,7 +144,7 @@ def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
     files = common | {"root", "measuring_labels"}
     assert used(layout="clothing1m").keys() == files | {"archives"}
     given = used(layout="webvision", subset="mini", clean_fraction=0.2)
-    assert given.keys() == files | set(LAYOUTS["webvision"].keys)
+    assert given.keys() == files | set(layout_class("webvision").keys)
     assert parse(DatasetSettings, given).subset == "mini"
 
 

@@ -6,23 +6,21 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError
-from mct.base.methods import METHODS, PRETRAINING
-from mct.results.tables import (
-    Run,
-    accuracy_rows,
-    all_titles,
-    count_samples,
-    deployed_accuracies,
-    parse_run,
-    read_published,
-    read_results,
-    spread,
-    write_table,
-)
+from mct.base.methods import METHODS, PRETRAINING, table_terms
+from mct.experiment.configuration import resolve
+from mct.results.accuracy import Terms, accuracy_rows, count_samples, read_published, spread
+from mct.results.runs import Run, deployed_accuracies, parse_run, read_results
+from mct.results.tables import write_table
 
-TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)", "mct": "MCT"}
-BEFORE = {"mct_paper": list(PRETRAINING), "mct": list(PRETRAINING)}
 PUBLISHED = Path(__file__).parents[2] / "workflow" / "resources" / "published.tsv"
+
+
+def terms_of(*names: str) -> Terms:
+    """Return what the table knows of methods."""
+    return Terms(**table_terms(resolve({"methods": list(names)})))
+
+
+TERMS = terms_of("noise_only", "mct_paper", "mct")
 
 
 def evaluation(top1: float, top5: float = 1.0) -> dict:
@@ -46,8 +44,8 @@ def figure(method: str, title: str, top1: str) -> dict[str, str]:
 
 
 def rows_of(evaluations: dict, published: list[dict] = ()) -> list[dict]:
-    runs = [run._replace(method=m) for run in evaluations for m in (*TITLES, *PRETRAINING)]
-    return accuracy_rows(evaluations, records_of(*runs), TITLES, BEFORE, published)
+    runs = [run._replace(method=m) for run in evaluations for m in TERMS.titles]
+    return accuracy_rows(evaluations, records_of(*runs), TERMS, published)
 
 
 @pytest.mark.parametrize(
@@ -118,14 +116,14 @@ def test_samples_of_a_pair_include_its_pretraining_and_those_of_a_baseline_are_i
         run._replace(role="record"): {"samples_seen": 3000},
         baseline(0)._replace(role="record"): {"samples_seen": 70},
     }
-    before = list(PRETRAINING)
-    assert count_samples(run, records, before) == (3200, 6210)
-    assert count_samples(run._replace(role="auxiliary"), records, before) == (3010, 6210)
-    assert count_samples(run._replace(role="pair"), records, before) == (6210, 6210)
-    assert count_samples(baseline(0), records) == (70, 70)
-    assert count_samples(baseline(0), records, ["pretrain_primary"]) == (70, 270)
+    assert count_samples(run, records, TERMS) == (3200, 6210)
+    assert count_samples(run._replace(role="auxiliary"), records, TERMS) == (3010, 6210)
+    assert count_samples(run._replace(role="pair"), records, TERMS) == (6210, 6210)
+    assert count_samples(baseline(0), records, TERMS) == (70, 70)
+    needs_mp = TERMS._replace(preparations={"noise_only": ["pretrain_primary"]})
+    assert count_samples(baseline(0), records, needs_mp) == (70, 270)
     records[run._replace(role="record")]["samples_seen_auxiliary"] = 4000
-    assert count_samples(run._replace(role="auxiliary"), records, before) == (4010, 7210)
+    assert count_samples(run._replace(role="auxiliary"), records, TERMS) == (4010, 7210)
 
 
 def test_fine_tuning_adds_to_the_samples_of_the_model_it_goes_on_with():
@@ -134,7 +132,10 @@ def test_fine_tuning_adds_to_the_samples_of_the_model_it_goes_on_with():
         run._replace(role="record"): {"samples_seen": 5},
         run._replace(method="forward", role="record"): {"samples_seen": 100},
     }
-    assert count_samples(run, records, ["forward"]) == (105, 105)
+    terms = terms_of("forward_finetuned")
+    assert terms.preparations["forward_finetuned"][-1] == "forward"
+    terms = terms._replace(preparations={"forward_finetuned": ["forward"]})
+    assert count_samples(run, records, terms) == (105, 105)
 
 
 DIFFERENCE = ("minus_mct", "minus_mct_low", "minus_mct_high")
@@ -217,7 +218,7 @@ def test_a_second_published_figure_of_a_method_has_a_row_of_its_own(ranks):
 
 
 def test_titles_begin_with_the_pretrained_models():
-    assert list(all_titles(TITLES)) == [*PRETRAINING, *TITLES]
+    assert list(TERMS.titles) == [*PRETRAINING, "noise_only", "mct_paper", "mct"]
 
 
 def test_published_figures_are_those_of_the_data_set():
@@ -251,7 +252,7 @@ def shown_for(tmp_path: Path, role: str, learned: dict[int, dict[str, int]]) -> 
         records |= {run._replace(method=name): {"samples_seen": 9} for name in PRETRAINING}
         records[run] = {"samples_seen": 9, **{f"samples_learned_{k}": v for k, v in counts.items()}}
         evaluations[run._replace(role=role)] = evaluation(0.5)
-    rows = accuracy_rows(evaluations, records, TITLES, BEFORE, [])
+    rows = accuracy_rows(evaluations, records, TERMS, [])
     write_table(rows, tmp_path / "table.tsv", "")
     return (tmp_path / "table.md").read_text()
 
@@ -272,8 +273,6 @@ def test_the_table_says_that_a_fine_tuning_had_no_epochs(tmp_path):
         run._replace(method=name, role="record"): {"samples_seen": count}
         for name, count in seen.items()
     }
-    titles, before = {"forward_finetuned": "Loss correction"}, {"forward_finetuned": ["forward"]}
-    write_table(
-        accuracy_rows({run: evaluation(0.5)}, records, titles, before, []), tmp_path / "t.tsv", ""
-    )
+    terms = terms_of("forward_finetuned")._replace(preparations={"forward_finetuned": ["forward"]})
+    write_table(accuracy_rows({run: evaluation(0.5)}, records, terms, []), tmp_path / "t.tsv", "")
     assert "Mp learned from no sample in forward_finetuned" in (tmp_path / "t.md").read_text()

@@ -52,10 +52,11 @@ rule plot_accuracy:
     resources:
         **summary(),
     params:
+        methods=verbatim(EXPERIMENT.drawn_methods()),
         split=EXPERIMENT.config["split"],
     shell:
         f"{START} plot_accuracy.py"
-        " --evaluations {input:q} --split {params.split} --output {output.png:q} 2> {log:q}"
+        " --evaluations {input:q} --methods {params.methods:q} --split {params.split} --output {output.png:q} 2> {log:q}"
         f" {code('plot_accuracy.py')}"
 
 
@@ -105,9 +106,11 @@ rule plot_confusion:
         "../envs/mct.yaml"
     resources:
         **summary(),
+    params:
+        methods=verbatim(EXPERIMENT.drawn_methods()),
     shell:
         f"{START} plot_confusion.py"
-        " --evaluations {input.evaluations:q}"
+        " --evaluations {input.evaluations:q} --methods {params.methods:q}"
         " --classes {input.classes:q} --output {output.png:q} 2> {log:q}"
         f" {code('plot_confusion.py')}"
 

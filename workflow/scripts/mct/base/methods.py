@@ -130,6 +130,19 @@ def lineage(method: str, role: str) -> list[str]:
     return [*(lineage(continued, role) if continued else ()), method]
 
 
+def table_terms(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `Terms` of the accuracy table: titles, and what trains the models of each method."""
+    names = [*PRETRAINING, *config["methods"]]
+    trained = {*PRETRAINING, *needed_trainings(config)}
+    return {
+        "titles": {name: TRAININGS[name].title for name in names},
+        "preparations": {name: preparations(config, name) for name in names},
+        "lineages": {n: {role: lineage(n, role) for role in roles_of(n)} for n in names},
+        "roles": {name: roles_of(name) for name in TRAININGS if name in trained},
+        "reference": REFERENCE,
+    }
+
+
 def stage_epochs(config: Mapping[str, Any], method: str) -> tuple[Epochs, Epochs]:
     """Return epochs at the constant rate and in the decay, in sizes of the named sets.
 

@@ -11,7 +11,7 @@ import msgspec
 from mct.base.errors import UserError
 from mct.base.keys import pick
 from mct.data.layouts.base import StoredLayout
-from mct.data.layouts.registry import LAYOUTS
+from mct.data.layouts.registry import LAYOUTS, layout_class
 from mct.data.layouts.settings import DatasetSettings
 from mct.labels.settings import NoiseSettings
 
@@ -43,7 +43,7 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 def layout_keys(name: str) -> tuple[str, ...]:
     """Return the keys of the section `dataset` that a layout uses."""
-    layout = LAYOUTS[name]
+    layout = layout_class(name)
     files = FILE_KEYS if issubclass(layout, StoredLayout) else ()
     return (*COMMON_KEYS, *files, *layout.keys)
 

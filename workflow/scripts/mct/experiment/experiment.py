@@ -18,7 +18,7 @@ from mct.base.files import write_text
 from mct.base.keys import parse, pick
 from mct.base.partition import divide_ranks, samples_of
 from mct.base.sizes import check_input_size
-from mct.data.layouts.registry import open_layout
+from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment import requirements, stage_settings
@@ -31,7 +31,7 @@ from mct.experiment.memory import Memory
 from mct.experiment.spelling import check_results, spell_paths
 from mct.experiment.suggestions import ask_for
 from mct.performance.settings import ScalingSettings
-from mct.stage.closure import code_digest
+from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
 
 SCRIPTS = Path(__file__).parents[2]
@@ -56,7 +56,8 @@ class Experiment:
             raise UserError(ask_for(missing, self._layout))
         self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
-        self.memory = Memory(Path(self.folder), memory, self.catalogue_settings())
+        reading = self.catalogue_settings(), self.code("build_catalogue.py")
+        self.memory = Memory(Path(self.folder), memory, *reading)
 
     def write_down(self) -> None:
         """Write the resolved configuration, and what jobs need of the lists, into the results."""
@@ -193,15 +194,24 @@ class Experiment:
 
     def table_settings(self) -> str:
         """Return what the accuracy table needs to know of the configuration."""
-        names = self.config["methods"]
-        titles = {name: methods.METHODS[name].title for name in names}
-        before = {name: methods.preparations(self.config, name) for name in names}
         facts = {"dataset": self.dataset, "clean_set": self.clean_source}
-        return json.dumps({**facts, "titles": titles, "preparations": before})  # rows in this order
+        return json.dumps(
+            {**facts, "terms": methods.table_terms(self.config)}
+        )  # rows in this order
+
+    def drawn_methods(self) -> str:
+        """Return the titles of the methods in figures, and which of them calibrate a pair."""
+        titles = {name: methods.METHODS[name].title for name in self.config["methods"]}
+        return json.dumps(
+            {"titles": titles, "calibrated": self.calibrated()}
+        )  # drawn in this order
 
     def code(self, script: str) -> str:
-        """Return the digest of the code that a stage's entry point can reach."""
-        return code_digest(SCRIPTS / script)
+        """Return the digest of the code that can change a stage's results, its layout's included."""
+        path = SCRIPTS / script
+        opens_layout = set(module_files(open_layout.__module__)) <= set(imported_files(path))
+        opened = [layout_module(self.config["dataset"]["layout"])] if opens_layout else []
+        return code_digest(path, *opened)
 
     # Files and ranks
 

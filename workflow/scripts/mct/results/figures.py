@@ -9,27 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing, unreadable
-from mct.base.methods import CALIBRATED, METHODS
-from mct.labels.selection import Quality
+from mct.base.files import unreadable
 from mct.results.plotting import Axes, Figure, mpl, plt
+from mct.results.quality import Quality
 
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
 Table = dict[str, NDArray[np.float64]]
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG beside it."""
-    for target, metadata in (
-        (path, {"Software": None}),
-        (path.with_suffix(".svg"), {"Date": None}),
-    ):
-        with replacing(target) as temporary:
-            figure.savefig(temporary, format=target.suffix[1:], dpi=150, metadata=metadata)
-    plt.close(figure)
 
 
 def read_epochs(path: Path) -> Table:
@@ -76,16 +64,21 @@ def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str])
         axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
 
 
-def draw_accuracies(accuracies: Mapping[tuple[str, int], Sequence[float]], split: str) -> Figure:
+def draw_accuracies(
+    accuracies: Mapping[tuple[str, int], Sequence[float]],
+    titles: Mapping[str, str],
+    calibrated: Sequence[str],
+    split: str,
+) -> Figure:
     """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
 
-    `accuracies` are top-1 in % of deployed models by method and number of ranks; calibrated ones
-    are in Mp's colour.
+    `accuracies` are top-1 in % of deployed models by method and number of ranks; those of
+    `calibrated` methods are in Mp's colour.
     """
     height = 0.8 + 0.32 * len(accuracies)
     figure, axis = plt.subplots(figsize=(7, height), layout="constrained")
     for place, ((method, _), values) in enumerate(accuracies.items()):
-        colour = COLOURS["primary" if method in CALIBRATED else "auxiliary"]
+        colour = COLOURS["primary" if method in calibrated else "auxiliary"]
         reach = np.std(values, ddof=1) if len(values) > 1 else 0.0
         axis.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.45)
         axis.errorbar(
@@ -93,7 +86,7 @@ def draw_accuracies(accuracies: Mapping[tuple[str, int], Sequence[float]], split
         )
     several = len({ranks for _, ranks in accuracies}) > 1
     names = [
-        f"{METHODS[method].title}, {ranks} ranks" if several else METHODS[method].title
+        f"{titles[method]}, {ranks} ranks" if several else titles[method]
         for method, ranks in accuracies
     ]
     axis.set_yticks(range(len(names)), names)

@@ -1,29 +1,23 @@
-"""Layouts by name."""
+"""Layouts by name. A layout's module is imported when a data set of that layout is opened."""
 
+from pkgutil import resolve_name
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.data.layouts.animal10n import Animal10N
 from mct.data.layouts.base import Layout
-from mct.data.layouts.cifar_n import CifarN
-from mct.data.layouts.clothing1m import Clothing1M
-from mct.data.layouts.digits import Digits
-from mct.data.layouts.food101n import Food101N
-from mct.data.layouts.image_folder import ImageFolder
 from mct.data.layouts.settings import DatasetSettings
-from mct.data.layouts.table import Table
-from mct.data.layouts.webvision import WebVision
 
-LAYOUTS: dict[str, Any] = {
-    "digits": Digits,
-    "clothing1m": Clothing1M,
-    "webvision": WebVision,
-    "food101n": Food101N,
-    "cifar_n": CifarN,
-    "animal10n": Animal10N,
-    "image_folder": ImageFolder,
-    "table": Table,
+LAYOUTS = {
+    "digits": "mct.data.layouts.digits:Digits",
+    "clothing1m": "mct.data.layouts.clothing1m:Clothing1M",
+    "webvision": "mct.data.layouts.webvision:WebVision",
+    "food101n": "mct.data.layouts.food101n:Food101N",
+    "cifar_n": "mct.data.layouts.cifar_n:CifarN",
+    "animal10n": "mct.data.layouts.animal10n:Animal10N",
+    "image_folder": "mct.data.layouts.image_folder:ImageFolder",
+    "table": "mct.data.layouts.table:Table",
 }
+"""Module and class of each layout."""
 
 
 def open_layout(settings: DatasetSettings) -> Layout:
@@ -31,4 +25,14 @@ def open_layout(settings: DatasetSettings) -> Layout:
     if settings.layout not in LAYOUTS:
         known = ", ".join(LAYOUTS)
         raise UserError(f"dataset.layout: expected one of {known}, got {settings.layout!r}")
-    return LAYOUTS[settings.layout](settings)
+    return layout_class(settings.layout)(settings)
+
+
+def layout_class(name: str) -> Any:
+    """Return the class of a layout."""
+    return resolve_name(LAYOUTS[name])
+
+
+def layout_module(name: str) -> str:
+    """Return the name of the module that a layout is in."""
+    return LAYOUTS[name].partition(":")[0]
