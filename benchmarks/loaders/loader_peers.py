@@ -15,11 +15,11 @@ import torch
 
 from benchmarks.shared.made_shards import store
 from mct.base.partition import Share, plan_batches
-from mct.base.settings import ImageSettings, ShardSettings
 from mct.data.catalogue import from_rows
 from mct.data.imagesets import open_set
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, Prefetcher
+from mct.data.settings import ImageSettings, ShardSettings
 
 CLASSES, SHARDS, MEGABYTE = 10, 4, 1 << 20
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]

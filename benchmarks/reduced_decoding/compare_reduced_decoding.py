@@ -21,12 +21,13 @@ from sklearn.datasets import load_digits
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.made_shards import store
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings, ModelSettings, ShardSettings
 from mct.data.catalogue import from_rows
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, read_for_evaluation
+from mct.data.settings import ImageSettings, ShardSettings
 from mct.learning.models import build_model
+from mct.learning.settings import ModelSettings
 from mct.results.tables import write_table
 
 SIDE, SIZE, BATCH_SIZE, TEST_PICTURES = 128, 16, 64, 400

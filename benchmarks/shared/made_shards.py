@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mct.base.files import write_json
-from mct.base.settings import ShardSettings
 from mct.data.catalogue import Catalogue
 from mct.data.inspection import find
 from mct.data.intake import Listed
 from mct.data.labelling import write_labels
 from mct.data.layouts.base import Layout
 from mct.data.pictures import MOST_PIXELS
+from mct.data.settings import ShardSettings
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
 from mct.data.shards import index_shard
 

@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.shared.made_shards import store
-from mct.base.settings import DatasetSettings, ShardSettings
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 
 QUALITY, GRAIN = 90, 12.0
 

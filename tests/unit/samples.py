@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.files import write_json
-from mct.base.settings import DatasetSettings, ShardSettings
 from mct.data.augmentation import Viewer
 from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
 from mct.data.intake import Listed
 from mct.data.labelling import write_labels
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.order import Draws
+from mct.data.settings import ShardSettings
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
 from mct.data.shards import index_shard
 

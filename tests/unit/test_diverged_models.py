@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import estimate_noise_by_models
@@ -11,16 +10,19 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from msgspec.structs import replace
 from samples import CLASSES, write_labelled
 
 from mct.base.errors import UserError
-from mct.base.settings import EvaluationSettings, ExecutionSettings, parse
+from mct.base.keys import parse
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 CONFIG = resolve({"execution": {"device": "cpu"}})
 

@@ -162,8 +162,9 @@ def test_the_quick_start_is_what_it_was():
             "0.4",
         )
         assert one.catalogue_settings() == (
-            '{"layout": "digits", "measuring_labels": null, "root": null, "seed": 0, '
-            '"synthetic_clean_fraction": 0.1, "synthetic_noise_rate": 0.4}'
+            '{"layout": "digits", "seed": 0, "synthetic_clean_fraction": 0.1, '
+            '"synthetic_noise": {"kind": "none", "matrix": null, "rate": null}, '
+            '"synthetic_noise_rate": 0.4}'
         )
         assert one.reading_settings() == (
             '{"layout": "digits", "measuring_labels": null, "root": null, "seed": 0, '

@@ -3,17 +3,16 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from samples import augment, picture_of, pixel_set, write_labelled
 
 from mct.base.partition import Share, plan_batches
-from mct.base.settings import ImageSettings
 from mct.data.augmentation import DRAWS, STRONG_DRAWS
 from mct.data.imagesets import open_set
 from mct.data.loading import (
@@ -24,6 +23,7 @@ from mct.data.loading import (
     to_tensor,
 )
 from mct.data.order import AUGMENTATION_STREAM, STRONG_STREAM, draw_numbers, epoch_order, keys_of
+from mct.data.settings import ImageSettings
 
 SETTINGS = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 

@@ -18,7 +18,6 @@ from torchvision.transforms.v2 import functional
 
 from mct.base.errors import UserError
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
 from mct.data.augmentation import DRAWS, Viewer
 from mct.data.buffers import OwnBuffers
@@ -37,6 +36,7 @@ from mct.data.images import (
 from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
 from mct.data.order import draw_numbers
+from mct.data.settings import ImageSettings
 from mct.data.shards import open_shard
 
 COPYING = ("none", "flip", "crop", "crop_flip")

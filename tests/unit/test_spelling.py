@@ -161,7 +161,7 @@ def test_what_a_table_says_is_its_source_and_not_its_bytes(tmp_path, old, new, i
 
 
 def test_a_matrix_of_noise_is_compared_by_its_numbers(tmp_path):
-    from mct.base.settings import NoiseSettings
+    from mct.labels.settings import NoiseSettings
 
     matrix = tmp_path / "T.csv"
     noise = NoiseSettings(kind="asymmetric", matrix=str(matrix))

@@ -11,9 +11,10 @@ from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, parse
+from mct.base.keys import parse
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
 from mct.experiment.methods import evaluation_settings
@@ -26,10 +27,16 @@ GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("dataset={noise_rate: 1.0}", "`dataset.noise_rate`: expected number, minimum 0"),
+        (
+            "dataset={noise_rate: 1.0}",
+            "`dataset.noise_rate`: expected a number of at least 0 and below",
+        ),
         ("dataset={noise_rate: -0.1}", "got -0.1"),
-        ("ranks=[3]", "`ranks.0`: expected integer, minimum 2, multipleOf 2, got 3"),
-        ("calibration={epochs: 0}", "`calibration.epochs`: expected integer, minimum 1, got 0"),
+        ("ranks=[3]", "`ranks.0`: expected a whole number of at least 2 and divisible by 2, got 3"),
+        (
+            "calibration={epochs: 0}",
+            "`calibration.epochs`: expected a whole number of at least 1, got 0",
+        ),
         ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
         ("model={initial_weights: /no.pt}", "model.initial_weights: no such file: /no.pt"),
         (

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mct.base.roles import ROLES, model_seed
-from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, Evidence
 from mct.calibration.reading import calibration_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import open_set
 from mct.learning.learner import Learner
 from mct.learning.loop import train

@@ -5,10 +5,10 @@ from pathlib import Path
 from scipy.special import softmax
 
 from mct.base.files import write_json
-from mct.base.settings import EvaluationSettings
 from mct.data.imagesets import open_set
 from mct.labels import confusions
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 

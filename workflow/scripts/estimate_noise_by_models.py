@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from mct.base.files import file_digest
-from mct.base.settings import EstimationSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.labels.confusions import count_confusion
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EstimationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record

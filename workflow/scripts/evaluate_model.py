@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mct.base.files import file_digest
-from mct.base.settings import EvaluationSettings
 from mct.data.imagesets import open_set
 from mct.learning.metrics import evaluate_predictions
 from mct.learning.prediction import Predictor, mean_probabilities
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record

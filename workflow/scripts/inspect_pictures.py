@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mct.base.settings import DatasetSettings
 from mct.data.inspection import inspect_part, write_findings
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.stage import entry
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mct.base.settings import EvaluationSettings
 from mct.calibration.judges import Judges, judge_set
 from mct.data.imagesets import open_set
 from mct.labels.confusions import read_assumed_confusion
 from mct.labels.judging import write_judgement
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 

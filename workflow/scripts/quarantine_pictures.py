@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mct.base.files import write_json
-from mct.base.settings import DatasetSettings
 from mct.data.catalogue import read_rows
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.quarantine import (
     Copy,
     LeftOut,

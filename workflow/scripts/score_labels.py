@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mct.base.hdf5 import write_arrays
-from mct.base.settings import CleanNetSettings, EvaluationSettings
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
 from mct.learning.prediction import Predictor
+from mct.learning.settings import CleanNetSettings, EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from mct.base.settings import DatasetSettings, ShardSettings
 from mct.data.intake import retired_keys
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 from mct.data.sharding import ShardPlan, choose_members, write_shard
 from mct.stage import entry
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mct.base.settings import ImageSettings
 from mct.data.images import Box, decode_box, fitted_shape, mirror, resample, resample_centre
 from mct.data.order import Draws
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch, Share
-from mct.base.settings import ImageSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import ALONE, Batch, BatchReader
 from mct.data.order import Draws
+from mct.data.settings import ImageSettings
 
 
 @dataclass(frozen=True, kw_only=True)

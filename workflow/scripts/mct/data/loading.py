@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mct.base.partition import GlobalBatch, Share, block
-from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
 from mct.data.augmentation import DRAWS, STRONG_DRAWS, Viewer
 from mct.data.buffers import Buffers, OwnBuffers
@@ -31,6 +30,7 @@ from mct.data.order import (
     keys_of,
 )
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -16,13 +16,13 @@ from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.hdf5 import open_hdf5
 from mct.base.partition import block
-from mct.base.settings import ShardSettings
 from mct.base.threads import map_in_threads
 from mct.data.images import TINY, fit
 from mct.data.inspection import Finding, read_findings
 from mct.data.intake import Listed, read_listing
 from mct.data.layouts.base import Layout
 from mct.data.pictures import decode, to_jpeg
+from mct.data.settings import ShardSettings
 from mct.data.shards import FIELDS, SEAL_BYTES, VERSION, payload_place, seal
 
 COPY_BYTES = 1 << 22

@@ -13,10 +13,12 @@ import yaml
 
 from mct.base.errors import UserError
 from mct.base.files import write_text
-from mct.base.settings import DatasetSettings, ShardSettings, parse, pick
+from mct.base.keys import parse, pick
 from mct.base.sizes import check_input_size
 from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import layout_module, open_layout
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 from mct.experiment import requirements
 from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, NoiseSettings
 from mct.data.layouts.base import Row
 from mct.data.layouts.folders import Skipped
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.synthetic import corrupt_rows
+from mct.labels.settings import NoiseSettings
 from mct.labels.synthetic import synthetic_labels
 
 DIGITS, VALIDATION, TEST = 1797, 180, 500
