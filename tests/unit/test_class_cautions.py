@@ -18,8 +18,8 @@ def lists_of(classes: dict[str, tuple[int, int, int, int]]) -> Lists:
     counts = {name: list(column) for name, column in zip(names, columns, strict=True)}
     sizes = {name: sum(column) for name, column in counts.items()}
     return Lists(
-        source="", sizes=sizes, classes=list(classes), clean_source="", class_counts=counts,
-        stamps={}, files_checked=True,
+        source="", pictures=0, listing="", sizes=sizes, classes=list(classes), clean_source="",
+        class_counts=counts, stamps={}, files_checked=True,
     )  # fmt: skip
 
 

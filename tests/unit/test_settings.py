@@ -266,13 +266,13 @@ EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
 @pytest.mark.parametrize(
     ("passed", "cls"),
     [
-        (EXPERIMENT.training_settings("forward", "0"), TrainingSettings),
-        (EXPERIMENT.calibration_settings("mct", "0"), CalibrationSettings),
-        (EXPERIMENT.cleannet_settings("0"), CleanNetSettings),
-        (EXPERIMENT.evaluation_settings(), EvaluationSettings),
-        (EXPERIMENT.estimation_settings(), EstimationSettings),
-        (EXPERIMENT.shard_settings("noisy"), ShardSettings),
-        (EXPERIMENT.scaling_settings(), ScalingSettings),
+        (EXPERIMENT.settings.training("forward", "0"), TrainingSettings),
+        (EXPERIMENT.settings.training("mct", "0"), CalibrationSettings),
+        (EXPERIMENT.settings.cleannet("0"), CleanNetSettings),
+        (EXPERIMENT.settings.evaluation(), EvaluationSettings),
+        (EXPERIMENT.settings.estimation(), EstimationSettings),
+        (EXPERIMENT.shard_settings(), ShardSettings),
+        (EXPERIMENT.settings.scaling(), ScalingSettings),
     ],
 )
 def test_a_rule_passes_the_value_of_each_key_of_its_stage(passed, cls):
