@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 try:
-    min_version("9.0")
+    min_version("9.4")
     if not isinstance(workflow.current_basedir, os.PathLike):
         raise WorkflowError("the workflow's scripts must be on a file system: clone its repository")
 except WorkflowError as error:
@@ -46,16 +46,16 @@ rule all:
     default_target: True
     input:
         result("tables/accuracy.tsv"),
-        [result("tables/noise.tsv")] if EXPERIMENT.calibrated() else [],
+        [result("tables/noise.tsv")] if FILES.calibrated() else [],
         result("tables/pictures.tsv"),
         result("figures/accuracy.png"),
         result("figures/confusion.png"),
-        [result(f"figures/training_{name}.png") for name in EXPERIMENT.calibrated()],
-        [result(f"figures/selection_{name}.png") for name in EXPERIMENT.calibrated()],
+        [result(f"figures/training_{name}.png") for name in FILES.calibrated()],
+        [result(f"figures/selection_{name}.png") for name in FILES.calibrated()],
 
 
 onstart:
-    begin(log)
+    READING.begin(log)
 
 
-begin_as_module()
+READING.complete("../envs/mct.yaml")

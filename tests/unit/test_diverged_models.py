@@ -18,7 +18,7 @@ from mct.base.files import write_json
 from mct.base.keys import parse
 from mct.data.imagesets import index_shards
 from mct.experiment.configuration import resolve
-from mct.experiment.stage_settings import evaluation_settings
+from mct.experiment.methods import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings

@@ -10,8 +10,8 @@ import yaml
 
 from mct.base.keys import pick
 from mct.experiment.configuration import resolve
-from mct.experiment.experiment import Experiment
-from mct.experiment.stage_settings import training_settings
+from mct.experiment.methods import TRAININGS
+from mct.experiment.stage_settings import StageSettings
 from mct.labels.noise import given_rate
 from mct.labels.settings import NoiseSettings
 from mct.learning.settings import EvaluationSettings
@@ -30,7 +30,7 @@ def other_keys(section: dict, lost: str) -> dict:
 
 
 def test_models_are_used_by_a_record_with_other_keys(tmp_path):
-    settings = training_settings(CONFIG, "pretrain_primary", 0)
+    settings = TRAININGS["pretrain_primary"].settings(CONFIG, 0)
     settings["images"] = other_keys(settings["images"], "reduced_decoding")
     settings["model"] = other_keys(settings["model"], "keep_classifier")
     record = {"settings": other_keys(settings, "weighting")}
@@ -64,7 +64,7 @@ def test_a_section_that_has_no_keys_is_left_to_be_refused(section):
 
 def test_tables_are_made_of_records_with_other_keys(tmp_path):
     runs = {"pretrain_auxiliary": 10, "pretrain_primary": 20, "mct": 30}
-    settings = training_settings(CONFIG, "pretrain_primary", 0)
+    settings = TRAININGS["pretrain_primary"].settings(CONFIG, 0)
     tables = [
         table_of(tmp_path / name, runs, recorded)
         for name, recorded in (("as", settings), ("other", other_keys(settings, "images")))
@@ -86,7 +86,7 @@ def table_of(folder: Path, samples: dict[str, int], settings: dict) -> str:
     evaluation.parent.mkdir(parents=True)
     evaluation.write_text(json.dumps({"top1": 0.5, "top5": 0.9, "split": "test"}))
     (folder / "config.yaml").write_text(yaml.safe_dump(other_keys(CONFIG, "scaling")))
-    asked = Experiment({"methods": ["mct"]}).table_settings()
+    asked = StageSettings(CONFIG | {"methods": ["mct"]}).table("")
     command = [sys.executable, LIBRARY.parent / "tabulate_accuracy.py", "--evaluations", evaluation,
                "--records", *records, "--settings", asked, "--config",
                folder / "config.yaml", "--published",

@@ -156,7 +156,7 @@ def test_the_quick_start_is_what_it_was():
     """Texts that Snakemake compares: another one would train the digits anew."""
     for config in ({}, yaml.safe_load((PROJECT / "config/config.yaml").read_text())):
         one = Experiment(config)
-        assert (one.folder, one.dataset, one.noise_settings()) == (
+        assert (one.folder, one.dataset, one.settings.noise()) == (
             "results/digits",
             "digits",
             "0.4",
@@ -170,7 +170,7 @@ def test_the_quick_start_is_what_it_was():
             '{"encoding": "auto", "layout": "digits", "quality": 95, "root": null, "seed": 0, '
             '"shards": 4, "short_side": null, "size": 8}'
         )
-        assert one.evaluation_settings() == (
+        assert one.settings.evaluation() == (
             '{"images": {"augmentation": "crop", "mean": [0.5, 0.5, 0.5], '
             '"reduced_decoding": false, "size": 8, "std": [0.25, 0.25, 0.25], '
             '"strong_augmentation": 0}, "model": {"initial_weights": null, '

@@ -14,13 +14,13 @@ from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.experiment.configuration import resolve
 from mct.experiment.learning_cautions import learning_cautions
-from mct.experiment.stage_settings import calibration_settings
+from mct.experiment.pair import CALIBRATIONS
 
 CLASSES = 3
 
 
 def settings_of(method: str = "mct_paper", **sections: object) -> CalibrationSettings:
-    return parse(CalibrationSettings, calibration_settings(resolve(sections), method, 0))
+    return parse(CalibrationSettings, CALIBRATIONS[method].settings(resolve(sections), 0))
 
 
 def gradient(settings: CalibrationSettings, role: str, selected: int, clean: int) -> float:

@@ -1,35 +1,28 @@
 """Equal terms: what each method trains on and how many samples its models see."""
 
 import copy
+import json
 
 import msgspec
 import pytest
 
 from mct.base.keys import parse
-from mct.base.methods import (
-    BASELINES,
-    CALIBRATED,
-    METHODS,
-    PRETRAINING,
-    calibration_cost,
-    confusion_kind,
-    evaluated_roles,
-    lineage,
-    needed_trainings,
-    preparations,
-    roles_of,
-    stage_epochs,
-)
 from mct.base.partition import samples_of
 from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.calibration.settings import CalibrationSettings, PairSettings
+from mct.experiment.baselines import BASELINES, FineTuning
 from mct.experiment.configuration import describe_keys, load_schema, resolve
-from mct.experiment.stage_settings import (
-    calibration_settings,
+from mct.experiment.methods import (
+    ALONE,
+    METHODS,
+    TRAININGS,
     cleannet_settings,
     evaluation_settings,
-    training_settings,
+    needed_trainings,
 )
+from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.experiment.stage_settings import StageSettings
+from mct.learning.rate_keys import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
 CONFIG = resolve(
@@ -45,14 +38,14 @@ SIZES = {"clean": 100, "noisy": 1000}
 
 def samples(method: str) -> int:
     """Return all samples that a method's stages process."""
-    constant, decay = stage_epochs(CONFIG, method)
+    constant, decay = TRAININGS[method].epochs(CONFIG)
     return samples_of(constant, SIZES) + samples_of(decay, SIZES)
 
 
 def test_methods_are_those_of_the_schema():
     known = dict(describe_keys(load_schema()))["methods"]["items"]["enum"]
     assert list(METHODS) == known
-    assert [*BASELINES, *CALIBRATED] == known
+    assert [*BASELINES, *CALIBRATIONS] == known
 
 
 ALIKE = [name for name in BASELINES if name not in ("noise_only_compute", "forward_finetuned")]
@@ -74,25 +67,25 @@ def test_compute_of_a_pair_is_that_of_both_models_and_all_stages():
 
 def test_fine_tuning_passes_over_the_clean_set():
     assert samples("forward_finetuned") == 10 * 100
-    settings = training_settings(CONFIG, "forward_finetuned", 0)
+    settings = TRAININGS["forward_finetuned"].settings(CONFIG, 0)
     assert settings["learning_rate"] == settings["decay_learning_rate"] == 0.01
 
 
 def test_the_deployed_model_of_each_baseline_went_through_its_own_lineage():
-    assert lineage("forward_finetuned", "primary") == ["forward", "forward_finetuned"]
-    assert lineage("mct", "auxiliary") == ["pretrain_auxiliary", "mct"]
-    assert lineage("glc", "primary") == ["glc"]
-    assert lineage("pretrain_primary", "primary") == ["pretrain_primary"]
+    assert TRAININGS["forward_finetuned"].lineage("primary") == ["forward", "forward_finetuned"]
+    assert TRAININGS["mct"].lineage("auxiliary") == ["pretrain_auxiliary", "mct"]
+    assert TRAININGS["glc"].lineage("primary") == ["glc"]
+    assert TRAININGS["pretrain_primary"].lineage("primary") == ["pretrain_primary"]
 
 
 def test_methods_pay_for_what_they_need_before():
-    before = {method: preparations(CONFIG, method) for method in METHODS}
-    assert before["mct"] == before["mct_paper"] == list(PRETRAINING)
+    before = {name: method.preparations(CONFIG) for name, method in METHODS.items()}
+    assert before["mct"] == before["mct_paper"] == list(PRETRAININGS)
     assert before["glc"] == before["cleannet"] == ["pretrain_primary"]
     assert before["forward_finetuned"] == ["forward"]
     assert before["forward"] == before["oeem"] == before["noise_only"] == []
     anchors = resolve({"baselines": {"loss_correction": {"confusion": "anchors"}}})
-    assert preparations(anchors, "forward_finetuned") == ["pretrain_primary", "forward"]
+    assert METHODS["forward_finetuned"].preparations(anchors) == ["pretrain_primary", "forward"]
 
 
 def test_what_is_needed_is_trained_once_in_the_order_of_the_table():
@@ -102,7 +95,7 @@ def test_what_is_needed_is_trained_once_in_the_order_of_the_table():
 
 
 def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
-    kinds = {method: confusion_kind(CONFIG, method) for method in METHODS}
+    kinds = {name: method.confusion_kind(CONFIG) for name, method in METHODS.items()}
     assert {method for method, kind in kinds.items() if kind} == {
         "forward", "backward", "glc", "mct",
     }  # fmt: skip
@@ -110,7 +103,7 @@ def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
 
 
 def test_the_section_mct_is_of_that_method_alone():
-    ours, papers = (calibration_settings(CONFIG, method, 0) for method in ("mct", "mct_paper"))
+    ours, papers = (CALIBRATIONS[method].settings(CONFIG, 0) for method in ("mct", "mct_paper"))
     assert (ours["targets"], papers["targets"]) == ("posterior", "soft")
     assert (ours["clean_per_batch_auxiliary"], papers["clean_per_batch_auxiliary"]) == (32, 0)
     assert ours["epochs"] == papers["epochs"] == 5
@@ -118,17 +111,17 @@ def test_the_section_mct_is_of_that_method_alone():
 
 def test_the_papers_form_is_that_of_the_defaults_of_its_settings():
     """Method `mct` has others, without a change of these."""
-    papers = parse(CalibrationSettings, calibration_settings(CONFIG, "mct_paper", 0))
+    papers = parse(CalibrationSettings, CALIBRATIONS["mct_paper"].settings(CONFIG, 0))
     for field in msgspec.structs.fields(CalibrationSettings):
         if field.name in PairSettings.__annotations__:
             assert getattr(papers, field.name) == field.default, field.name
 
 
 def test_a_teacher_of_averages_costs_a_forward_pass_more():
-    assert calibration_cost(CONFIG, "mct_paper") == 1
-    assert calibration_cost(CONFIG, "mct") == pytest.approx(1.5 + 1 / 3)
+    assert CALIBRATIONS["mct_paper"].cost(CONFIG) == 1
+    assert CALIBRATIONS["mct"].cost(CONFIG) == pytest.approx(1.5 + 1 / 3)
     strong = resolve({"images": {"strong_augmentation": 0.5}})
-    assert calibration_cost(strong, "mct_paper") == pytest.approx(1 + 1 / 3)
+    assert CALIBRATIONS["mct_paper"].cost(strong) == pytest.approx(1 + 1 / 3)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +135,9 @@ def test_a_teacher_of_averages_costs_a_forward_pass_more():
     ],
 )
 def test_roles_of_a_method(method, roles):
-    assert roles_of(method) == roles
+    assert TRAININGS[method].roles == roles
     both = ("pair",) if len(roles) == 2 else ()
-    assert evaluated_roles(method) == (*roles, *both)
+    assert TRAININGS[method].evaluated_roles == (*roles, *both)
 
 
 def test_baselines_start_like_mp_and_ma_otherwise():
@@ -158,20 +151,20 @@ def test_baselines_start_like_mp_and_ma_otherwise():
     assert len({*orders, *cleans}) == len(orders) + len(cleans)
 
 
-@pytest.mark.parametrize("method", [*PRETRAINING, *BASELINES])
+@pytest.mark.parametrize("method", [*PRETRAININGS, *BASELINES])
 def test_settings_of_a_training_follow_the_configuration(method):
-    settings = parse(TrainingSettings, training_settings(CONFIG, method, seed=3))
-    expected = {**METHODS, **PRETRAINING}[method].training_set
+    settings = parse(TrainingSettings, TRAININGS[method].settings(CONFIG, seed=3))
+    expected = ALONE[method].training_set
     assert (settings.training_set, settings.seed) == (expected, 3)
     if method == "forward_finetuned":
         return
     assert settings.learning_rate == 0.2
-    decay = ("constant", 0.0) if method in PRETRAINING else ("cosine", 0.1)
+    decay = ("constant", 0.0) if method in PRETRAININGS else ("cosine", 0.1)
     assert (settings.schedule, settings.decay_learning_rate) == decay
 
 
 def test_settings_of_calibration_and_evaluation_follow_the_configuration():
-    calibration = parse(CalibrationSettings, calibration_settings(CONFIG, "mct", seed=2))
+    calibration = parse(CalibrationSettings, CALIBRATIONS["mct"].settings(CONFIG, seed=2))
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
     evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
     assert evaluation.images == calibration.images
@@ -182,11 +175,11 @@ def test_settings_of_calibration_and_evaluation_follow_the_configuration():
 def test_a_rate_of_its_own_is_that_of_its_methods_decay_alone():
     config = copy.deepcopy(CONFIG)
     config["calibration"]["learning_rates"] = {"mct": 0.4, "forward": 0.3}
-    pairs = {method: calibration_settings(config, method, 0) for method in CALIBRATED}
+    pairs = {method: CALIBRATIONS[method].settings(config, 0) for method in CALIBRATIONS}
     assert {method: pair["learning_rate"] for method, pair in pairs.items()} == {
         "mct": 0.4, "mct_paper": 0.1,
     }  # fmt: skip
-    single = {method: training_settings(config, method, 0) for method in ("forward", "glc")}
+    single = {method: TRAININGS[method].settings(config, 0) for method in ("forward", "glc")}
     assert (single["forward"]["learning_rate"], single["glc"]["learning_rate"]) == (0.2, 0.2)
     rates = {method: training["decay_learning_rate"] for method, training in single.items()}
     assert rates == {"forward": 0.3, "glc": 0.1}
@@ -195,14 +188,32 @@ def test_a_rate_of_its_own_is_that_of_its_methods_decay_alone():
 def test_every_method_but_one_with_its_own_key_can_have_a_rate_of_its_own():
     key = dict(describe_keys(load_schema()))["calibration.learning_rates"]
     names = key["propertyNames"]["enum"]
-    assert names == [name for name, method in METHODS.items() if not method.continues]
+    assert names == [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 
 
 def test_execution_is_in_no_stages_settings():
     """So that a change of it reruns nothing."""
     other = copy.deepcopy(CONFIG)
     other["execution"].update(threads_per_rank=7, device="cpu")
-    for method in (*PRETRAINING, *BASELINES):
-        assert training_settings(CONFIG, method, 0) == training_settings(other, method, 0)
-    for method in CALIBRATED:
-        assert calibration_settings(CONFIG, method, 0) == calibration_settings(other, method, 0)
+    for method in (*PRETRAININGS, *BASELINES):
+        assert TRAININGS[method].settings(CONFIG, 0) == TRAININGS[method].settings(other, 0)
+    for method in CALIBRATIONS:
+        assert CALIBRATIONS[method].settings(CONFIG, 0) == CALIBRATIONS[method].settings(other, 0)
+
+
+def test_a_diverged_training_names_the_key_of_its_rate():
+    own, common = "baselines.loss_correction.finetuning_learning_rate", "pretraining.learning_rate"
+    for name, method in TRAININGS.items():
+        decay = f"calibration.learning_rate (or calibration.learning_rates.{name})"
+        kinds = {True: common, False: common if name in PRETRAININGS else decay}
+        if isinstance(method, FineTuning):
+            kinds = {True: own, False: own}
+        assert {kind: rate_key(name, is_constant=kind) for kind in kinds} == kinds
+
+
+def test_the_accuracy_table_knows_pretrainings_then_methods_then_what_those_need():
+    config = {**CONFIG, "methods": ["mct", "forward_finetuned"]}
+    rows = json.loads(StageSettings(config).table("somewhere"))["methods"]
+    assert list(rows) == [*PRETRAININGS, "mct", "forward_finetuned", "forward"]
+    assert rows["mct"]["lineages"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
+    assert rows["forward_finetuned"]["preparations"] == ["forward"]

@@ -220,8 +220,8 @@ def test_mct_judges_labels_where_it_is_there_else_another_calibrated_method():
         (["glc", "mct_paper", "mct"], "mct"), (["mct_paper"], "mct_paper"), (["glc"], None),
     ):  # fmt: skip
         experiment = Experiment({"methods": methods})
-        assert experiment.judging_method == judging
-        assert len(experiment.judges_confusions()) == (judging is not None)
+        assert experiment.files.judging_method == judging
+        assert len(experiment.files.judges_confusions()) == (judging is not None)
 
 
 @pytest.mark.parametrize(
@@ -299,4 +299,4 @@ def test_ranks_that_decode_with_more_threads_ask_for_as_many_cores():
         training = plan.train("noise_only", "4", 1)
         assert (training.rank_threads, training.rank_cpus) == (threads, cores)
         assert plan.predict(("test",), 1).cpus_per_task == cores
-        assert experiment.threads(4) == 4 * cores
+        assert experiment.ranks.cores(4) == 4 * cores

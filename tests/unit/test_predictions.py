@@ -7,14 +7,14 @@ import pytest
 
 from mct.base.errors import UserError
 from mct.experiment.configuration import resolve
-from mct.experiment.stage_settings import training_settings
+from mct.experiment.methods import ALONE
 from mct.results.predictions import trained_settings
 
 
 def weights(folder: Path, **images: object) -> Path:
     """Return weights of a training on images of its own, with the record of their settings."""
     folder.mkdir()
-    settings = training_settings(resolve({"images": images}), "pretrain_primary", 0)
+    settings = ALONE["pretrain_primary"].settings(resolve({"images": images}), 0)
     (folder / "record.json").write_text(json.dumps({"settings": settings, "ranks": 2}))
     return folder / "primary.safetensors"
 

@@ -17,6 +17,7 @@ from mct.data.settings import ImageSettings, ShardSettings
 from mct.experiment.configuration import BOUNDS, KINDS, describe_keys, load_schema, resolve
 from mct.experiment.definitions import make_schema
 from mct.experiment.experiment import Experiment
+from mct.experiment.stage_settings import StageSettings
 from mct.learning.settings import (
     CleanNetSettings,
     EstimationSettings,
@@ -261,18 +262,19 @@ def test_the_schema_is_what_the_definitions_of_keys_make():
 
 
 EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
+SETTINGS = StageSettings(EXPERIMENT.config)
 
 
 @pytest.mark.parametrize(
     ("passed", "cls"),
     [
-        (EXPERIMENT.training_settings("forward", "0"), TrainingSettings),
-        (EXPERIMENT.calibration_settings("mct", "0"), CalibrationSettings),
-        (EXPERIMENT.cleannet_settings("0"), CleanNetSettings),
-        (EXPERIMENT.evaluation_settings(), EvaluationSettings),
-        (EXPERIMENT.estimation_settings(), EstimationSettings),
+        (SETTINGS.training("forward", "0"), TrainingSettings),
+        (SETTINGS.training("mct", "0"), CalibrationSettings),
+        (SETTINGS.cleannet("0"), CleanNetSettings),
+        (SETTINGS.evaluation(), EvaluationSettings),
+        (SETTINGS.estimation(), EstimationSettings),
         (EXPERIMENT.shard_settings("noisy"), ShardSettings),
-        (EXPERIMENT.scaling_settings(), ScalingSettings),
+        (SETTINGS.scaling(), ScalingSettings),
     ],
 )
 def test_a_rule_passes_the_value_of_each_key_of_its_stage(passed, cls):

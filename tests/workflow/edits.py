@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LIBRARY = "workflow/scripts/mct"
-METHODS_WITH_A_NEW_ONE = 'METHODS = {"new": Method(title="New", training_set="noisy"),'
+NEW_METHOD = 'BASELINES = by_name(Baseline(name="new", title="New", training_set="noisy"),'
 
 
 class Edit(NamedTuple):
@@ -87,6 +87,8 @@ SILENT = {
     "the caption in the report": Edit(
         "workflow/report/accuracy.rst", lambda text: f"{text}\nMore.\n"
     ),
-    "a new method": replaced(f"{LIBRARY}/base/methods.py", "METHODS = {", METHODS_WITH_A_NEW_ONE),
+    "a new method": replaced(
+        f"{LIBRARY}/experiment/baselines.py", "BASELINES = by_name(", NEW_METHOD
+    ),
 }
 """Edits that change no result."""

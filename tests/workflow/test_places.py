@@ -15,20 +15,6 @@ MODELS = "results/tiny/models/tiny"
 CATALOGUE = "results/tiny/catalogue/tiny.classes.txt"
 PLAIN_PATH = "/usr/local/bin:/usr/bin:/bin"
 """A PATH without the environment that Snakemake is installed in."""
-MODULE = """
-module mct:
-    snakefile: "{snakefile}"
-    {option}
-    config: config
-
-use rule * from mct as mct_*
-
-use rule list_classes from mct as mct_list_classes with:
-    threads: 1
-
-onstart:
-    print("the start of another workflow")
-"""
 
 
 @pytest.fixture
@@ -110,30 +96,6 @@ def test_a_launcher_that_starts_snakemake_several_times_is_refused(
     assert_refused(run, "snakemake was started 4 times by an MPI launcher; start it once")
 
 
-def write_module(folder: Path, snakefile: object, option: str = "") -> Path:
-    """Write a workflow that has this one as a module."""
-    path = folder / "Snakefile"
-    path.write_text(MODULE.format(snakefile=snakefile, option=option))
-    return path
-
-
-def test_another_workflow_uses_this_one_as_a_module(project: Path, config: Path, tmp_path: Path):
-    """It is read twice, by each `use rule`."""
-    write_module(tmp_path, project / "Snakefile")
-    run = run_snakemake(tmp_path, CATALOGUE, "--cores", 1, "--configfile", config)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "rule mct_list_classes" in run.stdout + run.stderr
-    assert "the start of another workflow" in run.stdout + run.stderr
-    assert (tmp_path / CATALOGUE).is_file()
-    assert (tmp_path / "results/tiny/config.yaml").is_file()
-
-
-def test_a_module_with_a_prefix_is_refused(project: Path, tmp_path: Path):
-    write_module(tmp_path, project / "Snakefile", 'prefix: "sub"')
-    run = run_snakemake(tmp_path, "-n", "--cores", 1, "--configfile", project / "tiny.yaml")
-    assert_refused(run, "module: `prefix` moves outputs only; set `results`")
-
-
 def test_a_default_storage_provider_has_every_input_of_the_plan(snakemake, tmp_path: Path):
     """It looks for every relative path in its storage, where no file of the checkout is."""
     plan = snakemake(
@@ -151,7 +113,7 @@ def test_an_older_snakemake_is_refused(project: Path):
     options = ("-n", "--cores", "2", "--configfile", "tiny.yaml")
     run = run_snakemake(project, *options, program=("-c", program))
     assert_refused(
-        run, "Expecting Snakemake version 9.0 or higher (you are currently using 8.30.0)"
+        run, "Expecting Snakemake version 9.4 or higher (you are currently using 8.30.0)"
     )
 
 

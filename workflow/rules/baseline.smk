@@ -1,4 +1,4 @@
-"""Baselines, and what they need beside their sets: a confusion of labels, weights of labels."""
+"""Baselines, and what they need besides their sets: a confusion of labels, weights of labels."""
 
 
 rule estimate_confusion:
@@ -12,22 +12,17 @@ rule estimate_confusion:
         f"{LOGS}/estimate_confusion/{{kind}}_{RUN}.log",
     wildcard_constraints:
         kind="|".join(CONFUSION_SETS),
-    conda:
-        "../envs/mct.yaml"
-    threads: EXPERIMENT.cores_per_rank
+    threads: RANKS.cores_per_rank
     resources:
-        **serial(
-            lambda wildcards, attempt: PLANNER.predict((CONFUSION_SETS[wildcards.kind],), attempt)
-        ),
+        **serial_job(PLANNER.estimate_confusion, "kind"),
     params:
         execution=EXECUTION,
-        settings=EXPERIMENT.evaluation_settings(),
+        settings=SETTINGS.evaluation(),
     shell:
-        f"{START} estimate_confusion.py"
-        " --kind {wildcards.kind} --settings {params.settings:q}"
-        " --execution {params.execution:q} --index {input.index:q}"
-        " --weights {input.weights:q} --output {output:q} 2> {log:q}"
-        f" {code('estimate_confusion.py')}"
+        program(
+            "estimate_confusion.py {wildcards.kind} {params.settings} {params.execution}"
+            " {input.index} {input.weights} {output}"
+        )
 
 
 rule score_labels:
@@ -40,33 +35,26 @@ rule score_labels:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
     log:
         f"{LOGS}/score_labels/{RUN}.log",
-    conda:
-        "../envs/mct.yaml"
-    threads: EXPERIMENT.cores_per_rank
+    threads: RANKS.cores_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.score(attempt)),
+        **serial_job(PLANNER.score),
     params:
         execution=EXECUTION,
-        settings=lambda wildcards: EXPERIMENT.cleannet_settings(wildcards.seed),
+        settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
-        f"{START} score_labels.py"
-        " --settings {params.settings:q} --execution {params.execution:q}"
-        " --noisy {input.noisy:q} --clean {input.clean:q} --weights {input.weights:q}"
-        " --output {output:q} 2> {log:q}"
-        f" {code('score_labels.py')}"
+        program(
+            "score_labels.py {params.settings} {params.execution} {input.noisy} {input.clean}"
+            " {input.weights} {output}"
+        )
 
 
-rule train_baseline:
+use rule pretrain_auxiliary as train_baseline with:
     input:
-        shards=lambda wildcards: [
-            file
-            for name in EXPERIMENT.training_sets(wildcards.method)
-            for file in shard_files(name)
-        ],
+        shards=lambda wildcards: sum(map(shard_files, BASELINES[wildcards.method].sets), []),
         noisy=index("noisy"),
         clean=index("clean"),
-        start=lambda wildcards: EXPERIMENT.start(wildcards.method, run_of(wildcards)),
-        evidence=lambda wildcards: EXPERIMENT.evidence(wildcards.method, run_of(wildcards)),
+        start=lambda wildcards: FILES.start(wildcards.method, run_of(wildcards)),
+        evidence=lambda wildcards: FILES.evidence(wildcards.method, run_of(wildcards)),
         initial=EXPERIMENT.initial_weights(),
     output:
         weights=f"{MODELS}/{{method}}/{RUN}/primary.safetensors",
@@ -77,19 +65,11 @@ rule train_baseline:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
         method="|".join(BASELINES),
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.training_threads(wildcards.method, wildcards.ranks)
+    threads: lambda wildcards: RANKS.cores_of_training(wildcards.method, wildcards.ranks)
     resources:
-        **ranks(
-            lambda wildcards, attempt: PLANNER.train(wildcards.method, wildcards.ranks, attempt)
-        ),
+        **mpi_job(PLANNER.train, "method", "ranks"),
     params:
         stage=lambda wildcards: wildcards.method,
         role="primary",
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        ranks=lambda wildcards: EXPERIMENT.training_ranks(wildcards.method, wildcards.ranks),
-        settings=lambda wildcards: EXPERIMENT.training_settings(wildcards.method, wildcards.seed),
-    shell:
-        f"{TRAIN} {code('train_model.py')}"
+        settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),

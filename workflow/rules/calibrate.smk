@@ -1,12 +1,13 @@
+"""Stage 2: the pair is calibrated as one MPI job of two groups."""
+
+
 rule calibrate_pair:
     input:
         shards=shard_files("noisy") + shard_files("clean"),
         noisy=index("noisy"),
         clean=index("clean"),
         noise=result("noise/{dataset}.json"),
-        confusion=lambda wildcards: EXPERIMENT.calibration_confusion(
-            wildcards.method, run_of(wildcards)
-        ),
+        confusion=lambda wildcards: FILES.confusion(wildcards.method, run_of(wildcards)),
         auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
         primary=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
@@ -19,24 +20,18 @@ rule calibrate_pair:
     log:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
-        method="|".join(CALIBRATED),
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
+        method="|".join(CALIBRATIONS),
+    threads: lambda wildcards: RANKS.cores(wildcards.ranks)
     resources:
-        **ranks(
-            lambda wildcards, attempt: PLANNER.calibrate(
-                wildcards.method, wildcards.ranks, attempt
-            )
-        ),
+        **mpi_job(PLANNER.calibrate, "method", "ranks"),
     params:
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        settings=lambda wildcards: EXPERIMENT.calibration_settings(wildcards.method, wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
     shell:
-        START_RANKS + " calibrate_pair.py --stage {wildcards.method} --ranks {resources.ranks}"
-        " --settings {params.settings:q} --execution {params.execution:q} --noisy {input.noisy:q}"
-        " --clean {input.clean:q} --noise {input.noise:q} --confusion {input.confusion:q}"
-        " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
-        " --checkpoints {params.checkpoints:q} --output $(dirname {output.record:q}) 2> {log:q}"
-        f" {code('calibrate_pair.py')}"
+        program(
+            "calibrate_pair.py --stage {wildcards.method} {params.settings} {params.execution}"
+            " {input.noisy} {input.clean} {input.noise} {input.confusion} {input.auxiliary}"
+            " {input.primary} {params.checkpoints} --output $(dirname {output.record:q})",
+            mpi=True,
+        )

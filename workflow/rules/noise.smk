@@ -9,17 +9,12 @@ rule estimate_noise:
         result("noise/{dataset}.json"),
     log:
         f"{LOGS}/estimate_noise.log",
-    conda:
-        "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
+        **serial_job(PLANNER.lists),
     params:
-        rate=EXPERIMENT.noise_settings(),
+        rate=SETTINGS.noise(),
     shell:
-        f"{START} estimate_noise.py"
-        " --catalogue {input.catalogue:q}"
-        " --noisy {input.noisy:q} --rate {params.rate:q} --output {output:q} 2> {log:q}"
-        f" {code('estimate_noise.py')}"
+        program("estimate_noise.py {input.catalogue} {input.noisy} {params.rate} {output}")
 
 
 rule estimate_noise_by_models:
@@ -27,32 +22,29 @@ rule estimate_noise_by_models:
         shards=[*shard_files("noisy"), *shard_files("validation")],
         noisy=index("noisy"),
         validation=index("validation"),
-        weights=model_file("pretrain_auxiliary", EXPERIMENT.runs()[0], "auxiliary.safetensors"),
+        weights=FILES.of_runs("pretrain_auxiliary", "auxiliary.safetensors")[0],
     output:
         result("noise/{dataset}.models.json"),
     log:
         f"{LOGS}/estimate_noise_by_models.log",
-    conda:
-        "../envs/mct.yaml"
-    threads: EXPERIMENT.cores_per_rank
+    threads: RANKS.cores_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.estimate_noise(attempt)),
+        **serial_job(PLANNER.estimate_noise),
     params:
         execution=EXECUTION,
-        settings=EXPERIMENT.estimation_settings(),
+        settings=SETTINGS.estimation(),
     shell:
-        f"{START} estimate_noise_by_models.py"
-        " --settings {params.settings:q} --execution {params.execution:q}"
-        " --noisy {input.noisy:q} --validation {input.validation:q}"
-        " --weights {input.weights:q} --output {output:q} 2> {log:q}"
-        f" {code('estimate_noise_by_models.py')}"
+        program(
+            "estimate_noise_by_models.py {params.settings} {params.execution} {input.noisy}"
+            " {input.validation} {input.weights} {output}"
+        )
 
 
 rule tabulate_noise:
     input:
-        configured=result(f"noise/{EXPERIMENT.dataset}.json"),
+        configured=NOISE,
         models=result(f"noise/{EXPERIMENT.dataset}.models.json"),
-        classes=result(f"catalogue/{EXPERIMENT.dataset}.classes.txt"),
+        classes=CLASSES,
     output:
         tsv=shown("tables/noise.tsv", "Data", "noise"),
         markdown=result("tables/noise.md"),
@@ -60,15 +52,13 @@ rule tabulate_noise:
     log:
         result("logs/tabulate_noise.log"),
     localrule: True
-    conda:
-        "../envs/mct.yaml"
     resources:
         **summary(),
     params:
-        execution=EXECUTION,
+        config=EXECUTION,
         clean=verbatim(EXPERIMENT.clean_source),
     shell:
-        f"{START} tabulate_noise.py"
-        " --clean {params.clean:q} --config {params.execution:q} --configured {input.configured:q}"
-        " --models {input.models:q} --classes {input.classes:q} --output {output.tsv:q} 2> {log:q}"
-        f" {code('tabulate_noise.py')}"
+        program(
+            "tabulate_noise.py {params.clean} {params.config} {input.configured} {input.models}"
+            " {input.classes} --output {output.tsv}"
+        )

@@ -12,19 +12,14 @@ rule measure_scaling:
         result("performance/scaling/ranks{ranks}.json"),
     log:
         result("logs/measure_scaling/ranks{ranks}.log"),
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
+    threads: lambda wildcards: RANKS.cores(wildcards.ranks)
     resources:
-        **ranks(lambda wildcards, attempt: PLANNER.rehearse(wildcards.ranks, attempt)),
+        **mpi_job(PLANNER.rehearse, "ranks"),
     params:
-        execution=EXPERIMENT.step_execution(),
-        settings=EXPERIMENT.scaling_settings(),
+        execution=SETTINGS.step_execution(),
+        settings=SETTINGS.scaling(),
     shell:
-        f"{START_RANKS} measure_scaling.py --ranks {{resources.ranks}}"
-        " --settings {params.settings:q} --execution {params.execution:q}"
-        " --output {output:q} 2> {log:q}"
-        f" {code('measure_scaling.py')}"
+        program("measure_scaling.py {params.settings} {params.execution} {output}", mpi=True)
 
 
 rule measure_prefetch:
@@ -35,25 +30,24 @@ rule measure_prefetch:
         result("performance/prefetch/ranks{ranks}.json"),
     log:
         result("logs/measure_prefetch/ranks{ranks}.log"),
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.threads(wildcards.ranks)
+    threads: lambda wildcards: RANKS.cores(wildcards.ranks)
     resources:
-        **ranks(lambda wildcards, attempt: PLANNER.rehearse_reading(wildcards.ranks, attempt)),
+        **mpi_job(PLANNER.rehearse_reading, "ranks"),
     params:
-        execution=EXPERIMENT.reading_execution(),
-        settings=EXPERIMENT.training_settings("pretrain_primary", EXPERIMENT.config["seeds"][0]),
+        execution=SETTINGS.reading_execution(),
+        settings=SETTINGS.training("pretrain_primary", EXPERIMENT.config["seeds"][0]),
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:
-        f"{START_RANKS} measure_prefetch.py --ranks {{resources.ranks}}"
-        " --settings {params.settings:q} --execution {params.execution:q}"
-        " --noisy {input.noisy:q} --steps {params.steps} --output {output:q} 2> {log:q}"
-        f" {code('measure_prefetch.py')}"
+        program(
+            "measure_prefetch.py {params.settings} {params.execution} {input.noisy}"
+            " {params.steps} {output}",
+            mpi=True,
+        )
 
 
 rule tabulate_performance:
     input:
-        measurements=lambda wildcards: measurements(wildcards.kind),
+        measurements=lambda wildcards: FILES.measurements(wildcards.kind),
     output:
         tsv=shown("tables/{kind}.tsv", "Performance", "performance"),
         markdown=result("tables/{kind}.md"),
@@ -65,17 +59,14 @@ rule tabulate_performance:
     wildcard_constraints:
         kind="prefetch|communication|scaling",
     localrule: True
-    conda:
-        "../envs/mct.yaml"
     resources:
         **summary(),
     params:
-        execution=EXECUTION,
-        settings=EXPERIMENT.projection_settings(),
+        config=EXECUTION,
+        settings=SETTINGS.projection(),
     shell:
-        f"{START} tabulate_performance.py"
-        " --kind {wildcards.kind} --config {params.execution:q}"
-        " --measurements {input.measurements:q}"
-        f" --published {RESOURCES}/published_scaling.tsv"
-        " --output {output.tsv:q} 2> {log:q}"
-        f" {code('tabulate_performance.py', 'published_scaling.tsv')}"
+        program(
+            "tabulate_performance.py {wildcards.kind} {params.config} {input.measurements}"
+            " --output {output.tsv}",
+            published="published_scaling.tsv",
+        )

@@ -16,29 +16,25 @@ rule pretrain_auxiliary:
         record=f"{MODELS}/pretrain_auxiliary/{RUN}/record.json",
     log:
         f"{LOGS}/pretrain_auxiliary/{RUN}.log",
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.training_threads("pretrain_auxiliary", wildcards.ranks)
+    threads: lambda wildcards: RANKS.cores_of_training("pretrain_auxiliary", wildcards.ranks)
     resources:
-        **ranks(
-            lambda wildcards, attempt: PLANNER.train(
-                "pretrain_auxiliary", wildcards.ranks, attempt
-            )
-        ),
+        **mpi_job(partial(PLANNER.train, "pretrain_auxiliary"), "ranks"),
     params:
         stage="pretrain_auxiliary",
         role="auxiliary",
         execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
-        ranks=lambda wildcards: EXPERIMENT.training_ranks("pretrain_auxiliary", wildcards.ranks),
-        settings=lambda wildcards: EXPERIMENT.training_settings(
-            "pretrain_auxiliary", wildcards.seed
-        ),
+        settings=lambda wildcards: SETTINGS.training("pretrain_auxiliary", wildcards.seed),
     shell:
-        f"{TRAIN} {code('train_model.py')}"
+        program(
+            "train_model.py {params.stage} {params.role} {params.settings} {params.execution}"
+            " {input.noisy} {input.clean} {input.start} {input.evidence} {params.checkpoints}"
+            " --output $(dirname {output.record:q})",
+            mpi=True,
+        )
 
 
-rule pretrain_primary:
+use rule pretrain_auxiliary as pretrain_primary with:
     input:
         shards=shard_files("noisy"),
         noisy=index("noisy"),
@@ -53,19 +49,11 @@ rule pretrain_primary:
         record=f"{MODELS}/pretrain_primary/{RUN}/record.json",
     log:
         f"{LOGS}/pretrain_primary/{RUN}.log",
-    conda:
-        "../envs/mct.yaml"
-    threads: lambda wildcards: EXPERIMENT.training_threads("pretrain_primary", wildcards.ranks)
+    threads: lambda wildcards: RANKS.cores_of_training("pretrain_primary", wildcards.ranks)
     resources:
-        **ranks(
-            lambda wildcards, attempt: PLANNER.train("pretrain_primary", wildcards.ranks, attempt)
-        ),
+        **mpi_job(partial(PLANNER.train, "pretrain_primary"), "ranks"),
     params:
         stage="pretrain_primary",
         role="primary",
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
-        ranks=lambda wildcards: EXPERIMENT.training_ranks("pretrain_primary", wildcards.ranks),
-        settings=lambda wildcards: EXPERIMENT.training_settings("pretrain_primary", wildcards.seed),
-    shell:
-        f"{TRAIN} {code('train_model.py')}"
+        settings=lambda wildcards: SETTINGS.training("pretrain_primary", wildcards.seed),

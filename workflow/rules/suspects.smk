@@ -10,29 +10,26 @@ rule suspects:
 rule judge_labels:
     input:
         shard=result("shards/{dataset}/noisy/{shard}.h5"),
-        auxiliary=judges("auxiliary.safetensors"),
-        primary=judges("primary.safetensors"),
-        confusions=EXPERIMENT.judges_confusions(),
+        auxiliary=FILES.judges("auxiliary.safetensors"),
+        primary=FILES.judges("primary.safetensors"),
+        confusions=FILES.judges_confusions(),
     output:
         result("suspects/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/judge_labels/{{shard}}.log",
     wildcard_constraints:
         shard="|".join(EXPERIMENT.shard_names("noisy")),
-    conda:
-        "../envs/mct.yaml"
-    threads: EXPERIMENT.cores_per_rank
+    threads: RANKS.cores_per_rank
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.judge(attempt)),
+        **serial_job(PLANNER.judge),
     params:
         execution=EXECUTION,
-        settings=EXPERIMENT.evaluation_settings(),
+        settings=SETTINGS.evaluation(),
     shell:
-        f"{START} judge_labels.py"
-        " --settings {params.settings:q} --execution {params.execution:q} --shard {input.shard:q}"
-        " --auxiliary {input.auxiliary:q} --primary {input.primary:q}"
-        " --confusions {input.confusions:q} --output {output:q} 2> {log:q}"
-        f" {code('judge_labels.py')}"
+        program(
+            "judge_labels.py {params.settings} {params.execution} {input.shard} {input.auxiliary}"
+            " {input.primary} {input.confusions} {output}"
+        )
 
 
 rule list_suspects:
@@ -47,12 +44,10 @@ rule list_suspects:
         facts=result("suspects/{dataset}.json"),
     log:
         f"{LOGS}/list_suspects.log",
-    conda:
-        "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
+        **serial_job(PLANNER.lists),
     shell:
-        f"{START} list_suspects.py --dataset {{wildcards.dataset}}"
-        " --noisy {input.noisy:q} --classes {input.classes:q}"
-        " --judgements {input.judgements:q} --output {output.list:q} 2> {log:q}"
-        f" {code('list_suspects.py')}"
+        program(
+            "list_suspects.py {wildcards.dataset} {input.noisy} {input.classes}"
+            " {input.judgements} --output {output.list}"
+        )

@@ -1,4 +1,4 @@
-"""What all else stands on: settings, methods, errors, files, threads, blocks of ranks.
+"""What all else stands on: settings, errors, files, threads, blocks of ranks.
 
 Imports no other package.
 """

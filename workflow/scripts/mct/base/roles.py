@@ -28,6 +28,8 @@ class Role(StrEnum):
 ROLES = tuple(Role)
 PAIR = "pair"
 """Both together, where the mean of their predictions is evaluated."""
+REFERENCE = "mct"
+"""The method that others are compared with: its Mp and its compute set the equal terms."""
 CLEAN_SEEDS = 2**34
 """Beyond every `order_seed`."""
 

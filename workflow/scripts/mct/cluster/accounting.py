@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mct.base import methods
 from mct.base.files import write_text
 from mct.cluster.jobs import Start, current_run, read_starts, read_submissions
+from mct.experiment.methods import BASELINES, CALIBRATIONS
 from mct.stage.entry import INTERRUPTED
 
 FIELDS = (
@@ -153,9 +153,9 @@ def describe(starts: Sequence[Start], records: Sequence[Record]) -> dict[str, ob
 def rule_of(parts: Sequence[str]) -> str:
     """Return the rule whose log lies at these parts of a path below the logs' folder."""
     name = parts[min(1, len(parts) - 1)] if parts else ""
-    if name in methods.CALIBRATED:
+    if name in CALIBRATIONS:
         return "calibrate_pair"
-    return "train_baseline" if name in methods.BASELINES else name
+    return "train_baseline" if name in BASELINES else name
 
 
 def describe_records(

@@ -8,10 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mct.base import methods
+from mct.base.roles import PAIR, ROLES
 from mct.cluster import demands
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
+from mct.experiment.method import CONFUSION_SETS
+from mct.experiment.pair import CALIBRATIONS
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -96,15 +98,15 @@ class Planner:
 
     def train(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
-        own = self._experiment.training_ranks(method, ranks)
-        seconds = self._training_seconds(self._experiment.samples(method), own)
+        own = self._experiment.ranks.of_training(method, ranks)
+        seconds = self._training_seconds(self._experiment.ranks.samples(method), own)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
     def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
-        samples = epochs * noisy * methods.calibration_cost(self._config, method)
+        samples = epochs * noisy * CALIBRATIONS[method].cost(self._config)
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
@@ -123,6 +125,14 @@ class Planner:
         logits = demands.logits_megabytes(samples, self._experiment.classes, models)
         return self._predict(samples, attempt, models, logits)
 
+    def evaluate(self, split: str, role: str, attempt: int) -> Demand:
+        """Return what evaluating a model, or a pair, on a split asks for."""
+        return self.predict((split,), attempt, len(ROLES) if role == PAIR else 1)
+
+    def estimate_confusion(self, kind: str, attempt: int) -> Demand:
+        """Return what estimating a confusion of a kind asks for."""
+        return self.predict((CONFUSION_SETS[kind],), attempt)
+
     def score(self, attempt: int) -> Demand:
         """Return what weighing noisy labels asks for: the features of two sets, held whole."""
         pictures = sum(self._experiment.sizes[name] for name in ("noisy", "clean"))
@@ -131,7 +141,7 @@ class Planner:
 
     def judge(self, attempt: int) -> Demand:
         """Return what judging a noisy shard with every pair of a method asks for: one job array."""
-        models = 2 * len(self._experiment.runs())
+        models = 2 * len(self._experiment.files.runs())
         pictures = self._experiment.sizes["noisy"] / self._config["shards"]["noisy"]
         return self._predict(models * pictures, attempt, models)
 
@@ -145,7 +155,7 @@ class Planner:
         seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
         seconds += self._reading_seconds(samples)
         memory = demands.inference_megabytes(self._cost, models, size) + held_mb
-        return self._serial(seconds, memory, attempt, self._experiment.cores_per_rank)
+        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.
@@ -267,7 +277,7 @@ class Planner:
 
     def _with_threads(self, resources: Mapping[str, Any]) -> dict[str, Any]:
         """Return resources with the threads of a job's ranks, which a dry run does not know."""
-        return {**resources, "threads": self._experiment.threads(resources.get("ranks", 0))}
+        return {**resources, "threads": self._experiment.ranks.cores(resources.get("ranks", 0))}
 
     def _plan_ranks(
         self,
@@ -281,14 +291,14 @@ class Planner:
     ) -> Plan:
         most_cores = min(max(CORE_GROUPS), queue.cores_per_node / ranks_per_task)
         memory = limit_memory(parts_mb, grown, queue.memory_per_core * most_cores)
-        cores = queue.rank_cores(self._experiment.cores_per_rank, memory)
+        cores = queue.rank_cores(self._experiment.ranks.cores_per_rank, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
         gpu = ranks if self._ranks_site.has_gpus else 0
         runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
         return queue, Demand(
             attempt=attempt,
             ranks=ranks,
-            rank_threads=self._experiment.threads_per_rank,
+            rank_threads=self._experiment.ranks.threads_per_rank,
             rank_cpus=cores,
             tasks=tasks,
             cpus_per_task=cpus,

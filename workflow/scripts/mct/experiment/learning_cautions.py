@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mct.base import methods
 from mct.base.keys import parse
 from mct.base.roles import Role
 from mct.calibration.settings import CalibrationSettings
-from mct.experiment.stage_settings import calibration_settings
+from mct.experiment.pair import CALIBRATIONS, Calibration
 
 CUTS = {Role.AUXILIARY: "M = 0, Eq. 1", Role.PRIMARY: "N = 0, Eq. 2"}
 
@@ -26,20 +25,22 @@ def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> li
         )
     rate = config["dataset"]["noise_rate"]
     if not isinstance(rate, str):
-        for method in filter(methods.CALIBRATED.__contains__, config["methods"]):
-            lines += _pair_cautions(config, method, sizes["noisy"], rate)
+        for name in filter(CALIBRATIONS.__contains__, config["methods"]):
+            lines += _pair_cautions(config, CALIBRATIONS[name], sizes["noisy"], rate)
     return lines
 
 
-def _pair_cautions(config: Mapping[str, Any], method: str, samples: int, rate: float) -> list[str]:
+def _pair_cautions(
+    config: Mapping[str, Any], method: Calibration, samples: int, rate: float
+) -> list[str]:
     from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
 
-    settings = parse(CalibrationSettings, calibration_settings(config, method, 0))
-    section = methods.METHODS[method].section or "calibration"
+    settings = parse(CalibrationSettings, method.settings(config, 0))
+    section = method.section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
-        f"{method}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a batch "
-        f"of {settings.optimizer.batch_size} is selected ({cut}); raise "
+        f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
+        f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
         f"optimizer.batch_size or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]

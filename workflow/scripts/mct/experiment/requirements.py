@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mct.base import methods
 from mct.base.errors import UserError
 from mct.base.sizes import check_input_size
 from mct.data.layouts.base import Layout
+from mct.experiment import methods
 
 
 def check_confusions(config: Mapping[str, Any], layout: Layout) -> None:
@@ -19,12 +19,11 @@ def check_confusions(config: Mapping[str, Any], layout: Layout) -> None:
         )
     if layout.counts_confusion:
         return
-    for method in methods.needed_trainings(config):
-        if method in methods.PRETRAINING:
-            continue
-        if methods.confusion_kind(config, method) == "counted":
+    for name in methods.needed_trainings(config):
+        method = methods.TRAININGS[name]
+        if method.confusion_kind(config) == "counted":
             raise UserError(
-                f"{methods.confusion_key(method)}: `counted` needs clean pictures whose observed "
+                f"{method.confusion_key}: `counted` needs clean pictures whose observed "
                 f"label is known, and layout {name} has none; take "
                 f"`estimated` (or `anchors`), or leave out {method} and what starts from it"
             )

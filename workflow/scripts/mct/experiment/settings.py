@@ -16,13 +16,14 @@ from mct.base.keys import (
     quick_start,
     unit,
 )
-from mct.base.methods import METHODS
 from mct.data.layouts.registry import LAYOUTS
+from mct.experiment.baselines import FineTuning
+from mct.experiment.methods import METHODS
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
 MethodName = Annotated[str, one_of(METHODS)]
-DECAYING = [name for name, method in METHODS.items() if not method.continues]
+DECAYING = [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 """Methods whose rate decays as in calibration; the others have a rate of their own."""
 Confusion = Literal["counted", "estimated", "anchors"]
 

@@ -1,57 +1,95 @@
-"""What each stage is passed of a configuration: the values of all its keys, as plain data."""
+"""Settings of stages as JSON with sorted keys: a change of the text reruns the stage."""
 
-from collections.abc import Mapping
+import json
+from dataclasses import dataclass
 from typing import Any
 
-from mct.base import methods
 from mct.base.keys import pick
-from mct.calibration.settings import CalibrationSettings
-from mct.data.settings import ImageSettings
-from mct.learning.settings import EvaluationSettings, ModelSettings, OptimizerSettings
+from mct.experiment import methods
+from mct.experiment.method import Config, Method
+from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.performance.settings import ScalingSettings
+
+STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
+"""Keys of `execution` that the time of a step depends on."""
+READING_EXECUTION = (*STEP_EXECUTION, "prefetch_batches", "loader_threads")
+"""Keys of `execution` that the time of reading depends on."""
 
 
-def _shared_sections(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "images": pick(config["images"], ImageSettings),
-        "model": pick(config["model"], ModelSettings),
-        "optimizer": pick(config["optimizer"], OptimizerSettings),
-    }
+@dataclass(frozen=True)
+class StageSettings:
+    """Settings of stages by the resolved configuration."""
+
+    config: Config
+
+    def noise(self) -> str:
+        """Return the noise rate: a number or `counted`."""
+        return as_json(self.config["dataset"]["noise_rate"])
+
+    def training(self, method: str, seed: str) -> str:
+        """Return the settings of a pretraining, a baseline, or a method's calibration."""
+        return as_json(methods.TRAININGS[method].settings(self.config, int(seed)))
+
+    def cleannet(self, seed: str) -> str:
+        """Return the settings of CleanNet's verification."""
+        return as_json(methods.cleannet_settings(self.config, int(seed)))
+
+    def evaluation(self) -> str:
+        """Return the settings of an evaluation."""
+        return as_json(methods.evaluation_settings(self.config))
+
+    def estimation(self) -> str:
+        """Return the settings of estimating the noise rate with a model."""
+        dataset = self.config["dataset"]
+        own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
+        return as_json({**methods.evaluation_settings(self.config), **own})
+
+    def scaling(self) -> str:
+        """Return the settings of what is rehearsed on several numbers of ranks."""
+        precision = {"precision": self.config["model"]["precision"]}
+        return as_json(pick({**self.config["scaling"], **precision}, ScalingSettings))
+
+    def step_execution(self) -> str:
+        """Return how the steps run that scaling measures."""
+        return self._execution(STEP_EXECUTION)
+
+    def reading_execution(self) -> str:
+        """Return how the mini-batches run that prefetch is measured on."""
+        return self._execution(READING_EXECUTION)
+
+    def _execution(self, names: tuple[str, ...]) -> str:
+        return as_json({name: self.config["execution"][name] for name in names})
+
+    def projection(self) -> str:
+        """Return what the table of scaling asks of the measurements."""
+        section = self.config["scaling"]
+        return as_json({name: section[name] for name in ("pictures", "epochs", "projected_ranks")})
+
+    def table(self, clean_set: str) -> str:
+        """Return what the accuracy table needs to know of the configuration, its rows in order."""
+        shown = [*PRETRAININGS, *self.config["methods"]]
+        rows = dict.fromkeys([*shown, *methods.needed_trainings(self.config)])
+        facts = {name: self._facts(methods.TRAININGS[name]) for name in rows}
+        dataset = self.config["dataset"]["name"]
+        return json.dumps({"dataset": dataset, "clean_set": clean_set, "methods": facts})
+
+    def _facts(self, method: Method) -> dict[str, Any]:
+        """Return what `mct.results.tables.Method` holds."""
+        return {
+            "title": method.title,
+            "preparations": method.preparations(self.config),
+            "lineages": {role: method.lineage(role) for role in method.roles},
+        }
+
+    def titles(self) -> str:
+        """Return the titles of the configured methods."""
+        return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
+
+    def calibrated(self) -> str:
+        """Return the configured methods that calibrate a pair."""
+        return as_json([name for name in self.config["methods"] if name in CALIBRATIONS])
 
 
-def training_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
-    """Return the `TrainingSettings` of a pretraining job or a baseline, as plain data."""
-    constant, decay = methods.stage_epochs(config, method)
-    row, rates = methods.TRAININGS[method], methods.rates(config, method)
-    own = config["baselines"].get(row.section, {})
-    return {
-        **_shared_sections(config),
-        "training_set": row.training_set,
-        "constant_epochs": constant,
-        "decay_epochs": decay,
-        "learning_rate": rates[0],
-        "decay_learning_rate": rates[1] if decay else 0.0,
-        "schedule": config["calibration"]["schedule"] if decay else "constant",
-        "loss": row.loss,
-        "weighting": row.weighting,
-        "clean_per_batch": own.get("clean_per_batch", 0),
-        "seed": seed,
-        "shuffle_window": config["shards"]["shuffle_window"],
-    }
-
-
-def calibration_settings(config: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
-    """Return the `CalibrationSettings` of a method, as plain data."""
-    section = pick(methods.calibration_section(config, method), CalibrationSettings)
-    own = {"learning_rate": methods.decay_rate(config, method), "seed": seed}
-    window = config["shards"]["shuffle_window"]
-    return {**_shared_sections(config), **section, **own, "shuffle_window": window}
-
-
-def cleannet_settings(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return the `CleanNetSettings` of a configuration, as plain data."""
-    return {**_shared_sections(config), **config["baselines"]["cleannet"], "seed": seed}
-
-
-def evaluation_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the `EvaluationSettings` of a configuration, as plain data."""
-    return pick(_shared_sections(config), EvaluationSettings)
+def as_json(data: Any) -> str:
+    """Return data as JSON with sorted keys."""
+    return json.dumps(data, sort_keys=True)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.methods import rate_key
+from mct.learning.rate_keys import rate_key
 
 if TYPE_CHECKING:
     from mct.learning.plan import Plan
+
+ALONE = "the model"
+"""The name of a model that is trained alone."""
 
 
 def describe_divergence(
@@ -28,9 +31,10 @@ def describe_divergence(
         for name, value in known.items()
         if len(value)
     ]
+    is_constant = ALONE in losses and rate == plan.learning_rate
     what = "loss is not finite at" if is_loss else "weights are not finite after"
     return (
         f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
         f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
-        f"lower {rate_key(stage, rate != plan.learning_rate)}, then run again"
+        f"lower {rate_key(stage, is_constant=is_constant)}, then run again"
     )

@@ -12,6 +12,7 @@ from mct.base.roles import Role, clean_seed, order_seed
 from mct.data.clean_batches import SampleReader, Samples, open_clean_reader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BatchReader
+from mct.learning.divergence import ALONE
 from mct.learning.learner import Learner
 from mct.learning.loop import Training
 from mct.learning.models import build_model, load_weights
@@ -88,4 +89,4 @@ class ModelTraining(Training):
         """Return the mean losses of the model."""
         sums = self.history.arrays()
         with np.errstate(invalid="ignore"):
-            return {"the model": sums["loss"] / sums["samples"]}
+            return {ALONE: sums["loss"] / sums["samples"]}

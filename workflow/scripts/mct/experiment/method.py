@@ -1,0 +1,134 @@
+"""What is trained: the interface of methods and pretrainings, and of a model that is trained alone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mct.base.keys import pick
+from mct.data.settings import ImageSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings
+
+Config = Mapping[str, Any]
+Epochs = dict[str, float]
+"""Epochs by the name of the set whose size they are counted in."""
+CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
+"""The set that a net's predictions are averaged on, by the kind of the confusion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """Something that is trained.
+
+    `section` is where the configuration has the method's own settings: of a baseline's confusion and
+    clean samples, or what a pair has in place of keys of `calibration`.
+    """
+
+    name: str
+    title: str
+    section: str = ""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the models that it makes."""
+        return ("primary",)
+
+    @property
+    def evaluated_roles(self) -> tuple[str, ...]:
+        """The roles that it is evaluated in."""
+        return self.roles
+
+    @property
+    def confusion_key(self) -> str:
+        """The key of the configuration that says where its confusion comes from."""
+        return f"baselines.{self.section}.confusion"
+
+    def lineage(self, role: str) -> list[str]:
+        """Return the trainings that its model of a role went through, its own last."""
+        return [self.name]
+
+    def confusion_kind(self, config: Config) -> str | None:
+        """Return where its confusion comes from, None where it uses none."""
+        return None
+
+    def preparations(self, config: Config) -> list[str]:
+        """Return the trainings whose models it needs, in their order, without its own."""
+        return []
+
+    @abstractmethod
+    def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
+        """Return epochs at the constant rate and in the decay, in sizes of the named sets.
+
+        For a calibrated pair these are the samples that both models together process. Clean samples
+        in a batch of noisy ones count as more epochs.
+        """
+
+    @abstractmethod
+    def settings(self, config: Config, seed: int) -> dict[str, Any]:
+        """Return the settings of its training as plain data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Method):
+    """One model trained alone; `loss` and `weighting` are those of `TrainingSettings`."""
+
+    training_set: str
+    loss: str = "cross_entropy"
+    weighting: str = "equal"
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The sets whose shards it trains on."""
+        return ("noisy", "clean") if self.training_set == "union" else (self.training_set,)
+
+    @property
+    def start(self) -> str:
+        """The method whose model it continues; empty for a start of its own."""
+        return ""
+
+    def learning_rates(self, config: Config) -> tuple[float, float]:
+        """Return the constant learning rate and the one at the start of the decay."""
+        return config["pretraining"]["learning_rate"], decay_rate(config, self.name)
+
+    def settings(self, config: Config, seed: int) -> dict[str, Any]:
+        """Return its `TrainingSettings` as plain data."""
+        constant, decay = self.epochs(config)
+        rate, rate_of_decay = self.learning_rates(config)
+        own = config["baselines"].get(self.section, {})
+        return {
+            **shared_sections(config),
+            "training_set": self.training_set,
+            "constant_epochs": constant,
+            "decay_epochs": decay,
+            "learning_rate": rate,
+            "decay_learning_rate": rate_of_decay if decay else 0.0,
+            "schedule": config["calibration"]["schedule"] if decay else "constant",
+            "loss": self.loss,
+            "weighting": self.weighting,
+            "clean_per_batch": own.get("clean_per_batch", 0),
+            "seed": seed,
+            "shuffle_window": config["shards"]["shuffle_window"],
+        }
+
+
+M = TypeVar("M", bound=Method)
+
+
+def by_name(*methods: M) -> dict[str, M]:
+    """Return a table of methods."""
+    return {method.name: method for method in methods}
+
+
+def decay_rate(config: Config, method: str) -> float:
+    """Return the learning rate at the start of a method's decay."""
+    section = config["calibration"]
+    return section["learning_rates"].get(method, section["learning_rate"])
+
+
+def shared_sections(config: Config) -> dict[str, Any]:
+    """Return the sections that the settings of most stages share."""
+    return {
+        "images": pick(config["images"], ImageSettings),
+        "model": pick(config["model"], ModelSettings),
+        "optimizer": pick(config["optimizer"], OptimizerSettings),
+    }

@@ -1,0 +1,118 @@
+"""Names of an experiment's results: models, what they are made from, and what is made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mct.base.roles import PAIR, REFERENCE, ROLES
+from mct.experiment import methods
+from mct.experiment.method import Config
+from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Files of results below `folder`, by the resolved configuration."""
+
+    folder: str
+    config: Config
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return self.config["dataset"]["name"]
+
+    def runs(self) -> list[str]:
+        """Return all repetitions: seeds x ranks."""
+        return [
+            f"seed{seed}_ranks{ranks}"
+            for seed in self.config["seeds"]
+            for ranks in self.config["ranks"]
+        ]
+
+    def model(self, method: str, run: str, name: str) -> str:
+        """Return a file of a training."""
+        return f"{self.folder}/models/{self.dataset}/{method}/{run}/{name}"
+
+    def of_runs(self, method: str, name: str) -> list[str]:
+        """Return a file of a training in each run."""
+        return [self.model(method, run, name) for run in self.runs()]
+
+    def evaluation(self, method: str, run: str, role: str) -> str:
+        """Return the evaluation of a model, or of a pair."""
+        split = self.config["split"]
+        return f"{self.folder}/evaluation/{self.dataset}/{split}/{method}/{run}/{role}.json"
+
+    def evaluations(self) -> list[str]:
+        """Return the evaluations of everything that is evaluated."""
+        return [
+            self.evaluation(method, run, role)
+            for method, role in self.models()
+            for run in self.runs()
+        ]
+
+    def deployed_evaluations(self, runs: Sequence[str] = ()) -> list[str]:
+        """Return the evaluations of each method's deployed model, in some runs or in all."""
+        return [
+            self.evaluation(method, run, "primary")
+            for method in self.config["methods"]
+            for run in runs or self.runs()
+        ]
+
+    def measurements(self, kind: str) -> list[str]:
+        """Return the measurements that a table of performance is made of."""
+        folder = f"{self.folder}/performance/{'prefetch' if kind == 'prefetch' else 'scaling'}"
+        return [f"{folder}/ranks{number}.json" for number in self.config["scaling"]["ranks"]]
+
+    def evaluated_weights(self, method: str, run: str, role: str) -> list[str]:
+        """Return the weights that an evaluation is of: a model's, or both of a pair."""
+        roles = ROLES if role == PAIR else (role,)
+        return [self.model(method, run, f"{each}.safetensors") for each in roles]
+
+    def start(self, method: str, run: str) -> list[str]:
+        """Return the weights that a baseline continues, none for a start of its own."""
+        continued = methods.ALONE[method].start
+        return self.evaluated_weights(continued, run, "primary") if continued else []
+
+    def evidence(self, method: str, run: str) -> list[str]:
+        """Return the file that a baseline's loss or weights need, if they need one."""
+        baseline = methods.ALONE[method]
+        if baseline.weighting == "verified":
+            return [self.model(method, run, "label_weights.h5")]
+        needs_noise = baseline.confusion_kind(self.config) or baseline.weighting == "easiest"
+        return [self.confusion(method, run)] if needs_noise else []
+
+    def confusion(self, method: str, run: str) -> str:
+        """Return the file of a method's confusion matrix; a counted one lies with the noise rate."""
+        kind = methods.METHODS[method].confusion_kind(self.config)
+        if kind in (None, "counted"):
+            return f"{self.folder}/noise/{self.dataset}.json"
+        return self.model("pretrain_primary", run, f"confusion_{kind}.json")
+
+    def trainings(self) -> list[str]:
+        """Return everything that is trained for the table, pretraining first."""
+        return methods.needed_trainings(self.config)
+
+    def models(self) -> list[tuple[str, str]]:
+        """Return method and role of everything that is evaluated."""
+        shown = [*PRETRAININGS, *self.config["methods"]]
+        trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
+        return [(method.name, role) for method in trained for role in method.evaluated_roles]
+
+    def calibrated(self) -> list[str]:
+        """Return the methods that calibrate a pair."""
+        return [name for name in self.config["methods"] if name in CALIBRATIONS]
+
+    @property
+    def judging_method(self) -> str | None:
+        """The method whose pairs judge labels: `mct`, else the first that calibrates a pair."""
+        calibrated = self.calibrated()
+        return REFERENCE if REFERENCE in calibrated else next(iter(calibrated), None)
+
+    def judges(self, name: str) -> list[str]:
+        """Return a file of each pair that judges labels; none where no method calibrates one."""
+        return self.of_runs(self.judging_method, name) if self.judging_method else []
+
+    def judges_confusions(self) -> list[str]:
+        """Return the file of the confusion that each judging pair is read with."""
+        method = self.judging_method
+        return [self.confusion(method, run) for run in self.runs()] if method else []
