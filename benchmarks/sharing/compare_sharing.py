@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     topology = split_world(world())
-    image_set = open_set("noisy", sorted(options.shards.glob("*.h5")))
+    image_set = open_set("noisy", options.shards / "labels.parquet")
     works = {
         "nothing": (options.batches, lambda images: None),
         "ResNet-18": (options.steps, training_step()),

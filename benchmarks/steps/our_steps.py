@@ -62,7 +62,7 @@ def main() -> None:
     comm = world()
     execution = ExecutionSettings(checkpoint_minutes=0, stall_minutes=0)
     compute = choose_compute(options.precision, execution)
-    image_set = open_set("noisy", options.shards)
+    image_set = open_set("noisy", options.labels)
     learn = calibrate if options.stage == "calibration" else pretrain
     clock = learn(options, comm, compute, execution, image_set)
     seconds = np.diff(clock.ends)[options.warm_up - 1 :].tolist()
@@ -83,7 +83,7 @@ def parse_options() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=["calibration", "pretraining"], required=True)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--size", type=int, required=True, help="pixels")
     parser.add_argument("--classes", type=int, required=True)

@@ -166,9 +166,9 @@ def test_the_quick_start_is_what_it_was():
             '"synthetic_noise": {"kind": "none", "matrix": null, "rate": null}, '
             '"synthetic_noise_rate": 0.4}'
         )
-        assert one.shard_settings("noisy") == (
-            '{"encoding": "auto", "layout": "digits", "quality": 95, "root": null, "seed": 0, '
-            '"shards": 4, "short_side": null, "size": 8}'
+        assert one.reading_settings() == '{"layout": "digits"}'
+        assert one.shard_settings() == (
+            '{"encoding": "auto", "quality": 95, "short_side": null, "size": 8}'
         )
         assert one.settings.evaluation() == (
             '{"images": {"augmentation": "crop", "mean": [0.5, 0.5, 0.5], '

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from mct.base.errors import UserError
 from mct.base.keys import Settings, parse, pick
 from mct.calibration.settings import CalibrationSettings
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ImageSettings, ShardSettings
 from mct.experiment.configuration import BOUNDS, KINDS, describe_keys, load_schema, resolve
 from mct.experiment.definitions import make_schema
@@ -169,7 +170,7 @@ def test_text_becomes_a_number_where_a_number_stands(path, text, value):
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.noisy", 2.0)]
+    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.count", 2.0)]
 )
 def test_whole_numbers_written_with_a_point_count_as_integers_or_are_refused(path, value):
     try:
@@ -273,7 +274,7 @@ SETTINGS = StageSettings(EXPERIMENT.config)
         (SETTINGS.cleannet("0"), CleanNetSettings),
         (SETTINGS.evaluation(), EvaluationSettings),
         (SETTINGS.estimation(), EstimationSettings),
-        (EXPERIMENT.shard_settings("noisy"), ShardSettings),
+        (EXPERIMENT.shard_settings(), ShardSettings),
         (SETTINGS.scaling(), ScalingSettings),
     ],
 )
@@ -281,6 +282,13 @@ def test_a_rule_passes_the_value_of_each_key_of_its_stage(passed, cls):
     """Definitions are in no digest of code, so no default of them may decide."""
     assert_complete(json.loads(passed), cls)
     assert isinstance(parse(cls, json.loads(passed)), cls)
+
+
+@pytest.mark.parametrize(
+    "settings", [EXPERIMENT.catalogue_settings(), EXPERIMENT.reading_settings()]
+)
+def test_a_stage_takes_what_a_rule_passes_of_the_data_set(settings):
+    assert parse(DatasetSettings, json.loads(settings)).layout == "digits"
 
 
 def assert_complete(passed: dict, cls: type[Settings]) -> None:

@@ -38,7 +38,7 @@ def experiment(root: str = "data", **sections: dict) -> Experiment:
 @pytest.mark.parametrize("root", ["data/", "./data", "{here}/data", "link", "./link/", "../far"])
 def test_a_root_has_one_spelling(here, root):
     root = root.format(here=here)
-    for settings in (Experiment.catalogue_settings, lambda one: one.shard_settings("noisy")):
+    for settings in (Experiment.catalogue_settings, Experiment.reading_settings):
         assert settings(experiment(root)) == settings(experiment("data"))
     assert '"root": "data"' in experiment(root).catalogue_settings()
 

@@ -22,8 +22,8 @@ METHODS = ["clean_noisy", "cleannet", "glc", "mct_paper", "mct"]
 TARGETS = ("all", "suspects", "performance")
 
 DATA = {
-    "build_catalogue", "inspect_pictures", "quarantine_pictures", "write_shard", "index_shards",
-    "list_classes", "tabulate_pictures",
+    "build_catalogue", "inspect_pictures", "quarantine_pictures", "write_shard", "index_shard",
+    "label_pictures", "list_classes", "tabulate_pictures",
 }  # fmt: skip
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AIDS = {"estimate_confusion", "score_labels"}
@@ -66,6 +66,8 @@ def read_job(text: str) -> Job:
     script = next(name for name in re.findall(r"(\w+)\.py ", command) if name != "launch_ranks")
     inputs, outputs = (frozenset(facts.get(name, "").split(", ")) for name in ("input", "output"))
     rule = re.search(r"^(?:local)?rule (\w+):", text, re.M)[1]
+    if rule == "write_shard":  # its input of that name only has to be there
+        inputs -= {"results/tiny/catalogue/tiny.quarantine.tsv"}
     return Job(rule, f"{script}.py", re.search(r"# ([0-9a-f]{64})", command)[1], inputs, outputs)
 
 
@@ -133,6 +135,11 @@ CODE = {
         EVERYTHING - {"build_catalogue", "list_classes", "measure_scaling"},
     ),
     "objectives": (code("learning/objectives.py"), AFTER_TRAINING | REHEARSALS),
+    "catalogue": (
+        code("data/catalogue.py"),
+        EVERYTHING
+        - {"inspect_pictures", "write_shard", "index_shard", "list_classes", "measure_scaling"},
+    ),
     "losses": (code("learning/losses.py"), AFTER_TRAINING | AIDS | REHEARSALS),
     "reduction of gradients": (code("parallel/exchange.py"), AFTER_TRAINING | REHEARSALS),
     "device and arithmetic": (code("stage/compute.py"), AFTER_TRAINING | REHEARSALS),
@@ -205,20 +212,17 @@ def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
         assert planned(snakemake) == set()
 
 
-LATER = pytest.mark.xfail(strict=True, raises=AssertionError, reason="labels lie in the shards")
 LABELS = {"build_catalogue", "quarantine_pictures", "label_pictures", "tabulate_pictures"}
 AFTER_LABELS = (LABELS | {"estimate_noise"} | AFTER_TRAINING) - AIDS - SUSPECTS
 """What a run of the project's tiny configuration makes of a table of labels."""
 
 
-@LATER
 def test_one_corrected_label_reruns_no_inspection_and_no_shard(finished, snakemake, project):
     change = replaced("data/noisy_label_kv.txt", "images/n/0059.jpg 0", "images/n/0059.jpg 1")
     with change.applied(project):
         assert planned(snakemake) == AFTER_LABELS
 
 
-@LATER
 def test_appended_pictures_are_inspected_and_stored_and_the_others_are_not(
     finished, snakemake, project
 ):

@@ -1,4 +1,4 @@
-"""Inspect one part of the catalogue's pictures: decode each, and note what it is."""
+"""Inspect one part of an intake's pictures: decode each, and note what it is."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, catalogue=Path, part=int, parts=int, most_pixels=int, threads=int,
+        __doc__, dataset=str, listing=Path, part=int, parts=int, most_pixels=int, threads=int,
         output=Path,
     )  # fmt: skip
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.dataset))
     findings = inspect_part(
-        arguments.catalogue, layout, arguments.part, arguments.parts, arguments.most_pixels,
+        arguments.listing, layout, arguments.part, arguments.parts, arguments.most_pixels,
         arguments.threads,
     )  # fmt: skip
     write_findings(findings, arguments.output)

@@ -1,4 +1,4 @@
-"""Judge the observed labels of a noisy shard, by the mean posterior of calibrated pairs."""
+"""Judge the observed labels of a shard's noisy pictures, by the mean posterior of calibrated pairs."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from mct.stage.compute import choose_compute
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, shard=Path, auxiliary=list, primary=list,
+        __doc__, settings=str, execution=Path, labels=Path, shard=str, auxiliary=list, primary=list,
         confusions=list, output=Path,
     )  # fmt: skip
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    judged = open_set("noisy", [arguments.shard]).unverified()
+    judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
     juries = [
         Judges(
             pair=[Predictor(path, settings, judged.classes, compute, execution) for path in both],

@@ -14,9 +14,9 @@ from mct.base.partition import plan_batches
 from mct.base.roles import Role
 from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
-from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
+from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.settings import ImageSettings
 from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Topology

@@ -66,14 +66,10 @@ class EncodingSettings(Settings, frozen=True, kw_only=True):
 
 
 class ShardSettings(EncodingSettings, frozen=True, kw_only=True):
-    """How one set is cut into shards."""
+    """How shards keep pictures."""
 
     short_side: Annotated[Count | None, unit("pixels")] = None
     """Encoded pictures whose short side is longer are resized to it; null keeps all."""
     quality: Annotated[int, Meta(ge=1, le=100)] = 95
     """JPEG quality of pictures that are resized or converted."""
-    layout: str
-    root: str | None
-    seed: int
     size: int
-    shards: int

@@ -56,7 +56,7 @@ SECTIONS = {
         (settings.InspectionSettings,),
     ),
     "shards": Section(
-        "Number of HDF5 shards of each set, each a job of its own, how they keep encoded pictures, "
+        "Number of HDF5 shards, each a job of its own, how they keep encoded pictures, "
         "and how many training reads at a time.",
         (settings.ShardCounts, ShardSettings, OrderSettings),
     ),

@@ -97,16 +97,10 @@ class InspectionSettings(Settings, frozen=True, kw_only=True):
 
 
 class ShardCounts(Settings, frozen=True, kw_only=True):
-    """How many shards each set has."""
+    """How many shards there are."""
 
-    noisy: Annotated[Count, unit("files")] = 4
-    """Shards of the noisy training set."""
-    clean: Annotated[Count, unit("files")] = 1
-    """Shards of the clean training set."""
-    validation: Annotated[Count, unit("files")] = 1
-    """Shards of the validation set."""
-    test: Annotated[Count, unit("files")] = 1
-    """Shards of the test set."""
+    count: Annotated[Count, unit("files")] = 4
+    """Shards of the pictures of all sets. Pictures that are listed later form new shards."""
 
 
 class PretrainingSettings(Settings, frozen=True, kw_only=True):

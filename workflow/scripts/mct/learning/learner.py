@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mct.data.augmentation import Draws
+from mct.data.order import Draws
 from mct.data.settings import ImageSettings
 from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches

@@ -83,6 +83,9 @@ class Layout(Protocol):
         would make is the true one.
         """
 
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield key and path of every picture, as the rows have them, in any order."""
+
     def looked_at(self) -> list[Path]:
         """Return what a change would show in of pictures looked for and of files skipped so far."""
 
@@ -142,6 +145,14 @@ class StoredLayout:
         judged = [one.path for one in self.skipped() if one.reason in JUDGED]
         opened = [path for path in judged if not path.lower().endswith(TEXTS)]
         return [*self._storage.looked_at(), *map(self._storage.file_of, opened)]
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per picture; see `Layout`."""
+        raise NotImplementedError
+
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield key and path of every picture."""
+        return ((row.key, row.path) for row in self.rows(LISTED))
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the listed pictures that are not there, in whatever spelling of their path."""

@@ -64,6 +64,6 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.1
     """Share of the digits' training pictures whose true label may be used."""
     seed: Natural = 0
-    """Seed of synthetic noise, of sets that are drawn and of the dealing of pictures to shards."""
+    """Seed of synthetic noise and of sets that are drawn."""
     synthetic_noise: NoiseSettings = NoiseSettings()
     layout: str
