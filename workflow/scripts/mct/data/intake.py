@@ -22,13 +22,6 @@ NAME = "intakes.json"
 RETIRED = "retired.tsv"
 READING_KEYS = ("layout", "root", "archives", "clean_root", "test_root")
 """Keys of the section `dataset` that say where pictures are."""
-NOT_READING = {
-    "measuring_labels": None,
-    "seed": 0,
-    "synthetic_noise_rate": 0.0,
-    "synthetic_clean_fraction": 0.0,
-}
-"""Keys without a default that concern labels alone."""
 
 
 class Listed(NamedTuple):
@@ -189,13 +182,13 @@ def retired_keys(folder: Path, name: str) -> frozenset[str]:
 
 
 def reading_settings(dataset: dict[str, Any]) -> dict[str, Any]:
-    """Return those settings of a data set that its pictures depend on, the others neutral."""
+    """Return those settings of a data set that its pictures depend on; the others keep defaults."""
     used = {key: dataset[key] for key in READING_KEYS if key in dataset}
     if dataset.get("label_set") == "noisy_label":  # of all names of labels the one in CIFAR-100
         used["label_set"] = dataset["label_set"]
     if dataset.get("clean_fraction") is not None:  # it matters to some layouts that there is one
         used["clean_fraction"] = 0.5
-    return {**NOT_READING, **used}
+    return used
 
 
 def _read_retired(folder: Path) -> Iterator[tuple[str, str]]:
