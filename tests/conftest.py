@@ -4,6 +4,7 @@ import pytest
 
 GROUPS = {
     "tests/slurm/": "the cluster",
+    "tests/workflow/test_edits.py": "finished",
     "tests/workflow/test_end_to_end.py": "finished",
     "tests/workflow/test_endings.py": "finished",
     "tests/workflow/test_forcing.py": "finished",

@@ -16,7 +16,9 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.shared.conditions import describe_conditions
-from mct.results.tables import paired_difference, read_results, spread, write_table
+from mct.results.accuracy import paired_difference, spread
+from mct.results.runs import read_results
+from mct.results.tables import write_table
 
 
 def main() -> None:

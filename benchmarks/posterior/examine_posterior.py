@@ -24,8 +24,9 @@ from benchmarks.shared.conditions import describe_conditions
 from mct.data.imagesets import ImageSet, indexed_files, open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.prediction import Predictor
+from mct.results.accuracy import spread
 from mct.results.predictions import trained_settings
-from mct.results.tables import spread, write_table
+from mct.results.tables import write_table
 from mct.stage.compute import choose_compute
 from mct.stage.entry import read_execution
 

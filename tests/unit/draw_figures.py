@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mct.performance.figures import draw_prefetch
-from mct.results.figures import draw_accuracies, draw_confusions, save_figure
+from mct.results.figures import draw_accuracies, draw_confusions
+from mct.results.plotting import save_figure
 
 CLASSES = ["a_b", "100 %"]
 TIMES = [

@@ -44,7 +44,6 @@ def test_a_restored_average_is_the_same_in_all_bits():
         average.update()
     restored = WeightAverage(model_of(0.0), steps=7)
     state = average.state()
-    assert not state.local
     assert set(state.shared) == {"average.0.weight", "average.1.weight", "average.1.bias"}
     others = State({"parameter.0.weight": state.shared["average.0.weight"]})
     restored.restore(state | others)

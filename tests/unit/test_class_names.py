@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from mct.labels.selection import Quality
 from mct.results import figures
 from mct.results.noise_table import noise_rows
+from mct.results.plotting import save_figure
+from mct.results.quality import Quality
 from mct.results.tables import write_table
 
 NAMES = [
@@ -94,5 +95,5 @@ def test_markdown_leaves_plain_text_as_it_is(tmp_path, name):
 
 def test_svg_files_of_such_names_are_whole(tmp_path):
     figure = figures.draw_confusions({"one": np.eye(len(NAMES), dtype=np.int64)}, NAMES)
-    figures.save_figure(figure, tmp_path / "confusion.png")
+    save_figure(figure, tmp_path / "confusion.png")
     assert ElementTree.parse(tmp_path / "confusion.svg").getroot().tag.endswith("svg")

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.labels.selection import Quality
 from mct.results.figures import draw_accuracies, draw_selection, mean_of_known, read_epochs
+from mct.results.quality import Quality
+
+TITLES = {"noise_only": "Noise only", "mct": "MCT"}
 
 
 def test_epochs_are_read_as_columns(tmp_path):
@@ -41,8 +43,7 @@ def test_a_class_without_selection_leaves_the_mean_of_the_others():
 
 def test_accuracies_name_their_ranks_where_there_are_several():
     accuracies = {("noise_only", 2): [80.0, 82.0], ("mct", 2): [90.0], ("mct", 4): [91.0, 92.0]}
-    titles = {"noise_only": "Noise only", "mct": "MCT"}
-    labels = draw_accuracies(accuracies, titles, ["mct"], "test").axes[0].get_yticklabels()
+    labels = draw_accuracies(accuracies, TITLES, ["mct"], "test").axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == [
         "Noise only, 2 ranks", "MCT, 2 ranks", "MCT, 4 ranks",
     ]  # fmt: skip

@@ -6,8 +6,9 @@ from trees import write_image_folder
 
 from mct.base.errors import UserError
 from mct.base.settings import NoiseSettings
-from mct.data.layouts.registry import open_layout, used_settings
+from mct.data.layouts.registry import open_layout
 from mct.experiment.configuration import resolve
+from mct.experiment.dataset_keys import used_settings
 
 HELD_OUT = ("y.jpg,,0,validation", "z.jpg,,1,test")
 NAMED = ("y.jpg,,cat,validation", "z.jpg,,dog,test")

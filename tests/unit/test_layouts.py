@@ -12,15 +12,10 @@ from mct.base.settings import DatasetSettings, NoiseSettings, parse
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits
-from mct.data.layouts.registry import (
-    ALWAYS_PASSED,
-    LAYOUTS,
-    layout_keys,
-    open_layout,
-    used_settings,
-)
+from mct.data.layouts.registry import LAYOUTS, layout_class, open_layout
 from mct.data.pictures import decode
 from mct.experiment.configuration import load_schema, resolve
+from mct.experiment.dataset_keys import ALWAYS_PASSED, layout_keys, used_settings
 
 
 def digits(**changes: object) -> Digits:
@@ -113,7 +108,7 @@ def test_the_schema_knows_every_layout():
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_uses_known_keys(name):
     known = {field.name for field in dataclasses.fields(DatasetSettings)}
-    assert set(LAYOUTS[name].keys) <= known
+    assert set(layout_class(name).keys) <= known
 
 
 def test_every_key_is_used_by_a_layout_and_its_default_is_the_schemas():

@@ -13,7 +13,6 @@ from trees import TREES
 from mct.base.errors import UserError
 from mct.cluster.results_folder import begin
 from mct.data.verdict import were_files_checked
-from mct.experiment import memory as remembering
 from mct.experiment.experiment import Experiment
 from mct.experiment.lists import Lists
 from mct.experiment.memory import Memory
@@ -120,7 +119,7 @@ def test_other_code_trusts_nothing_that_was_found_before(tmp_path, monkeypatch, 
     assert len(reads) == 1
     assert were_files_checked(record, settings, code)
     assert not were_files_checked(record, settings, "other code")
-    monkeypatch.setattr(remembering, "code_digest", lambda script: "other code")
+    monkeypatch.setattr(Experiment, "code", lambda self, script: "other code")
     Experiment(config).check_paths()
     plan(tmp_path, config)
     assert len(reads) == 3
@@ -133,7 +132,9 @@ def test_only_the_newest_are_kept(tmp_path):
         source="", sizes={}, classes=[], clean_source="", class_counts={},
         stamps={str(tmp_path / "none"): [-1, -1]}, files_checked=True,
     )  # fmt: skip
-    memories = [Memory(tmp_path / "results", tmp_path / "memory", str(n)) for n in range(10)]
+    memories = [
+        Memory(tmp_path / "results", tmp_path / "memory", str(n), "code") for n in range(10)
+    ]
     for memory in memories:
         memory.keep(lists)
         time.sleep(0.01)

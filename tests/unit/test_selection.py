@@ -10,17 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from mct.labels.ranking import expected_clean_count, rank_by_confidence, top_mask
 from mct.labels.selection import (
     LEVEL,
     certain_clean_count,
     cut_batch,
-    expected_clean_count,
-    measure_selection,
-    rank_by_confidence,
     select_within,
     share_out,
-    top_mask,
 )
+from mct.results.quality import measure_selection
 
 RATES = st.floats(0, 0.99)
 # Few values, so that there are ties.

@@ -1,6 +1,7 @@
 """Copies of the project, their configuration, and running snakemake in them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,3 +73,10 @@ def run_snakemake(
     return subprocess.run(
         command, cwd=project, capture_output=True, text=True, timeout=seconds, check=False
     )
+
+
+def planned(snakemake: Run, *options: object, configfile: str = "tiny.yaml") -> set[str]:
+    """Return the rules that a dry run would run."""
+    plan = snakemake("-n", "--cores", 2, "--configfile", configfile, *options)
+    assert plan.returncode == 0, plan.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", plan.stdout + plan.stderr, re.M)) - {"all"}

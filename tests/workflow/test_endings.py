@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from edits import SILENT, all_applied
 from kills import ranks_of, results_digest
 from projects import LONG, change_config, copy_project, run_snakemake, write_config
 from trees import write_clothing1m
@@ -66,6 +67,19 @@ def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
     wait_for(lambda: log.is_file() and "goes on after step" in log.read_text(), again)
     for process in (*again.children(recursive=True), again):
         process.kill()
+
+
+@LONG
+def test_a_training_resumes_after_an_update_that_changes_no_result(own: Path):
+    """The line that says so is one of those that the update rewords."""
+    run, log = start_long_training(own), own / LOG
+    ranks_of(run.children(recursive=True))[0].send_signal(signal.SIGUSR1)
+    run.communicate(timeout=60)
+    with all_applied(list(SILENT.values()), own):
+        again = psutil.Popen([*COMMAND, "--rerun-incomplete"], cwd=own, stdout=subprocess.DEVNULL)
+        wait_for(lambda: log.is_file() and "resumes after step" in log.read_text(), again)
+        for process in (*again.children(recursive=True), again):
+            process.kill()
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_no_traceback(own: Path):

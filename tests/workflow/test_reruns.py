@@ -1,13 +1,12 @@
 """What a rerun does, read from dry runs: exactly what a change touches, and what follows."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from projects import Run
+from projects import planned
 
 INSPECTION = {"inspect_pictures", "quarantine_pictures"}
 SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
@@ -26,13 +25,6 @@ AFTER_CATALOGUE = {
     *REPORTING,
 }
 LIBRARY = "workflow/scripts/mct"
-
-
-def planned(snakemake: Run, *options: object, configfile: str = "tiny.yaml") -> set[str]:
-    """Return the rules that a dry run would run."""
-    plan = snakemake("-n", "--cores", 2, "--configfile", configfile, *options)
-    assert plan.returncode == 0, plan.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", plan.stdout + plan.stderr, re.M)) - {"all"}
 
 
 @contextmanager

@@ -3,20 +3,18 @@
 import json
 from pathlib import Path
 
-from mct.results import figures, tables
+from mct.results import figures, runs
+from mct.results.plotting import save_figure
 from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(
-        __doc__, titles=str, calibrated=str, evaluations=list, split=str, output=Path
-    )
-    titles, calibrated = json.loads(arguments.titles), json.loads(arguments.calibrated)
-    evaluations = tables.read_results(arguments.evaluations)
-    methods = dict.fromkeys(run.method for run in evaluations)
-    accuracies = tables.deployed_accuracies(evaluations, methods)
-    figure = figures.draw_accuracies(accuracies, titles, calibrated, arguments.split)
-    figures.save_figure(figure, arguments.output)
+    arguments = entry.options(__doc__, evaluations=list, methods=str, split=str, output=Path)
+    evaluations = runs.read_results(arguments.evaluations)
+    methods = json.loads(arguments.methods)
+    accuracies = runs.deployed_accuracies(evaluations, methods["titles"])
+    figure = figures.draw_accuracies(accuracies, **methods, split=arguments.split)
+    save_figure(figure, arguments.output)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 
 from mct.base.texts import read_names
-from mct.results import figures, tables
+from mct.results import figures, runs
+from mct.results.plotting import save_figure
 from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, titles=str, evaluations=list, classes=Path, output=Path)
-    titles = json.loads(arguments.titles)
-    results = tables.read_results(arguments.evaluations)
+    arguments = entry.options(__doc__, evaluations=list, methods=str, classes=Path, output=Path)
+    results = runs.read_results(arguments.evaluations)
+    titles = json.loads(arguments.methods)["titles"]
     confusions = {
         f"{titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(result["confusion"])
         for run, result in results.items()
     }
     classes = read_names(arguments.classes)
-    figures.save_figure(figures.draw_confusions(confusions, classes), arguments.output)
+    save_figure(figures.draw_confusions(confusions, classes), arguments.output)
 
 
 if __name__ == "__main__":

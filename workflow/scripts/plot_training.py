@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mct.base.files import read_json
 from mct.results import figures
+from mct.results.plotting import save_figure
 from mct.stage import entry
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     }
     calibration = [figures.read_epochs(path) for path in arguments.calibration]
     rate = read_json(arguments.noise, "rate")["rate"]
-    figures.save_figure(figures.draw_training(pretraining, calibration, rate), arguments.output)
+    save_figure(figures.draw_training(pretraining, calibration, rate), arguments.output)
 
 
 if __name__ == "__main__":

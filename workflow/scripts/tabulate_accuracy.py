@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from mct.base.files import write_json
-from mct.results import tables
+from mct.results import accuracy, tables
+from mct.results.runs import read_results
 from mct.stage import entry
 
 CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard
@@ -24,11 +25,11 @@ def main() -> None:
         output=Path,
     )  # fmt: skip
     settings = json.loads(arguments.settings)
-    evaluations = tables.read_results(arguments.evaluations)
-    records = tables.read_results(arguments.records)
-    published = tables.read_published(arguments.published, settings["dataset"])
-    methods = {name: tables.Method(**facts) for name, facts in settings["methods"].items()}
-    rows = tables.accuracy_rows(evaluations, records, methods, published)
+    evaluations = read_results(arguments.evaluations)
+    records = read_results(arguments.records)
+    published = accuracy.read_published(arguments.published, settings["dataset"])
+    terms = accuracy.Terms(**settings["terms"])
+    rows = accuracy.accuracy_rows(evaluations, records, terms, published)
     tables.write_table(
         rows, arguments.output, tables.name_clean_set(CAPTION, settings["clean_set"])
     )

@@ -7,7 +7,7 @@ from mct.performance import scaling_tables
 from mct.performance.captions import caption
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import Task
-from mct.results.figures import save_figure
+from mct.results.plotting import save_figure
 from mct.results.tables import Row, write_table
 from mct.stage import entry
 

@@ -6,7 +6,8 @@ from mct.base.files import read_json
 from mct.base.texts import read_names
 from mct.data.catalogue import SETS
 from mct.results.census import SIDE_EDGES, class_rows, describe_sum, picture_rows
-from mct.results.figures import draw_pictures, save_figure
+from mct.results.figures import draw_pictures
+from mct.results.plotting import save_figure
 from mct.results.tables import name_clean_set, write_table
 from mct.stage import entry
 

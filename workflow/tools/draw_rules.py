@@ -8,6 +8,7 @@ import find_library  # noqa: F401
 
 from mct.base.errors import UserError
 from mct.results import figures
+from mct.results.plotting import save_figure
 from mct.stage import entry
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     edges = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", dot)]
     if not edges:
         raise UserError("standard input: expected a graph from `snakemake --rulegraph`, got none")
-    figures.save_figure(figures.draw_rules(edges), arguments.output)
+    save_figure(figures.draw_rules(edges), arguments.output)
 
 
 if __name__ == "__main__":

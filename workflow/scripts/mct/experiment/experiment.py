@@ -15,10 +15,11 @@ from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.settings import DatasetSettings, ShardSettings, parse, pick
 from mct.base.sizes import check_input_size
-from mct.data.layouts.registry import open_layout, used_settings
+from mct.data.layouts.registry import layout_module, open_layout
 from mct.experiment import requirements
 from mct.experiment.cautions import cautions
 from mct.experiment.configuration import resolve, ungiven
+from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists
 from mct.experiment.memory import Memory
@@ -27,7 +28,7 @@ from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
 from mct.experiment.stage_settings import StageSettings, as_json
 from mct.experiment.suggestions import ask_for
-from mct.stage.closure import code_digest
+from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
 
 SCRIPTS = Path(__file__).parents[2]
@@ -51,7 +52,8 @@ class Experiment:
         self.settings = StageSettings(self.config)
         self.files = ResultFiles(self.folder, self.config)
         self.ranks = Ranks(self.config, lambda: self.sizes)
-        self.memory = Memory(Path(self.folder), memory, self.catalogue_settings())
+        reading = self.catalogue_settings(), self.code("build_catalogue.py")
+        self.memory = Memory(Path(self.folder), memory, *reading)
 
     def write_down(self) -> None:
         """Write the resolved configuration, and what jobs need of the lists, into the results."""
@@ -138,8 +140,11 @@ class Experiment:
         return [f"{part:04d}" for part in range(self.config["inspection"]["parts"])]
 
     def code(self, script: str) -> str:
-        """Return the digest of the code that a stage's entry point can reach."""
-        return code_digest(SCRIPTS / script)
+        """Return the digest of the code that can change a stage's results, its layout's included."""
+        path = SCRIPTS / script
+        opens_layout = set(module_files(open_layout.__module__)) <= set(imported_files(path))
+        opened = [layout_module(self.config["dataset"]["layout"])] if opens_layout else []
+        return code_digest(path, *opened)
 
     def shard_names(self, set_name: str) -> list[str]:
         """Return the names of a set's shards."""

@@ -6,10 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mct.experiment.lists import NAME, Lists
-from mct.stage.closure import code_digest
 
-CATALOGUE = Path(__file__).parents[2] / "build_catalogue.py"
-"""The program whose code reads and checks lists."""
 MOST = 8
 """Data sets, or settings of one, that are remembered for the next plan; older ones are forgotten."""
 
@@ -20,9 +17,13 @@ class Memory:
     A plan takes only what the same code has found, a job whatever its workflow has found.
     """
 
-    def __init__(self, results: Path, folder: Path | None, settings: str) -> None:
-        """`settings` are those of the data set as JSON. Without a `folder` no plan leaves anything."""
-        self._results, self.folder, self._settings = results, folder, settings
+    def __init__(self, results: Path, folder: Path | None, settings: str, code: str) -> None:
+        """Without a `folder` no plan leaves anything.
+
+        `settings` are those of the data set as JSON, `code` is the digest of what reads its lists.
+        """
+        self._results, self.folder = results, folder
+        self._settings, self._code = settings, code
 
     @property
     def file(self) -> Path:
@@ -38,9 +39,8 @@ class Memory:
 
         Where files are to be checked, they must have been.
         """
-        known_by = code_digest(CATALOGUE)
         for folder in (self._place(), self._results):
-            known = Lists.recall(folder, self._settings, known_by) if folder else None
+            known = Lists.recall(folder, self._settings, self._code) if folder else None
             if known and known.holds(check_files=check_files):
                 return known
         return None
@@ -50,18 +50,18 @@ class Memory:
         place = self._place()
         if place and lists.stamps:
             with suppress(OSError):
-                lists.remember(place, self._settings, code_digest(CATALOGUE))
+                lists.remember(place, self._settings, self._code)
                 _forget_oldest(place.parent)
         return lists
 
     def hand_on(self, lists: Lists) -> None:
         """Remember lists for jobs."""
-        lists.remember(self._results, self._settings, code_digest(CATALOGUE))
+        lists.remember(self._results, self._settings, self._code)
 
     def _place(self) -> Path | None:
         if self.folder is None:
             return None
-        asked = self._settings + code_digest(CATALOGUE)
+        asked = self._settings + self._code
         return self.folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,6 @@ Pure functions of NumPy arrays. Every rank calls them with the same confidences 
 masks; nothing here communicates.
 """
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
+
+from mct.labels.ranking import expected_clean_count
 
 LEVEL = 0.01
 """Bound of the probability that no more than M samples of a batch are clean (Eq. 1)."""
@@ -35,30 +36,10 @@ def certain_clean_count(batch: int, noise_rate: float) -> int:
     return max(int((cumulated < LEVEL).sum()) - 1, 0)
 
 
-def expected_clean_count(batch: int, noise_rate: float) -> int:
-    """Return N = ceil(B (1-P)), the expected number of clean samples, rounded up (Eq. 2).
-
-    Guarded against floating point: (B=10, P=.7) is 3 and (100, .42) is 58.
-    """
-    return math.ceil(round(batch * (1.0 - noise_rate), 9))
-
-
 def cut_batch(batch: int, noise_rate: float, noise_bound: float | None = None) -> Cut:
     """Return M and N of a batch; M uses `noise_bound`, an upper bound of P, where one is known."""
     bound = noise_rate if noise_bound is None else noise_bound
     return Cut(certain_clean_count(batch, bound), expected_clean_count(batch, noise_rate))
-
-
-def rank_by_confidence(confidence: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return positions by descending confidence, ties by position; float array of shape (B,)."""
-    return np.argsort(-confidence, kind="stable")
-
-
-def top_mask(confidence: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
-    """Return a mask of shape (B,) that is true at the `count` most confident samples."""
-    mask = np.zeros(len(confidence), dtype=bool)
-    mask[rank_by_confidence(confidence)[:count]] = True
-    return mask
 
 
 def select_within(
@@ -115,40 +96,3 @@ def share_out(
         order = np.argsort((parts - quotas)[free], kind="stable")
         parts[free[order[: total - parts.sum()]]] += 1
     return parts
-
-
-class Quality(NamedTuple):
-    """Purity and recall of both selections in every epoch, float64 of shape (epochs, 2, K).
-
-    By observed class; NaN where there is nothing to measure.
-    """
-
-    purity: NDArray[np.float64]
-    recall: NDArray[np.float64]
-
-
-def measure_selection(
-    selected: NDArray[np.bool_],
-    observed: NDArray[np.integer],
-    true: NDArray[np.integer],
-    measurable: NDArray[np.bool_],
-    classes: int,
-) -> Quality:
-    """Measure the selections (epochs, n, 2) of samples whose labels are (n,).
-
-    Purity is the share of selected labels that are right, recall the share of right labels that
-    are selected, both over `measurable` samples: truth known, but not to the training.
-    """
-    is_right = measurable & (observed == true)
-
-    def count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the numbers by class, (epochs, 2, K), of a mask (epochs, n, 2)."""
-        parts = [
-            [np.bincount(observed[part], minlength=classes) for part in epoch.T] for epoch in mask
-        ]
-        return np.array(parts)
-
-    pure, chosen = (count(selected & part[:, None]) for part in (is_right, measurable))
-    right = np.bincount(observed[is_right], minlength=classes)
-    with np.errstate(invalid="ignore"):
-        return Quality(purity=pure / chosen, recall=pure / right)

@@ -17,20 +17,17 @@ from mct.base.partition import GlobalBatch
 from mct.base.roles import Role
 from mct.data.clean_batches import SampleReader, Samples
 from mct.data.loading import Prefetcher
+from mct.learning.divergence import describe_divergence
 from mct.learning.history import History, write_epochs
 from mct.learning.learner import Learner
 from mct.learning.models import save_weights
 from mct.learning.plan import Plan
-from mct.learning.rate_keys import rate_key
 from mct.parallel.comm import Comm
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 from mct.stage.record import write_record
 from mct.stage.session import Session
 from mct.stage.state import Arrays, State
-
-ALONE = "the model"
-"""The name of a model that is trained alone."""
 
 
 class Training(ABC):
@@ -163,28 +160,3 @@ def train(training: Training, reader: SampleReader, session: Session) -> None:
         write_record(folder / "record.json", {**record, **facts})
     if training.learner.comm.rank == 0:
         save_weights(training.learner.model, folder / f"{training.role}.safetensors")
-
-
-def describe_divergence(
-    stage: str, plan: Plan, step: int, losses: Mapping[str, NDArray[np.float64]]
-) -> str:
-    """Return the line about a training that diverged in step number `step` of its plan.
-
-    `losses` are the mean losses (steps,) of the models that diverged, by name. Where the last ones are
-    finite, the step made the weights infinite.
-    """
-    rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
-    is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
-    known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
-    last = [
-        f"{value[0]:.6g} of {name}" if len(losses) > 1 else f"{value[0]:.6g}"
-        for name, value in known.items()
-        if len(value)
-    ]
-    is_constant = ALONE in losses and rate == plan.learning_rate
-    what = "loss is not finite at" if is_loss else "weights are not finite after"
-    return (
-        f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
-        f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
-        f"lower {rate_key(stage, is_constant=is_constant)}, then run again"
-    )

@@ -22,7 +22,7 @@ from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.confusions import invert, read_confusion
-from mct.labels.selection import expected_clean_count, top_mask
+from mct.labels.ranking import expected_clean_count, top_mask
 from mct.learning.losses import (
     backward_loss,
     confidence,

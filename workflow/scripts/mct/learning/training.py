@@ -13,8 +13,9 @@ from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import SampleReader, Samples, open_clean_reader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BatchReader
+from mct.learning.divergence import ALONE
 from mct.learning.learner import Learner
-from mct.learning.loop import ALONE, Training
+from mct.learning.loop import Training
 from mct.learning.models import build_model, load_weights
 from mct.learning.objectives import Objective
 from mct.learning.plan import Plan

@@ -1,7 +1,7 @@
 """Figures of results, as PNG and SVG."""
 
 import csv
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing, unreadable
-from mct.labels.selection import Quality
+from mct.base.files import unreadable
 from mct.results.plotting import Axes, Figure, mpl, plt
+from mct.results.quality import Quality
 
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
 Table = dict[str, NDArray[np.float64]]
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG beside it."""
-    for target, metadata in (
-        (path, {"Software": None}),
-        (path.with_suffix(".svg"), {"Date": None}),
-    ):
-        with replacing(target) as temporary:
-            figure.savefig(temporary, format=target.suffix[1:], dpi=150, metadata=metadata)
-    plt.close(figure)
 
 
 def read_epochs(path: Path) -> Table:
@@ -78,13 +67,13 @@ def _label_cells(axis: Axes, share: NDArray[np.float64], classes: Sequence[str])
 def draw_accuracies(
     accuracies: Mapping[tuple[str, int], Sequence[float]],
     titles: Mapping[str, str],
-    calibrated: Collection[str],
+    calibrated: Sequence[str],
     split: str,
 ) -> Figure:
-    """Return a line per method, from the top: one dot per seed, the mean, a standard deviation.
+    """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
 
-    `accuracies` are top-1 in % of deployed models by method and number of ranks; methods among
-    `calibrated` are in Mp's colour.
+    `accuracies` are top-1 in % of deployed models by method and number of ranks; those of
+    `calibrated` methods are in Mp's colour.
     """
     height = 0.8 + 0.32 * len(accuracies)
     figure, axis = plt.subplots(figsize=(7, height), layout="constrained")

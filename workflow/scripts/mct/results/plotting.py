@@ -5,6 +5,9 @@ without a display, LaTeX, fonts) would change figures or end in an error.
 """
 
 import os
+from pathlib import Path
+
+from mct.base.files import replacing
 
 os.environ["MATPLOTLIBRC"] = os.devnull  # both are read when Matplotlib is imported
 os.environ["MPLBACKEND"] = "Agg"
@@ -14,10 +17,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-__all__ = ["Axes", "Figure", "LogLocator", "mpl", "plt"]
+__all__ = ["Axes", "Figure", "LogLocator", "mpl", "plt", "save_figure"]
 plt.switch_backend("Agg")
 mpl.rcdefaults()  # a matplotlibrc in the working directory comes before the variable
 # Fixed salt and no date: equal results give equal files.
 mpl.rcParams.update(
     {"svg.hashsalt": "mct", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG to `path` and as SVG beside it."""
+    for target, metadata in (
+        (path, {"Software": None}),
+        (path.with_suffix(".svg"), {"Date": None}),
+    ):
+        with replacing(target) as temporary:
+            figure.savefig(temporary, format=target.suffix[1:], dpi=150, metadata=metadata)
+    plt.close(figure)

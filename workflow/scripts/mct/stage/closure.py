@@ -1,7 +1,8 @@
-"""Digests of code: what a stage's program means, apart from comments, docstrings and layout.
+"""Digests of code: what a stage's program means, apart from texts that change no result.
 
 A stage's digest covers its entry point and every module of this library that it imports, directly
-or not, so that a change of code reruns exactly the stages that it can touch.
+or not, so that a change of code reruns exactly the stages whose results it can change. Three things
+are left out: docstrings and comments, the texts of errors, and the modules of LEFT_OUT.
 """
 
 import ast
@@ -10,45 +11,69 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
+LEFT_OUT = {
+    "base/errors.py": "names the kinds of errors",
+    "data/layouts/registry.py": "finds a layout by name; a digest covers the layout that is used",
+    "data/verdict.py": "says whether lists changed since they were checked",
+    "learning/divergence.py": "words the line about a training that diverged",
+    "stage/attempts.py": "notes how earlier attempts of a job ended",
+    "stage/closure.py": "makes the digests, which show a change of it themselves",
+    "stage/entry.py": "reads the options of a rule's command, and ends a program with a line",
+    "stage/limits.py": "raises or checks the system's limits before work starts",
+    "stage/progress.py": "tells a person how far a training is, and how long it took",
+    "stage/record.py": "notes next to a result what made it",
+    "stage/watch.py": "ends a process that would wait for ever, and locks a stage",
+}
+"""Modules that stages import and no result depends on, by path in the library, and why."""
+TEXT_ERRORS = ("UserError", "StageInterruptedError")
+"""Errors that consist of a text for a person."""
 
 
 @cache
-def code_digest(script: Path) -> str:
-    """Return the SHA-256 of the meaning of a script and of all library modules it imports."""
+def code_digest(script: Path, *opened: str) -> str:
+    """Return the SHA-256 of the meaning of a script and of all library modules it imports.
+
+    `opened` names modules that it imports by name when it runs: the layout of its data set.
+    """
     digest = hashlib.sha256()
-    for path in sorted(import_closure(script)):
+    for path in sorted(import_closure(script, *opened)):
         digest.update(path.name.encode() + normalised(path).encode())
     return digest.hexdigest()
 
 
-def import_closure(script: Path) -> set[Path]:
-    """Return the script and the files of the library that importing it loads."""
+def import_closure(script: Path, *opened: str) -> set[Path]:
+    """Return the script and the files of the library that can change its results."""
     found: set[Path] = set()
-    pending = [script]
+    pending = [script, *(file for name in opened for file in module_files(name))]
     while pending:
         path = pending.pop()
-        if path not in found:
+        if path not in found and not is_left_out(path):
             found.add(path)
             pending += imported_files(path)
     return found
 
 
+def is_left_out(path: Path) -> bool:
+    """Return whether a file is a module of the library that no result depends on."""
+    return path.is_relative_to(LIBRARY) and path.relative_to(LIBRARY).as_posix() in LEFT_OUT
+
+
+@cache
 def imported_files(path: Path) -> tuple[Path, ...]:
     """Return the library files that the import statements of one file name."""
-    return _read(path)[0]
+    return tuple(file for name in _parsed(path.read_bytes())[0] for file in module_files(name))
 
 
 def normalised(path: Path) -> str:
     """Return a file's program without docstrings and comments, in one form for all Pythons."""
-    return _read(path)[1]
+    return _parsed(path.read_bytes())[1]
 
 
 @cache
-def _read(path: Path) -> tuple[tuple[Path, ...], str]:
-    """Return what a file imports and its program; its tree is parsed once and not kept."""
-    tree = WithoutTexts().visit(ast.parse(path.read_bytes()))
-    files = [file for name in sorted(imported_names(tree)) for file in module_files(name)]
-    return tuple(files), ast.unparse(tree)
+def _parsed(source: bytes) -> tuple[list[str], str]:
+    """Return what a program imports and what it means; its tree is parsed once and not kept."""
+    tree = WithoutTexts().visit(ast.parse(source))
+    return sorted(imported_names(tree)), ast.unparse(tree)
 
 
 def imported_names(tree: ast.AST) -> set[str]:
@@ -73,9 +98,23 @@ def module_files(name: str) -> list[Path]:
 
 
 class WithoutTexts(ast.NodeTransformer):
-    """Drops statements that are only a string: docstrings, also those of constants."""
+    """Drops what is for people: docstrings, also those of constants, and the texts of errors.
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+    Imports for type checkers go too.
+    """
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Return a statement unless it is a string."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else node
+        return None if is_text else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Return a call; that of an error without its text."""
+        if isinstance(node.func, ast.Name) and node.func.id in TEXT_ERRORS:
+            return ast.Call(node.func, [], [])
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        """Return a condition unless it is `if TYPE_CHECKING:`, which never holds in a run."""
+        is_typing = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if is_typing else self.generic_visit(node)

@@ -1,42 +1,23 @@
-"""Layouts by name, and which keys of the configuration each uses."""
+"""Layouts by name. A layout's module is imported when a data set of that layout is opened."""
 
-import dataclasses
-from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, NoiseSettings, parse, pick
-from mct.data.layouts.animal10n import Animal10N
-from mct.data.layouts.base import Layout, StoredLayout
-from mct.data.layouts.cifar_n import CifarN
-from mct.data.layouts.clothing1m import Clothing1M
-from mct.data.layouts.digits import Digits
-from mct.data.layouts.food101n import Food101N
-from mct.data.layouts.image_folder import ImageFolder
-from mct.data.layouts.table import Table
-from mct.data.layouts.webvision import WebVision
+from mct.base.settings import DatasetSettings
+from mct.data.layouts.base import Layout
 
-LAYOUTS: dict[str, Any] = {
-    "digits": Digits,
-    "clothing1m": Clothing1M,
-    "webvision": WebVision,
-    "food101n": Food101N,
-    "cifar_n": CifarN,
-    "animal10n": Animal10N,
-    "image_folder": ImageFolder,
-    "table": Table,
+LAYOUTS = {
+    "digits": "mct.data.layouts.digits:Digits",
+    "clothing1m": "mct.data.layouts.clothing1m:Clothing1M",
+    "webvision": "mct.data.layouts.webvision:WebVision",
+    "food101n": "mct.data.layouts.food101n:Food101N",
+    "cifar_n": "mct.data.layouts.cifar_n:CifarN",
+    "animal10n": "mct.data.layouts.animal10n:Animal10N",
+    "image_folder": "mct.data.layouts.image_folder:ImageFolder",
+    "table": "mct.data.layouts.table:Table",
 }
-COMMON_KEYS = ("layout", "seed", "synthetic_noise")
-"""Keys that every layout uses."""
-FILE_KEYS = ("root", "measuring_labels")
-"""Keys that every layout of files uses."""
-ALWAYS_PASSED = {
-    "root": None,
-    "measuring_labels": None,
-    "synthetic_noise_rate": 0.4,
-    "synthetic_clean_fraction": 0.1,
-}
-"""Keys that are passed on even where they have their default, which is this."""
+"""Module and class of each layout."""
 
 
 def open_layout(settings: DatasetSettings) -> Layout:
@@ -44,51 +25,14 @@ def open_layout(settings: DatasetSettings) -> Layout:
     if settings.layout not in LAYOUTS:
         known = ", ".join(LAYOUTS)
         raise UserError(f"dataset.layout: expected one of {known}, got {settings.layout!r}")
-    return LAYOUTS[settings.layout](settings)
+    return layout_class(settings.layout)(settings)
 
 
-def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those keys of the section `dataset` that its catalogue depends on.
-
-    Keys with a default are left out where they have it, so that a new key changes nothing.
-
-    Raises
-    ------
-    UserError
-        A key that the layout, or the kind of synthetic noise, does not use.
-    """
-    settings = pick(dataset, DatasetSettings)
-    parsed = parse(DatasetSettings, settings)
-    for field in dataclasses.fields(DatasetSettings):
-        name = field.name
-        if getattr(parsed, name) != ALWAYS_PASSED.get(name, field.default):
-            _check_used(name, parsed.layout)
-        elif name not in ALWAYS_PASSED:
-            del settings[name]
-    _check_noise(parsed.synthetic_noise)
-    return settings
+def layout_class(name: str) -> Any:
+    """Return the class of a layout."""
+    return resolve_name(LAYOUTS[name])
 
 
-def layout_keys(name: str) -> tuple[str, ...]:
-    """Return the keys of the section `dataset` that a layout uses."""
-    layout = LAYOUTS[name]
-    files = FILE_KEYS if issubclass(layout, StoredLayout) else ()
-    return (*COMMON_KEYS, *files, *layout.keys)
-
-
-def _check_used(key: str, layout: str) -> None:
-    if key not in layout_keys(layout):
-        others = ", ".join(name for name in LAYOUTS if key in layout_keys(name))
-        raise UserError(
-            f"dataset.{key}: layout {layout} does not use this key; leave it out, or name the "
-            f"layout that does in dataset.layout ({others})"
-        )
-
-
-def _check_noise(noise: NoiseSettings) -> None:
-    if noise.kind == "none" and noise != NoiseSettings():
-        key = "matrix" if noise.rate is None else "rate"
-        raise UserError(
-            f"dataset.synthetic_noise.{key}: kind none does not use this key; leave it out, or name "
-            "the kind of noise in dataset.synthetic_noise.kind"
-        )
+def layout_module(name: str) -> str:
+    """Return the name of the module that a layout is in."""
+    return LAYOUTS[name].partition(":")[0]

@@ -1,0 +1,40 @@
+"""What a person reads where a training diverged."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mct.learning.rate_keys import rate_key
+
+if TYPE_CHECKING:
+    from mct.learning.plan import Plan
+
+ALONE = "the model"
+"""The name of a model that is trained alone."""
+
+
+def describe_divergence(
+    stage: str, plan: "Plan", step: int, losses: Mapping[str, NDArray[np.float64]]
+) -> str:
+    """Return the line about a training that diverged in step number `step` of its plan.
+
+    `losses` are the mean losses (steps,) of the models that diverged, by name. Where the last ones are
+    finite, the step made the weights infinite.
+    """
+    rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
+    is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
+    known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
+    last = [
+        f"{value[0]:.6g} of {name}" if len(losses) > 1 else f"{value[0]:.6g}"
+        for name, value in known.items()
+        if len(value)
+    ]
+    is_constant = ALONE in losses and rate == plan.learning_rate
+    what = "loss is not finite at" if is_loss else "weights are not finite after"
+    return (
+        f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "
+        f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
+        f"lower {rate_key(stage, is_constant=is_constant)}, then run again"
+    )

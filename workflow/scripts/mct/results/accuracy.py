@@ -1,0 +1,184 @@
+"""The accuracy table: rows of measured values, published figures in columns of their own."""
+
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mct.base.roles import PAIR, ROLES, Role
+from mct.results.runs import Run
+from mct.results.tables import Row
+
+MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
+
+
+class Terms(NamedTuple):
+    """What the configured methods consist of, the pretrained models among them.
+
+    `titles` are in the order of the rows. `preparations` are the trainings that a method needs
+    before its own, `lineages` those that its model of a role went through, `roles` the models that a
+    training makes. Others are compared with Mp of method `reference`.
+    """
+
+    titles: Mapping[str, str]
+    preparations: Mapping[str, Sequence[str]]
+    lineages: Mapping[str, Mapping[str, Sequence[str]]]
+    roles: Mapping[str, Sequence[str]]
+    reference: str
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the sample standard deviation as text, empty for fewer than two values."""
+    return f"{statistics.stdev(values):.2f}" if len(values) > 1 else ""
+
+
+def accuracy_rows(
+    evaluations: Mapping[Run, Mapping[str, Any]],
+    records: Mapping[Run, Mapping[str, Any]],
+    terms: Terms,
+    published: Sequence[Row],
+) -> list[Row]:
+    """Return the rows of the accuracy table.
+
+    Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
+    published figure of a method stands in its first row for the deployed model; methods that only
+    others measured get rows of their own.
+    """
+    rows = []
+    for method in terms.titles:
+        for role in MODEL_NAMES:
+            for ranks in sorted({run.ranks for run in evaluations}):
+                key = (method, ranks, role)
+                runs = sorted(
+                    run for run in evaluations if (run.method, run.ranks, run.role) == key
+                )
+                if runs:
+                    row = _measured_row(runs, evaluations, records, terms)
+                    rows.append({**row, "note": describe_idle(runs, records, terms)})
+    return _with_published(rows, terms.titles, published)
+
+
+def _measured_row(
+    runs: list[Run], evaluations: Mapping[Run, Any], records: Mapping[Run, Any], terms: Terms
+) -> Row:
+    counts = count_samples(runs[0], records, terms)
+    top1, top5 = ([100 * evaluations[run][name] for run in runs] for name in ("top1", "top5"))
+    return {
+        "method": terms.titles[runs[0].method],
+        "model": MODEL_NAMES[runs[0].role],
+        "top1_percent": f"{statistics.mean(top1):.2f}",
+        "top1_sd": spread(top1),
+        **_compared_with(terms.reference, runs, evaluations),
+        "top5_percent": f"{statistics.mean(top5):.2f}",
+        "n": str(len(runs)),
+        "seeds": " ".join(str(run.seed) for run in runs),
+        "ranks": str(runs[0].ranks),
+        "samples_seen_by_model": str(counts[0]),
+        "samples_of_method": str(counts[1]),
+        "split": evaluations[runs[0]]["split"],
+        "kind": "measured",
+        "published_top1_percent": "",
+        "published_as": "",
+    }
+
+
+def _compared_with(reference: str, runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
+    """Return how far Mp, or a pair, is above Mp of another method, seed by seed, in points.
+
+    Both ends of the 95 % interval are empty for fewer than two seeds, all for that Mp itself.
+    """
+    deployed = [run for run in runs if run.role in (Role.PRIMARY, PAIR)]
+    pairs = [(run, run._replace(method=reference, role=Role.PRIMARY)) for run in deployed]
+    differences = [
+        100 * (evaluations[own]["top1"] - evaluations[other]["top1"])
+        for own, other in pairs
+        if other in evaluations and own != other
+    ]
+    texts = [f"{value:+.2f}" for value in paired_difference(differences)]
+    names = ("minus_mct", "minus_mct_low", "minus_mct_high")
+    return dict(zip(names, [*texts, "", "", ""], strict=False))
+
+
+def paired_difference(differences: Sequence[float], percent: float = 95) -> list[float]:
+    """Return the mean of paired differences and the ends of its interval (Student's t).
+
+    The mean alone for one difference, nothing for none.
+    """
+    if not differences:
+        return []
+    mean = statistics.mean(differences)
+    if len(differences) == 1:
+        return [mean]
+    from scipy.stats import t  # slow to import
+
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    reach = float(t.ppf(0.5 + percent / 200, len(differences) - 1)) * error
+    return [mean, mean - reach, mean + reach]
+
+
+def count_samples(
+    run: Run, records: Mapping[Run, Mapping[str, Any]], terms: Terms
+) -> tuple[int, int]:
+    """Return the samples that a run's model (or both) was trained on, and those all models processed.
+
+    The former add up over the trainings that the model went through, the latter over all that the
+    method needs.
+    """
+
+    def seen(training: str, role: str) -> int:
+        record = records[run._replace(method=training, role="record")]
+        return record.get(f"samples_seen_{role}", record["samples_seen"])
+
+    own = sum(
+        seen(training, role)
+        for role in (ROLES if run.role == PAIR else (run.role,))
+        for training in terms.lineages[run.method][role]
+    )
+    trainings = [*terms.preparations[run.method], run.method]
+    whole = sum(seen(training, role) for training in trainings for role in terms.roles[training])
+    return own, whole
+
+
+def describe_idle(
+    runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]], terms: Terms
+) -> str:
+    """Return in words which trainings of a row left a model as it was, nothing if none did."""
+    idle: dict[str, list[int]] = {}
+    for run in runs:
+        for role in ROLES if run.role == PAIR else (run.role,):
+            for training in terms.lineages[run.method][role]:
+                record = records[run._replace(method=training, role="record")]
+                if not record.get(f"samples_learned_{role}", record["samples_seen"]):
+                    text = f"{MODEL_NAMES[role]} learned from no sample in {training}"
+                    idle.setdefault(text, []).append(run.seed)
+    return "; ".join(
+        text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, seeds))})"
+        for text, seeds in idle.items()
+    )
+
+
+def _with_published(
+    rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]
+) -> list[Row]:
+    """Return measured rows with published figures, then the methods only others measured."""
+    extra = []
+    for figure in published:
+        text = {
+            "published_top1_percent": figure["top1_percent"],
+            "published_as": f"{figure['model']}, {figure['source']}",
+        }
+        title = titles.get(figure["method"])
+        own = [row for row in rows if (row["method"], row["model"]) == (title, "Mp")]
+        if own and not own[0]["published_as"]:
+            own[0].update(text)
+        elif rows:
+            blank = dict.fromkeys(rows[0], "")
+            extra.append({**blank, "method": figure["title"], "kind": "published", **text})
+    return rows + extra
+
+
+def read_published(path: Path, dataset: str) -> list[Row]:
+    """Return the published figures of a data set."""
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == dataset]
