@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 
 import pytest
 
@@ -25,7 +26,7 @@ from mct.experiment.methods import (
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import table_terms
+from mct.experiment.stage_settings import StageSettings
 from mct.learning.rate_keys import rate_key
 
 CONFIG = resolve(
@@ -214,10 +215,9 @@ def test_a_diverged_training_names_the_key_of_its_rate():
         assert {kind: rate_key(name, is_constant=kind) for kind in kinds} == kinds
 
 
-def test_the_accuracy_table_knows_pretrainings_then_methods_and_what_those_need():
+def test_the_accuracy_table_knows_pretrainings_then_methods_then_what_those_need():
     config = {**CONFIG, "methods": ["mct", "forward_finetuned"]}
-    terms = table_terms(config)
-    assert list(terms["titles"]) == [*PRETRAININGS, "mct", "forward_finetuned"]
-    assert terms["lineages"]["mct"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
-    assert terms["preparations"]["forward_finetuned"] == ["forward"]
-    assert list(terms["roles"]) == [*PRETRAININGS, "forward", "forward_finetuned", "mct"]
+    rows = json.loads(StageSettings(config).table("somewhere"))["methods"]
+    assert list(rows) == [*PRETRAININGS, "mct", "forward_finetuned", "forward"]
+    assert rows["mct"]["lineages"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
+    assert rows["forward_finetuned"]["preparations"] == ["forward"]

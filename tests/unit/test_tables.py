@@ -1,28 +1,39 @@
 """Rows of the accuracy table by hand; measured and published figures never mix."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from mct.base.errors import UserError
-from mct.experiment.configuration import resolve
-from mct.experiment.methods import METHODS
+from mct.experiment.methods import METHODS, TRAININGS
 from mct.experiment.pair import PRETRAININGS
-from mct.experiment.stage_settings import table_terms
-from mct.results.accuracy import Terms, accuracy_rows, count_samples, read_published, spread
+from mct.results.accuracy import Method, accuracy_rows, count_samples, read_published, spread
 from mct.results.runs import Run, deployed_accuracies, parse_run, read_results
 from mct.results.tables import write_table
 
+TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)", "mct": "MCT"}
 PUBLISHED = Path(__file__).parents[2] / "workflow" / "resources" / "published.tsv"
 
 
-def terms_of(*names: str) -> Terms:
-    """Return what the table knows of methods."""
-    return Terms(**table_terms(resolve({"methods": list(names)})))
+def facts_of(name: str, title: str, before: Sequence[str]) -> Method:
+    """Return what the table knows of a method."""
+    method = TRAININGS[name]
+    return Method(title, before, {role: method.lineage(role) for role in method.roles})
 
 
-TERMS = terms_of("noise_only", "mct_paper", "mct")
+def with_pretraining(titles: dict[str, str]) -> dict[str, Method]:
+    """Return what the table knows of pretrainings, and of methods by title."""
+    pretrainings = {name: facts_of(name, one.title, ()) for name, one in PRETRAININGS.items()}
+    rows = {
+        name: facts_of(name, title, list(PRETRAININGS) if name.startswith("mct") else ())
+        for name, title in titles.items()
+    }
+    return {**pretrainings, **rows}
+
+
+KNOWN = with_pretraining(TITLES)
 
 
 def evaluation(top1: float, top5: float = 1.0) -> dict:
@@ -46,8 +57,8 @@ def figure(method: str, title: str, top1: str) -> dict[str, str]:
 
 
 def rows_of(evaluations: dict, published: list[dict] = ()) -> list[dict]:
-    runs = [run._replace(method=m) for run in evaluations for m in TERMS.titles]
-    return accuracy_rows(evaluations, records_of(*runs), TERMS, published)
+    runs = [run._replace(method=m) for run in evaluations for m in KNOWN]
+    return accuracy_rows(evaluations, records_of(*runs), KNOWN, published)
 
 
 @pytest.mark.parametrize(
@@ -118,14 +129,14 @@ def test_samples_of_a_pair_include_its_pretraining_and_those_of_a_baseline_are_i
         run._replace(role="record"): {"samples_seen": 3000},
         baseline(0)._replace(role="record"): {"samples_seen": 70},
     }
-    assert count_samples(run, records, TERMS) == (3200, 6210)
-    assert count_samples(run._replace(role="auxiliary"), records, TERMS) == (3010, 6210)
-    assert count_samples(run._replace(role="pair"), records, TERMS) == (6210, 6210)
-    assert count_samples(baseline(0), records, TERMS) == (70, 70)
-    needs_mp = TERMS._replace(preparations={"noise_only": ["pretrain_primary"]})
-    assert count_samples(baseline(0), records, needs_mp) == (70, 270)
+    assert count_samples(run, records, KNOWN) == (3200, 6210)
+    assert count_samples(run._replace(role="auxiliary"), records, KNOWN) == (3010, 6210)
+    assert count_samples(run._replace(role="pair"), records, KNOWN) == (6210, 6210)
+    assert count_samples(baseline(0), records, KNOWN) == (70, 70)
+    after = facts_of("noise_only", "Noise only", ["pretrain_primary"])
+    assert count_samples(baseline(0), records, {**KNOWN, "noise_only": after}) == (70, 270)
     records[run._replace(role="record")]["samples_seen_auxiliary"] = 4000
-    assert count_samples(run._replace(role="auxiliary"), records, TERMS) == (4010, 7210)
+    assert count_samples(run._replace(role="auxiliary"), records, KNOWN) == (4010, 7210)
 
 
 def test_fine_tuning_adds_to_the_samples_of_the_model_it_goes_on_with():
@@ -134,10 +145,9 @@ def test_fine_tuning_adds_to_the_samples_of_the_model_it_goes_on_with():
         run._replace(role="record"): {"samples_seen": 5},
         run._replace(method="forward", role="record"): {"samples_seen": 100},
     }
-    terms = terms_of("forward_finetuned")
-    assert terms.preparations["forward_finetuned"][-1] == "forward"
-    terms = terms._replace(preparations={"forward_finetuned": ["forward"]})
-    assert count_samples(run, records, terms) == (105, 105)
+    names = {"forward": (), "forward_finetuned": ["forward"]}
+    known = {name: facts_of(name, name, before) for name, before in names.items()}
+    assert count_samples(run, records, known) == (105, 105)
 
 
 DIFFERENCE = ("minus_mct", "minus_mct_low", "minus_mct_high")
@@ -219,10 +229,6 @@ def test_a_second_published_figure_of_a_method_has_a_row_of_its_own(ranks):
     assert other["published_top1_percent"] == "69.00"
 
 
-def test_titles_begin_with_the_pretrained_models():
-    assert list(TERMS.titles) == [*PRETRAININGS, "noise_only", "mct_paper", "mct"]
-
-
 def test_published_figures_are_those_of_the_data_set():
     rows = read_published(PUBLISHED, "clothing1m")
     assert {row["dataset"] for row in rows} == {"clothing1m"}
@@ -254,7 +260,7 @@ def shown_for(tmp_path: Path, role: str, learned: dict[int, dict[str, int]]) -> 
         records |= {run._replace(method=name): {"samples_seen": 9} for name in PRETRAININGS}
         records[run] = {"samples_seen": 9, **{f"samples_learned_{k}": v for k, v in counts.items()}}
         evaluations[run._replace(role=role)] = evaluation(0.5)
-    rows = accuracy_rows(evaluations, records, TERMS, [])
+    rows = accuracy_rows(evaluations, records, KNOWN, [])
     write_table(rows, tmp_path / "table.tsv", "")
     return (tmp_path / "table.md").read_text()
 
@@ -275,6 +281,7 @@ def test_the_table_says_that_a_fine_tuning_had_no_epochs(tmp_path):
         run._replace(method=name, role="record"): {"samples_seen": count}
         for name, count in seen.items()
     }
-    terms = terms_of("forward_finetuned")._replace(preparations={"forward_finetuned": ["forward"]})
-    write_table(accuracy_rows({run: evaluation(0.5)}, records, terms, []), tmp_path / "t.tsv", "")
+    known = {"forward_finetuned": facts_of("forward_finetuned", "Loss correction", ["forward"])}
+    known["forward"] = facts_of("forward", "Forward correction", ())
+    write_table(accuracy_rows({run: evaluation(0.5)}, records, known, []), tmp_path / "t.tsv", "")
     assert "Mp learned from no sample in forward_finetuned" in (tmp_path / "t.md").read_text()

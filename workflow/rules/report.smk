@@ -37,12 +37,13 @@ rule plot_accuracy:
     resources:
         **summary(),
     params:
-        methods=verbatim(SETTINGS.drawn_methods()),
         split=EXPERIMENT.config["split"],
+        titles=verbatim(SETTINGS.titles()),
+        calibrated=verbatim(SETTINGS.calibrated()),
     shell:
         program(
-            "plot_accuracy.py {input.evaluations} {params.methods} {params.split}"
-            " --output {output.png}"
+            "plot_accuracy.py {params.titles} {params.calibrated} {input.evaluations}"
+            " {params.split} --output {output.png}"
         )
 
 
@@ -85,10 +86,10 @@ rule plot_confusion:
     resources:
         **summary(),
     params:
-        methods=verbatim(SETTINGS.drawn_methods()),
+        titles=verbatim(SETTINGS.titles()),
     shell:
         program(
-            "plot_confusion.py {input.evaluations} {params.methods} {input.classes}"
+            "plot_confusion.py {params.titles} {input.evaluations} {input.classes}"
             " --output {output.png}"
         )
 

@@ -9,11 +9,14 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, evaluations=list, methods=str, split=str, output=Path)
+    arguments = entry.options(
+        __doc__, titles=str, calibrated=str, evaluations=list, split=str, output=Path
+    )
+    titles, calibrated = json.loads(arguments.titles), json.loads(arguments.calibrated)
     evaluations = runs.read_results(arguments.evaluations)
-    methods = json.loads(arguments.methods)
-    accuracies = runs.deployed_accuracies(evaluations, methods["titles"])
-    figure = figures.draw_accuracies(accuracies, **methods, split=arguments.split)
+    methods = dict.fromkeys(run.method for run in evaluations)
+    accuracies = runs.deployed_accuracies(evaluations, methods)
+    figure = figures.draw_accuracies(accuracies, titles, calibrated, arguments.split)
     save_figure(figure, arguments.output)
 
 

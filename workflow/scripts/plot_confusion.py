@@ -12,9 +12,9 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, evaluations=list, methods=str, classes=Path, output=Path)
+    arguments = entry.options(__doc__, titles=str, evaluations=list, classes=Path, output=Path)
+    titles = json.loads(arguments.titles)
     results = runs.read_results(arguments.evaluations)
-    titles = json.loads(arguments.methods)["titles"]
     confusions = {
         f"{titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(result["confusion"])
         for run, result in results.items()

@@ -28,8 +28,8 @@ def main() -> None:
     evaluations = read_results(arguments.evaluations)
     records = read_results(arguments.records)
     published = accuracy.read_published(arguments.published, settings["dataset"])
-    terms = accuracy.Terms(**settings["terms"])
-    rows = accuracy.accuracy_rows(evaluations, records, terms, published)
+    methods = {name: accuracy.Method(**facts) for name, facts in settings["methods"].items()}
+    rows = accuracy.accuracy_rows(evaluations, records, methods, published)
     tables.write_table(
         rows, arguments.output, tables.name_clean_set(CAPTION, settings["clean_set"])
     )

@@ -38,8 +38,8 @@ def _pair_cautions(
     section = method.section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
-        f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample "
-        f"of a batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
+        f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
+        f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
         f"optimizer.batch_size or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]

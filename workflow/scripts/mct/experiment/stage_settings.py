@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mct.base.roles import REFERENCE
 from mct.base.settings import ScalingSettings, pick
 from mct.experiment import methods
-from mct.experiment.method import Config
+from mct.experiment.method import Config, Method
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
@@ -67,31 +66,27 @@ class StageSettings:
 
     def table(self, clean_set: str) -> str:
         """Return what the accuracy table needs to know of the configuration, its rows in order."""
-        dataset, terms = self.config["dataset"]["name"], table_terms(self.config)
-        return json.dumps({"dataset": dataset, "clean_set": clean_set, "terms": terms})
+        shown = [*PRETRAININGS, *self.config["methods"]]
+        rows = dict.fromkeys([*shown, *methods.needed_trainings(self.config)])
+        facts = {name: self._facts(methods.TRAININGS[name]) for name in rows}
+        dataset = self.config["dataset"]["name"]
+        return json.dumps({"dataset": dataset, "clean_set": clean_set, "methods": facts})
 
-    def drawn_methods(self) -> str:
-        """Return the titles of methods in figures, in their order, and which calibrate a pair."""
-        names = self.config["methods"]
-        titles = {name: methods.METHODS[name].title for name in names}
-        calibrated = [name for name in names if name in CALIBRATIONS]
-        return json.dumps({"titles": titles, "calibrated": calibrated})
+    def _facts(self, method: Method) -> dict[str, Any]:
+        """Return what `mct.results.tables.Method` holds."""
+        return {
+            "title": method.title,
+            "preparations": method.preparations(self.config),
+            "lineages": {role: method.lineage(role) for role in method.roles},
+        }
 
+    def titles(self) -> str:
+        """Return the titles of the configured methods."""
+        return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
 
-def table_terms(config: Config) -> dict[str, Any]:
-    """Return the `Terms` of the accuracy table: titles, and what trains the models of each method."""
-    shown = {name: methods.TRAININGS[name] for name in (*PRETRAININGS, *config["methods"])}
-    trained = {*PRETRAININGS, *methods.needed_trainings(config)}
-    return {
-        "titles": {name: method.title for name, method in shown.items()},
-        "preparations": {name: method.preparations(config) for name, method in shown.items()},
-        "lineages": {
-            name: {role: method.lineage(role) for role in method.roles}
-            for name, method in shown.items()
-        },
-        "roles": {name: one.roles for name, one in methods.TRAININGS.items() if name in trained},
-        "reference": REFERENCE,
-    }
+    def calibrated(self) -> str:
+        """Return the configured methods that calibrate a pair."""
+        return as_json([name for name in self.config["methods"] if name in CALIBRATIONS])
 
 
 def as_json(data: Any) -> str:

@@ -6,26 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mct.base.roles import PAIR, ROLES, Role
+from mct.base.roles import PAIR, REFERENCE, ROLES, Role
 from mct.results.runs import Run
 from mct.results.tables import Row
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 
 
-class Terms(NamedTuple):
-    """What the configured methods consist of, the pretrained models among them.
+class Method(NamedTuple):
+    """What a row needs to know of a method, or of a training that it needs before.
 
-    `titles` are in the order of the rows. `preparations` are the trainings that a method needs
-    before its own, `lineages` those that its model of a role went through, `roles` the models that a
-    training makes. Others are compared with Mp of method `reference`.
+    `lineages` are, by role, the trainings that its model went through, its own last.
     """
 
-    titles: Mapping[str, str]
-    preparations: Mapping[str, Sequence[str]]
-    lineages: Mapping[str, Mapping[str, Sequence[str]]]
-    roles: Mapping[str, Sequence[str]]
-    reference: str
+    title: str
+    preparations: Sequence[str]
+    lineages: Mapping[str, Sequence[str]]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -36,17 +32,17 @@ def spread(values: Sequence[float]) -> str:
 def accuracy_rows(
     evaluations: Mapping[Run, Mapping[str, Any]],
     records: Mapping[Run, Mapping[str, Any]],
-    terms: Terms,
+    methods: Mapping[str, Method],
     published: Sequence[Row],
 ) -> list[Row]:
-    """Return the rows of the accuracy table.
+    """Return the rows of the accuracy table, methods in the order of `methods`.
 
     Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
     published figure of a method stands in its first row for the deployed model; methods that only
     others measured get rows of their own.
     """
     rows = []
-    for method in terms.titles:
+    for method, facts in methods.items():
         for role in MODEL_NAMES:
             for ranks in sorted({run.ranks for run in evaluations}):
                 key = (method, ranks, role)
@@ -54,22 +50,22 @@ def accuracy_rows(
                     run for run in evaluations if (run.method, run.ranks, run.role) == key
                 )
                 if runs:
-                    row = _measured_row(runs, evaluations, records, terms)
-                    rows.append({**row, "note": describe_idle(runs, records, terms)})
-    return _with_published(rows, terms.titles, published)
+                    counts = count_samples(runs[0], records, methods)
+                    row = _measured_row(facts.title, runs, evaluations, counts)
+                    rows.append({**row, "note": describe_idle(runs, records, methods)})
+    return _with_published(rows, methods, published)
 
 
 def _measured_row(
-    runs: list[Run], evaluations: Mapping[Run, Any], records: Mapping[Run, Any], terms: Terms
+    title: str, runs: list[Run], evaluations: Mapping[Run, Any], counts: tuple[int, int]
 ) -> Row:
-    counts = count_samples(runs[0], records, terms)
     top1, top5 = ([100 * evaluations[run][name] for run in runs] for name in ("top1", "top5"))
     return {
-        "method": terms.titles[runs[0].method],
+        "method": title,
         "model": MODEL_NAMES[runs[0].role],
         "top1_percent": f"{statistics.mean(top1):.2f}",
         "top1_sd": spread(top1),
-        **_compared_with(terms.reference, runs, evaluations),
+        **_compared_with_reference(runs, evaluations),
         "top5_percent": f"{statistics.mean(top5):.2f}",
         "n": str(len(runs)),
         "seeds": " ".join(str(run.seed) for run in runs),
@@ -83,13 +79,13 @@ def _measured_row(
     }
 
 
-def _compared_with(reference: str, runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
-    """Return how far Mp, or a pair, is above Mp of another method, seed by seed, in points.
+def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
+    """Return how far Mp, or a pair, is above Mp of method `mct`, seed by seed, in points.
 
-    Both ends of the 95 % interval are empty for fewer than two seeds, all for that Mp itself.
+    Both ends of the 95 % interval are empty for fewer than two seeds, all for Mp of `mct` itself.
     """
     deployed = [run for run in runs if run.role in (Role.PRIMARY, PAIR)]
-    pairs = [(run, run._replace(method=reference, role=Role.PRIMARY)) for run in deployed]
+    pairs = [(run, run._replace(method=REFERENCE, role=Role.PRIMARY)) for run in deployed]
     differences = [
         100 * (evaluations[own]["top1"] - evaluations[other]["top1"])
         for own, other in pairs
@@ -118,12 +114,12 @@ def paired_difference(differences: Sequence[float], percent: float = 95) -> list
 
 
 def count_samples(
-    run: Run, records: Mapping[Run, Mapping[str, Any]], terms: Terms
+    run: Run, records: Mapping[Run, Mapping[str, Any]], methods: Mapping[str, Method]
 ) -> tuple[int, int]:
     """Return the samples that a run's model (or both) was trained on, and those all models processed.
 
     The former add up over the trainings that the model went through, the latter over all that the
-    method needs.
+    method needs, its preparations included.
     """
 
     def seen(training: str, role: str) -> int:
@@ -133,21 +129,23 @@ def count_samples(
     own = sum(
         seen(training, role)
         for role in (ROLES if run.role == PAIR else (run.role,))
-        for training in terms.lineages[run.method][role]
+        for training in methods[run.method].lineages[role]
     )
-    trainings = [*terms.preparations[run.method], run.method]
-    whole = sum(seen(training, role) for training in trainings for role in terms.roles[training])
+    trainings = [*methods[run.method].preparations, run.method]
+    whole = sum(seen(each, role) for each in trainings for role in methods[each].lineages)
     return own, whole
 
 
 def describe_idle(
-    runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]], terms: Terms
+    runs: Sequence[Run],
+    records: Mapping[Run, Mapping[str, Any]],
+    methods: Mapping[str, Method],
 ) -> str:
     """Return in words which trainings of a row left a model as it was, nothing if none did."""
     idle: dict[str, list[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):
-            for training in terms.lineages[run.method][role]:
+            for training in methods[run.method].lineages[role]:
                 record = records[run._replace(method=training, role="record")]
                 if not record.get(f"samples_learned_{role}", record["samples_seen"]):
                     text = f"{MODEL_NAMES[role]} learned from no sample in {training}"
@@ -159,7 +157,7 @@ def describe_idle(
 
 
 def _with_published(
-    rows: list[Row], titles: Mapping[str, str], published: Sequence[Row]
+    rows: list[Row], methods: Mapping[str, Method], published: Sequence[Row]
 ) -> list[Row]:
     """Return measured rows with published figures, then the methods only others measured."""
     extra = []
@@ -168,7 +166,8 @@ def _with_published(
             "published_top1_percent": figure["top1_percent"],
             "published_as": f"{figure['model']}, {figure['source']}",
         }
-        title = titles.get(figure["method"])
+        known = methods.get(figure["method"])
+        title = known and known.title
         own = [row for row in rows if (row["method"], row["model"]) == (title, "Mp")]
         if own and not own[0]["published_as"]:
             own[0].update(text)
