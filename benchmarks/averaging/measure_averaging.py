@@ -20,16 +20,18 @@ import torch
 
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, span
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.settings import ImageSettings
 from mct.learning.learner import WIRES, Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.collectives import sum_array
 from mct.parallel.comm import Comm, world
 from mct.parallel.gradients import group_by_bytes
 from mct.parallel.transport import Sum, choose_transport
 from mct.results.tables import write_table
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 MIB, SIZE, CLASSES = 1 << 20, 224, 14
 IMAGES = ImageSettings(size=SIZE, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.shared.conditions import describe_conditions, machine
 from benchmarks.shared.figures import middle, ratios, span
-from mct.base.settings import CalibrationSettings, ExecutionSettings, ScalingSettings
 from mct.calibration.decisions import Selector
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.parallel.collectives import start_gather, wait_for
@@ -32,7 +32,9 @@ from mct.performance.rehearsal import (
     rehearsed_step,
     time_once,
 )
+from mct.performance.settings import ScalingSettings
 from mct.results.tables import Row, write_table
+from mct.stage.settings import ExecutionSettings
 
 CLASSES = 14
 FIELDS = ("ranks", "model", "samples_per_rank", "uncoupled_seconds", "coupled_seconds",

@@ -13,13 +13,15 @@ import torch
 from mpi4py import MPI
 
 from benchmarks.shared.conditions import describe_conditions
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.data.augmentation import STRONG_DRAWS
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.results.tables import Row, write_table
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, STRENGTH = 10, 32, 0.7
 CASES = (

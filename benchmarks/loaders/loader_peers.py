@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.shared.made_shards import store
 from mct.base.partition import Share, plan_batches
-from mct.base.settings import ImageSettings, ShardSettings
+from mct.data.catalogue import from_rows
 from mct.data.imagesets import open_set
-from mct.data.inspection import find
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, Prefetcher
-from mct.data.sharding import Member, ShardPlan, deal, write_shard
+from mct.data.settings import ImageSettings, ShardSettings
 
 CLASSES, SHARDS, MEGABYTE = 10, 4, 1 << 20
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
@@ -66,21 +66,12 @@ class Ours:
 
     def write(self, task: Task) -> None:
         """Write the shards."""
-        settings = ShardSettings(
-            layout="none", root=None, seed=0, size=task.size, encoding="auto", shards=SHARDS,
-            short_side=None, quality=95,
-        )  # fmt: skip
-        layout = _Files()
+        settings = ShardSettings(size=task.size, encoding="auto", short_side=None, quality=95)
         rows = [
             Row(f"{number}", str(path), label, label, True, False, False, False)
             for number, (path, label) in enumerate(task.labelled())
         ]
-        for shard in range(SHARDS):
-            plan = ShardPlan(set_name="noisy", shard=shard, classes=CLASSES, source="benchmark")
-            dealt = deal(np.arange(len(rows)), SHARDS, shard, 0)
-            members = [Member(int(i), rows[i], find(rows[i], layout, 10**8)) for i in dealt]
-            path = task.folder / "ours" / f"{shard:04d}.h5"
-            write_shard(members, layout, settings, plan, path, task.threads)
+        store(from_rows(rows), _Files(), settings, task.folder / "ours", SHARDS)
 
     def batches(self, task: Task) -> Batches:
         """Return the batches of an epoch."""
@@ -89,7 +80,7 @@ class Ours:
 
 class _OurBatches:
     def __init__(self, task: Task) -> None:
-        self._set = open_set("noisy", sorted((task.folder / "ours").glob("*.h5")))
+        self._set = open_set("noisy", task.folder / "ours/labels.parquet")
         settings = ImageSettings(
             size=task.size, augmentation=task.augmentation, mean=(0.5,) * 3, std=(0.25,) * 3
         )

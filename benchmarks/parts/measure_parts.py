@@ -20,9 +20,9 @@ from torchvision.models import get_model
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, ratios, span
 from benchmarks.shared.pictures import draw_jpeg
-from mct.base.settings import OptimizerSettings
 from mct.data.images import decode_plain, mirror, resample, to_image
 from mct.learning.optimizer import MomentumSGD
+from mct.learning.settings import OptimizerSettings
 from mct.results.tables import write_table
 
 SIZE, NETS = 224, ("resnet50", "mobilenet_v2")

@@ -27,6 +27,7 @@ from benchmarks.shared.figures import middle, ratios, span
 from benchmarks.shared.pictures import draw_jpeg
 from benchmarks.shared.processes import run_measured
 from mct.data.catalogue import read_rows
+from mct.data.intake import Listed, divide
 from mct.results.tables import write_table
 
 SCRIPTS = ROOT / "workflow/scripts"
@@ -125,8 +126,11 @@ def run_script(name: str, *arguments: object) -> tuple[float, float]:
 
 def measure_reading(root: Path, threads: int, repeats: int) -> list[dict[str, str]]:
     """Alternate plain reading and decoding, inspection and sharding; return medians and ratios."""
-    inspection = root / "inspection/0000.tsv"
-    dataset = ("--dataset", settings(root), "--catalogue", root / "catalogue.tsv")
+    inspection, listing = root / "inspection/0-0000.tsv", root / "intakes/0.tsv"
+    rows = read_rows(root / "catalogue.tsv")
+    pictures = sorted(Listed(row.key, row.path) for row in rows if row.noisy)
+    divide(listing.parent, pictures).write(listing.parent)
+    dataset = ("--dataset", settings(root), "--listing", listing)
     pool = ("--threads", threads)
     jobs: dict[str, Callable[[], tuple[float, float]]] = {
         "reading and decoding (Pillow)": lambda: decode_all(root, threads),
@@ -135,9 +139,9 @@ def measure_reading(root: Path, threads: int, repeats: int) -> list[dict[str, st
             *pool, "--output", inspection,
         ),
         "one shard of all noisy pictures": lambda: run_script(
-            "write_shard.py", *dataset, "--settings", shard_settings(root), "--inspection", inspection,
-            "--quarantine", quarantine(root), "--set", "noisy", "--shard", 0, *pool,
-            "--output", root / "shards/0000.h5",
+            "write_shard.py", *dataset, "--settings", shard_settings(), "--inspection", inspection,
+            "--digest", "benchmark", "--shard", 0, "--shards", 1, *pool,
+            "--output", root / "shards/0-0000.h5",
         ),
     }  # fmt: skip
     jobs["inspection"]()  # makes what sharding reads, and warms the files
@@ -146,12 +150,12 @@ def measure_reading(root: Path, threads: int, repeats: int) -> list[dict[str, st
         for name, job in jobs.items():
             found[name].append(job())
     base = [seconds for seconds, _ in found["reading and decoding (Pillow)"]]
-    rows = []
+    table = []
     for name, times in found.items():
         seconds, megabytes = (statistics.median(values) for values in zip(*times, strict=True))
         by_reading = ratios([own for own, _ in times], base)
-        rows.append(row(name, seconds, megabytes, by_reading))
-    return rows
+        table.append(row(name, seconds, megabytes, by_reading))
+    return table
 
 
 def decode_all(root: Path, threads: int) -> tuple[float, float]:
@@ -168,20 +172,8 @@ def decode_all(root: Path, threads: int) -> tuple[float, float]:
     return time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def shard_settings(root: Path) -> str:
-    return json.dumps(
-        {
-            "layout": "clothing1m", "root": str(root), "seed": 0, "size": 224, "encoding": "encoded",
-            "shards": 1, "short_side": None, "quality": 95,
-        }
-    )  # fmt: skip
-
-
-def quarantine(root: Path) -> Path:
-    """Return a list of no pictures that stay out."""
-    path = root / "quarantine.tsv"
-    path.write_text("key\tpath\tsets\tkind\treason\n")
-    return path
+def shard_settings() -> str:
+    return json.dumps({"size": 224, "encoding": "encoded", "short_side": None, "quality": 95})
 
 
 def mean_size(root: Path) -> float:

@@ -21,7 +21,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.shared.conditions import describe_conditions
-from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.data.imagesets import ImageSet, open_set
 from mct.labels.confusions import read_confusion
 from mct.learning.prediction import Predictor
 from mct.results.accuracy import spread
@@ -43,7 +43,7 @@ def main() -> None:
     config = yaml.safe_load((options.results / "config.yaml").read_text())
     name = config["dataset"]["name"]
     sets = {
-        part: open_set(part, indexed_files(options.results / f"shards/{name}/{part}/index.json"))
+        part: open_set(part, options.results / f"shards/{name}/labels.parquet")
         for part in ("noisy", config["split"])
     }
     confusion = read_confusion(options.results / f"noise/{name}.json")

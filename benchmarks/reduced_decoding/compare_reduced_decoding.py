@@ -19,14 +19,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from benchmarks.shared.conditions import describe_conditions
+from benchmarks.shared.made_shards import store
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings, ModelSettings, ShardSettings
+from mct.data.catalogue import from_rows
 from mct.data.imagesets import ImageSet, open_set
-from mct.data.inspection import find
 from mct.data.layouts.base import Row
 from mct.data.loading import BatchReader, read_for_evaluation
-from mct.data.sharding import Member, ShardPlan, write_shard
+from mct.data.settings import ImageSettings, ShardSettings
 from mct.learning.models import build_model
+from mct.learning.settings import ModelSettings
 from mct.results.tables import write_table
 
 SIDE, SIZE, BATCH_SIZE, TEST_PICTURES = 128, 16, 64, 400
@@ -57,10 +58,8 @@ def main() -> None:
     layout = Digits()
     count = len(layout.labels)
     order = np.random.default_rng(0).permutation(count)
-    sets = {
-        name: open_set(name, [write(layout, options.folder, name, part)])
-        for name, part in (("noisy", order[TEST_PICTURES:]), ("test", order[:TEST_PICTURES]))
-    }
+    labels = write(layout, options.folder, order)
+    sets = {name: open_set(name, labels) for name in ("noisy", "test")}
     runs = {
         reduced: [accuracy(sets, seed, reduced, options.epochs) for seed in range(options.seeds)]
         for reduced in (True, False)
@@ -78,22 +77,14 @@ def main() -> None:
     write_table(rows, options.output.with_suffix(".tsv"), describe_conditions(measured))
 
 
-def write(layout: Digits, folder: Path, name: str, numbers: np.ndarray) -> Path:
-    """Write the digits of some numbers as one shard."""
-    settings = ShardSettings(
-        layout="none", root=None, seed=0, size=SIZE, encoding="encoded", shards=1,
-        short_side=None, quality=95,
-    )  # fmt: skip
-    members = []
-    for number in numbers.tolist():
-        label, noisy = int(layout.labels[number]), name == "noisy"
-        row = Row(f"{number}", f"{number}", label, label, noisy, False, False, not noisy)
-        members.append(Member(number, row, find(row, layout, 10**6)))
-    path = folder / f"{name}.h5"
-    write_shard(
-        members, layout, settings, ShardPlan(set_name=name, shard=0, classes=10, source=""), path
-    )
-    return path
+def write(layout: Digits, folder: Path, order: np.ndarray) -> Path:
+    """Write the digits as one shard, the first of them as the test set; return the table of labels."""
+    settings = ShardSettings(size=SIZE, encoding="encoded", short_side=None, quality=95)
+    rows = []
+    for place, number in enumerate(order.tolist()):
+        label, test = int(layout.labels[number]), place < TEST_PICTURES
+        rows.append(Row(f"{number}", f"{number}", label, label, not test, False, False, test))
+    return store(from_rows(rows), layout, settings, folder)
 
 
 def accuracy(sets: dict[str, ImageSet], seed: int, reduced: bool, epochs: int) -> float:

@@ -25,8 +25,8 @@ def describe_conditions(measured: str, launcher: str = "python", device: str = "
 def machine(device: str = "auto") -> dict[str, Any]:
     """Return what this process runs on."""
     # Imported here, so that a program that uses no torch stays small and starts at once.
-    from mct.base.settings import ExecutionSettings
     from mct.stage.compute import choose_compute, hardware
+    from mct.stage.settings import ExecutionSettings
 
     return hardware(choose_compute("auto", ExecutionSettings(device=device)))
 

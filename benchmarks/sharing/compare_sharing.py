@@ -22,19 +22,16 @@ from torch import Tensor
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, ratios
 from mct.base.partition import plan_batches
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-)
 from mct.calibration.reading import pair_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import Prefetcher
+from mct.data.settings import ImageSettings
 from mct.learning.models import build_model
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.parallel.comm import Topology, split_world, world
 from mct.results.tables import write_table
+from mct.stage.settings import ExecutionSettings
 
 IMAGES = ImageSettings(size=224, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)
 
@@ -50,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     topology = split_world(world())
-    image_set = open_set("noisy", sorted(options.shards.glob("*.h5")))
+    image_set = open_set("noisy", options.shards / "labels.parquet")
     works = {
         "nothing": (options.batches, lambda images: None),
         "ResNet-18": (options.steps, training_step()),

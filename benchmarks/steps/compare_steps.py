@@ -47,9 +47,9 @@ def main() -> None:
     for name in options.models:
         with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
             case = CASES[name]
-            shards = prepare(Path(folder), case, options)
+            labels = prepare(Path(folder), case, options)
             for stage in options.stages:
-                rows += compare(Path(folder), case, shards, stage, options)
+                rows += compare(Path(folder), case, labels, stage, options)
                 write_table(rows, options.output.with_suffix(".tsv"), caption(options))
 
 
@@ -68,8 +68,8 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(folder: Path, case: Case, options: argparse.Namespace) -> list[Path]:
-    """Make the data of a case and return the shards."""
+def prepare(folder: Path, case: Case, options: argparse.Namespace) -> Path:
+    """Make the data of a case and return its table of labels."""
     stored = case.size if case.size <= 64 else round(case.size * MARGIN)
     count = (options.steps + 1) * case.batch * options.ranks
     make_folder(folder / "pictures", count, stored, CLASSES)
@@ -77,7 +77,7 @@ def prepare(folder: Path, case: Case, options: argparse.Namespace) -> list[Path]
 
 
 def compare(
-    folder: Path, case: Case, shards: list[Path], stage: str, options: argparse.Namespace
+    folder: Path, case: Case, labels: Path, stage: str, options: argparse.Namespace
 ) -> list[dict]:
     """Return one row for each precision of ours."""
     peers: list[dict] = []
@@ -89,7 +89,7 @@ def compare(
     for _ in range(options.repetitions):
         for precision, results in ours.items():
             steps = ["--steps", options.steps + 1, "--stage", stage, "--precision", precision]
-            results.append(run_ours([*common, *steps, "--shards", *shards], folder, options))
+            results.append(run_ours([*common, *steps, "--labels", labels], folder, options))
         data = ["--steps", options.steps, "--data", pictures]
         peers.append(run_peer(stage, [*common, *data], folder, options))
     return [row(case, stage, name, results, peers) for name, results in ours.items()]

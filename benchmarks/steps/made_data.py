@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, ShardSettings
-from mct.data.catalogue import build_catalogue, write_catalogue
-from mct.data.inspection import inspect_part, write_findings
+from benchmarks.shared.made_shards import store
+from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
-from mct.data.pictures import MOST_PIXELS
-from mct.data.sharding import ShardPlan, choose_members, write_shard
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 
 QUALITY, GRAIN = 90, 12.0
 
@@ -35,29 +34,16 @@ def make_folder(root: Path, count: int, size: int, classes: int) -> None:
             make_picture(number, size).save(path, quality=QUALITY)
 
 
-def make_shards(root: Path, folder: Path, size: int) -> list[Path]:
-    """Write the training pictures of a folder as shards of a noisy set and return their paths."""
+def make_shards(root: Path, folder: Path, size: int) -> Path:
+    """Write the pictures of a folder as shards and return their table of labels."""
     layout = open_layout(
         DatasetSettings(
             layout="image_folder", root=str(root), measuring_labels=None, seed=0,
             synthetic_noise_rate=0.0, synthetic_clean_fraction=0.5, clean_fraction=0.5,
         )
     )  # fmt: skip
-    settings = ShardSettings(
-        layout="image_folder", root=str(root), seed=0, size=size, encoding="auto", shards=2,
-        short_side=None, quality=QUALITY,
-    )  # fmt: skip
-    folder.mkdir()
-    catalogue, inspection = folder / "catalogue.tsv", folder / "inspection.tsv"
-    write_catalogue(build_catalogue(layout), catalogue)
-    write_findings(inspect_part(catalogue, layout, 0, 1, MOST_PIXELS, threads=2), inspection)
-    paths, classes = [], len(layout.class_names())
-    for shard in range(settings.shards):
-        plan = ShardPlan(set_name="noisy", shard=shard, classes=classes, source="benchmark")
-        members = choose_members(catalogue, [inspection], (), settings, plan)
-        paths.append(folder / f"{shard:04d}.h5")
-        write_shard(members, layout, settings, plan, paths[-1], threads=2)
-    return paths
+    settings = ShardSettings(size=size, encoding="auto", short_side=None, quality=QUALITY)
+    return store(build_catalogue(layout), layout, settings, folder, shards=2)
 
 
 def write_seconds(path: Path, seconds: list[float], **facts: object) -> None:

@@ -16,18 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.steps.made_data import processor_seconds, write_seconds
 from mct.base.partition import GlobalBatch, Share
 from mct.base.roles import Role
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-)
 from mct.calibration.coupling import Coupling, Evidence
 from mct.calibration.reading import pair_reader
+from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader, SampleReader
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import BatchReader
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy
@@ -35,11 +30,13 @@ from mct.learning.models import build_model
 from mct.learning.objectives import Objective, equal_weights
 from mct.learning.plan import Plan
 from mct.learning.schedules import linear
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.learning.training import ModelTraining
 from mct.parallel.comm import Comm, split_world, world
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute, choose_compute
 from mct.stage.progress import Progress
+from mct.stage.settings import ExecutionSettings
 
 NOISE = {"rate": 0.4, "upper": 0.4}
 MATRIX, MATRIX_SECONDS = 2048, 1.0
@@ -65,7 +62,7 @@ def main() -> None:
     comm = world()
     execution = ExecutionSettings(checkpoint_minutes=0, stall_minutes=0)
     compute = choose_compute(options.precision, execution)
-    image_set = open_set("noisy", options.shards)
+    image_set = open_set("noisy", options.labels)
     learn = calibrate if options.stage == "calibration" else pretrain
     clock = learn(options, comm, compute, execution, image_set)
     seconds = np.diff(clock.ends)[options.warm_up - 1 :].tolist()
@@ -86,7 +83,7 @@ def parse_options() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=["calibration", "pretraining"], required=True)
-    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--size", type=int, required=True, help="pixels")
     parser.add_argument("--classes", type=int, required=True)

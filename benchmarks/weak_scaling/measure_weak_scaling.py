@@ -17,14 +17,16 @@ import numpy as np
 
 from benchmarks.shared.conditions import describe_conditions
 from benchmarks.shared.figures import middle, ratios, span
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.collectives import sum_array
 from mct.parallel.comm import Comm, world
 from mct.performance.rehearsal import learn_all, random_batch, random_set, time_once
 from mct.results.tables import write_table
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 CLASSES = 14
 CASES = {"cifar_resnet18": (32, 128), "alexnet": (224, 64), "resnet50": (224, 16)}

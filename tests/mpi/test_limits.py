@@ -84,11 +84,11 @@ OPEN = """
 import resource, sys
 sys.path.insert(0, {scripts!r})
 from pathlib import Path
-from mct.data.imagesets import open_set
+from mct.data.shards import open_shard
 from mct.stage import entry
 
 def main():
-    print(len(open_set("test", sorted(Path(sys.argv[1]).rglob("*.h5"))).shards))
+    print(len([open_shard(path) for path in sorted(Path(sys.argv[1]).glob("*.h5"))]))
 
 entry.run(main)
 """
@@ -107,9 +107,9 @@ def open_shards(folder: Path, soft: int, hard: int) -> subprocess.CompletedProce
 def shards(tmp_path: Path) -> Path:
     """Return a folder of 80 shards."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-    from samples import shard_settings, write_set
+    from samples import write_shards
 
-    one = write_set(tmp_path / "one", "test", shard_settings(1))[0]
+    one = write_shards(tmp_path / "one")[0]
     assert np.fromfile(one, np.uint8).size
     for number in range(80):
         shutil.copy(one, tmp_path / f"{number:04d}.h5")

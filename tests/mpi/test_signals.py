@@ -15,7 +15,7 @@ import sys, time
 from itertools import count
 from pathlib import Path
 sys.path.insert(0, {str(SCRIPTS)!r})
-from mct.base.settings import ExecutionSettings
+from mct.stage.settings import ExecutionSettings
 from mct.parallel.comm import world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints

@@ -133,7 +133,7 @@ def test_a_users_error_is_the_last_line_with_its_job_and_is_not_tried_again(
     project = new_project(tmp_path / "project")
     (project / "data/images/n/0003.jpg").write_bytes(b"no picture")
     (project / "data/images/n/0004.jpg").write_bytes(b"no picture")
-    target = "results/tiny/shards/tiny/noisy/index.json"
+    target = "results/tiny/shards/tiny/labels.parquet"
     run = run_on_slurm(project, target, "--retries", 1)
     assert run.returncode == 1
     last = run.stderr.splitlines()[-1]

@@ -11,8 +11,10 @@ import numpy as np
 
 from mct.base.errors import UserError
 from mct.data.catalogue import build_catalogue, write_catalogue
-from mct.data.inspection import Finding, inspect_part, inspected_rows, write_findings
+from mct.data.inspection import Finding, inspect_part, write_findings
+from mct.data.intake import list_pictures, write_listing
 from mct.data.layouts.base import Layout, Row
+from mct.data.quarantine import findings_by_key, inspected_rows
 
 LATIN = os.fsdecode("caf\u00e9".encode("latin-1"))
 """A name that is not UTF-8, as Python gives it."""
@@ -64,9 +66,11 @@ def inspected(layout: Layout, folder: Path) -> list[tuple[Row, Finding]]:
     """Write catalogue and findings of a data set as its stages do, and read them again."""
     folder.mkdir(exist_ok=True)
     catalogue, findings = folder / "catalogue.tsv", folder / "findings.tsv"
+    listing = folder / "listing.tsv"
     write_catalogue(build_catalogue(layout), catalogue)
-    write_findings(inspect_part(catalogue, layout, 0, 1, 10**6, 1), findings)
-    return list(inspected_rows(catalogue, [findings]))
+    write_listing(list_pictures(layout), listing)
+    write_findings(inspect_part(listing, layout, 0, 1, 10**6, 1), findings)
+    return list(inspected_rows(catalogue, findings_by_key([findings])))
 
 
 def quarantined(layout: Layout, folder: Path) -> dict[str, str]:

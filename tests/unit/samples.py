@@ -1,19 +1,25 @@
 """Small pictures and data sets that several tests are made of."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, ShardSettings
-from mct.data.augmentation import Draws, Viewer
+from mct.base.files import write_json
+from mct.data.augmentation import Viewer
 from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
-from mct.data.layouts.base import Row
+from mct.data.intake import Listed
+from mct.data.labelling import write_labels
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.order import Draws
+from mct.data.settings import ShardSettings
 from mct.data.sharding import Member, ShardPlan, deal, write_shard
+from mct.data.shards import index_shard
 
 CLASSES = 3
 
@@ -71,40 +77,40 @@ def small_catalogue() -> Catalogue:
     )
 
 
-def shard_settings(shards: int, encoding: str = "pixels", size: int = 8) -> ShardSettings:
+def shard_settings(encoding: str = "pixels", size: int = 8) -> ShardSettings:
     """Return settings of shards of `small_catalogue`."""
-    return ShardSettings(
-        layout="none", root=None, seed=0, size=size, encoding=encoding, shards=shards,
-        short_side=None, quality=95,
-    )  # fmt: skip
+    return ShardSettings(size=size, encoding=encoding, short_side=None, quality=95)
 
 
-def members_of(rows: list[int], layout: object, catalogue: Catalogue | None = None) -> list[Member]:
-    """Return rows of a catalogue as members of a shard, their pictures inspected."""
-    catalogue = catalogue or small_catalogue()
-    members = []
-    for number in rows:
-        row = Row(
-            catalogue.keys[number], catalogue.paths[number], int(catalogue.observed[number]),
-            int(catalogue.true[number]), *(bool(c[number]) for c in catalogue.members.values()),
-        )  # fmt: skip
-        members.append(Member(int(number), row, find(row, layout, 10**6)))
-    return members
+def members_of(rows: Iterable[int], layout: object) -> list[Member]:
+    """Return rows of `small_catalogue` as members of a shard, their pictures inspected."""
+    listed = [Listed(f"key-{number}", f"{number}.png") for number in rows]
+    return [Member(row, find(row, layout, 10**6)) for row in listed]
 
 
-def write_set(
-    folder: Path, name: str, settings: ShardSettings, picture_size: int = 8
+def write_shards(
+    folder: Path, encoding: str = "pixels", shards: int = 1, picture_size: int = 8
 ) -> list[Path]:
-    """Write all shards of one set of `small_catalogue`, none left out, and return their paths."""
+    """Write all pictures of `small_catalogue` as shards and return their paths."""
     paths, layout = [], PictureLayout(picture_size)
-    rows = np.flatnonzero(small_catalogue().members[name])
-    for shard in range(settings.shards):
-        plan = ShardPlan(set_name=name, shard=shard, classes=CLASSES, source="test")
-        path = folder / name / f"{shard:04d}.h5"
-        members = members_of(deal(rows, settings.shards, shard, settings.seed), layout)
-        write_shard(members, layout, settings, plan, path)
+    for shard in range(shards):
+        plan = ShardPlan(shard=shard, shards=shards, source="test")
+        path = folder / f"0-{shard:04d}.h5"
+        members = members_of(deal(16, shards, shard).tolist(), layout)
+        write_shard(members, layout, shard_settings(encoding), plan, path)
         paths.append(path)
     return paths
+
+
+def write_labelled(
+    folder: Path, encoding: str = "pixels", shards: int = 1, picture_size: int = 8
+) -> Path:
+    """Write all pictures of `small_catalogue`, none left out, and return their table of labels."""
+    paths = write_shards(folder, encoding, shards, picture_size)
+    for path in paths:
+        write_json(path.with_suffix(".json"), index_shard(path))
+    write_labels(small_catalogue(), {}, paths, CLASSES, folder / "labels.parquet")
+    return folder / "labels.parquet"
 
 
 class PixelSet(ImageSet):

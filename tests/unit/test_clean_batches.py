@@ -1,7 +1,6 @@
 """Clean samples of a step: which, in what order, and in which rank's part."""
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 from samples import pixel_set
 
 from mct.base.partition import GlobalBatch, Share
-from mct.base.settings import ImageSettings
 from mct.data.augmentation import STRONG_DRAWS
 from mct.data.clean_batches import CleanBatch, CleanReader, Samples, clean_pieces
 from mct.data.loading import Batch
+from mct.data.settings import ImageSettings
 
 IMAGES = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 SAMPLES = 7
@@ -97,7 +96,7 @@ def test_numbers_of_strong_views_follow_their_pictures():
 
 
 def test_clean_pictures_have_random_numbers_of_their_own_where_views_are_strong():
-    strong = dataclasses.replace(IMAGES, strong_augmentation=0.5)
+    strong = msgspec.structs.replace(IMAGES, strong_augmentation=0.5)
     reader = CleanReader(pixel_set(5), strong, count=4, seed=3)
     first, second = reader.read(0).strong, reader.read(1).strong
     assert first.shape == second.shape == (4, STRONG_DRAWS)

@@ -1,14 +1,14 @@
 """CleanNet on features whose right labels are known."""
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from mct.base.errors import UserError
-from mct.base.settings import CleanNetSettings, ImageSettings, ModelSettings, OptimizerSettings
+from mct.data.settings import ImageSettings
 from mct.learning.cleannet import (
     CENTRES,
     CleanNet,
@@ -17,6 +17,7 @@ from mct.learning.cleannet import (
     score_labels,
     standardise,
 )
+from mct.learning.settings import CleanNetSettings, ModelSettings, OptimizerSettings
 
 CLASSES, FEATURES = 3, 8
 SETTINGS = CleanNetSettings(

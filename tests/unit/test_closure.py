@@ -10,11 +10,13 @@ import pytest
 
 from mct.data.layouts.registry import layout_module
 from mct.stage.closure import (
+    DEFINITIONS,
     LEFT_OUT,
     LIBRARY,
     code_digest,
     import_closure,
     imported_files,
+    is_left_out,
     module_files,
     normalised,
 )
@@ -166,13 +168,20 @@ def test_closure_holds_every_library_file_that_a_script_loads_but_those_that_are
     files = {Path(file) for name, file in loaded_by(script).items() if name.split(".")[0] == "mct"}
     assert files
     left_out, covered = (
-        {LIBRARY / name for name in LEFT_OUT},
+        {file for file in files if is_left_out(file)},
         import_closure(SCRIPTS / f"{script}.py"),
     )
     assert left_out.isdisjoint(covered)
     assert files - covered - left_out <= {
         file for path in left_out for file in imported_files(path)
     }
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
+def test_no_definition_of_a_key_is_in_a_closure(script):
+    """So that another text, bound or key of other stages reruns nothing: rules pass each key's value."""
+    names = {path.name for path in import_closure(script)}
+    assert names.isdisjoint({DEFINITIONS, "keys.py"})
 
 
 @pytest.mark.parametrize("name", LEFT_OUT)

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from mct.base.errors import UserError
-from mct.base.settings import ExecutionSettings
 from mct.learning.models import small_cnn
 from mct.stage.compute import Compute, choose_compute
 from mct.stage.rank_compute import agree
+from mct.stage.settings import ExecutionSettings
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
 EXECUTION = ExecutionSettings(device="cpu", threads_per_rank=1)

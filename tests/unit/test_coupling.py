@@ -7,17 +7,14 @@ from samples import pixel_set
 
 from mct.base.partition import GlobalBatch
 from mct.base.roles import Role
-from mct.base.settings import (
-    CalibrationSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-)
 from mct.calibration.coupling import Coupling, part_of, plan_calibration
 from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.settings import CalibrationSettings
 from mct.data.loading import Batch
+from mct.data.settings import ImageSettings
 from mct.labels.noise import count_rate
 from mct.labels.selection import cut_batch, select_within
+from mct.learning.settings import ModelSettings, OptimizerSettings
 
 SAMPLES, PAIRS = 12, 2
 OBSERVED = np.array([0, 1, 2] * 4)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import estimate_noise_by_models
@@ -11,27 +10,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from samples import CLASSES, shard_settings, write_set
+from msgspec.structs import replace
+from samples import CLASSES, write_labelled
 
 from mct.base.errors import UserError
-from mct.base.files import write_json
-from mct.base.settings import EvaluationSettings, ExecutionSettings, parse
-from mct.data.imagesets import index_shards
+from mct.base.keys import parse
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 CONFIG = resolve({"execution": {"device": "cpu"}})
-
-
-def index_of(folder: Path, name: str) -> Path:
-    """Write the shards of a set and return their index."""
-    paths = write_set(folder, name, shard_settings(1))
-    write_json(folder / name / "index.json", index_shards(name, paths))
-    return folder / name / "index.json"
 
 
 def weights_of(folder: Path, value: float) -> Path:
@@ -48,10 +41,10 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     settings = evaluation_settings(CONFIG)
     if program is evaluate_model:
-        own = {"--split": "test", "--index": index_of(tmp_path, "test")}
+        own = {"--split": "test", "--index": write_labelled(tmp_path)}
     else:
         settings |= {"samples": 5, "seed": 0}
-        own = {f"--{name}": index_of(tmp_path, name) for name in ("noisy", "validation")}
+        own = dict.fromkeys(("--noisy", "--validation"), write_labelled(tmp_path))
     options = {
         "--settings": json.dumps(settings), "--execution": tmp_path / "config.yaml", **own,
         "--weights": weights_of(tmp_path, np.nan), "--output": tmp_path / "found.json",

@@ -12,7 +12,8 @@ from work_without_locks import ERRORS, PARTS, UNSUPPORTED
 from mct.base.errors import UserError
 from mct.base.files import read_json, table_rows
 from mct.data import shards
-from mct.data.imagesets import read_index, verify_index
+from mct.data.imagesets import verify_index
+from mct.data.label_table import read_index
 from mct.data.shards import open_shard
 from mct.labels.judging import read_judgements
 from mct.results.figures import read_epochs

@@ -13,15 +13,17 @@ from samples import CLASSES, dataset_settings, encode, picture_of, write_clothin
 from trees import write_animal10n, write_image_folder, write_table
 
 from mct.base.errors import UserError
-from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings, ModelSettings
 from mct.data.catalogue import source_digest
 from mct.data.inspection import Finding
 from mct.data.layouts.base import Layout, Row
 from mct.data.layouts.registry import open_layout
+from mct.data.settings import ImageSettings
 from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings, ModelSettings
 from mct.results.predictions import find_pictures, predict_files, write_predictions
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 
 def the_line(layout: Layout, folder: Path) -> tuple[Row, Finding]:

@@ -162,12 +162,16 @@ def test_the_quick_start_is_what_it_was():
             "0.4",
         )
         assert one.catalogue_settings() == (
-            '{"layout": "digits", "measuring_labels": null, "root": null, "seed": 0, '
-            '"synthetic_clean_fraction": 0.1, "synthetic_noise_rate": 0.4}'
+            '{"layout": "digits", "seed": 0, "synthetic_clean_fraction": 0.1, '
+            '"synthetic_noise": {"kind": "none", "matrix": null, "rate": null}, '
+            '"synthetic_noise_rate": 0.4}'
         )
-        assert one.shard_settings("noisy") == (
-            '{"encoding": "auto", "layout": "digits", "quality": 95, "root": null, "seed": 0, '
-            '"shards": 4, "short_side": null, "size": 8}'
+        assert one.reading_settings() == (
+            '{"layout": "digits", "measuring_labels": null, "root": null, "seed": 0, '
+            '"synthetic_clean_fraction": 0.0, "synthetic_noise_rate": 0.0}'
+        )
+        assert one.shard_settings() == (
+            '{"encoding": "auto", "quality": 95, "short_side": null, "size": 8}'
         )
         assert one.settings.evaluation() == (
             '{"images": {"augmentation": "crop", "mean": [0.5, 0.5, 0.5], '

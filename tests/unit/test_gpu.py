@@ -5,14 +5,16 @@ import pytest
 import torch
 from mpi4py import MPI
 
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.data.augmentation import STRONG_DRAWS
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.process_group import join
 from mct.parallel.transport import unit_name
 from mct.stage.compute import Compute, choose_compute
+from mct.stage.settings import ExecutionSettings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 

@@ -56,7 +56,7 @@ def test_a_value_like_no_other_gets_no_guess():
     with pytest.raises(UserError) as raised:
         resolve({"split": "xyz"})
     assert "did you mean" not in str(raised.value)
-    assert "expected enum ['test', 'validation'], got 'xyz'." in str(raised.value)
+    assert "expected one of test, validation, got 'xyz'." in str(raised.value)
 
 
 def test_a_key_in_another_case_is_recognised():

@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from samples import augment, picture_of
 
 from mct.data.augmentation import (
-    AUGMENTATION_STREAM,
     DRAWS,
-    ORDER_STREAM,
-    OTHER_AUGMENTATION_STREAM,
-    STRONG_STREAM,
-    WINDOW_STREAM,
-    draw_parameters,
-    keyed_generator,
     padded_crop,
 )
 from mct.data.images import EVALUATION_RATIO, fit
@@ -32,27 +25,6 @@ def row(**changes: float) -> np.ndarray:
     """Return draws of a half each, some of them changed by their name."""
     names = ("down", "right", "flip", "area", "aspect")
     return np.array([changes.get(name, 0.5) for name in names], np.float32)
-
-
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 50), st.integers(0, 50))
-def test_parameters_of_a_sample_do_not_depend_on_how_many_there_are(seed, epoch, few, more):
-    parameters = draw_parameters(seed, epoch, few)
-    assert parameters.shape == (few, DRAWS)
-    assert ((parameters >= 0) & (parameters < 1)).all()
-    np.testing.assert_array_equal(draw_parameters(seed, epoch, few + more)[:few], parameters)
-
-
-def test_parameters_differ_between_seeds_epochs_and_streams():
-    drawn = [draw_parameters(seed, epoch, 3).tobytes() for seed in (0, 1) for epoch in (0, 1)]
-    streams = [
-        keyed_generator(0, 0, stream).bytes(60)
-        for stream in (
-            ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM,
-            STRONG_STREAM + AUGMENTATION_STREAM, STRONG_STREAM + OTHER_AUGMENTATION_STREAM,
-        )
-    ]  # fmt: skip
-    assert len(set(drawn)) == 4
-    assert len(set(streams)) == 6
 
 
 def test_a_picture_of_the_right_size_is_left_alone():

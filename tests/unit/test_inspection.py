@@ -1,21 +1,24 @@
-"""Inspection of a catalogue: a finding a row, what stays out, copies, counts."""
+"""Inspection of listed pictures: a finding for each, what stays out, copies, counts."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import CLASSES, PictureLayout, encode, picture_of, shard_settings, small_catalogue
+from samples import CLASSES, PictureLayout, encode, picture_of, small_catalogue
 
 from mct.base.errors import UserError
 from mct.data.catalogue import write_catalogue
-from mct.data.inspection import inspect_part, inspected_rows, read_findings, write_findings
+from mct.data.inspection import Finding, inspect_part, read_findings, write_findings
+from mct.data.intake import Listed, write_listing
 from mct.data.quarantine import (
     LeftOut,
     check_share,
     find_copies,
+    findings_by_key,
     held_out_copies,
+    inspected_rows,
     left_out,
-    read_keys,
+    read_kinds,
     write_lines,
 )
 from mct.data.sharding import ShardPlan, choose_members, deal
@@ -37,45 +40,66 @@ class Spoilt(PictureLayout):
         return encode(picture_of(same.get(number, number), 8, 8))
 
 
-def inspected(folder: Path, layout: object, parts: int = 1) -> tuple[Path, list[Path]]:
-    """Write the small catalogue and the findings of all parts."""
-    catalogue = folder / "catalogue.tsv"
-    write_catalogue(small_catalogue(), catalogue)
+def in_parts(folder: Path, layout: object, parts: int = 1) -> tuple[Path, list[Path]]:
+    """Write the list of the small catalogue's pictures and the findings of all parts."""
+    listing, catalogue = folder / "listing.tsv", small_catalogue()
+    write_listing(map(Listed, catalogue.keys, catalogue.paths), listing)
     paths = [folder / f"{part:04d}.tsv" for part in range(parts)]
     for part, path in enumerate(paths):
-        write_findings(inspect_part(catalogue, layout, part, parts, MOST_PIXELS, 2), path)
-    return catalogue, paths
+        write_findings(inspect_part(listing, layout, part, parts, MOST_PIXELS, 2), path)
+    return listing, paths
 
 
-def excluded(catalogue: Path, parts: list[Path]) -> list[LeftOut]:
+def inspected(folder: Path, layout: object, parts: int = 1) -> tuple[Path, dict[str, Finding]]:
+    """Write the small catalogue and return the findings of all its pictures."""
+    catalogue = folder / "catalogue.tsv"
+    write_catalogue(small_catalogue(), catalogue)
+    return catalogue, findings_by_key(in_parts(folder, layout, parts)[1])
+
+
+def excluded(catalogue: Path, findings: dict[str, Finding]) -> list[LeftOut]:
     """Return the pictures that stay out."""
-    return left_out(catalogue, parts, held_out_copies(find_copies(catalogue, parts)))
+    return left_out(catalogue, findings, held_out_copies(find_copies(catalogue, findings)))
 
 
 @pytest.mark.parametrize("parts", [1, 3, 16, 20])
-def test_parts_together_are_the_catalogue(tmp_path, parts):
-    catalogue, paths = inspected(tmp_path, Spoilt(), parts)
-    whole = list(read_findings(inspected(tmp_path / "one", Spoilt())[1]))
-    assert list(read_findings(paths)) == whole
-    pairs = list(inspected_rows(catalogue, paths))
+def test_parts_together_are_the_list(tmp_path, parts):
+    whole = list(read_findings(in_parts(tmp_path / "one", Spoilt())[1]))
+    assert list(read_findings(in_parts(tmp_path, Spoilt(), parts)[1])) == whole
+    pairs = list(inspected_rows(*inspected(tmp_path, Spoilt(), parts)))
     assert [row.key for row, _ in pairs] == [finding.key for finding in whole]
     assert [row.key for row, _ in pairs] == small_catalogue().keys
 
 
 def test_findings_say_what_is_wrong(tmp_path):
-    findings = list(read_findings(inspected(tmp_path, Spoilt())[1]))
+    findings = list(read_findings(in_parts(tmp_path, Spoilt())[1]))
     assert [finding.kind for finding in findings[:4]] == ["", "empty", "unreadable", ""]
     assert "Input/output error" in findings[2].reason
     assert (findings[0].format, findings[0].width, findings[0].mode) == ("PNG", 8, "RGB")
     assert findings[5].digest == findings[6].digest != findings[7].digest
 
 
-def test_findings_of_another_catalogue_are_refused(tmp_path):
-    catalogue, paths = inspected(tmp_path, PictureLayout(), 2)
+def test_findings_of_another_list_are_refused(tmp_path):
+    listing, paths = in_parts(tmp_path, PictureLayout(), 2)
+    plan = ShardPlan(shard=0, shards=1, source="test")
     with pytest.raises(UserError, match=r"not the inspection of .*expected key-0, got key-8"):
-        list(inspected_rows(catalogue, paths[1:]))
+        choose_members(listing, paths[1:], (), plan)
     with pytest.raises(UserError, match="expected key-8, got its end"):
-        list(inspected_rows(catalogue, paths[:1]))
+        choose_members(listing, paths[:1], (), plan)
+
+
+def test_a_picture_that_was_not_inspected_is_named(tmp_path):
+    catalogue, findings = inspected(tmp_path, PictureLayout())
+    del findings["key-8"]
+    with pytest.raises(UserError, match=r"picture key-8 was not inspected; rerun"):
+        list(inspected_rows(catalogue, findings))
+
+
+def test_findings_do_not_depend_on_the_order_of_the_list(tmp_path):
+    catalogue, findings = inspected(tmp_path, Spoilt())
+    turned = dict(reversed(findings.items()))
+    assert list(inspected_rows(catalogue, turned)) == list(inspected_rows(catalogue, findings))
+    assert excluded(catalogue, turned) == excluded(catalogue, findings)
 
 
 def test_copies_of_test_pictures_leave_training(tmp_path):
@@ -112,17 +136,22 @@ def test_held_out_pictures_are_in_no_other_set(tmp_path, same, out):
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_shards_are_dealt_from_what_is_left(tmp_path, shards):
-    catalogue, parts = inspected(tmp_path, Spoilt(), 2)
-    write_lines(excluded(catalogue, parts), LeftOut._fields, tmp_path / "quarantine.tsv")
-    keys = read_keys(tmp_path / "quarantine.tsv")
-    expected = np.array([0, 4, 5, 6, 7, 9])
+def test_shards_hold_every_readable_picture_that_is_not_retired(tmp_path, shards):
+    listing, parts = in_parts(tmp_path, Spoilt(), 2)
     for shard in range(shards):
-        plan = ShardPlan(set_name="noisy", shard=shard, classes=CLASSES, source="test")
-        members = choose_members(catalogue, parts, keys, shard_settings(shards), plan)
-        assert [m.sample for m in members] == deal(expected, shards, shard, 0).tolist()
-        assert [m.row.key for m in members] == [f"key-{m.sample}" for m in members]
+        plan = ShardPlan(shard=shard, shards=shards, source="test")
+        members = choose_members(listing, parts, {"key-5"}, plan)
+        dealt = [number for number in deal(16, shards, shard).tolist() if number not in (1, 2, 5)]
+        assert [m.row.key for m in members] == [f"key-{number}" for number in dealt]
         assert [m.finding.key for m in members] == [m.row.key for m in members]
+
+
+def test_what_stays_out_is_written_with_its_kind(tmp_path):
+    lines = excluded(*inspected(tmp_path, Spoilt()))
+    write_lines(lines, LeftOut._fields, tmp_path / "quarantine.tsv")
+    assert read_kinds(tmp_path / "quarantine.tsv") == {
+        "key-1": "empty", "key-2": "unreadable", "key-3": "copy_of_test", "key-8": "copy_of_test",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("share", "allowed"), [(0.2, True), (0.19, False)])
@@ -148,9 +177,9 @@ def test_a_set_of_which_nothing_is_left_is_refused_whatever_its_share():
 
 
 def test_census_counts_every_picture_once(tmp_path):
-    catalogue, parts = inspected(tmp_path, Spoilt())
-    lines = excluded(catalogue, parts)
-    census = take_census(catalogue, parts, lines, CLASSES)
+    catalogue, findings = inspected(tmp_path, Spoilt())
+    lines = excluded(catalogue, findings)
+    census = take_census(catalogue, findings, lines, CLASSES)
     assert {name: part["listed"] for name, part in census.items()} == {
         "noisy": 10, "clean": 5, "validation": 2, "test": 2,
     }  # fmt: skip
@@ -167,17 +196,17 @@ def test_census_counts_every_picture_once(tmp_path):
 
 
 def test_copies_within_a_set_and_their_labels_are_counted(tmp_path):
-    catalogue, parts = inspected(tmp_path, Spoilt())
-    counts = count_copies(find_copies(catalogue, parts), excluded(catalogue, parts))
+    catalogue, findings = inspected(tmp_path, Spoilt())
+    counts = count_copies(find_copies(catalogue, findings), excluded(catalogue, findings))
     assert counts["noisy"] == {"copies": 2, "copies_labelled_differently": 2}
     assert counts["test"] == {"copies": 0, "copies_labelled_differently": 0}
 
 
 def test_tables_have_a_column_for_each_set(tmp_path):
-    catalogue, parts = inspected(tmp_path, Spoilt())
-    lines = excluded(catalogue, parts)
-    counts = count_copies(find_copies(catalogue, parts), lines)
-    census = take_census(catalogue, parts, lines, CLASSES)
+    catalogue, findings = inspected(tmp_path, Spoilt())
+    lines = excluded(catalogue, findings)
+    counts = count_copies(find_copies(catalogue, findings), lines)
+    census = take_census(catalogue, findings, lines, CLASSES)
     census = {name: {**part, **counts[name]} for name, part in census.items()}
     rows = {row["quantity"]: row for row in picture_rows(census)}
     assert rows["listed"] == {
@@ -194,12 +223,11 @@ def test_tables_have_a_column_for_each_set(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "key\tdigest\nkey-0\tabc\n", "key\n" + "x\t" * 10 + "\n"])
 def test_damaged_results_end_in_a_line(tmp_path, text):
-    catalogue, parts = inspected(tmp_path, PictureLayout())
-    whole = parts[0].read_text()
+    parts = in_parts(tmp_path, PictureLayout())[1]
     parts[0].write_text(text)
     with pytest.raises(UserError, match=r"0000\.tsv: cannot be read as an inspection.*rerun"):
-        list(inspected_rows(catalogue, parts))
-    parts[0].write_text(whole)
+        findings_by_key(parts)
+    catalogue, findings = inspected(tmp_path, PictureLayout())
     catalogue.write_text(text)
     with pytest.raises(UserError, match=r"catalogue\.tsv: cannot be read as a catalogue.*rerun"):
-        list(inspected_rows(catalogue, parts))
+        list(inspected_rows(catalogue, findings))

@@ -5,10 +5,10 @@ from samples import dataset_settings, write_clothing
 from trees import write_image_folder
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.layouts.registry import open_layout
 from mct.experiment.configuration import resolve
 from mct.experiment.dataset_keys import used_settings
+from mct.labels.settings import NoiseSettings
 
 HELD_OUT = ("y.jpg,,0,validation", "z.jpg,,1,test")
 NAMED = ("y.jpg,,cat,validation", "z.jpg,,dog,test")
@@ -223,7 +223,7 @@ def test_words_among_the_given_classes_stay_words():
     """On a command line all is text; text that is a number, `true` or `null` elsewhere is a name."""
     classes = ["null", "true", "1.0", "7", 7]
     assert resolve({"dataset": {"classes": classes}})["dataset"]["classes"] == classes
-    with pytest.raises(UserError, match=r"`dataset\.classes\.1`: expected .*string.*, got None"):
+    with pytest.raises(UserError, match=r"`dataset\.classes\.1`: expected .*text.*, got None"):
         resolve({"dataset": {"classes": ["a", None]}})
 
 

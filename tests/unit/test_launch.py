@@ -9,7 +9,6 @@ import launch_ranks
 import pytest
 import yaml
 
-from mct.base.settings import ExecutionSettings
 from mct.cluster.jobs import SUBMITTED, srun_command
 from mct.cluster.launch import launch_command
 from mct.experiment.configuration import resolve
@@ -19,7 +18,7 @@ PROGRAM = ["train_model.py", "--ranks", "2"]
 
 @pytest.mark.parametrize(("mpi", "command"), [(None, ["srun"]), ("pmi2", ["srun", "--mpi=pmi2"])])
 def test_srun_is_told_how_to_start_ranks_where_the_settings_say_so(mpi, command):
-    srun = srun_command(ExecutionSettings(srun_mpi=mpi))
+    srun = srun_command({"srun_mpi": mpi})
     assert srun == command
     started = launch_command(2, 3, PROGRAM, srun)
     assert started[: len(command)] == command

@@ -1,21 +1,22 @@
 """Data sets in their own arrangement: what rows they give and what they refuse."""
 
-import dataclasses
-
+import msgspec
 import numpy as np
 import pytest
 from samples import dataset_settings, write_clothing
 from trees import TREES
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, NoiseSettings, parse
+from mct.base.keys import parse
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.clothing1m import Clothing1M
 from mct.data.layouts.digits import Digits
 from mct.data.layouts.registry import LAYOUTS, layout_class, open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
-from mct.experiment.configuration import load_schema, resolve
-from mct.experiment.dataset_keys import ALWAYS_PASSED, layout_keys, used_settings
+from mct.experiment.configuration import resolve
+from mct.experiment.dataset_keys import layout_keys, used_settings
+from mct.labels.settings import NoiseSettings
 
 
 def digits(**changes: object) -> Digits:
@@ -73,7 +74,7 @@ def noisy_layout(name, root, tmp_path, rate: float, **changes: object):
     measured.write_text("".join(lines))
     noise = NoiseSettings(kind="instance_dependent", rate=rate)
     changes["measuring_labels"] = "builtin" if name == "cifar_n" else str(measured)
-    return open_layout(dataclasses.replace(plain, synthetic_noise=noise, **changes))
+    return open_layout(msgspec.structs.replace(plain, synthetic_noise=noise, **changes))
 
 
 @pytest.mark.parametrize("name", sorted({*TREES, "digits"} - {"image_folder", "table"}))
@@ -99,35 +100,51 @@ def test_synthetic_noise_needs_the_truth(tmp_path, name):
         build_catalogue(open_layout(settings))
 
 
-def test_the_schema_knows_every_layout():
-    known = load_schema()["properties"]["dataset"]["properties"]["layout"]["enum"]
-    assert known == list(LAYOUTS)
+def test_every_layout_of_files_has_a_tree_in_these_tests():
     assert set(TREES) == {name for name in LAYOUTS if name != "digits"}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_uses_known_keys(name):
-    known = {field.name for field in dataclasses.fields(DatasetSettings)}
-    assert set(layout_class(name).keys) <= known
+    assert set(layout_class(name).keys) <= set(DatasetSettings.__struct_fields__)
 
 
-def test_every_key_is_used_by_a_layout_and_its_default_is_the_schemas():
-    defaults = resolve({})["dataset"]
+def test_every_key_is_used_by_a_layout():
     used_by_some = {key for name in LAYOUTS for key in layout_keys(name)}
-    assert {field.name for field in dataclasses.fields(DatasetSettings)} == used_by_some
-    assert {key: defaults[key] for key in ALWAYS_PASSED} == ALWAYS_PASSED
+    assert set(DatasetSettings.__struct_fields__) == used_by_some
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_reads_no_key_that_it_does_not_name(tmp_path, name):
+    """Its catalogue would not be made again where such a key changes."""
+    root = None if name == "digits" else str(TREES[name](tmp_path))
+    changes = {"test_root": f"{root}/food-101"} if name == "food101n" else {}
+    read: set[str] = set()
+
+    class Watched(DatasetSettings, frozen=True):
+        def __getattribute__(self, key: str) -> object:
+            read.add(key)
+            return super().__getattribute__(key)
+
+    plain = msgspec.to_builtins(dataset_settings(layout=name, root=root, **changes))
+    layout = open_layout(parse(Watched, plain))
+    build_catalogue(layout)
+    source_digest(layout)
+    assert "layout" in read or "synthetic_noise" in read
+    assert read & set(DatasetSettings.__struct_fields__) <= set(layout_keys(name))
 
 
 def used(**changes: object) -> dict:
     return used_settings(resolve({"dataset": changes})["dataset"])
 
 
-def test_settings_of_other_layouts_are_not_passed_on():
-    six = {"layout", "root", "measuring_labels", "seed"}
-    six |= {"synthetic_noise_rate", "synthetic_clean_fraction"}
-    assert used().keys() == used(layout="clothing1m").keys() == six
+def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
+    common = {"layout", "seed", "synthetic_noise"}
+    assert used().keys() == common | {"synthetic_noise_rate", "synthetic_clean_fraction"}
+    files = common | {"root", "measuring_labels"}
+    assert used(layout="clothing1m").keys() == files | {"archives"}
     given = used(layout="webvision", subset="mini", clean_fraction=0.2)
-    assert given.keys() - six == {"subset", "clean_fraction"}
+    assert given.keys() == files | set(layout_class("webvision").keys)
     assert parse(DatasetSettings, given).subset == "mini"
 
 

@@ -9,10 +9,10 @@ from samples import dataset_settings
 from trees import write_cifar
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.cifar_n import CifarN
 from mct.data.pictures import decode
+from mct.labels.settings import NoiseSettings
 
 
 def cifar(root, **changes: object) -> CifarN:

@@ -6,9 +6,9 @@ from samples import dataset_settings
 from trees import write_image_folder
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.image_folder import ImageFolder
+from mct.labels.settings import NoiseSettings
 
 
 def folders(root, **changes: object) -> ImageFolder:

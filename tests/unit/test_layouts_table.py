@@ -5,9 +5,9 @@ from samples import dataset_settings
 from trees import write_table
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.table import Table
+from mct.labels.settings import NoiseSettings
 
 
 def table(root, **changes: object) -> Table:

@@ -7,9 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.base.settings import CalibrationSettings, parse
+from mct.base.keys import parse
 from mct.calibration import learned_samples
 from mct.calibration.learned_samples import count_learned, plan_learned
+from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.experiment.configuration import resolve
 from mct.experiment.learning_cautions import learning_cautions

@@ -1,16 +1,16 @@
 """Every list of every layout may be saved with byte order marks, by any system, on any system."""
 
-import dataclasses
 import unicodedata
 
+import msgspec
 import pytest
 from samples import dataset_settings
 from trees import TREES, write_table
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.catalogue import build_catalogue, from_rows
 from mct.data.layouts.registry import open_layout
+from mct.labels.settings import NoiseSettings
 
 FORMS = {
     "byte order mark": lambda text: text.encode("utf-8-sig"),
@@ -264,7 +264,7 @@ def test_a_matrix_of_noise_is_read_in_the_same_forms(tmp_path, data):
     observed = []
     for name, text in (("plain.csv", MATRIX.encode()), ("other.csv", data)):
         (tmp_path / name).write_bytes(text)
-        settings = dataclasses.replace(noise, matrix=str(tmp_path / name))
+        settings = msgspec.structs.replace(noise, matrix=str(tmp_path / name))
         layout = open_tree("image_folder", root, synthetic_noise=settings)
         observed.append(from_rows(layout.rows()).observed.tolist())
     assert observed[0] == observed[1]

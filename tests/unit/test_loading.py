@@ -3,33 +3,27 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import augment, picture_of, pixel_set, shard_settings, write_set
+from msgspec.structs import replace
+from samples import augment, picture_of, pixel_set, write_labelled
 
 from mct.base.partition import Share, plan_batches
-from mct.base.settings import ImageSettings
-from mct.data.augmentation import (
-    AUGMENTATION_STREAM,
-    STRONG_DRAWS,
-    STRONG_STREAM,
-    draw_parameters,
-)
+from mct.data.augmentation import DRAWS, STRONG_DRAWS
 from mct.data.imagesets import open_set
 from mct.data.loading import (
     Batch,
     BatchReader,
     Prefetcher,
-    epoch_order,
     read_for_evaluation,
     to_tensor,
-    windowed_order,
 )
+from mct.data.order import AUGMENTATION_STREAM, STRONG_STREAM, draw_numbers, epoch_order, keys_of
+from mct.data.settings import ImageSettings
 
 SETTINGS = ImageSettings(size=8, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 
@@ -50,53 +44,9 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
-@given(st.integers(0, 5), st.integers(0, 5), st.integers(1, 300))
-def test_an_epoch_has_every_position_once_in_an_order_of_its_own(seed, epoch, samples):
-    order = epoch_order(seed, epoch, samples)
-    assert sorted(order) == list(range(samples))
-    np.testing.assert_array_equal(order, epoch_order(seed, epoch, samples))
-
-
-def test_orders_differ_between_seeds_and_epochs():
-    orders = {epoch_order(seed, epoch, 100).tobytes() for seed in range(3) for epoch in range(3)}
-    assert len(orders) == 9
-
-
-@given(
-    st.integers(0, 3),
-    st.integers(0, 3),
-    st.lists(st.integers(0, 6), min_size=1, max_size=80),
-    st.integers(1, 8),
-)
-def test_a_windowed_order_has_every_position_once_and_few_shards_at_a_time(
-    seed, epoch, shards, window
-):
-    shard = np.array(shards)
-    order = windowed_order(seed, epoch, shard, window)
-    assert sorted(order) == list(range(len(shard)))
-    np.testing.assert_array_equal(order, windowed_order(seed, epoch, shard, window))
-    first = {number: np.flatnonzero(shard[order] == number)[0] for number in set(shards)}
-    last = {number: np.flatnonzero(shard[order] == number)[-1] for number in set(shards)}
-    for place in range(len(shard)):
-        assert sum(first[n] <= place <= last[n] for n in set(shards)) <= window
-
-
-def test_a_window_over_all_shards_is_the_full_shuffle():
-    shard = np.arange(50) % 5
-    np.testing.assert_array_equal(windowed_order(2, 3, shard, 5), epoch_order(2, 3, 50))
-
-
-def test_windows_differ_between_seeds_and_epochs_and_are_shuffled():
-    shard = np.repeat(np.arange(10), 20)
-    orders = [windowed_order(seed, epoch, shard, 2) for seed in range(3) for epoch in range(3)]
-    assert len({order.tobytes() for order in orders}) == 9
-    assert len({frozenset(shard[order[:40]]) for order in orders}) > 1
-    assert (np.diff(orders[0][:40]) < 0).any()
-
-
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_a_windowed_epoch_is_read_once_by_any_number_of_ranks(tmp_path, ranks):
-    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(4)))
+    image_set = open_set("noisy", write_labelled(tmp_path, shards=4))
     readers = [
         BatchReader(
             image_set, SETTINGS, seed=3, share=Share(ranks=ranks, rank=rank), shuffle_window=2
@@ -107,7 +57,8 @@ def test_a_windowed_epoch_is_read_once_by_any_number_of_ranks(tmp_path, ranks):
     for plan in plan_batches(len(image_set), len(image_set), 4):
         parts = [reader.read(plan) for reader in readers]
         seen += np.concatenate([part.local for part in parts]).tolist()
-    np.testing.assert_array_equal(seen, windowed_order(3, 0, image_set.shard, 2))
+    np.testing.assert_array_equal(seen, epoch_order(3, 0, image_set.shard, 2).take(0, len(seen)))
+    assert sorted(seen) == list(range(len(image_set)))
 
 
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 12))
@@ -138,10 +89,11 @@ def test_same_pictures_and_labels_for_any_number_of_ranks_and_prefetch(ranks, pr
 def test_a_picture_is_augmented_by_its_sample_number():
     image_set = pixel_set(6)
     for batch in batches_of(6, ranks=1)[0]:
-        parameters = draw_parameters(3, batch.plan.epoch, int(image_set.sample.max()) + 1)
+        key = keys_of(3, batch.plan.epoch, AUGMENTATION_STREAM, 1)[0]
         for image, label, position in zip(batch.images, batch.labels, batch.positions, strict=True):
             sample = image_set.sample[position]
-            view = augment(picture_of(sample), 8, "crop_flip", parameters[sample])
+            drawn = draw_numbers(key, np.array([sample]), DRAWS)
+            view = augment(picture_of(sample), 8, "crop_flip", drawn[0])
             np.testing.assert_array_equal(image.permute(1, 2, 0), view)
             assert label == image_set.label[position]
 
@@ -163,10 +115,10 @@ def test_numbers_of_strong_views_depend_on_seed_epoch_and_sample_alone(ranks):
     for plan in plans:
         parts = [reader.read(plan) for reader in readers]
         stream = STRONG_STREAM + AUGMENTATION_STREAM
-        samples = int(image_set.sample.max()) + 1
-        table = draw_parameters(3, plan.epoch, samples, stream, STRONG_DRAWS)
+        key = keys_of(3, plan.epoch, stream, 1)[0]
         drawn = np.concatenate([part.strong for part in parts])
-        np.testing.assert_array_equal(drawn, table[image_set.sample[parts[0].positions]])
+        samples = image_set.sample[parts[0].positions]
+        np.testing.assert_array_equal(drawn, draw_numbers(key, samples, STRONG_DRAWS))
 
 
 def test_tensors_are_channels_first_in_order_and_may_be_empty():

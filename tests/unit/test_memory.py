@@ -129,7 +129,7 @@ def test_other_code_trusts_nothing_that_was_found_before(tmp_path, monkeypatch, 
 
 def test_only_the_newest_are_kept(tmp_path):
     lists = Lists(
-        source="", sizes={}, classes=[], clean_source="", class_counts={},
+        source="", pictures=0, listing="", sizes={}, classes=[], clean_source="", class_counts={},
         stamps={str(tmp_path / "none"): [-1, -1]}, files_checked=True,
     )  # fmt: skip
     memories = [

@@ -7,9 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
-from mct.base.settings import (
-    ImageSettings,
-)
+from mct.data.settings import ImageSettings
 from mct.labels.confusions import count_confusion
 from mct.learning.metrics import evaluate_predictions, top_correct
 from mct.learning.prediction import mean_probabilities, predict

@@ -8,7 +8,6 @@ from torch import nn
 
 from mct.base.errors import UserError
 from mct.base.files import file_digest
-from mct.base.settings import ModelSettings
 from mct.base.sizes import SMALLEST_INPUT, check_input_size
 from mct.experiment.configuration import describe_keys, load_schema
 from mct.learning.models import (
@@ -19,6 +18,7 @@ from mct.learning.models import (
     load_weights,
     save_weights,
 )
+from mct.learning.settings import ModelSettings
 
 CLASSES = 3
 

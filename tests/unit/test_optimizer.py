@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from mct.base.settings import OptimizerSettings
 from mct.learning.optimizer import MomentumSGD
+from mct.learning.settings import OptimizerSettings
 
 RATES = (0.1, 0.1, 0.05, 0.2, 0.0)
 
@@ -129,7 +129,7 @@ def test_an_update_imports_no_compiler():
     """It takes seconds, on every rank, at the start of every stage."""
     program = """
 import sys, torch
-from mct.base.settings import OptimizerSettings
+from mct.learning.settings import OptimizerSettings
 from mct.learning.optimizer import MomentumSGD
 weight = torch.nn.Parameter(torch.ones(3, 3))
 weight.grad = torch.ones(3, 3)

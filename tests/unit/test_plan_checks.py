@@ -13,11 +13,11 @@ from samples import dataset_settings
 from trees import TREES, write_lines
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.cluster.results_folder import begin
 from mct.data.catalogue import build_catalogue, source_digest
 from mct.data.layouts.registry import open_layout
 from mct.experiment.experiment import Experiment
+from mct.labels.settings import NoiseSettings
 
 GIVEN = {
     "experiment": "made",

@@ -270,7 +270,7 @@ def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut()
     plan = Planner(slow, SITE)
     for rule, demand, remedy in (
         ("evaluate_model", plan.predict(("test",), 1), "raise execution.threads_per_rank"),
-        ("judge_labels", plan.judge(1), "raise shards.noisy"),
+        ("judge_labels", plan.judge(1), "raise shards.count"),
         ("inspect_pictures", plan.inspect(1), "raise inspection.parts"),
     ):
         assert demand.runtime > 120

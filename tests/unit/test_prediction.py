@@ -8,10 +8,12 @@ import torch
 from samples import CLASSES, pixel_set
 from torch import nn
 
-from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings, ModelSettings
+from mct.data.settings import ImageSettings
 from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import BATCH_SIZE, Predictor
+from mct.learning.settings import EvaluationSettings, ModelSettings
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 SETTINGS = EvaluationSettings(
     images=ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3),

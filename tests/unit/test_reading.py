@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from samples import encode, picture_of, shard_settings, view_picture, write_set
+from samples import encode, picture_of, view_picture, write_labelled, write_shards
 from torchvision.transforms.v2 import functional
 
 from mct.base.errors import UserError
 from mct.base.partition import plan_batches
-from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
-from mct.data.augmentation import DRAWS, Viewer, draw_parameters
+from mct.data.augmentation import DRAWS, Viewer
 from mct.data.buffers import OwnBuffers
 from mct.data.images import (
     REDUCTIONS,
@@ -36,10 +35,17 @@ from mct.data.images import (
 )
 from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
+from mct.data.order import draw_numbers
+from mct.data.settings import ImageSettings
 from mct.data.shards import open_shard
 
 COPYING = ("none", "flip", "crop", "crop_flip")
 DRAWN = st.integers(0, 2**24 - 1).map(lambda n: n / 2**24)
+
+
+def draws_of(count: int) -> np.ndarray:
+    """Return random numbers of views, shape (count, DRAWS)."""
+    return draw_numbers(np.uint64(1), np.arange(count), DRAWS)
 
 
 def smooth_picture(number: int, height: int, width: int) -> np.ndarray:
@@ -82,10 +88,10 @@ def test_a_batch_of_views_is_the_views_one_by_one(kind, size, data):
 @pytest.mark.parametrize("encoding", ["pixels", "encoded"])
 def test_shards_give_the_views_of_their_pictures(tmp_path, kind, encoding):
     """However they keep them, and in any number of threads."""
-    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(3, encoding)))
+    image_set = open_set("noisy", write_labelled(tmp_path, encoding, 3))
     viewer, positions = Viewer(size=8, kind=kind), np.array([7, 2, 9, 0, 1, 5])
     assert only_copies(image_set, viewer) == (encoding == "pixels" and kind != "resized_crop")
-    draws = draw_parameters(0, 0, len(positions))
+    draws = draws_of(len(positions))
     expected = [
         view_picture(viewer, picture_of(image_set.sample[p]), d)
         for p, d in zip(positions, draws, strict=True)
@@ -97,29 +103,31 @@ def test_shards_give_the_views_of_their_pictures(tmp_path, kind, encoding):
 
 
 def test_damaged_pixels_are_found_in_a_batch(tmp_path):
-    path = write_set(tmp_path, "clean", shard_settings(1))[0]
+    labels = write_labelled(tmp_path)
+    path = tmp_path / "0-0000.h5"
     picture = picture_of(8).tobytes()
     path.write_bytes(path.read_bytes().replace(picture, picture[::-1]))
-    image_set = open_set("clean", [path])
+    image_set = open_set("clean", labels)
     with pytest.raises(UserError, match=r"0000\.h5: picture key-8: wrong checksum"):
         image_set.read_many(np.arange(len(image_set)))
 
 
 @pytest.mark.parametrize("encoding", ["pixels", "encoded"])
 def test_damage_is_raised_from_threads(tmp_path, encoding):
-    path = write_set(tmp_path, "clean", shard_settings(1, encoding))[0]
-    start = open_shard(path).payload_start
-    data = bytearray(path.read_bytes())
-    data[start + 100] ^= 1
+    labels = write_labelled(tmp_path, encoding)
+    path = tmp_path / "0-0000.h5"
+    shard, data = open_shard(path), bytearray(path.read_bytes())
+    first = shard.fields["key"].tolist().index(b"key-8")
+    data[shard.payload_start + shard.fields["offset"][first] + 10] ^= 1
     path.write_bytes(data)
     viewer = Viewer(size=8, kind="resized_crop")
-    reader = PictureReader(open_set("clean", [path]), viewer, threads=3)
+    reader = PictureReader(open_set("clean", labels), viewer, threads=3)
     with pytest.raises(UserError, match="wrong checksum"):
-        reader.fill(np.arange(5), draw_parameters(0, 0, 5), np.zeros((5, 8, 8, 3), np.uint8))
+        reader.fill(np.arange(5), draws_of(5), np.zeros((5, 8, 8, 3), np.uint8))
 
 
 def test_a_shard_cut_after_it_was_opened_is_refused(tmp_path):
-    path = write_set(tmp_path, "clean", shard_settings(1, "encoded"))[0]
+    path = write_shards(tmp_path, "encoded")[0]
     shard = open_shard(path)
     with path.open("r+b") as file:
         file.truncate(shard.payload_start + 10)
@@ -128,7 +136,7 @@ def test_a_shard_cut_after_it_was_opened_is_refused(tmp_path):
 
 
 def test_shards_are_closed_when_nobody_needs_them(tmp_path):
-    shard = open_shard(write_set(tmp_path, "clean", shard_settings(1, "encoded"))[0])
+    shard = open_shard(write_shards(tmp_path, "encoded")[0])
     number = shard.file
     os.fstat(number)
     del shard
@@ -231,7 +239,7 @@ def test_reduction_leaves_enough_and_half_as_much_would_not_be(height, width, si
 @pytest.mark.parametrize("kind", ["none", "crop_flip", "resized_crop"])
 def test_views_of_reduced_jpegs_are_about_those_of_whole_ones(kind):
     data = jpeg(smooth_picture(3, 300, 240), quality=95)
-    for draws in draw_parameters(1, 0, 20):
+    for draws in draws_of(20):
         reduced, whole = (
             view_of(Viewer(size=16, kind=kind, reduced_decoding=wanted), data, draws)
             for wanted in (True, False)
@@ -241,7 +249,7 @@ def test_views_of_reduced_jpegs_are_about_those_of_whole_ones(kind):
 
 def test_small_jpegs_are_never_reduced():
     data = jpeg(smooth_picture(3, 30, 24))
-    for draws in draw_parameters(1, 0, 20):
+    for draws in draws_of(20):
         views = [
             view_of(Viewer(size=16, kind="resized_crop", reduced_decoding=wanted), data, draws)
             for wanted in (True, False)
@@ -281,7 +289,7 @@ def test_memory_of_a_batch_is_used_again_when_nobody_refers_to_it():
 @pytest.mark.parametrize("kept", [0, 1, 6])
 def test_no_batch_in_use_is_overwritten(tmp_path, depth, kept):
     """A caller may keep any number of batches; of those it drops the memory comes back."""
-    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(2)))
+    image_set = open_set("noisy", write_labelled(tmp_path, shards=2))
     plans = list(plan_batches(120, len(image_set), 5))
     reference = BatchReader(image_set, image_settings(), seed=0)
     expected = [reference.read(plan).images.clone() for plan in plans]

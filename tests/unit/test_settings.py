@@ -1,9 +1,9 @@
 """The schema of the configuration, what it refuses and how it says so."""
 
 import copy
-import dataclasses
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mct.base.errors import UserError
-from mct.base.settings import (
-    DatasetSettings,
-    ExecutionSettings,
-    ImageSettings,
+from mct.base.keys import Settings, parse, pick
+from mct.calibration.settings import CalibrationSettings
+from mct.data.settings import ImageSettings, ShardSettings
+from mct.experiment.configuration import BOUNDS, KINDS, describe_keys, load_schema, resolve
+from mct.experiment.definitions import make_schema
+from mct.experiment.experiment import Experiment
+from mct.learning.settings import (
+    CleanNetSettings,
+    EstimationSettings,
+    EvaluationSettings,
     ModelSettings,
     TrainingSettings,
-    parse,
-    pick,
 )
-from mct.experiment.configuration import describe_keys, load_schema, resolve
+from mct.performance.settings import ScalingSettings
 
 SCHEMA = load_schema()
 KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "quick_start", "unit"}
@@ -96,7 +100,9 @@ def test_unknown_key_is_refused_with_the_nearest_known_one(config, unknown, near
 
 
 def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
-    with pytest.raises(UserError, match=r"unknown key `images\.xyz`; known keys: size, encoding"):
+    with pytest.raises(
+        UserError, match=r"unknown key `images\.xyz`; known keys: size, augmentation"
+    ):
         resolve({"images": {"xyz": 1}}, SCHEMA)
 
 
@@ -162,7 +168,7 @@ def test_text_becomes_a_number_where_a_number_stands(path, text, value):
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.noisy", 2.0)]
+    ("path", "value"), [("ranks", [4.0]), ("optimizer.batch_size", "1e3"), ("shards.count", 2.0)]
 )
 def test_whole_numbers_written_with_a_point_count_as_integers_or_are_refused(path, value):
     try:
@@ -230,25 +236,89 @@ def test_parse_fills_nested_settings_from_json():
     assert parsed.optimizer.batch_size == DEFAULTS["optimizer"]["batch_size"]
 
 
-def test_dataset_defaults_are_those_of_the_schema():
-    given = pick(DEFAULTS["dataset"], DatasetSettings)
-    parsed = parse(DatasetSettings, given)
-    for field in dataclasses.fields(DatasetSettings):
-        assert field.name in given
-        assert field.default in (dataclasses.MISSING, getattr(parsed, field.name)), field.name
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 3}, "ImageSettings: Object contains unknown field `depth`"),
+        ({"size": 4}, r"ImageSettings: Expected `int` >= 8 - at `\$.size`"),
+        ({"augmentation": "turn"}, r"ImageSettings: Invalid enum value 'turn'"),
+        ({"mean": [0.5, 0.5]}, r"ImageSettings: Expected `array` of length >= 3 - at `\$.mean`"),
+    ],
+)
+def test_a_stage_refuses_what_it_is_not_passed_by_a_rule(change, message):
+    with pytest.raises(UserError, match=message):
+        parse(ImageSettings, pick(DEFAULTS["images"], ImageSettings) | change)
 
 
-def test_parse_refuses_unknown_and_missing_keys():
-    with pytest.raises(UserError, match="ModelSettings: unknown or missing keys: depth, precision"):
-        parse(ModelSettings, {"name": "small_cnn", "initial_weights": None, "depth": 3})
+def test_a_stage_refuses_to_lack_a_key_without_a_default():
+    with pytest.raises(UserError, match="ImageSettings: Object missing required field `size`"):
+        parse(ImageSettings, {"mean": [0, 0, 0], "std": [1, 1, 1]})
 
 
-def test_parse_takes_defaults_of_the_dataclass():
-    assert parse(ExecutionSettings, {"device": "cpu"}) == ExecutionSettings(device="cpu")
+def test_the_schema_is_what_the_definitions_of_keys_make():
+    """Otherwise run `python workflow/tools/write_schema.py --output workflow/schemas/config.schema.json`."""
+    assert json.loads(json.dumps(make_schema())) == SCHEMA
 
 
-def test_execution_defaults_are_those_of_the_schema():
-    assert parse(ExecutionSettings, DEFAULTS["execution"]) == ExecutionSettings()
+EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
+
+
+@pytest.mark.parametrize(
+    ("passed", "cls"),
+    [
+        (EXPERIMENT.training_settings("forward", "0"), TrainingSettings),
+        (EXPERIMENT.calibration_settings("mct", "0"), CalibrationSettings),
+        (EXPERIMENT.cleannet_settings("0"), CleanNetSettings),
+        (EXPERIMENT.evaluation_settings(), EvaluationSettings),
+        (EXPERIMENT.estimation_settings(), EstimationSettings),
+        (EXPERIMENT.shard_settings("noisy"), ShardSettings),
+        (EXPERIMENT.scaling_settings(), ScalingSettings),
+    ],
+)
+def test_a_rule_passes_the_value_of_each_key_of_its_stage(passed, cls):
+    """Definitions are in no digest of code, so no default of them may decide."""
+    assert_complete(json.loads(passed), cls)
+    assert isinstance(parse(cls, json.loads(passed)), cls)
+
+
+def assert_complete(passed: dict, cls: type[Settings]) -> None:
+    assert set(passed) == set(cls.__struct_fields__)
+    for field in msgspec.structs.fields(cls):
+        if isinstance(field.type, type) and issubclass(field.type, Settings):
+            assert_complete(passed[field.name], field.type)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("ranks", [], "a list of at least one item and without repetitions, got []"),
+        ("images.mean", [0.5], "a list of 3 items, got [0.5]"),
+        ("calibration.temperature", 0, "a number above 0, got 0"),
+        ("shards.quality", 0, "a whole number of at least 1 and of at most 100, got 0"),
+        ("shards.short_side", "x", "a whole number of at least 1 or null, got 'x'"),
+        ("split", "train", "one of test, validation, got 'train'"),
+        ("dataset", 3, "keys with values, got 3"),
+        ("optimizer.nesterov", 3, "true or false, got 3"),
+        ("dataset.root", 3, "a text or null, got 3"),
+    ],
+)
+def test_what_is_expected_is_said_in_plain_words(path, value, words):
+    with pytest.raises(UserError) as refused:
+        resolve(nested(path, value))
+    assert f"`{path}`: expected {words}" in str(refused.value)
+
+
+def test_every_kind_and_bound_of_the_schema_has_words():
+    parts = [piece for part in KEYS.values() for piece in pieces(part)]
+    names = {name for part in parts for name in part}
+    assert {part["type"] for part in parts if "type" in part} <= set(KINDS)
+    assert names <= {*BOUNDS, "type", "enum", "anyOf", "items", "default", "quick_start", "unit",
+                     "description", "properties", "additionalProperties", "propertyNames"}  # fmt: skip
+
+
+def pieces(part: dict) -> list[dict]:
+    inner = [*part.get("anyOf", ()), *([part["items"]] if "items" in part else [])]
+    return [part, *(piece for one in inner for piece in pieces(one))]
 
 
 @pytest.mark.parametrize(("text", "value"), [("256", 256), ("null", None), (256, 256)])

@@ -38,7 +38,7 @@ def experiment(root: str = "data", **sections: dict) -> Experiment:
 @pytest.mark.parametrize("root", ["data/", "./data", "{here}/data", "link", "./link/", "../far"])
 def test_a_root_has_one_spelling(here, root):
     root = root.format(here=here)
-    for settings in (Experiment.catalogue_settings, lambda one: one.shard_settings("noisy")):
+    for settings in (Experiment.catalogue_settings, Experiment.reading_settings):
         assert settings(experiment(root)) == settings(experiment("data"))
     assert '"root": "data"' in experiment(root).catalogue_settings()
 
@@ -161,7 +161,7 @@ def test_what_a_table_says_is_its_source_and_not_its_bytes(tmp_path, old, new, i
 
 
 def test_a_matrix_of_noise_is_compared_by_its_numbers(tmp_path):
-    from mct.base.settings import NoiseSettings
+    from mct.labels.settings import NoiseSettings
 
     matrix = tmp_path / "T.csv"
     noise = NoiseSettings(kind="asymmetric", matrix=str(matrix))

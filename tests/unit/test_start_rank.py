@@ -10,7 +10,7 @@ import os, signal, sys
 from pathlib import Path
 os.kill(os.getpid(), signal.SIGUSR1)
 sys.path.insert(0, {str(SCRIPTS)!r})
-from mct.base.settings import ExecutionSettings
+from mct.stage.settings import ExecutionSettings
 from mct.parallel.comm import world
 from mct.stage import entry
 from mct.stage.checkpoint import Checkpoints

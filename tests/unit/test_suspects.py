@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from samples import pixel_set, shard_settings, write_set
+from samples import pixel_set, write_labelled
 
 from mct.data.imagesets import open_set
 from mct.labels.judging import Judgement, judge
@@ -81,7 +81,7 @@ def test_nothing_is_measured_without_truth_or_without_wrong_labels(true):
 def test_the_list_and_the_page_show_suspects_in_their_order(tmp_path):
     found, observed = judgement()
     order = order_suspects(found, observed)
-    image_set = open_set("noisy", write_set(tmp_path, "noisy", shard_settings(2)))
+    image_set = open_set("noisy", write_labelled(tmp_path, shards=2))
     stored = replace(image_set.take(np.arange(4)), observed=observed)
     rows = suspect_rows(stored, found, order, NAMES)
     assert [row[0] for row in rows] == ["key-2", "key-1", "key-3"]

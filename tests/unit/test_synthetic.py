@@ -5,10 +5,10 @@ import pytest
 from samples import dataset_settings, encode, picture_of
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.data.layouts.base import Row
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.labels.confusions import symmetric_matrix
+from mct.labels.settings import NoiseSettings
 from mct.labels.synthetic import (
     FLIP_SPREAD,
     asymmetric_matrix,

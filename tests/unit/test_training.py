@@ -1,8 +1,8 @@
 """Plans of a training, a learner on one rank, and the figures of an epoch."""
 
-import dataclasses
 import weakref
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,20 +12,16 @@ from mpi4py import MPI
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mct.base.settings import (
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-    TrainingSettings,
-)
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.plan import Plan, plan_training
 from mct.learning.rows import CONVOLUTION
 from mct.learning.schedules import linear
+from mct.learning.settings import ModelSettings, OptimizerSettings, TrainingSettings
 from mct.learning.training import ModelTraining
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 SIZES = {"clean": 10, "noisy": 100}
 IMAGES = ImageSettings(size=8, augmentation="none", mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -169,7 +165,7 @@ def test_weights_in_the_place_of_a_models_own_leave_it_in_training():
 
 def test_clean_samples_of_batches_are_among_the_samples_seen():
     """A quarter of each step of 8 + 2 is clean: 160 of 200 samples are the set's."""
-    training = dataclasses.replace(settings({"noisy": 1}, {"noisy": 1}), clean_per_batch=2)
+    training = msgspec.structs.replace(settings({"noisy": 1}, {"noisy": 1}), clean_per_batch=2)
     plan = plan_training(training, SIZES, set_size=80)
     assert (plan.samples, plan.samples_seen) == (160, 200)
     rates = [plan.rate(batch) for batch in plan.batches()]

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from mct.base.errors import UserError
-from mct.base.settings import ModelSettings, parse
+from mct.base.keys import parse
 from mct.learning.models import build_architecture, build_model, load_weights, save_weights
+from mct.learning.settings import ModelSettings
 
 CLASSES = 3
 COUNTER = "num_batches_tracked"

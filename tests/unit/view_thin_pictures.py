@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from samples import augment, encode, members_of, shard_settings, small_catalogue
+from samples import augment, encode, members_of, shard_settings
 
 from mct.data.augmentation import DRAWS, Viewer
 from mct.data.images import fit
-from mct.data.imagesets import open_set
+from mct.data.imagesets import ImageSet
 from mct.data.pictures import inspect, to_jpeg
 from mct.data.sharding import ShardPlan, write_shard
+from mct.data.shards import open_shard
 from mct.results.predictions import view
 from mct.results.suspects import COLUMNS, write_gallery
 
@@ -74,10 +75,14 @@ def write_shards(folder: Path) -> None:
     """Write thin pictures as pixels and as files, and show them as suspects."""
     for encoding in ("pixels", "encoded"):
         path = folder / f"{encoding}.h5"
-        plan = ShardPlan(set_name="noisy", shard=0, classes=3, source="test")
-        members = members_of(list(range(len(SHAPES))), Thin(), small_catalogue())
-        write_shard(members, Thin(), shard_settings(1, encoding, SIZE), plan, path)
-    image_set = open_set("noisy", [path])
+        plan = ShardPlan(shard=0, shards=1, source="test")
+        members = members_of(range(len(SHAPES)), Thin())
+        write_shard(members, Thin(), shard_settings(encoding, SIZE), plan, path)
+    places = np.arange(len(SHAPES))
+    image_set = ImageSet(
+        shards=[open_shard(path)], shard=0 * places, index=places, sample=places, label=places,
+        observed=places, true=places, in_clean=places < 0, classes=len(SHAPES),
+    )  # fmt: skip
     rows = [COLUMNS] * len(image_set)
     write_gallery(image_set, np.arange(len(image_set)), rows, folder / "a.html", "Suspects")
     assert (folder / "a.html").read_text().count("<figure>") == len(SHAPES)

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from samples import picture_of, pixel_set, shard_settings, write_set
+from samples import picture_of, pixel_set, write_labelled
 
 from mct.base.hdf5 import write_arrays
 from mct.cluster.results_folder import claim
-from mct.data.imagesets import index_shards, open_set, verify_index
+from mct.data.imagesets import open_set, verify_index
 from mct.labels.judging import FIELDS, Judgement, read_judgements, write_judgement
 from mct.learning.objectives import read_label_weights
 from mct.stage.watch import StageLock
@@ -59,20 +59,18 @@ def refuse_locks(number: int) -> bool:
 
 def read_shards(folder: Path) -> None:
     """Read shards that were written where there are locks."""
-    check_set(sorted(folder.glob("sound/*/*.h5")))
+    check_set(folder / "sound/labels.parquet")
 
 
-def check_set(paths: list[Path]) -> None:
-    image_set = open_set("noisy", paths)
+def check_set(labels: Path) -> None:
+    image_set = open_set("noisy", labels)
     for place in range(len(image_set)):
         np.testing.assert_array_equal(image_set.read(place), picture_of(place))
-    index = paths[0].parent / "index.json"
-    index.write_text(json.dumps(index_shards("noisy", paths)))
-    assert verify_index(index) == len(paths)
+    assert verify_index(labels) == 2
 
 
 def write_shards(folder: Path) -> None:
-    check_set(write_set(folder / "new", "noisy", shard_settings(2)))
+    check_set(write_labelled(folder / "new", shards=2))
 
 
 def write_results(folder: Path) -> None:
@@ -115,7 +113,7 @@ def attempt(part: Callable[[Path], None], folder: Path) -> tuple[str, str]:
 def main() -> int:
     outcomes = {}
     with tempfile.TemporaryDirectory() as name:
-        write_set(Path(name) / "sound", "noisy", shard_settings(2))
+        write_labelled(Path(name) / "sound", shards=2)
         for error, number in ERRORS.items():
             if not refuse_locks(number):
                 return UNSUPPORTED

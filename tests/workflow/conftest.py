@@ -1,5 +1,6 @@
 """Running snakemake as a user does, in a copy of the project and on a small data set."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,9 @@ def finished(project: Path, snakemake: Run) -> Path:
 def tree(tmp_path: Path) -> Path:
     """Return a data set like Clothing1M that a test may spoil."""
     return write_clothing1m(tmp_path / "data")
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project with its results, which a test may add to."""
+    return shutil.copytree(finished.parents[1], tmp_path / "project", symlinks=True)

@@ -47,7 +47,7 @@ def write_config(path: Path, tree: Path) -> Path:
             "mean": [0.5, 0.5, 0.5],
             "std": [0.25, 0.25, 0.25],
         },
-        "shards": {"noisy": 2},
+        "shards": {"count": 2},
         "optimizer": {"batch_size": 13},
         "pretraining": {"epochs_auxiliary": 4, "epochs_primary": 2},
         "calibration": {"epochs": 2},

@@ -4,17 +4,18 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 from projects import LONG, PROJECT, Run, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
+
+from mct.data.label_table import read_index
+from mct.data.shards import open_shard
 
 
 def test_every_stage_leaves_what_it_should(finished: Path):
@@ -38,13 +39,12 @@ def check_catalogue(path: Path) -> None:
 
 
 def check_shards(folder: Path) -> None:
-    for name, count in SIZES.items() - {("validation", SIZES["validation"])}:
-        index = json.loads((folder / name / "index.json").read_text())
-        assert index["samples"] == count
-        kind = "observed" if name == "noisy" else "true"
-        assert sum(index["samples_per_class"][kind]) == count
-        assert len(index["samples_per_class"][kind]) == len(CLASSES)
-    assert len(list((folder / "noisy").glob("*.h5"))) == 2
+    index = read_index(folder / "labels.parquet")
+    assert index["samples"] == SIZES
+    for name, count in SIZES.items():
+        counted = index["samples_per_class"][name]["observed" if name == "noisy" else "true"]
+        assert (sum(counted), len(counted)) == (count, len(CLASSES))
+    assert sorted(index["files"]) == ["0-0000.h5", "0-0001.h5"]
 
 
 def check_calibration(folder: Path) -> None:
@@ -101,10 +101,11 @@ def check_noise(path: Path) -> None:
 
 
 def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snakemake: Run):
-    shard = finished / "shards/tiny/test/0000.h5"
+    shard = finished / "shards/tiny/0-0000.h5"
     whole, times = shard.read_bytes(), shard.stat()
-    damaged = bytearray(whole)
-    damaged[len(damaged) // 2] ^= 1
+    damaged, stored = bytearray(whole), open_shard(shard)
+    is_test = [key.startswith(b"images/t/") for key in stored.fields["key"].tolist()]
+    damaged[stored.payload_start + 3 * 16 * 16 * is_test.index(True)] ^= 1
     target = "results/tiny/evaluation/tiny/test/mct_paper/seed0_ranks2/primary.json"
     before = Path(finished.parents[1], target).read_bytes()
     options = ["-f", target, "--configfile", "tiny.yaml"]
@@ -132,12 +133,6 @@ def write_silently(path: Path, data: bytes, times: os.stat_result) -> None:
 
 def drop_times(text: bytes) -> dict:
     return {k: v for k, v in json.loads(text).items() if k not in ("seconds", "started")}
-
-
-@pytest.fixture
-def copied(finished: Path, tmp_path: Path) -> Path:
-    """Return a copy of the project with its results, which a test may add to."""
-    return shutil.copytree(finished.parents[1], tmp_path / "project", symlinks=True)
 
 
 @LONG

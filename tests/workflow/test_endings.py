@@ -115,7 +115,7 @@ def test_broken_pictures_are_left_out_and_too_many_are_an_error_that_is_not_trie
     (own / "data" / victims[0]).write_bytes(b"not a picture")
     whole = (own / "data" / victims[1]).read_bytes()
     (own / "data" / victims[1]).write_bytes(whole[: len(whole) // 2])
-    target = "results/tiny/shards/tiny/noisy/index.json"
+    target = "results/tiny/shards/tiny/labels.parquet"
     options = ("--cores", 2, "--configfile", "tiny.yaml")
     run = run_snakemake(own, target, *options, "--retries", 3)
     log = (own / "results/tiny/logs/tiny/quarantine_pictures.log").read_text()

@@ -11,9 +11,10 @@ from projects import PROJECT, Run, run_snakemake
 from trees import write_image_folder
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings, parse
+from mct.base.keys import parse
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
 from mct.experiment.methods import evaluation_settings
@@ -26,10 +27,16 @@ GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("dataset={noise_rate: 1.0}", "`dataset.noise_rate`: expected number, minimum 0"),
+        (
+            "dataset={noise_rate: 1.0}",
+            "`dataset.noise_rate`: expected a number of at least 0 and below",
+        ),
         ("dataset={noise_rate: -0.1}", "got -0.1"),
-        ("ranks=[3]", "`ranks.0`: expected integer, minimum 2, multipleOf 2, got 3"),
-        ("calibration={epochs: 0}", "`calibration.epochs`: expected integer, minimum 1, got 0"),
+        ("ranks=[3]", "`ranks.0`: expected a whole number of at least 2 and divisible by 2, got 3"),
+        (
+            "calibration={epochs: 0}",
+            "`calibration.epochs`: expected a whole number of at least 1, got 0",
+        ),
         ("dataset={root: /nowhere}", "dataset.root: no such folder: /nowhere"),
         ("model={initial_weights: /no.pt}", "model.initial_weights: no such file: /no.pt"),
         (
@@ -88,10 +95,10 @@ def test_a_rate_that_nothing_can_count_is_refused(snakemake: Run, tmp_path):
         "models/other/mct_paper/seed0_ranks2/primary.safetensors",
         "models/tiny/mct_paper/seed0_ranks3/primary.safetensors",
         "models/tiny/mct_paper/seed00_ranks2/primary.safetensors",
-        "shards/tiny/noisy/0002.h5",
-        "shards/tiny/clean/0001.h5",
-        "suspects/tiny/0002.h5",
-        "inspection/tiny/0001.tsv",
+        "shards/tiny/0-0002.h5",
+        "shards/tiny/1-0000.h5",
+        "suspects/tiny/0-0002.h5",
+        "inspection/tiny/0-0001.tsv",
         "performance/scaling/ranks3.json",
         "figures/training_clean_noisy.svg",
     ],
@@ -106,8 +113,8 @@ def test_a_result_of_another_name_has_no_rule(snakemake: Run, target: str):
     "target",
     [
         "models/tiny/mct/seed12_ranks12/primary.safetensors",
-        "shards/tiny/noisy/0001.h5",
-        "shards/tiny/clean/0000.h5",
+        "shards/tiny/0-0001.h5",
+        "shards/tiny/labels.parquet",
         "performance/scaling/ranks6.json",
     ],
 )

@@ -23,7 +23,7 @@ def test_any_name_of_a_class_goes_through_the_rules(snakemake: Run, tmp_path):
         "experiment": "names",
         "dataset": {"name": "odd", "layout": "table", "root": str(root), "noise_rate": 0.3},
         "images": {"size": 16, "mean": [0.5] * 3, "std": [0.25] * 3},
-        "shards": {"noisy": 1},
+        "shards": {"count": 1},
         "methods": ["mct"],
     }
     (tmp_path / "names.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))

@@ -3,20 +3,26 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from projects import planned
+from PIL import Image
+from projects import planned, run_snakemake
+from trees import SIZES
 
-INSPECTION = {"inspect_pictures", "quarantine_pictures"}
-SHARDING = {"build_catalogue", *INSPECTION, "write_shard", "index_shards"}
+from mct.data.imagesets import open_set
+from mct.data.label_table import read_index
+
+STORING = {"inspect_pictures", "write_shard", "index_shard"}
+LABELLING = {"build_catalogue", "quarantine_pictures", "label_pictures"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 PLOTTING = {"plot_training", "plot_selection"}
 REPORTING = {"tabulate_accuracy", "plot_accuracy", "plot_confusion", *PLOTTING}
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
-AFTER_CATALOGUE = {
-    *SHARDING,
+AFTER_LABELS = {
+    *LABELLING,
     "tabulate_pictures",
     "estimate_noise",
     *NOISE,
@@ -61,7 +67,11 @@ def test_nothing_is_done_twice(finished, snakemake):
             "epochs_auxiliary: 5",
             {"pretrain_auxiliary", *NOISE, *AFTER_CALIBRATION},
         ),
-        ("seeds: [0]", "inspection: {most_pixels: 1000000}", AFTER_CATALOGUE - {"build_catalogue"}),
+        (
+            "seeds: [0]",
+            "inspection: {most_pixels: 1000000}",
+            (STORING | AFTER_LABELS) - {"build_catalogue"},
+        ),
         ("seeds: [0]", "execution: {prefetch_batches: 0, threads_per_rank: 2}", set()),
     ],
     ids=["temperature", "noise rate", "epochs", "inspection", "execution"],
@@ -75,9 +85,70 @@ def test_a_changed_setting_reruns_what_uses_it(finished, snakemake, project, old
     assert planned(snakemake, configfile="changed.yaml") == expected
 
 
-def test_a_changed_image_list_reruns_everything_after_it(finished, snakemake, project):
+def test_a_corrected_label_reruns_no_inspection_and_no_shard(finished, snakemake, project):
     with edited(project / "data/noisy_label_kv.txt", "images/n/0059.jpg 0", "images/n/0059.jpg 1"):
-        assert planned(snakemake) == AFTER_CATALOGUE
+        assert planned(snakemake) == AFTER_LABELS
+
+
+def test_another_split_of_clean_pictures_reruns_no_inspection_and_no_shard(
+    finished, snakemake, project
+):
+    """A picture less in the clean set."""
+    with edited(project / "data/clean_train_key_list.txt", "images/n/0003.jpg\n", ""):
+        assert planned(snakemake) == AFTER_LABELS
+
+
+def test_synthetic_noise_reruns_no_inspection_and_no_shard(finished, snakemake, project):
+    config = (project / "tiny.yaml").read_text()
+    true = [f"images/n/{number:04d}.jpg 0" for number in range(SIZES["clean"], SIZES["noisy"])]
+    (project / "data/truth.txt").write_text("\n".join(true) + "\n")
+    noise = "  measuring_labels: data/truth.txt\n  synthetic_noise: {kind: symmetric, rate: 0.2}\n"
+    (project / "noise.yaml").write_text(config.replace("dataset:\n", f"dataset:\n{noise}"))
+    assert planned(snakemake, configfile="noise.yaml") == AFTER_LABELS | {"list_classes"}
+
+
+def append_pictures(project: Path, count: int) -> None:
+    """List new noisy pictures, which are turned copies of those that are there."""
+    names = [f"images/n/{1000 + number}.jpg" for number in range(count)]
+    for number, name in enumerate(names):
+        with Image.open(project / f"data/images/n/{number:04d}.jpg") as picture:
+            picture.rotate(90).save(project / "data" / name)
+    for file, label in (("noisy_train_key_list", ""), ("noisy_label_kv", " 1")):
+        path = project / f"data/{file}.txt"
+        path.write_text(path.read_text() + "".join(f"{name}{label}\n" for name in names))
+
+
+def test_appended_pictures_are_stored_and_nothing_else_is(copied):
+    """And so with the appended ones taken away, or listed again in another order."""
+    results, target = copied / "results/tiny", "results/tiny/shards/tiny/labels.parquet"
+    stored = [*results.glob("inspection/*/*"), *results.glob("shards/*/*.h5")]
+    before = {path: path.stat().st_mtime_ns for path in stored}
+    options = (target, "--cores", 2, "--configfile", "tiny.yaml")
+    append_pictures(copied, 7)
+    run = run_snakemake(copied, *options)
+    assert run.returncode == 0, run.stdout + run.stderr
+    index = read_index(Path(copied, target))
+    assert index["samples"] == {**SIZES, "noisy": 67}
+    assert list(index["files"]) == ["0-0000.h5", "0-0001.h5", "1-0000.h5"]
+    assert {path: path.stat().st_mtime_ns for path in stored} == before
+    noisy = open_set("noisy", Path(copied, target))
+    assert noisy.keys()[-7:].tolist() == [f"images/n/{1000 + n}.jpg".encode() for n in range(7)]
+    with edited(copied / "data/noisy_train_key_list.txt", "images/n/1003.jpg\n", ""):
+        assert not planned(partial(run_snakemake, copied)) & STORING
+        assert run_snakemake(copied, *options).returncode == 0
+    assert read_index(Path(copied, target))["samples"] == {**SIZES, "noisy": 66}
+    lines = (copied / "data/noisy_train_key_list.txt").read_text().splitlines()
+    lines.remove("images/n/1003.jpg")
+    (copied / "data/noisy_train_key_list.txt").write_text("\n".join(lines[::-1]) + "\n")
+    assert not planned(partial(run_snakemake, copied)) & STORING
+
+
+def test_more_shards_are_written_of_the_same_inspection(finished, snakemake, project):
+    text = (project / "tiny.yaml").read_text()
+    (project / "more.yaml").write_text(text.replace("count: 2", "count: 3"))
+    assert planned(snakemake, configfile="more.yaml") == (STORING | AFTER_LABELS) - {
+        "build_catalogue", "inspect_pictures", "quarantine_pictures", "tabulate_pictures",
+    }  # fmt: skip
 
 
 def test_another_spelling_of_lists_and_of_their_folder_reruns_nothing(finished, snakemake, project):
@@ -158,7 +229,7 @@ def test_changed_code_reruns_the_stages_that_can_reach_it(
 def test_an_update_of_the_code_can_be_kept_from_rerunning(finished, snakemake, project):
     with edited(project / LIBRARY / "data/catalogue.py", '"key", "path"', '"path", "key"'):
         assert planned(snakemake, "--rerun-triggers", "params", "input", "mtime") == set()
-        assert planned(snakemake) == AFTER_CATALOGUE
+        assert planned(snakemake) == AFTER_LABELS
 
 
 def test_one_stage_one_method_and_one_shard_can_be_asked_for(finished, snakemake):
@@ -168,7 +239,7 @@ def test_one_stage_one_method_and_one_shard_can_be_asked_for(finished, snakemake
     assert planned(snakemake, "-f", f"{models}/clean_noisy/seed0_ranks2/primary.safetensors") == {
         "train_baseline"
     }
-    assert planned(snakemake, "-f", "results/tiny/shards/tiny/noisy/0001.h5") == {"write_shard"}
+    assert planned(snakemake, "-f", "results/tiny/shards/tiny/0-0001.h5") == {"write_shard"}
     assert planned(snakemake, "--forcerun", "pretrain_primary", "--until", "pretrain_primary") == {
         "pretrain_primary"
     }

@@ -4,20 +4,17 @@ rule build_catalogue:
         skipped=result("catalogue/{dataset}.skipped.json"),
     log:
         f"{LOGS}/build_catalogue.log",
-    conda:
-        "../envs/mct.yaml"
     threads: EXPERIMENT.catalogue_threads
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.catalogue(attempt)),
+        **serial_job(PLANNER.catalogue),
     params:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
         source=EXPERIMENT.source_digest,
     shell:
-        f"{START} build_catalogue.py"
-        f" --checked {EXPERIMENT.memory.file}"
-        " --settings {params.settings:q} --threads {threads}"
-        " --output {output.catalogue:q} 2> {log:q}"
-        f" {code('build_catalogue.py')}"
+        program(
+            f"build_catalogue.py --checked {EXPERIMENT.memory.file}"
+            " {params.settings} {threads} --output {output.catalogue}"
+        )
 
 
 rule list_classes:
@@ -26,15 +23,10 @@ rule list_classes:
     log:
         f"{LOGS}/list_classes.log",
     localrule: True
-    conda:
-        "../envs/mct.yaml"
     resources:
         **summary(),
     params:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
         names=verbatim(EXPERIMENT.class_names),
     shell:
-        f"{START} list_classes.py"
-        " --settings {params.settings:q}"
-        " --output {output:q} 2> {log:q}"
-        f" {code('list_classes.py')}"
+        program("list_classes.py {params.settings} {output}")

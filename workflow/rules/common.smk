@@ -1,7 +1,6 @@
 """The experiment that all rules ask, names of files, and what rules have in common."""
 
 import re
-import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,6 @@ def result(path):
     return f"{EXPERIMENT.folder}/{path}"
 
 
-SETS = ("noisy", "clean", "validation", "test")
 RUN = "seed{seed}_ranks{ranks}"
 MODELS = result("models/{dataset}")
 LOGS = result("logs/{dataset}")
@@ -33,33 +31,51 @@ CLASSES = result(f"catalogue/{EXPERIMENT.dataset}.classes.txt")
 NOISE = result(f"noise/{EXPERIMENT.dataset}.json")
 
 
-def shard_files(set_name):
-    """Return the shards of a set and their index."""
-    names = [*(f"{name}.h5" for name in EXPERIMENT.shard_names(set_name)), "index.json"]
-    return [result(f"shards/{EXPERIMENT.dataset}/{set_name}/{name}") for name in names]
+def shards(suffix="h5"):
+    """Return all shards, or what lies next to each under its name."""
+    folder = f"shards/{EXPERIMENT.dataset}"
+    return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
 
 
 def index(set_name):
-    """Return the index of a set's shards."""
-    return shard_files(set_name)[-1]
+    """Return the table of labels: which pictures are in a set, and where."""
+    return result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
 
 
-def shard_numbers():
-    """Return the pattern of a shard's number: one of those that the set before it has."""
-    return "|".join(f"(?<={name}[/_])(?:{'|'.join(EXPERIMENT.shard_names(name))})" for name in SETS)
+def shard_files(set_name):
+    """Return the shards that may hold pictures of a set, and the table that says which do."""
+    return [*shards(), index(set_name)]
 
 
-def inspection():
-    """Return the findings of all parts of the inspection."""
-    folder = f"inspection/{EXPERIMENT.dataset}"
-    return [result(f"{folder}/{name}.tsv") for name in EXPERIMENT.inspection_names()]
+def inspection(intake=None):
+    """Return the findings of all parts of the inspection, or of those of an intake."""
+    return [
+        result(f"inspection/{EXPERIMENT.dataset}/{name}.tsv")
+        for name, part in EXPERIMENT.inspection_parts.items()
+        if intake in (None, part.intake)
+    ]
+
+
+def piece_params(wildcard, pieces):
+    """Return the parameters of a job on a piece of an intake, by the wildcard that names it."""
+
+    def of_piece(ask):
+        return lambda wildcards: ask(pieces[wildcards[wildcard]])
+
+    return {
+        "dataset": verbatim(EXPERIMENT.reading_settings()),
+        "listing": of_piece(EXPERIMENT.storage.listing),
+        "digest": of_piece(lambda piece: piece.intake.digest),
+        "number": of_piece(lambda piece: piece.number),
+        "pieces": of_piece(lambda piece: piece.pieces),
+    }
 
 
 def judgements():
-    """Return what is thought of the labels of all noisy shards; none where no pair judges."""
+    """Return what is thought of the labels of all shards' pictures; none where no pair judges."""
     folder = f"suspects/{EXPERIMENT.dataset}"
-    shards = EXPERIMENT.shard_names("noisy") if FILES.judging_method else []
-    return [result(f"{folder}/{name}.h5") for name in shards]
+    names = EXPERIMENT.shards if FILES.judging_method else []
+    return [result(f"{folder}/{name}.h5") for name in names]
 
 
 def verbatim(text):
@@ -109,24 +125,7 @@ wildcard_constraints:
     method="[a-z_0-9]+",
     seed="0|[1-9][0-9]*",
     ranks="[2468]|[1-9][0-9]*[02468]",
-    set="|".join(SETS),
+    shard="|".join(EXPERIMENT.shards),
     split="validation|test",
-    part="|".join(EXPERIMENT.inspection_names()),
+    part="|".join(EXPERIMENT.inspection_parts),
     role="auxiliary|primary|pair",
-
-
-START = rule_parts.START.format() + f" --results {shlex.quote(EXPERIMENT.folder)}"
-
-
-def serial(plan):
-    """Return the resources of a job of one process."""
-
-    def resource(name):
-        return lambda wildcards, attempt: getattr(plan(wildcards, attempt), name)
-
-    return {name: resource(name) for name in rule_parts.SERIAL}
-
-
-def code(script):
-    """Return a comment with the digest of the code that a rule's script can reach."""
-    return f"# {EXPERIMENT.code(script)}"

@@ -1,28 +1,22 @@
-"""Every listed picture is decoded once; what cannot be used stays out of the shards, with a reason."""
+"""Every listed picture is decoded once; what cannot be used stays out of all sets, with a reason."""
 
 
 rule inspect_pictures:
-    input:
-        result("catalogue/{dataset}.tsv"),
     output:
         result("inspection/{dataset}/{part}.tsv"),
     log:
         f"{LOGS}/inspect_pictures/{{part}}.log",
-    conda:
-        "../envs/mct.yaml"
     threads: EXPERIMENT.picture_threads
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.inspect(attempt)),
+        **serial_job(PLANNER.inspect),
     params:
-        dataset=verbatim(EXPERIMENT.catalogue_settings()),
-        parts=EXPERIMENT.config["inspection"]["parts"],
+        **piece_params("part", EXPERIMENT.inspection_parts),
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
-        f"{START} inspect_pictures.py"
-        " --dataset {params.dataset:q}"
-        " --catalogue {input:q} --part {wildcards.part} --parts {params.parts}"
-        " --most-pixels {params.most_pixels} --threads {threads} --output {output:q} 2> {log:q}"
-        f" {code('inspect_pictures.py')}"
+        program(
+            "inspect_pictures.py {params.dataset} {params.listing} --part {params.number}"
+            " --parts {params.pieces} {params.most_pixels} {threads} {output}"
+        )
 
 
 rule quarantine_pictures:
@@ -36,18 +30,14 @@ rule quarantine_pictures:
         census=result("catalogue/{dataset}.census.json"),
     log:
         f"{LOGS}/quarantine_pictures.log",
-    conda:
-        "../envs/mct.yaml"
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.lists(attempt)),
+        **serial_job(PLANNER.lists),
     params:
         dataset=verbatim(EXPERIMENT.catalogue_settings()),
         most_quarantined=EXPERIMENT.config["dataset"]["quarantine_share"],
     shell:
-        f"{START} quarantine_pictures.py"
-        " --dataset {params.dataset:q}"
-        " --catalogue {input.catalogue:q} --skipped {input.skipped:q}"
-        " --inspection {input.inspection:q}"
-        " --most-quarantined {params.most_quarantined} --quarantine {output.quarantine:q}"
-        " --copies {output.copies:q} --census {output.census:q} 2> {log:q}"
-        f" {code('quarantine_pictures.py')}"
+        program(
+            "quarantine_pictures.py {params.dataset} {input.catalogue} {input.skipped}"
+            " {input.inspection} {params.most_quarantined} {output.quarantine} {output.copies}"
+            " {output.census}"
+        )

@@ -1,44 +1,56 @@
+"""Shards hold every readable picture, by key; a table of labels says what each is and where it lies."""
+
+
 rule write_shard:
     input:
-        catalogue=result("catalogue/{dataset}.tsv"),
-        inspection=inspection(),
-        quarantine=result("catalogue/{dataset}.quarantine.tsv"),
+        inspection=lambda wildcards: inspection(EXPERIMENT.shards[wildcards.shard].intake),
+        checked=ancient(result("catalogue/{dataset}.quarantine.tsv")),  # before hours of work
     output:
-        result("shards/{dataset}/{set}/{shard}.h5"),
+        result("shards/{dataset}/{shard}.h5"),
     log:
-        f"{LOGS}/write_shard/{{set}}_{{shard}}.log",
-    wildcard_constraints:
-        shard=shard_numbers(),
-    conda:
-        "../envs/mct.yaml"
+        f"{LOGS}/write_shard/{{shard}}.log",
     threads: EXPERIMENT.picture_threads
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.shard(attempt)),
+        **serial_job(PLANNER.shard),
     params:
-        dataset=verbatim(EXPERIMENT.catalogue_settings()),
-        settings=lambda wildcards: EXPERIMENT.shard_settings(wildcards.set),
+        **piece_params("shard", EXPERIMENT.shards),
+        settings=EXPERIMENT.shard_settings(),
     shell:
-        f"{START} write_shard.py"
-        " --dataset {params.dataset:q}"
-        " --settings {params.settings:q} --catalogue {input.catalogue:q}"
-        " --inspection {input.inspection:q} --quarantine {input.quarantine:q} --set {wildcards.set}"
-        " --shard {wildcards.shard} --threads {threads} --output {output:q} 2> {log:q}"
-        f" {code('write_shard.py')}"
+        program(
+            "write_shard.py {params.dataset} {params.settings} {params.listing} {params.digest}"
+            " {input.inspection} --shard {params.number} --shards {params.pieces} {threads} {output}"
+        )
 
 
-rule index_shards:
+rule index_shard:
     input:
-        lambda wildcards: shard_files(wildcards.set)[:-1],
+        result("shards/{dataset}/{shard}.h5"),
     output:
-        result("shards/{dataset}/{set}/index.json"),
+        result("shards/{dataset}/{shard}.json"),
     log:
-        f"{LOGS}/index_shards/{{set}}.log",
-    conda:
-        "../envs/mct.yaml"
+        f"{LOGS}/index_shard/{{shard}}.log",
     resources:
-        **serial(lambda wildcards, attempt: PLANNER.index(wildcards.set, attempt)),
+        **serial_job(PLANNER.index),
     shell:
-        f"{START} index_shards.py"
-        " --set {wildcards.set} --shards {input:q}"
-        " --output {output:q} 2> {log:q}"
-        f" {code('index_shards.py')}"
+        program("index_shard.py --shard {input} {output}")
+
+
+rule label_pictures:
+    input:
+        catalogue=result("catalogue/{dataset}.tsv"),
+        quarantine=result("catalogue/{dataset}.quarantine.tsv"),
+        shards=shards(),
+        indices=shards("json"),
+    output:
+        result("shards/{dataset}/labels.parquet"),
+    log:
+        f"{LOGS}/label_pictures.log",
+    resources:
+        **serial_job(PLANNER.lists),
+    params:
+        classes=EXPERIMENT.classes,
+    shell:
+        program(
+            "label_pictures.py {input.catalogue} {input.quarantine} {input.shards} {params.classes}"
+            " {output}"
+        )

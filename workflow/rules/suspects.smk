@@ -9,7 +9,8 @@ rule suspects:
 
 rule judge_labels:
     input:
-        shard=result("shards/{dataset}/noisy/{shard}.h5"),
+        shard=result("shards/{dataset}/{shard}.h5"),
+        labels=index("noisy"),
         auxiliary=FILES.judges("auxiliary.safetensors"),
         primary=FILES.judges("primary.safetensors"),
         confusions=FILES.judges_confusions(),
@@ -17,8 +18,6 @@ rule judge_labels:
         result("suspects/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/judge_labels/{{shard}}.log",
-    wildcard_constraints:
-        shard="|".join(EXPERIMENT.shard_names("noisy")),
     threads: RANKS.cores_per_rank
     resources:
         **serial_job(PLANNER.judge),
@@ -27,8 +26,8 @@ rule judge_labels:
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "judge_labels.py {params.settings} {params.execution} {input.shard} {input.auxiliary}"
-            " {input.primary} {input.confusions} {output}"
+            "judge_labels.py {params.settings} {params.execution} {input.labels} {wildcards.shard}"
+            " {input.auxiliary} {input.primary} {input.confusions} {output}"
         )
 
 

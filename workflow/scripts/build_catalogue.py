@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from mct.base.settings import DatasetSettings
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.layouts.registry import layout_module, open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.skipped import write_skipped
 from mct.data.verdict import were_files_checked
 from mct.stage import entry

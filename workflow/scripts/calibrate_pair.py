@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mct.base.roles import ROLES, model_seed
-from mct.base.settings import CalibrationSettings
 from mct.calibration.coupling import Coupling, Evidence
 from mct.calibration.reading import calibration_reader
-from mct.data.imagesets import indexed_files, open_set
+from mct.calibration.settings import CalibrationSettings
+from mct.data.imagesets import open_set
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import load_model
@@ -22,7 +22,7 @@ def main() -> None:
     inputs = [getattr(arguments, name) for name in files]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))
-        role, image_set = topology.role, open_set("noisy", indexed_files(arguments.noisy))
+        role, image_set = topology.role, open_set("noisy", arguments.noisy)
         weights = getattr(arguments, role)
         model = load_model(settings.model, image_set.classes, settings.images.size, weights)
         learner = Learner(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from mct.base.settings import ModelSettings
 from mct.learning.models import build_architecture, start_from
+from mct.learning.settings import ModelSettings
 from mct.stage import entry
 
 

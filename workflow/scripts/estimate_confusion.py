@@ -5,10 +5,10 @@ from pathlib import Path
 from scipy.special import softmax
 
 from mct.base.files import write_json
-from mct.base.settings import EvaluationSettings
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.labels import confusions
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 
@@ -21,7 +21,7 @@ def main() -> None:
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
     set_name = "noisy" if arguments.kind == "anchors" else "clean"
-    image_set = open_set(set_name, indexed_files(arguments.index))
+    image_set = open_set(set_name, arguments.index)
     predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
     logits, labels = predictor.predict(image_set)
     probabilities = softmax(logits, axis=1)

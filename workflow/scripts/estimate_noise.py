@@ -7,7 +7,7 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.data.catalogue import read_catalogue
-from mct.data.imagesets import read_index
+from mct.data.label_table import read_index
 from mct.labels import noise
 from mct.labels.confusions import counted_matrix
 from mct.stage import entry

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from mct.base.files import file_digest
-from mct.base.settings import EstimationSettings
-from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.data.imagesets import ImageSet, open_set
 from mct.labels.confusions import count_confusion
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EstimationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record
@@ -24,8 +24,8 @@ def main() -> None:
     settings = entry.read_settings(EstimationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    noisy = open_set("noisy", indexed_files(arguments.noisy))
-    validation = open_set("validation", indexed_files(arguments.validation))
+    noisy = open_set("noisy", arguments.noisy)
+    validation = open_set("validation", arguments.validation)
     predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
     facts = estimate(predictor, noisy, validation, settings)
     facts |= {"truth": true_rate(noisy.observed, noisy.true, noisy.classes)}

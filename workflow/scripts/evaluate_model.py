@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mct.base.files import file_digest
-from mct.base.settings import EvaluationSettings
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.learning.metrics import evaluate_predictions
 from mct.learning.prediction import Predictor, mean_probabilities
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record
@@ -19,7 +19,7 @@ def main() -> None:
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    image_set = open_set(arguments.split, indexed_files(arguments.index))
+    image_set = open_set(arguments.split, arguments.index)
     said = [
         Predictor(path, settings, image_set.classes, compute, execution).predict(image_set)
         for path in arguments.weights

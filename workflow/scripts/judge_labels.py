@@ -1,26 +1,26 @@
-"""Judge the observed labels of a noisy shard, by the mean posterior of calibrated pairs."""
+"""Judge the observed labels of a shard's noisy pictures, by the mean posterior of calibrated pairs."""
 
 from pathlib import Path
 
-from mct.base.settings import EvaluationSettings
 from mct.calibration.judges import Judges, judge_set
 from mct.data.imagesets import open_set
 from mct.labels.confusions import read_assumed_confusion
 from mct.labels.judging import write_judgement
 from mct.learning.prediction import Predictor
+from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, shard=Path, auxiliary=list, primary=list,
+        __doc__, settings=str, execution=Path, labels=Path, shard=str, auxiliary=list, primary=list,
         confusions=list, output=Path,
     )  # fmt: skip
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    judged = open_set("noisy", [arguments.shard]).unverified()
+    judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
     juries = [
         Judges(
             pair=[Predictor(path, settings, judged.classes, compute, execution) for path in both],

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mct.base.files import write_text
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.stage import entry
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.base.texts import read_names
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.labels.judging import read_judgements
 from mct.results import suspects
 from mct.stage import entry
@@ -15,7 +15,7 @@ def main() -> None:
     arguments = entry.options(
         __doc__, dataset=str, noisy=Path, classes=Path, judgements=list, output=Path
     )
-    judged = open_set("noisy", indexed_files(arguments.noisy)).unverified()
+    judged = open_set("noisy", arguments.noisy).unverified()
     if not len(judged):
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")
     judgement = read_judgements(judged.sample, arguments.judgements)

@@ -4,17 +4,18 @@ import json
 from pathlib import Path
 
 from mct.base.partition import Share
-from mct.base.settings import ExecutionSettings, TrainingSettings
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
+from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import Comm, check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
 from mct.stage.compute import Compute, hardware, versions
 from mct.stage.rank_compute import choose_for_ranks
 from mct.stage.record import write_record
+from mct.stage.settings import ExecutionSettings
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
-    image_set = open_set("noisy", indexed_files(arguments.noisy))
+    image_set = open_set("noisy", arguments.noisy)
     learner = make_learner(settings, image_set.classes, execution, compute, comm)
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,

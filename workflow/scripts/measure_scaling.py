@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mct.base.settings import ExecutionSettings, ScalingSettings
 from mct.base.sizes import check_input_size
 from mct.parallel.comm import Topology, check_world_size, count_cores, split_world, world
 from mct.performance.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
+from mct.performance.settings import ScalingSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute, hardware, versions
 from mct.stage.record import write_record
+from mct.stage.settings import ExecutionSettings
 
 
 def main() -> None:

@@ -1,16 +1,17 @@
-"""Decide which inspected pictures stay out of the shards, and count what is there."""
+"""Decide which inspected pictures stay out of all sets, and count what is there."""
 
 from pathlib import Path
 
 from mct.base.files import write_json
-from mct.base.settings import DatasetSettings
-from mct.data.inspection import count_rows
+from mct.data.catalogue import read_rows
 from mct.data.layouts.registry import open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.quarantine import (
     Copy,
     LeftOut,
     check_share,
     find_copies,
+    findings_by_key,
     held_out_copies,
     left_out,
     write_lines,
@@ -25,18 +26,19 @@ def main() -> None:
         __doc__, dataset=str, catalogue=Path, skipped=Path, inspection=list, most_quarantined=float,
         quarantine=Path, copies=Path, census=Path,
     )  # fmt: skip
-    catalogue, parts = arguments.catalogue, arguments.inspection
-    copies = find_copies(catalogue, parts)
-    found = left_out(catalogue, parts, held_out_copies(copies))
+    catalogue, findings = arguments.catalogue, findings_by_key(arguments.inspection)
+    copies = find_copies(catalogue, findings)
+    found = left_out(catalogue, findings, held_out_copies(copies))
     layout = open_layout(entry.read_settings(DatasetSettings, arguments.dataset))
-    census = take_census(catalogue, parts, found, len(layout.class_names()))
+    census = take_census(catalogue, findings, found, len(layout.class_names()))
     listed = {name: part["listed"] for name, part in census.items()}
     check_share(found, listed, arguments.most_quarantined)
     write_lines(found, LeftOut._fields, arguments.quarantine)
     write_lines(copies, Copy._fields, arguments.copies)
     counts = count_copies(copies, found)
     sets = {name: {**part, **counts[name]} for name, part in census.items()}
-    total = sum_up(count_rows(catalogue), read_skipped(arguments.skipped), found)
+    rows = sum(1 for _ in read_rows(catalogue))
+    total = sum_up(rows, read_skipped(arguments.skipped), found)
     write_json(arguments.census, {**sets, "total": total})
 
 

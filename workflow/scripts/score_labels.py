@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mct.base.hdf5 import write_arrays
-from mct.base.settings import CleanNetSettings, EvaluationSettings
-from mct.data.imagesets import indexed_files, open_set
+from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
 from mct.learning.prediction import Predictor
+from mct.learning.settings import CleanNetSettings, EvaluationSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 
@@ -18,8 +18,8 @@ def main() -> None:
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    noisy = open_set("noisy", indexed_files(arguments.noisy))
-    clean = open_set("clean", indexed_files(arguments.clean))
+    noisy = open_set("noisy", arguments.noisy)
+    clean = open_set("clean", arguments.clean)
     shared = EvaluationSettings(images=settings.images, model=settings.model)
     predictor = Predictor(arguments.weights, shared, noisy.classes, compute, execution)
     noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)

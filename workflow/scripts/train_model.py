@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from mct.base.roles import Role, model_seed
-from mct.base.settings import TrainingSettings
 from mct.data.imagesets import open_training_set, read_sizes
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import initial_files
 from mct.learning.objectives import build_objective
 from mct.learning.plan import constant_samples, plan_training
+from mct.learning.settings import TrainingSettings
 from mct.learning.training import ModelTraining, start_model, training_reader
 from mct.stage import entry
 from mct.stage.session import OPTIONS, Session

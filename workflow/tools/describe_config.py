@@ -1,4 +1,4 @@
-"""Write the reference of all configuration keys from the schema."""
+"""Write the reference of all configuration keys from the schema, which `write_schema.py` makes."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mct.stage import entry
 
 HEADER = """# Configuration
 
-One YAML file, checked against `workflow/schemas/config.schema.yaml`; what is left out has the
+One YAML file, checked against `workflow/schemas/config.schema.json`; what is left out has the
 default. A default marked *digits only* is the quick start's: with any other data set the key must be
 given, and the plan says what the pictures suggest. `config.yaml` is the quick start and lies under
 every other file given with `--configfile`.

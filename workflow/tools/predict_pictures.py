@@ -9,7 +9,6 @@ from pathlib import Path
 
 import find_library  # noqa: F401
 
-from mct.base.settings import ExecutionSettings
 from mct.base.texts import read_lines
 from mct.learning.prediction import Predictor
 from mct.results.predictions import (
@@ -20,6 +19,7 @@ from mct.results.predictions import (
 )
 from mct.stage import entry
 from mct.stage.compute import choose_compute
+from mct.stage.settings import ExecutionSettings
 
 
 def main() -> None:

@@ -13,15 +13,17 @@ from mpi4py import MPI
 from torch import nn
 
 from mct.base.partition import GlobalBatch, Share
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
 from mct.data.clean_batches import CleanReader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch, BatchReader
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.objectives import Objective, equal_weights
+from mct.learning.settings import OptimizerSettings
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)

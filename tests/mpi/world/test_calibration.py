@@ -3,7 +3,6 @@
 In float64 on a model without norm and dropout, where only the order of sums differs.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mpi4py import MPI
+from msgspec.structs import replace
 from replicas import (
     CLASSES,
     IMAGES,
@@ -28,13 +28,14 @@ from replicas import (
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.roles import ROLES, Role
-from mct.base.settings import CalibrationSettings, ModelSettings
 from mct.calibration.coupling import Coupling, Evidence, plan_calibration
+from mct.calibration.settings import CalibrationSettings
 from mct.calibration.teachers import Teacher
 from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.labels.selection import select_within
 from mct.learning.loop import Loop
+from mct.learning.settings import ModelSettings
 from mct.learning.training import ModelTraining
 from mct.parallel.comm import Topology
 from mct.stage.progress import Progress

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.base.settings import ExecutionSettings
 from mct.stage import checkpoint
 from mct.stage.checkpoint import Checkpoints, find_checkpoint, hold_stage, kept_execution
+from mct.stage.settings import ExecutionSettings
 from mct.stage.state import State
 
 HOLDER = """

@@ -12,7 +12,6 @@ from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import UserError
 from mct.base.roles import Role
-from mct.base.settings import ExecutionSettings
 from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.learning.learner import Learner
@@ -22,6 +21,7 @@ from mct.learning.schedules import linear
 from mct.learning.training import ModelTraining
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
+from mct.stage.settings import ExecutionSettings
 
 STEPS = 8
 Break = Callable[[int, torch.Tensor], torch.Tensor]

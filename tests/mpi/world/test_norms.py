@@ -7,11 +7,13 @@ from mpi4py import MPI
 from torch import nn
 
 from mct.base.partition import block
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.models import small_cnn
 from mct.learning.norms import share_statistics
+from mct.learning.settings import OptimizerSettings
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 CPU = torch.device("cpu")
 

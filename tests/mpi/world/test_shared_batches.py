@@ -12,18 +12,16 @@ from test_calibration import calibrate, calibration_settings
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import plan_batches
 from mct.base.roles import Role
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    OptimizerSettings,
-)
 from mct.calibration.reading import pair_reader
-from mct.data.augmentation import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
+from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
+from mct.data.settings import ImageSettings
+from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Topology
 from mct.parallel.shared_batches import share_batches
+from mct.stage.settings import ExecutionSettings
 
 CLASSES, SIZE, SAMPLES = 4, 8, 41
 IMAGES = ImageSettings(size=SIZE, augmentation="resized_crop", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -4,7 +4,6 @@ In float64 on a model without norm and dropout, where only the order of sums dif
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mpi4py import MPI
+from msgspec.structs import replace
 from replicas import (
     CLASSES,
     IMAGES,
@@ -30,9 +30,9 @@ from replicas import (
 from mct.base.errors import StageInterruptedError
 from mct.base.partition import block
 from mct.base.roles import Role
-from mct.base.settings import ImageSettings
 from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
+from mct.data.settings import ImageSettings
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import EasiestExamples, GivenWeights, Objective, equal_weights

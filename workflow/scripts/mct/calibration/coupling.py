@@ -16,9 +16,9 @@ from torch import Tensor
 from mct.base.files import read_json
 from mct.base.hdf5 import write_arrays
 from mct.base.roles import ROLES, Role
-from mct.base.settings import CalibrationSettings
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.learned_samples import count_learned
+from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
 from mct.data.clean_batches import Samples

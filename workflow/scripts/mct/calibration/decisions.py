@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mct.base.partition import GlobalBatch, block_lengths
 from mct.base.roles import PAIR, Role
-from mct.base.settings import CalibrationSettings
+from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.selection import select_within

@@ -4,7 +4,7 @@ from collections import Counter
 
 from mct.base.partition import plan_batches
 from mct.base.roles import ROLES, Role
-from mct.base.settings import CalibrationSettings
+from mct.calibration.settings import CalibrationSettings
 from mct.labels.selection import cut_batch
 
 

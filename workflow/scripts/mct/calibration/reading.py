@@ -4,8 +4,8 @@ from pathlib import Path
 
 from mct.base.partition import Share
 from mct.base.roles import clean_seed, order_seed
-from mct.base.settings import CalibrationSettings, ExecutionSettings
 from mct.calibration.coupling import Coupling
+from mct.calibration.settings import CalibrationSettings
 from mct.data.augmentation import Viewer
 from mct.data.clean_batches import SampleReader, open_clean_reader
 from mct.data.imagesets import ImageSet
@@ -13,6 +13,7 @@ from mct.data.loading import BATCHES_IN_USE, BatchReader, only_copies
 from mct.parallel.comm import Topology
 from mct.parallel.shared_batches import share_batches
 from mct.stage.session import Session
+from mct.stage.settings import ExecutionSettings
 
 
 def calibration_reader(

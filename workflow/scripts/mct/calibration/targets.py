@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mct.base.settings import CalibrationSettings
 from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
+from mct.calibration.settings import CalibrationSettings
 from mct.labels.posterior import posterior
 from mct.learning.losses import cross_entropy, selected_mean
 

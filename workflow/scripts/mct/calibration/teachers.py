@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mct.base.roles import Role
-from mct.base.settings import CalibrationSettings
 from mct.calibration.averages import WeightAverage
+from mct.calibration.settings import CalibrationSettings
 from mct.learning.learner import Learner
 from mct.parallel.collectives import share_logits, share_predictions
 from mct.parallel.comm import Topology

@@ -19,7 +19,6 @@ from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
-from mct.base.settings import ExecutionSettings
 from mct.stage.attempts import Attempts
 from mct.stage.entry import INTERRUPTED
 
@@ -305,6 +304,7 @@ def queued(names: Iterable[str], state: str = "") -> list[str] | None:
     return sorted(set(done.stdout.split()))
 
 
-def srun_command(execution: ExecutionSettings) -> list[str]:
+def srun_command(execution: Mapping[str, Any]) -> list[str]:
     """Return how srun is called: offering the start that ranks expect, or the site's default."""
-    return ["srun", f"--mpi={execution.srun_mpi}"] if execution.srun_mpi else ["srun"]
+    mpi = execution.get("srun_mpi")
+    return ["srun", f"--mpi={mpi}"] if mpi else ["srun"]

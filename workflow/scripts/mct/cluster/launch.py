@@ -56,7 +56,7 @@ class Launch:
     def run(self) -> int:
         """Run the program and return its exit code; a lone process may take the place of this one."""
         job = jobs.SlurmJob.of_this_process(self.results)
-        srun = jobs.srun_command(entry.read_execution(self.results / "config.yaml")) if job else []
+        srun = jobs.srun_command(entry.read_section(self.results / "config.yaml")) if job else []
         command = launch_command(self.ranks, self.cpus, self.program, srun)
         earlier = self._surround()
         launcher = shutil.which(command[0])

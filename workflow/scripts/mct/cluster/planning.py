@@ -25,8 +25,8 @@ PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if 
 REMEDIES = {
     "build_catalogue": "execution.picture_threads",
     "inspect_pictures": "inspection.parts or execution.picture_threads",
-    "write_shard": "the set's number of shards, shards.noisy first, or execution.picture_threads",
-    "judge_labels": f"shards.noisy, {PREDICTIONS}",
+    "write_shard": "shards.count or execution.picture_threads",
+    "judge_labels": f"shards.count, {PREDICTIONS}",
     "estimate_noise_by_models": f"{PREDICTIONS}; or lower dataset.noise_samples",
     "estimate_confusion": PREDICTIONS,
     "score_labels": PREDICTIONS,
@@ -140,9 +140,9 @@ class Planner:
         return self._predict(pictures, attempt, held_mb=features)
 
     def judge(self, attempt: int) -> Demand:
-        """Return what judging a noisy shard with every pair of a method asks for: one job array."""
+        """Return what judging a shard's noisy pictures with every pair of a method asks for."""
         models = 2 * len(self._experiment.files.runs())
-        pictures = self._experiment.sizes["noisy"] / self._config["shards"]["noisy"]
+        pictures = self._experiment.sizes["noisy"] / self._config["shards"]["count"]
         return self._predict(models * pictures, attempt, models)
 
     def estimate_noise(self, attempt: int) -> Demand:
@@ -202,8 +202,7 @@ class Planner:
 
     def shard(self, attempt: int) -> Demand:
         """Return what writing the largest shard asks for: all are one job array."""
-        sizes, shards = self._experiment.sizes, self._config["shards"]
-        return self._pictures(max(sizes[name] / shards[name] for name in sizes), attempt)
+        return self._pictures(self._pictures_per_shard, attempt)
 
     def _pictures(self, pictures: float, attempt: int) -> Demand:
         """Return what a job asks for that decodes pictures."""
@@ -214,9 +213,14 @@ class Planner:
         memory = pictures * demands.ROW_BYTES + threads * demands.PIXEL_BYTES * most
         return self._serial(seconds, memory / 1e6, attempt, threads)
 
-    def index(self, set_name: str, attempt: int) -> Demand:
-        """Return what checking the shards of a set asks for."""
-        pictures = self._experiment.sizes[set_name]
+    @property
+    def _pictures_per_shard(self) -> float:
+        """The pictures of the largest shard, those in two sets counted twice."""
+        return sum(self._experiment.sizes.values()) / self._config["shards"]["count"]
+
+    def index(self, attempt: int) -> Demand:
+        """Return what checking the largest shard asks for: all are one job array."""
+        pictures = self._pictures_per_shard
         return self._serial(pictures * INDEX_SECONDS, pictures * 300 / 1e6, attempt)
 
     def report(self, attempt: int) -> Demand:

@@ -1,8 +1,7 @@
 """Training views of pictures.
 
-Random numbers are drawn from a counter-based generator, so that a sample's parameters depend on
-(seed, epoch, sample) alone. Pictures that are stored at the size of the view are cropped and
-mirrored a batch at a time, with the same result.
+A sample's random numbers depend on (seed, epoch, sample) alone; see `order`. Pictures that are
+stored at the size of the view are cropped and mirrored a batch at a time, with the same result.
 """
 
 from dataclasses import dataclass
@@ -12,38 +11,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mct.base.settings import ImageSettings
 from mct.data.images import Box, decode_box, fitted_shape, mirror, resample, resample_centre
+from mct.data.order import Draws
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
 STRONG_DRAWS = 9
 """Those of a strong view of the sample, see `mct.learning.strong_views`."""
-ORDER_STREAM, AUGMENTATION_STREAM, WINDOW_STREAM, OTHER_AUGMENTATION_STREAM = range(4)
-STRONG_STREAM = 4
-"""Added to the stream of the view that a strong one is made from."""
 CROPPING, MIRRORING = ("crop", "crop_flip"), ("flip", "crop_flip", "resized_crop")
 """Kinds of augmentation that crop a padded picture, and that mirror half of the pictures."""
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
-Draws = NDArray[np.float32]
-
-
-def keyed_generator(seed: int, epoch: int, stream: int) -> np.random.Generator:
-    """Return the generator of one purpose in one epoch: Philox keyed by (seed, epoch)."""
-    return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, stream]))
-
-
-def draw_parameters(
-    seed: int, epoch: int, samples: int, stream: int = AUGMENTATION_STREAM, draws: int = DRAWS
-) -> Draws:
-    """Return uniform numbers in [0, 1) of shape (samples, draws); row i is that of sample i.
-
-    The generator is counter-based and rows follow each other, so row i does not depend on how
-    many samples there are.
-    """
-    generator = keyed_generator(seed, epoch, stream)
-    return generator.random((samples, draws), dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +30,7 @@ class Viewer:
     """Turns pictures into training views, uint8 (size, size, 3).
 
     `kind` is `none`, `flip`, `crop`, `crop_flip` or `resized_crop`; see the schema. Each sample has
-    its row of `draw_parameters`, shape (DRAWS,).
+    its row of `draw_numbers`, shape (DRAWS,).
     """
 
     size: int

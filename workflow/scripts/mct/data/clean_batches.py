@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch, Share
-from mct.base.settings import ImageSettings
-from mct.data.augmentation import Draws
-from mct.data.imagesets import ImageSet, indexed_files, open_set
+from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import ALONE, Batch, BatchReader
+from mct.data.order import Draws
+from mct.data.settings import ImageSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def open_clean_reader(
     UserError
         The set has no pictures.
     """
-    image_set = open_set("clean", indexed_files(index)) if count else None
+    image_set = open_set("clean", index) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
     return CleanReader(image_set, settings, count=count, seed=seed, share=share)

@@ -1,19 +1,22 @@
-"""A set of pictures over all its shards, and the index that says what the shards hold."""
+"""A set of pictures: rows of the table of labels, over the shards that hold the pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest, read_json
+from mct.base.files import file_digest
 from mct.data.images import decode_plain
+from mct.data.label_table import members_of, read_columns, read_index
 from mct.data.pictures import Picture
-from mct.data.shards import Shard, open_shard
+from mct.data.shards import REMEDY, Shard, open_shard
+
+LABELS = ("sample", "observed", "true", "noisy", "clean", "validation", "test", "shard", "place")
+"""Columns of the table of labels that a set is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class ImageSet:
     """Pictures of one set, in the order of the catalogue whatever the number of shards.
 
     All arrays have shape (n,): `shard` and `index` say where a picture lies, `label` (int64) is
-    what a model is trained or tested on, `observed` and `true` (int64) are as in the shards.
+    what a model is trained or tested on, `observed` and `true` (int64) are as in the table of labels.
     """
 
     shards: Sequence[Shard]
@@ -94,88 +97,80 @@ class ImageSet:
         return np.concatenate(columns)[starts[self.shard] + self.index]
 
 
-def open_set(name: str, paths: Sequence[Path]) -> ImageSet:
-    """Open the shards of one set: noisy, clean, union (of both), validation or test.
+def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
+    """Open one set: noisy, clean, union (of both), validation or test.
 
     The label is the observed one in noisy; the true one in clean, validation and test; in the
     union the true one where the picture is in the clean set. A picture in both counts once.
+
+    Parameters
+    ----------
+    labels
+        The table of labels; the shards lie next to it.
+    only_shard
+        The name of a shard's file: of the set only what this shard holds.
+
+    Raises
+    ------
+    UserError
+        A shard is damaged, or not the one that the labels were joined with.
     """
-    shards = [open_shard(path) for path in paths]
-    column = {name: _join(shards, name) for name in ("sample", "observed", "true", "in_clean")}
-    shard = np.repeat(np.arange(len(shards)), [len(part) for part in shards])
-    index = np.concatenate([np.arange(len(part)) for part in shards])
-    _, chosen = np.unique(column["sample"], return_index=True)
+    index, table = read_index(labels), read_columns(labels, *LABELS)
+    rows, names = members_of(table, name), list(index["files"])
+    if only_shard:
+        rows = rows[table["shard"][rows] == names.index(only_shard)]
+    column = {key: table[key][rows] for key in LABELS}
+    numbers, shard = np.unique(column["shard"], return_inverse=True)
     if name == "noisy":
         label = column["observed"]
     elif name == "union":
-        label = np.where(column["in_clean"], column["true"], column["observed"])
+        label = np.where(column["clean"], column["true"], column["observed"])
     else:
         label = column["true"]
     return ImageSet(
-        shards=shards,
-        shard=shard[chosen],
-        index=index[chosen],
-        sample=column["sample"][chosen],
-        label=label[chosen].astype(np.int64),
-        observed=column["observed"][chosen].astype(np.int64),
-        true=column["true"][chosen].astype(np.int64),
-        in_clean=column["in_clean"][chosen].astype(bool),
-        classes=shards[0].attributes["classes"],
+        shards=[_open(labels.parent / names[i], index["seals"][names[i]]) for i in numbers],
+        shard=shard.astype(np.int64),
+        index=column["place"].astype(np.int64),
+        sample=column["sample"],
+        label=label.astype(np.int64),
+        observed=column["observed"].astype(np.int64),
+        true=column["true"].astype(np.int64),
+        in_clean=column["clean"],
+        classes=index["classes"],
     )
 
 
-def _join(shards: Sequence[Shard], name: str) -> NDArray[Any]:
-    return np.concatenate([shard.fields[name] for shard in shards])
-
-
-def index_shards(set_name: str, paths: Sequence[Path]) -> dict[str, Any]:
-    """Return what the shards of a set hold, verified picture by picture.
-
-    Counts per class, and the SHA-256 of every file, which finds any flipped byte.
-    """
-    image_set = open_set(set_name, paths)
-    for shard in image_set.shards:
-        shard.verify()
-    return {
-        "set": set_name,
-        "classes": image_set.classes,
-        "samples": len(image_set),
-        "samples_per_class": {
-            kind: np.bincount(labels[labels >= 0], minlength=image_set.classes).tolist()
-            for kind, labels in (("observed", image_set.observed), ("true", image_set.true))
-        },
-        "files": {path.name: file_digest(path) for path in paths},
-    }
+def _open(path: Path, seal: str) -> Shard:
+    shard = open_shard(path)
+    if shard.seal != seal:
+        raise UserError(
+            f"{path}: not the shard that the labels next to it were joined with; {REMEDY}"
+        )
+    return shard
 
 
 def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:
-    """Open the set noisy, clean or union (of both) that indices describe."""
-    members = ("noisy", "clean") if name == "union" else (name,)
-    return open_set(name, [path for member in members for path in indexed_files(indices[member])])
+    """Open the set noisy, clean or union (of both)."""
+    return open_set(name, indices["clean" if name == "clean" else "noisy"])
 
 
-def indexed_files(index: Path) -> list[Path]:
-    """Return the shards that an index lists; they lie beside it."""
-    return [index.parent / name for name in read_index(index)["files"]]
+def indexed_files(labels: Path) -> list[Path]:
+    """Return the shards that a table of labels was joined with; they lie next to it."""
+    return [labels.parent / name for name in read_index(labels)["files"]]
 
 
 def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
     """Return the number of pictures of each set."""
-    return {name: read_index(path)["samples"] for name, path in indices.items()}
+    return {name: read_index(path)["samples"][name] for name, path in indices.items()}
 
 
-def read_index(path: Path) -> dict[str, Any]:
-    """Return an index that `index_shards` made."""
-    return read_json(path, "files", "samples", "classes")
-
-
-def verify_index(index: Path) -> int:
-    """Compare every shard with its index; return how many there are, UserError if one differs."""
-    files = read_index(index)["files"]
+def verify_index(labels: Path) -> int:
+    """Compare every shard with its digest; return how many there are, UserError if one differs."""
+    files = read_index(labels)["files"]
     for name, digest in files.items():
-        path = index.parent / name
+        path = labels.parent / name
         if not path.is_file():
-            raise UserError(f"{path}: missing, but listed in {index}; rerun to write it again")
+            raise UserError(f"{path}: missing, but listed in {labels}; rerun to write it again")
         if file_digest(path) != digest:
-            raise UserError(f"{path}: not the file that {index} lists; delete it and rerun")
+            raise UserError(f"{path}: not the file that {labels} lists; delete it and rerun")
     return len(files)

@@ -1,12 +1,14 @@
-"""Inspection of every listed picture, between catalogue and shards.
+"""Inspection of every listed picture, before it is stored.
 
-A part of the catalogue gives one `Finding` a row, in its order; all findings together tell which
-pictures stay out (`quarantine`), which are the same (`duplicates`) and what the set looks like.
+A part of an intake gives one `Finding` a picture, in its order; all findings together tell which
+pictures stay out (`quarantine`), which are the same (`duplicates`) and what the set looks like. What
+labels say of a picture is not asked here.
 """
 
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +17,13 @@ from mct.base.files import replacing, table_rows
 from mct.base.names import is_utf8, key_of
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
-from mct.data.catalogue import SETS, read_rows
-from mct.data.layouts.base import Layout, Row
+from mct.data.intake import Listed, read_listing
+from mct.data.layouts.base import Layout
 from mct.data.pictures import inspect
 
 
 class Finding(NamedTuple):
-    """What was found at a row of the catalogue; `kind` and `reason` are empty for a good picture.
+    """What was found at a listed picture; `kind` and `reason` are empty for a good picture.
 
     `digest` is the file's SHA-256, `width` and `height` are pixels, `conversions` are joined by
     commas; see `pictures.Form`.
@@ -41,21 +43,16 @@ class Finding(NamedTuple):
 
 
 def inspect_part(
-    catalogue: Path, layout: Layout, part: int, parts: int, most_pixels: int, threads: int
+    listing: Path, layout: Layout, part: int, parts: int, most_pixels: int, threads: int
 ) -> Iterator[Finding]:
-    """Yield the findings of one block of a catalogue's rows; memory does not grow with them."""
-    start, stop = block(count_rows(catalogue), parts, part)
-    rows = (row for number, row in enumerate(read_rows(catalogue)) if start <= number < stop)
+    """Yield the findings of one block of an intake's list; memory does not grow with them."""
+    start, stop = block(sum(1 for _ in read_listing(listing)), parts, part)
+    rows = islice(read_listing(listing), start, stop)
     return map_in_threads(lambda row: find(row, layout, most_pixels), rows, threads)
 
 
-def count_rows(catalogue: Path) -> int:
-    """Return the number of rows of a catalogue."""
-    return sum(1 for _ in read_rows(catalogue))
-
-
-def find(row: Row, layout: Layout, most_pixels: int) -> Finding:
-    """Return what is found at a row; a file that cannot be read is a finding too."""
+def find(row: Listed, layout: Layout, most_pixels: int) -> Finding:
+    """Return what is found at a listed picture; a file that cannot be read is a finding too."""
     if not is_utf8(row.path):
         reason = f"{row.path}: the name is not UTF-8; rename the file and what lists it"
         return Finding(row.key, kind="name_not_utf8", reason=reason)
@@ -86,7 +83,7 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 
 
 def read_findings(paths: Sequence[Path]) -> Iterator[Finding]:
-    """Yield the findings of all parts, in the order of the catalogue; UserError if one is damaged."""
+    """Yield the findings of all parts, in their order; UserError if one is damaged."""
     for path in paths:
         with table_rows(path, "an inspection") as rows:
             yield from map(_parse, rows)
@@ -98,27 +95,3 @@ def _parse(row: list[str]) -> Finding:
         key, digest, int(size), name, mode, int(width), int(height), conversions,
         misnamed == "1", kind, reason,
     )  # fmt: skip
-
-
-def inspected_rows(catalogue: Path, parts: Sequence[Path]) -> Iterator[tuple[Row, Finding]]:
-    """Yield each row of a catalogue with its finding.
-
-    Raises
-    ------
-    UserError
-        The parts are those of another catalogue.
-    """
-    findings = read_findings(parts)
-    for row in read_rows(catalogue):
-        finding = next(findings, None)
-        if finding is None or finding.key != row.key:
-            raise UserError(
-                f"{parts[0].parent}: not the inspection of {catalogue}: expected {row.key}, got "
-                f"{finding.key if finding else 'its end'}; delete the folder and rerun"
-            )
-        yield row, finding
-
-
-def sets_of(row: Row) -> list[str]:
-    """Return the names of the sets that a picture is in."""
-    return [name for name in SETS if getattr(row, name)]

@@ -1,7 +1,7 @@
-"""The order of samples, and batches prepared ahead of time.
+"""Batches, read in the order of an epoch and prepared ahead of time.
 
 The order is a function of (seed, epoch); global batch t is a block of it, and ranks take blocks of
-the batch. So the samples of a step are the same for every number of ranks.
+the batch. So the samples of a step are the same for every number of ranks. See `order`.
 """
 
 import queue
@@ -17,47 +17,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mct.base.partition import GlobalBatch, Share, block
-from mct.base.settings import ImageSettings
 from mct.base.threads import Workers
-from mct.data.augmentation import (
-    AUGMENTATION_STREAM,
-    DRAWS,
-    ORDER_STREAM,
-    STRONG_DRAWS,
-    STRONG_STREAM,
-    WINDOW_STREAM,
-    Draws,
-    Viewer,
-    draw_parameters,
-    keyed_generator,
-)
+from mct.data.augmentation import DRAWS, STRONG_DRAWS, Viewer
 from mct.data.buffers import Buffers, OwnBuffers
 from mct.data.imagesets import ImageSet
+from mct.data.order import (
+    AUGMENTATION_STREAM,
+    STRONG_STREAM,
+    Draws,
+    draw_numbers,
+    epoch_order,
+    keys_of,
+)
 from mct.data.pictures import Picture
+from mct.data.settings import ImageSettings
 
 S = TypeVar("S")
 T = TypeVar("T")
 ALONE = Share()
 BATCHES_IN_USE = 3
 """Besides those that a prefetcher holds ready: in training, just trained on, and being read."""
-
-
-def epoch_order(seed: int, epoch: int, samples: int) -> NDArray[np.int64]:
-    """Return the positions of a set in the order of one epoch, shape (samples,)."""
-    return keyed_generator(seed, epoch, ORDER_STREAM).permutation(samples)
-
-
-def windowed_order(
-    seed: int, epoch: int, shard: NDArray[np.int64], window: int
-) -> NDArray[np.int64]:
-    """Return an order of one epoch that reads few shards at a time, shape (n,).
-
-    The shards, in an order of the epoch's own, are cut into windows of so many; all samples of a
-    window, shuffled, come before those of the next. `shard` is that of each position, shape (n,).
-    """
-    order = epoch_order(seed, epoch, len(shard))
-    places = keyed_generator(seed, epoch, WINDOW_STREAM).permutation(int(shard.max()) + 1)
-    return order[np.argsort((places // window)[shard[order]], kind="stable")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +127,16 @@ class BatchReader:
         self._epoch = -1
 
     def read(self, plan: GlobalBatch) -> Batch:
-        """Return this rank's block of a global batch; plans come in the order of epochs."""
+        """Return this rank's block of a global batch."""
         if plan.epoch != self._epoch:
             self._begin_epoch(plan.epoch)
-        positions = self._order[plan.start : plan.stop]
+        positions = self._order.take(plan.start, plan.stop)
         own = self._share.block(plan.size)
         local, part = positions[own], self._part_of(own)
         views = self._buffers.take(len(local), self._size)
-        following = self._order[plan.stop :][: plan.size]
+        following = self._order.take(plan.stop, min(plan.stop + plan.size, len(self._set)))
         self._set.expect(following[own][part])
-        draws = self._draws[self._set.sample[local[part]]]
+        draws = draw_numbers(self._key, self._set.sample[local[part]], DRAWS)
         self._pictures.fill(local[part], draws, views[part])
         self._buffers.complete()
         return Batch(
@@ -166,8 +145,11 @@ class BatchReader:
             block=own,
             images=to_tensor(views),
             labels=torch.from_numpy(self._set.label[local]),
-            strong=self._strong[self._set.sample[local]] if self._is_strong else None,
+            strong=self._draw_strong(local) if self._is_strong else None,
         )
+
+    def _draw_strong(self, local: NDArray[np.int64]) -> Draws:
+        return draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""
@@ -187,17 +169,11 @@ class BatchReader:
         return slice(*block(own.stop - own.start, self._buffers.parts, self._buffers.part))
 
     def _begin_epoch(self, epoch: int) -> None:
-        self._order = (
-            windowed_order(self._seed, epoch, self._set.shard, self._window)
-            if self._window
-            else epoch_order(self._seed, epoch, len(self._set))
+        self._order = epoch_order(self._seed, epoch, self._set.shard, self._window)
+        streams = (self._stream, STRONG_STREAM + self._stream)
+        self._key, self._strong_key = (
+            keys_of(self._seed, epoch, stream, 1)[0] for stream in streams
         )
-        samples = int(self._set.sample.max()) + 1
-        self._draws = draw_parameters(self._seed, epoch, samples, self._stream)
-        if self._is_strong:
-            self._strong = draw_parameters(
-                self._seed, epoch, samples, STRONG_STREAM + self._stream, STRONG_DRAWS
-            )
         self._epoch = epoch
 
 

@@ -1,17 +1,15 @@
-"""Which inspected pictures stay out of the shards: unusable ones, and copies of held-out ones."""
+"""Which inspected pictures stay out of all sets: unusable ones, and copies of held-out ones."""
 
 import csv
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from mct.base.errors import UserError, preview
 from mct.base.files import replacing, table_rows
-from mct.data.catalogue import SETS
-from mct.data.inspection import Finding, inspected_rows, read_findings, sets_of
+from mct.data.catalogue import SETS, read_rows
+from mct.data.inspection import Finding, read_findings
 from mct.data.layouts.base import Row
 
 HELD_OUT = ("test", "validation")
@@ -22,7 +20,7 @@ COPY_OF = "copy_of_"
 
 
 class LeftOut(NamedTuple):
-    """A picture that stays out of every shard, and why."""
+    """A picture that stays out of every set, and why."""
 
     key: str
     path: str
@@ -41,14 +39,42 @@ class Copy(NamedTuple):
     true: int
 
 
-def find_copies(catalogue: Path, parts: Sequence[Path]) -> list[Copy]:
+def findings_by_key(parts: Sequence[Path]) -> dict[str, Finding]:
+    """Return the findings of all parts; where a key is inspected twice, the later part's."""
+    return {finding.key: finding for finding in read_findings(parts)}
+
+
+def inspected_rows(
+    catalogue: Path, findings: Mapping[str, Finding]
+) -> Iterator[tuple[Row, Finding]]:
+    """Yield each row of a catalogue with its finding.
+
+    Raises
+    ------
+    UserError
+        A picture was not inspected.
+    """
+    for row in read_rows(catalogue):
+        if row.key not in findings:
+            raise UserError(
+                f"{catalogue}: picture {row.key} was not inspected; rerun with --forcerun "
+                "inspect_pictures"
+            )
+        yield row, findings[row.key]
+
+
+def sets_of(row: Row) -> list[str]:
+    """Return the names of the sets that a picture is in."""
+    return [name for name in SETS if getattr(row, name)]
+
+
+def find_copies(catalogue: Path, findings: Mapping[str, Finding]) -> list[Copy]:
     """Return all good pictures that have copies, group by group in the order of the catalogue."""
-    digests = np.array([f.digest for f in read_findings(parts) if not f.kind], "S64")
-    values, counts = np.unique(digests, return_counts=True)
-    shared = {value.decode() for value in values[counts > 1]}
+    good = (found for _, found in inspected_rows(catalogue, findings) if not found.kind)
+    counts = Counter(finding.digest for finding in good)
     groups: dict[str, list[Copy]] = defaultdict(list)
-    for row, finding in inspected_rows(catalogue, parts):
-        if finding.digest in shared and not finding.kind:
+    for row, finding in inspected_rows(catalogue, findings):
+        if counts[finding.digest] > 1 and not finding.kind:
             copy = Copy(finding.digest, row.key, " ".join(sets_of(row)), row.observed, row.true)
             groups[finding.digest].append(copy)
     return [copy for group in groups.values() for copy in group]
@@ -79,11 +105,11 @@ def _members(group: Sequence[Copy], name: str) -> list[Copy]:
 
 
 def left_out(
-    catalogue: Path, parts: Sequence[Path], copies: Mapping[str, tuple[str, str]]
+    catalogue: Path, findings: Mapping[str, Finding], copies: Mapping[str, tuple[str, str]]
 ) -> list[LeftOut]:
     """Return the pictures that stay out, in the order of the catalogue."""
     reasons = (
-        (row, _reason(row, finding, copies)) for row, finding in inspected_rows(catalogue, parts)
+        (row, _reason(row, finding, copies)) for row, finding in inspected_rows(catalogue, findings)
     )
     return [
         LeftOut(row.key, row.path, " ".join(sets_of(row)), *reason)
@@ -131,7 +157,7 @@ def write_lines(lines: Sequence[NamedTuple], header: Sequence[str], path: Path) 
         writer.writerows(lines)
 
 
-def read_keys(path: Path) -> frozenset[str]:
-    """Return the keys of a list of pictures that stay out; UserError if it is damaged."""
+def read_kinds(path: Path) -> dict[str, str]:
+    """Return the kind of each picture that stays out, by key; UserError if the list is damaged."""
     with table_rows(path, "a list of pictures") as rows:
-        return frozenset(row[0] for row in rows)
+        return {key: kind for key, _, _, kind, _ in rows}

@@ -1,4 +1,4 @@
-"""Dealing the inspected pictures of a set to shards, and writing one; see `shards` for the format."""
+"""Dealing an intake's pictures to shards, and writing one; see `shards` for the format."""
 
 import hashlib
 import tempfile
@@ -16,13 +16,13 @@ from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.hdf5 import open_hdf5
 from mct.base.partition import block
-from mct.base.settings import ShardSettings
 from mct.base.threads import map_in_threads
-from mct.data.catalogue import read_rows
 from mct.data.images import TINY, fit
-from mct.data.inspection import Finding, inspected_rows
-from mct.data.layouts.base import Layout, Row
+from mct.data.inspection import Finding, read_findings
+from mct.data.intake import Listed, read_listing
+from mct.data.layouts.base import Layout
 from mct.data.pictures import decode, to_jpeg
+from mct.data.settings import ShardSettings
 from mct.data.shards import FIELDS, SEAL_BYTES, VERSION, payload_place, seal
 
 COPY_BYTES = 1 << 22
@@ -30,49 +30,61 @@ COPY_BYTES = 1 << 22
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """Which part of which set a shard holds."""
+    """Which shard it is, of how many of its intake, and the digest of the intake's list."""
 
-    set_name: str
     shard: int
-    classes: int
+    shards: int
     source: str
 
 
 class Member(NamedTuple):
-    """A picture of a shard; `sample` is its row in the catalogue."""
+    """A picture of a shard."""
 
-    sample: int
-    row: Row
+    row: Listed
     finding: Finding
 
 
-def deal(members: NDArray[np.intp], shards: int, shard: int, seed: int) -> NDArray[np.intp]:
-    """Return the catalogue rows of one shard: a block of a seeded permutation of the set."""
-    order = np.random.default_rng([seed, len(members)]).permutation(members)
-    return order[slice(*block(len(order), shards, shard))]
+def deal(pictures: int, shards: int, shard: int) -> NDArray[np.int64]:
+    """Return the places in an intake's list of one shard's pictures: a block of a permutation.
+
+    The permutation depends on the number of pictures alone, so that no seed of labels or of sets
+    moves a picture.
+    """
+    order = np.random.default_rng(pictures).permutation(pictures)
+    return order[slice(*block(pictures, shards, shard))]
 
 
 def choose_members(
-    catalogue: Path,
-    parts: Sequence[Path],
-    left_out: Collection[str],
-    settings: ShardSettings,
-    plan: ShardPlan,
+    listing: Path, parts: Sequence[Path], retired: Collection[str], plan: ShardPlan
 ) -> list[Member]:
-    """Return the pictures of one shard in its order; the catalogue is passed twice, never held."""
-    rows = [
-        number
-        for number, row in enumerate(read_rows(catalogue))
-        if getattr(row, plan.set_name) and row.key not in left_out
-    ]
-    dealt = deal(np.array(rows, np.intp), settings.shards, plan.shard, settings.seed)
-    places = {int(sample): place for place, sample in enumerate(dealt)}
-    members = [
-        Member(sample, *pair)
-        for sample, pair in enumerate(inspected_rows(catalogue, parts))
-        if sample in places
-    ]
-    return sorted(members, key=lambda member: places[member.sample])
+    """Return the readable pictures of one shard in its order; the list is passed, never held.
+
+    Parameters
+    ----------
+    parts
+        The inspection of the whole intake.
+    retired
+        Keys of pictures that are listed no longer, whose files may be gone.
+
+    Raises
+    ------
+    UserError
+        The parts are not those of this list.
+    """
+    dealt = deal(sum(1 for _ in read_listing(listing)), plan.shards, plan.shard)
+    places = {place: number for number, place in enumerate(dealt.tolist())}
+    chosen: dict[int, Member] = {}
+    findings = read_findings(parts)
+    for place, row in enumerate(read_listing(listing)):
+        finding = next(findings, None)
+        if finding is None or finding.key != row.key:
+            raise UserError(
+                f"{parts[0].parent}: not the inspection of {listing}: expected {row.key}, got "
+                f"{finding.key if finding else 'its end'}; delete the folder and rerun"
+            )
+        if place in places and not finding.kind and row.key not in retired:
+            chosen[places[place]] = Member(row, finding)
+    return [chosen[number] for number in sorted(chosen)]
 
 
 def write_shard(
@@ -92,9 +104,8 @@ def write_shard(
     """
     encoding = choose_encoding(settings)
     attributes = {
-        "format": "mct-shard", "version": VERSION, "set": plan.set_name, "shard": plan.shard,
-        "shards": settings.shards, "classes": plan.classes, "size": settings.size,
-        "encoding": encoding, "source": plan.source,
+        "format": "mct-shard", "version": VERSION, "shard": plan.shard, "shards": plan.shards,
+        "size": settings.size, "encoding": encoding, "source": plan.source,
     }  # fmt: skip
     stored = map_in_threads(
         lambda member: stored_form(member, layout, settings, encoding), members, threads
@@ -152,14 +163,8 @@ def _spool(stored: Iterable[bytes], file: BinaryIO) -> tuple[list[int], list[int
 def _fields(
     members: Sequence[Member], offsets: list[int], checksums: list[int]
 ) -> dict[str, NDArray[Any]]:
-    rows = [member.row for member in members]
     values = {
-        "sample": [member.sample for member in members],
-        "key": np.array([row.key.encode() for row in rows], "S"),
-        "observed": [row.observed for row in rows],
-        "true": [row.true for row in rows],
-        "in_noisy": [row.noisy for row in rows],
-        "in_clean": [row.clean for row in rows],
+        "key": np.array([member.row.key.encode() for member in members], "S"),
         "offset": offsets,
         "crc32": checksums,
     }

@@ -1,4 +1,6 @@
-"""The shard: one HDF5 file with a part of a set, readable with h5py alone.
+"""The shard: one HDF5 file of pictures by key, readable with h5py alone.
+
+What is known of a picture, its labels above all, is not in it; see `label_table`.
 
 `FIELDS` and the attributes are the whole format; docs/shards.md describes it. Pictures lie back to
 back in one contiguous data set, either as they were encoded (`payload`, uint8 of all bytes,
@@ -24,17 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import is_of_system, unreadable
+from mct.base.files import file_digest, is_of_system, unreadable
 from mct.base.hdf5 import open_hdf5
 
-VERSION = 2
+VERSION = 3
 FIELDS = {
-    "sample": ("int64", "row of the picture in the catalogue; keys its augmentation"),
     "key": ("S", "key of the picture in its data set, UTF-8"),
-    "observed": ("int32", "observed label, -1 = unknown"),
-    "true": ("int32", "true label, -1 = unknown; usable in training only where in_clean"),
-    "in_noisy": ("bool", "whether the picture is in the noisy set"),
-    "in_clean": ("bool", "whether the picture is in the clean set"),
     "offset": (
         "int64",
         "n + 1 positions in payload: picture i is payload[offset[i]:offset[i + 1]]",
@@ -68,8 +65,8 @@ def _structure_digest(path: Path, start: int, count: int) -> str:
     return digest.hexdigest()
 
 
-def _check_seal(path: Path) -> None:
-    """Raise UserError unless the structure of a shard is as it was written."""
+def check_seal(path: Path) -> str:
+    """Return the digest of a shard's structure; UserError unless it is as it was written."""
     try:
         with path.open("rb") as file:
             seal = json.loads(file.read(SEAL_BYTES).rstrip(b"\0"))
@@ -84,18 +81,21 @@ def _check_seal(path: Path) -> None:
         ) from error
     if not intact:
         raise UserError(f"{path}: cannot be read as a shard: wrong checksum; {REMEDY}")
+    return seal["sha256"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
     """An open, verified shard of n pictures; arrays of length n as in `FIELDS`.
 
-    `file` is the descriptor that the payload is read from; where pictures are kept as pixels,
-    `pixels` maps them, uint8 (n, size, size, 3). Encoded ones are read by position: mapped pages
-    would count as memory of the process. Several threads may read at the same time.
+    `seal` is the digest of all but the pictures, keys included. `file` is the descriptor that the
+    payload is read from; where pictures are kept as pixels, `pixels` maps them, uint8
+    (n, size, size, 3). Encoded ones are read by position: mapped pages would count as memory of the
+    process. Several threads may read at the same time.
     """
 
     path: Path
+    seal: str
     attributes: dict[str, Any]
     fields: dict[str, NDArray[Any]]
     file: int
@@ -103,7 +103,7 @@ class Shard:
     pixels: NDArray[np.uint8] | None
 
     def __len__(self) -> int:
-        return len(self.fields["sample"])
+        return len(self.fields["key"])
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
@@ -173,7 +173,7 @@ def open_shard(path: Path) -> Shard:
     UserError
         No shard, one of another version, or a damaged one.
     """
-    _check_seal(path)
+    digest = check_seal(path)
     with _naming_errors(path):
         with open_hdf5(path) as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
@@ -184,6 +184,7 @@ def open_shard(path: Path) -> Shard:
         is_encoded = attributes["encoding"] == "encoded"
         shard = Shard(
             path=path,
+            seal=digest,
             attributes=attributes,
             fields=fields,
             pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
@@ -192,6 +193,16 @@ def open_shard(path: Path) -> Shard:
         )
     weakref.finalize(shard, os.close, shard.file)
     return shard
+
+
+def index_shard(path: Path) -> dict[str, Any]:
+    """Return what a shard is, verified picture by picture: its pictures and digests.
+
+    `sha256` is that of the file, which finds any flipped byte; `seal` that of all but the pictures.
+    """
+    shard = open_shard(path)
+    shard.verify()
+    return {"pictures": len(shard), "seal": shard.seal, "sha256": file_digest(path)}
 
 
 @contextmanager
@@ -213,6 +224,12 @@ def _plain(value: Any) -> Any:
 
 def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     form, version = attributes.get("format"), attributes.get("version")
+    if (form, version) == ("mct-shard", 2):
+        raise UserError(
+            f"{path}: expected an mct-shard of version {VERSION}, got version 2, which holds labels; these "
+            "are in a table of their own now, so all stages run again, once; e3bb913 is the last commit "
+            "that reads version 2"
+        )
     if (form, version) != ("mct-shard", VERSION):
         raise UserError(
             f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
@@ -223,7 +240,7 @@ def _check_payload(
     path: Path, attributes: dict[str, Any], fields: dict[str, NDArray[Any]], shape: tuple[int, ...]
 ) -> None:
     encoded = attributes["encoding"] == "encoded"
-    expected = int(fields["offset"][-1]) if encoded else len(fields["sample"])
+    expected = int(fields["offset"][-1]) if encoded else len(fields["key"])
     if shape[0] != expected:
         raise UserError(
             f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
@@ -18,7 +17,7 @@ from mct.base.errors import UserError
 from mct.base.texts import nearest
 from mct.experiment.retired import refuse_retired
 
-SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 QUICK_START = "quick_start"
 """The schema's word for a default that holds for the quick start's data set alone."""
 DIGITS = "digits"
@@ -29,15 +28,32 @@ WORDS: dict[str, dict[str, bool | None]] = {
 """What a text stands for where a key admits such a value."""
 OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
 """Values by what people call them elsewhere, where no likeness of letters leads there."""
-
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The safe loader of libyaml, ten times as fast, where PyYAML was built with it."""
+KINDS = {
+    "null": "null",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "array": "a list",
+    "object": "keys with values",
+}
+BOUNDS = {
+    "minimum": "of at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "of at most {}",
+    "exclusiveMaximum": "below {}",
+    "multipleOf": "divisible by {}",
+    "pattern": "that matches {}",
+    "minItems": "of at least {} items",
+    "maxItems": "of at most {} items",
+    "uniqueItems": "without repetitions",
+}
+"""What types and bounds of the schema mean, in words."""
 
 
 def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
     """Return the schema of the configuration."""
-    return yaml.load(path.read_bytes(), Loader=LOADER)
+    return json.loads(path.read_bytes())
 
 
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -57,7 +73,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     _refuse_infinite(filled, "")
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
-        raise UserError(_explain(errors[0]))
+        raise UserError(_explain(_innermost(errors[0])))
     return filled
 
 
@@ -132,6 +148,12 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
     return int(value) if whole else value
 
 
+def _innermost(error: ValidationError) -> ValidationError:
+    """Return the error of the item that is wrong, where a list is one of several things admitted."""
+    items = [inner for inner in error.context or () if inner.path]
+    return _innermost(items[0]) if items else error
+
+
 def _explain(error: ValidationError) -> str:
     """Return one line that says which key is wrong, what was expected and what was got."""
     path = [str(part) for part in error.absolute_path]
@@ -182,18 +204,14 @@ def _expected(schema: Mapping[str, Any]) -> str:
     """Return in words what a part of the schema admits."""
     if "anyOf" in schema:
         return " or ".join(_expected(part) for part in schema["anyOf"])
-    names: tuple[str, ...] = (
-        "type",
-        "const",
-        "enum",
-        "minimum",
-        "exclusiveMinimum",
-        "maximum",
-        "exclusiveMaximum",
-    )
-    names += ("multipleOf", "pattern", "minItems", "maxItems", "uniqueItems")
-    words = [f"{name} {schema[name]}" for name in names if name in schema]
-    return ", ".join(words).removeprefix("type ")
+    if "enum" in schema:
+        names = [str(name) for name in schema["enum"]]
+        return f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+    if "minItems" in schema and schema["minItems"] == schema.get("maxItems"):
+        return f"a list of {schema['minItems']} items"
+    bounds = [words.format(schema[name]) for name, words in BOUNDS.items() if name in schema]
+    words = " ".join([KINDS[schema["type"]], " and ".join(bounds)]).strip()
+    return words.replace(" 1 items", " one item")
 
 
 def describe_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping]]:

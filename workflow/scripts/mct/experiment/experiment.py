@@ -13,11 +13,14 @@ import yaml
 
 from mct.base.errors import UserError
 from mct.base.files import write_text
-from mct.base.settings import DatasetSettings, ShardSettings, parse, pick
+from mct.base.keys import parse, pick
 from mct.base.sizes import check_input_size
+from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import layout_module, open_layout
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.settings import ShardSettings
 from mct.experiment import requirements
-from mct.experiment.cautions import cautions
+from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
@@ -27,6 +30,7 @@ from mct.experiment.ranks import Ranks
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
 from mct.experiment.stage_settings import StageSettings, as_json
+from mct.experiment.storage import Storage
 from mct.experiment.suggestions import ask_for
 from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
@@ -60,6 +64,7 @@ class Experiment:
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         self.memory.hand_on(self._lists)
+        self.storage.write_down()
 
     def check_paths(self) -> None:
         """Raise UserError where files are missing or settings do not fit the data set.
@@ -79,7 +84,8 @@ class Experiment:
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
-        return cautions(self.config, self._lists)
+        stored = storage_cautions(Path(self.folder, "shards", self.dataset))
+        return [*cautions(self.config, self._lists), *stored]
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
@@ -129,15 +135,29 @@ class Experiment:
         """The class names, as JSON."""
         return as_json(self._lists.classes)
 
-    def shard_settings(self, set_name: str) -> str:
-        """Return the settings of the shards of a set."""
-        dataset, images = self.config["dataset"], self.config["images"]
-        shards = {**self.config["shards"], "shards": self.config["shards"][set_name]}
-        return as_json(pick({**dataset, **images, **shards}, ShardSettings))
+    def reading_settings(self) -> str:
+        """Return the settings of the data set that its pictures depend on."""
+        return as_json(reading_settings(self._dataset_settings()))
 
-    def inspection_names(self) -> list[str]:
-        """Return the names of the parts in which pictures are inspected."""
-        return [f"{part:04d}" for part in range(self.config["inspection"]["parts"])]
+    def shard_settings(self) -> str:
+        """Return the settings of shards."""
+        return as_json(pick({**self.config["images"], **self.config["shards"]}, ShardSettings))
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The groups of pictures that are inspected and stored together."""
+        folder = Path(self.folder, "intakes", self.dataset)
+        return Storage(folder, self._lists, lambda: self._layout, in_job=self._in_job)
+
+    @cached_property
+    def inspection_parts(self) -> dict[str, Piece]:
+        """The parts in which pictures are inspected, by name."""
+        return self.storage.pieces(self.config["inspection"]["parts"])
+
+    @cached_property
+    def shards(self) -> dict[str, Piece]:
+        """The shards by name."""
+        return self.storage.pieces(self.config["shards"]["count"])
 
     def code(self, script: str) -> str:
         """Return the digest of the code that can change a stage's results, its layout's included."""
@@ -145,10 +165,6 @@ class Experiment:
         opens_layout = set(module_files(open_layout.__module__)) <= set(imported_files(path))
         opened = [layout_module(self.config["dataset"]["layout"])] if opens_layout else []
         return code_digest(path, *opened)
-
-    def shard_names(self, set_name: str) -> list[str]:
-        """Return the names of a set's shards."""
-        return [f"{shard:04d}" for shard in range(self.config["shards"][set_name])]
 
     @cached_property
     def sizes(self) -> dict[str, int]:

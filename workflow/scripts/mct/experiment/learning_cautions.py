@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mct.base.keys import parse
 from mct.base.roles import Role
-from mct.base.settings import CalibrationSettings, parse
+from mct.calibration.settings import CalibrationSettings
 from mct.experiment.pair import CALIBRATIONS, Calibration
 
 CUTS = {Role.AUXILIARY: "M = 0, Eq. 1", Role.PRIMARY: "N = 0, Eq. 2"}

@@ -20,6 +20,7 @@ from mct.data.catalogue import (
     class_counts,
     source_digest,
 )
+from mct.data.intake import Listed, list_pictures, listing_digest
 from mct.data.layouts.base import LISTED, Layout
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
@@ -43,11 +44,14 @@ def _no_collection() -> Iterator[None]:
 class Lists:
     """What lists say that the catalogue is made from, and when they said it.
 
+    `pictures` is the number of pictures, `listing` the digest of their keys and paths.
     `class_counts` has the pictures of each class by set, empty where there are no lists. `stamps`
     are the times of all that was read, `files_checked` says whether every listed picture was there.
     """
 
     source: str
+    pictures: int
+    listing: str
     sizes: dict[str, int]
     classes: list[str]
     clean_source: str
@@ -74,11 +78,14 @@ class Lists:
             catalogue = build_catalogue(layout, LISTED, check_files=check_files)
             counts = class_counts(catalogue, len(layout.class_names()))
             sizes = {name: int(members.sum()) for name, members in catalogue.members.items()}
+            pictures = sorted(map(Listed, catalogue.keys, catalogue.paths))
         else:
             check_made_sets(layout)
-            sizes = layout.sizes()
+            sizes, pictures = layout.sizes(), list_pictures(layout)
         return cls(
             source=source_digest(layout, catalogue),
+            pictures=len(pictures),
+            listing=listing_digest(pictures),
             sizes=sizes,
             classes=layout.class_names(),
             clean_source=layout.clean_source(),

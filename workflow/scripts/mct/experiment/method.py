@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mct.base.settings import ImageSettings, ModelSettings, OptimizerSettings, pick
+from mct.base.keys import pick
+from mct.data.settings import ImageSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings
 
 Config = Mapping[str, Any]
 Epochs = dict[str, float]

@@ -11,10 +11,11 @@ No stage imports this module, so that a new method reruns nothing of the others.
 
 from typing import Any
 
-from mct.base.settings import EvaluationSettings, pick
+from mct.base.keys import pick
 from mct.experiment.baselines import BASELINES
 from mct.experiment.method import Config, Method, Training, shared_sections
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.learning.settings import EvaluationSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
 ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}

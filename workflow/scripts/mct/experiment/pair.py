@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mct.base.keys import pick
 from mct.base.roles import PAIR, REFERENCE, ROLES
-from mct.base.settings import CalibrationSettings, pick
+from mct.calibration.settings import CalibrationSettings
 from mct.experiment.method import (
     Config,
     Epochs,

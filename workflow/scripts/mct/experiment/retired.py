@@ -5,7 +5,12 @@ from typing import Any
 
 from mct.base.errors import UserError
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "shards.noisy": "shards.count",
+    "shards.clean": "shards.count",
+    "shards.validation": "shards.count",
+    "shards.test": "shards.count",
+}
 """Old keys, as `section.key`, and the new key of each."""
 _OF_CALIBRATION = (
     "confidence_memory",

@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mct.base.settings import ScalingSettings, pick
+from mct.base.keys import pick
 from mct.experiment import methods
 from mct.experiment.method import Config, Method
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.performance.settings import ScalingSettings
 
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.errors import UserError
-from mct.base.settings import NoiseSettings
 from mct.base.texts import read_cells
 from mct.labels.confusions import symmetric_matrix
+from mct.labels.settings import NoiseSettings
 
 FLIP_SPREAD = 0.1
 """Standard deviation of the pictures' rates, before they are truncated."""

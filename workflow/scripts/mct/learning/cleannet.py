@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mct.base.errors import UserError
-from mct.base.settings import CleanNetSettings
 from mct.learning.losses import MARGIN, verification_loss
 from mct.learning.models import are_finite
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.schedules import linear
+from mct.learning.settings import CleanNetSettings
 
 CENTRES = 32
 RECONSTRUCTION_WEIGHT = PSEUDO_WEIGHT = 0.1

@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mct.base.settings import ExecutionSettings, ImageSettings, OptimizerSettings
-from mct.data.augmentation import Draws
+from mct.data.order import Draws
+from mct.data.settings import ImageSettings
 from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.rows import SelectedRows, keeps_samples_apart
+from mct.learning.settings import OptimizerSettings
 from mct.learning.strong_views import strong_views
 from mct.parallel.comm import Comm
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
 
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}

@@ -2,17 +2,17 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
 from mct.base.files import replacing
-from mct.base.settings import ModelSettings
 from mct.base.sizes import check_input_size
+from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit
 
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
@@ -119,7 +119,7 @@ def are_finite(state: Mapping[str, Tensor]) -> bool:
 
 def load_model(settings: ModelSettings, classes: int, image_size: int, weights: Path) -> nn.Module:
     """Return a model with the weights of a file that `save_weights` wrote; UserError as there."""
-    fresh = replace(settings, initial_weights=None)
+    fresh = msgspec.structs.replace(settings, initial_weights=None)
     model = build_model(fresh, classes, image_size, seed=0)
     load_weights(model, weights)
     return model

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from mct.base.files import read_json
 from mct.base.hdf5 import open_hdf5
-from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
@@ -30,6 +29,7 @@ from mct.learning.losses import (
     forward_loss,
     selected_mean,
 )
+from mct.learning.settings import TrainingSettings
 from mct.parallel.collectives import gather_blocks
 from mct.parallel.comm import Comm
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim.sgd import sgd
 
-from mct.base.settings import OptimizerSettings
+from mct.learning.settings import OptimizerSettings
 
 
 class MomentumSGD:

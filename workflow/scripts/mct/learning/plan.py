@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 
 from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
-from mct.base.settings import TrainingSettings
 from mct.learning.schedules import SCHEDULES, Schedule, constant_then
+from mct.learning.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)

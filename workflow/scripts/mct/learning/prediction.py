@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
-from mct.base.settings import EvaluationSettings, ExecutionSettings, ImageSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
+from mct.data.settings import ImageSettings
 from mct.learning.models import load_model
+from mct.learning.settings import EvaluationSettings
 from mct.stage.compute import Compute
+from mct.stage.settings import ExecutionSettings
 
 BATCH_SIZE = 256
 """Pictures that are predicted at a time."""

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mct.base.roles import Role, clean_seed, order_seed
-from mct.base.settings import TrainingSettings
 from mct.data.clean_batches import SampleReader, Samples, open_clean_reader
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BatchReader
@@ -19,6 +18,7 @@ from mct.learning.loop import Training
 from mct.learning.models import build_model, load_weights
 from mct.learning.objectives import Objective
 from mct.learning.plan import Plan
+from mct.learning.settings import TrainingSettings
 from mct.stage.session import Session
 
 

@@ -8,25 +8,22 @@ import numpy as np
 import torch
 
 from mct.base.partition import GlobalBatch, Share
-from mct.base.settings import (
-    CalibrationSettings,
-    ExecutionSettings,
-    ImageSettings,
-    ModelSettings,
-    OptimizerSettings,
-    ScalingSettings,
-)
 from mct.calibration.coupling import Coupling, Evidence
+from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader, Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
+from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy, selected_mean
 from mct.learning.models import build_architecture
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.parallel.collectives import slowest, start_gather, wait_for
 from mct.parallel.comm import Comm, Topology
+from mct.performance.settings import ScalingSettings
 from mct.stage.progress import Progress
 from mct.stage.rank_compute import choose_for_ranks
+from mct.stage.settings import ExecutionSettings
 
 NOISE = {"rate": 0.4, "upper": 0.4}
 """What selects: any rate leaves the time as it is."""

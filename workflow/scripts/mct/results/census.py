@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mct.data.catalogue import SETS
-from mct.data.inspection import Finding, inspected_rows
+from mct.data.inspection import Finding
 from mct.data.layouts.base import Row
-from mct.data.quarantine import Copy, LeftOut
+from mct.data.quarantine import Copy, LeftOut, inspected_rows
 
 Census = dict[str, dict[str, Any]]
 SIDE_EDGES = 2.0 ** np.arange(3, 14.5, 0.5)
@@ -64,12 +64,12 @@ class SetCensus:
 
 
 def take_census(
-    catalogue: Path, parts: Sequence[Path], found: Sequence[LeftOut], classes: int
+    catalogue: Path, findings: Mapping[str, Finding], found: Sequence[LeftOut], classes: int
 ) -> Census:
     """Return the census of each set, from its inspected pictures."""
     kinds = {line.key: line.kind for line in found}
     sets = {name: SetCensus(name, classes) for name in SETS}
-    for row, finding in inspected_rows(catalogue, parts):
+    for row, finding in inspected_rows(catalogue, findings):
         for name, census in sets.items():
             if getattr(row, name):
                 census.add(row, finding, kinds.get(row.key, ""))

@@ -12,14 +12,15 @@ import torch
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, replacing
+from mct.base.keys import parse, pick
 from mct.base.names import key_of
-from mct.base.settings import EvaluationSettings, parse, pick
 from mct.data.images import fit
 from mct.data.layouts.folders import files_below
 from mct.data.layouts.storage import read_regular
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
 from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
+from mct.learning.settings import EvaluationSettings
 
 
 class Prediction(NamedTuple):

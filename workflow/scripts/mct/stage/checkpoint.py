@@ -19,25 +19,25 @@ from argparse import Namespace
 from collections import ChainMap
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync, unreadable
-from mct.base.settings import ExecutionSettings
 from mct.parallel.collectives import gather_arrays, highest
 from mct.parallel.comm import Comm
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
+from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
 from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
 

@@ -1,8 +1,9 @@
 """Digests of code: what a stage's program means, apart from texts that change no result.
 
 A stage's digest covers its entry point and every module of this library that it imports, directly
-or not, so that a change of code reruns exactly the stages whose results it can change. Three things
-are left out: docstrings and comments, the texts of errors, and the modules of LEFT_OUT.
+or not, so that a change of code reruns exactly the stages whose results it can change. Left
+out are docstrings and comments, the texts of errors, the modules of LEFT_OUT, and definitions of keys:
+a rule passes the value of each key that its stage uses.
 """
 
 import ast
@@ -11,8 +12,11 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
+DEFINITIONS = "settings.py"
+"""Modules of this name define keys: what they are called, what they admit, what they are for."""
 LEFT_OUT = {
     "base/errors.py": "names the kinds of errors",
+    "base/keys.py": "has the words that keys are defined with",
     "data/layouts/registry.py": "finds a layout by name; a digest covers the layout that is used",
     "data/verdict.py": "says whether lists changed since they were checked",
     "learning/divergence.py": "words the line about a training that diverged",
@@ -54,8 +58,9 @@ def import_closure(script: Path, *opened: str) -> set[Path]:
 
 
 def is_left_out(path: Path) -> bool:
-    """Return whether a file is a module of the library that no result depends on."""
-    return path.is_relative_to(LIBRARY) and path.relative_to(LIBRARY).as_posix() in LEFT_OUT
+    """Return whether a file is a module of the library that no result depends on by its code."""
+    name = path.relative_to(LIBRARY).as_posix() if path.is_relative_to(LIBRARY) else ""
+    return name in LEFT_OUT or Path(name).name == DEFINITIONS
 
 
 @cache

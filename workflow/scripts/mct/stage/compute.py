@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mct.base.errors import UserError
-from mct.base.settings import ExecutionSettings
+from mct.stage.settings import ExecutionSettings
 
 MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
 LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mct.base.errors import StageInterruptedError, UserError
-from mct.base.settings import ExecutionSettings, parse
+from mct.base.keys import Settings, parse, pick
 from mct.base.yaml_files import read_yaml
 from mct.stage.attempts import Attempts
 from mct.stage.limits import allow_open_files
+from mct.stage.settings import ExecutionSettings
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Settings)
 USER_ERROR, INTERRUPTED = 2, 75
 SECONDS_OF_SILENCE = 8
 RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
@@ -51,7 +52,7 @@ def options(description: str | None, **arguments: type) -> argparse.Namespace:
 
 
 def read_settings(cls: type[T], text: str) -> T:
-    """Return a settings dataclass from the JSON text that a rule passes."""
+    """Return settings from the JSON text that a rule passes."""
     return parse(cls, json.loads(text))
 
 
@@ -64,11 +65,16 @@ def read_keys(path: Path) -> dict[str, Any]:
 
 
 def read_execution(path: Path) -> ExecutionSettings:
-    """Return the section `execution` of an experiment's resolved configuration."""
-    section = read_keys(path).get("execution")
+    """Return how a stage runs, from an experiment's resolved configuration."""
+    return parse(ExecutionSettings, pick(read_section(path), ExecutionSettings))
+
+
+def read_section(path: Path, name: str = "execution") -> dict[str, Any]:
+    """Return a section of an experiment's resolved configuration."""
+    section = read_keys(path).get(name)
     if not isinstance(section, dict):
-        raise UserError(f"{path}: lacks the section execution; start the stage with snakemake")
-    return parse(ExecutionSettings, section)
+        raise UserError(f"{path}: lacks the section {name}; start the stage with snakemake")
+    return section
 
 
 def run(main: Callable[[], None]) -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from mct.base.settings import ExecutionSettings
 from mct.parallel.comm import Comm, local_rank
 from mct.stage.compute import Compute, choose_compute
+from mct.stage.settings import ExecutionSettings
 
 
 def choose_for_ranks(precision: str, execution: ExecutionSettings, comm: Comm) -> Compute:

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import Row, StoredLayout
 from mct.data.layouts.draws import divide_held_out, held_out_sizes
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.settings import DatasetSettings
 
 NAMES = (
     "cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster",

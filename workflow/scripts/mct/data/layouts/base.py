@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 from mct.base.errors import UserError, preview
 from mct.base.names import is_utf8, key_of
-from mct.base.settings import DatasetSettings
 from mct.base.texts import read_lines, refuse_foreign
 from mct.data.layouts.classes import UNKNOWN, Classes
 from mct.data.layouts.folders import JUDGED, TEXTS, Skipped
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import Storage
 
 BUILTIN = "builtin"
@@ -83,6 +83,9 @@ class Layout(Protocol):
         would make is the true one.
         """
 
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield key and path of every picture, as the rows have them, in any order."""
+
     def looked_at(self) -> list[Path]:
         """Return what a change would show in of pictures looked for and of files skipped so far."""
 
@@ -102,7 +105,8 @@ class StoredLayout:
     def __init__(self, settings: DatasetSettings, **others: Path) -> None:
         self.settings = self._settings = settings
         self._root = existing_folder(settings.root, settings.layout)
-        self._storage = Storage(self._root, settings.archives, **others)
+        archives = "archives" in self.keys and settings.archives
+        self._storage = Storage(self._root, archives, **others)
 
     def _lists(self) -> list[Path]:
         return []
@@ -112,7 +116,8 @@ class StoredLayout:
         settings = self._settings
         given = [] if settings.measuring_labels == BUILTIN else [settings.measuring_labels]
         given.append(settings.synthetic_noise.matrix)
-        given.append(settings.classes if isinstance(settings.classes, str) else None)
+        classes = settings.classes if "classes" in self.keys else None
+        given.append(classes if isinstance(classes, str) else None)
         return self._lists() + [Path(file) for file in given if file]
 
     def listed_names(self) -> list[str]:
@@ -140,6 +145,14 @@ class StoredLayout:
         judged = [one.path for one in self.skipped() if one.reason in JUDGED]
         opened = [path for path in judged if not path.lower().endswith(TEXTS)]
         return [*self._storage.looked_at(), *map(self._storage.file_of, opened)]
+
+    def rows(self, threads: int = 1) -> Iterator[Row]:
+        """Yield one row per picture; see `Layout`."""
+        raise NotImplementedError
+
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield key and path of every picture."""
+        return ((row.key, row.path) for row in self.rows(LISTED))
 
     def missing(self, paths: list[str]) -> list[str]:
         """Return the listed pictures that are not there, in whatever spelling of their path."""

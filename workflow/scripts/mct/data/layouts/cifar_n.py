@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
 from mct.data.layouts.measuring import finished
 from mct.data.layouts.pickles import read_pickle
+from mct.data.layouts.settings import DatasetSettings
 
 SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
 CLEAN_FRACTION = 0.1

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
-from mct.base.settings import DatasetSettings
 from mct.base.texts import is_number, nearest, read_lines, trim, whole_number
+from mct.data.layouts.settings import DatasetSettings
 
 UNKNOWN = -1
 """The label of a picture whose label is not known."""

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
-from mct.base.settings import DatasetSettings
 from mct.base.texts import read_lines
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, spell_path
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
 
 LISTS = {

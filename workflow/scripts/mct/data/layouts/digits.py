@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mct.base.settings import DatasetSettings, NoiseSettings
 from mct.data.layouts.base import Row
 from mct.data.layouts.folders import Skipped
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.synthetic import corrupt_rows
+from mct.labels.settings import NoiseSettings
 from mct.labels.synthetic import synthetic_labels
 
 DIGITS, VALIDATION, TEST = 1797, 180, 500
@@ -75,6 +76,10 @@ class Digits:
             "test": TEST,
         }
 
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield key and path of every picture, without reading any."""
+        return ((f"{digit:04d}", f"{digit:04d}.png") for digit in range(DIGITS))
+
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
         return corrupt_rows(
@@ -86,12 +91,12 @@ class Digits:
         noise = NoiseSettings(kind="class_dependent", rate=settings.synthetic_noise_rate)
         observed = synthetic_labels(true, noise, 10, settings.seed)
         order = np.random.default_rng(settings.seed).permutation(len(true))
-        clean_count = self.sizes()["clean"]
+        clean_count, keys = self.sizes()["clean"], list(self.pictures())
         for place, digit in enumerate(order):
             test, held_out = place < TEST, place < TEST + VALIDATION
             yield Row(
-                key=f"{digit:04d}",
-                path=f"{digit:04d}.png",
+                key=keys[digit][0],
+                path=keys[digit][1],
                 observed=-1 if held_out else int(observed[digit]),
                 true=int(true[digit]),
                 noisy=not held_out,

@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
-from mct.base.settings import DatasetSettings
 from mct.base.texts import read_lines, read_text, refuse_foreign, whole_number
 from mct.data.layouts.base import (
     UNKNOWN,
@@ -22,6 +21,7 @@ from mct.data.layouts.base import (
 )
 from mct.data.layouts.classes import is_marker, refuse_twice, unify
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
 
 CLASSES, IMAGES = "classes.txt", "imagelist.tsv"

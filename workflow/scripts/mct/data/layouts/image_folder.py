@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from mct.base.errors import UserError, preview
 from mct.base.names import is_utf8, key_of
-from mct.base.settings import DatasetSettings
 from mct.base.texts import nearest
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
 from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
 from mct.data.layouts.folders import Skipped, entries_of, ignored, list_pictures, skip
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import mode_of, real_path
 
 TRAINING, CLEAN, VALIDATION, TEST = "train", "clean", "validation", "test"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.names import name_of
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import BUILTIN, UNKNOWN, Row, read_labels, spell_path
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.synthetic import corrupt_rows
 
 

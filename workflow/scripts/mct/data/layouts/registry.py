@@ -4,8 +4,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.base.settings import DatasetSettings
 from mct.data.layouts.base import Layout
+from mct.data.layouts.settings import DatasetSettings
 
 LAYOUTS = {
     "digits": "mct.data.layouts.digits:Digits",

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import BrokenPictureError, UserError, preview
-from mct.base.settings import DatasetSettings
 from mct.base.threads import map_in_threads
 from mct.data.layouts.base import LISTED, UNKNOWN, Row
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
 from mct.labels.synthetic import SIDE, check_noise, picture_features, synthetic_labels
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.errors import UserError, preview
-from mct.base.settings import DatasetSettings
 from mct.base.texts import read_table, refuse_foreign, trim
 from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, spell_path
 from mct.data.layouts.classes import classes_of_texts, given_classes
 from mct.data.layouts.draws import CLEAN_STREAM, choose
 from mct.data.layouts.measuring import finished
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
 
 TRAINING, VALIDATION, TEST = "train", "validation", "test"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from mct.base.settings import DatasetSettings
 from mct.base.texts import read_lines, whole_number
 from mct.data.layouts.base import (
     Row,
@@ -21,6 +20,7 @@ from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
 
 MINI_CLASSES = 50

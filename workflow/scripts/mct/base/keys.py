@@ -1,0 +1,62 @@
+"""What keys of the configuration are defined with: types, bounds and units; a room's are in its settings.
+
+A key is a field with a text under it, which is its description. Its type has bounds and unit, its
+default follows. A field without a text is no key: a value that the workflow derives for a stage.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from mct.base.errors import UserError
+
+Count = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+ProperShare = Annotated[float, Meta(ge=0, lt=1)]
+UNIQUE = Meta(extra_json_schema={"uniqueItems": True})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of a section of the configuration, or what a stage is passed."""
+
+
+T = TypeVar("T", bound=Settings)
+
+
+def unit(name: str) -> Meta:
+    """Return the unit of a key."""
+    return Meta(extra_json_schema={"unit": name})
+
+
+def quick_start(value: Any) -> Meta:
+    """Return the default of a key for the quick start's data set alone; for others it must be given."""
+    return Meta(extra_json_schema={"quick_start": value})
+
+
+def one_of(names: Iterable[str]) -> Meta:
+    """Return the names that a key, or an item of it, may have."""
+    return Meta(extra_json_schema={"enum": list(names)})
+
+
+def pick(section: Mapping[str, Any], cls: type[Settings]) -> dict[str, Any]:
+    """Return the keys of `section` that `cls` has as fields; so for sections in it."""
+    picked = {}
+    for field in msgspec.structs.fields(cls):
+        if field.name in section:
+            value, kind = section[field.name], field.type
+            is_section = isinstance(value, Mapping) and isinstance(kind, type)
+            picked[field.name] = pick(value, kind) if is_section else value
+    return picked
+
+
+def parse(cls: type[T], data: Any) -> T:
+    """Return settings from parsed JSON; UserError for unknown or missing keys and for wrong values."""
+    try:
+        return msgspec.convert(data, cls)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{cls.__name__}: {error}") from error

@@ -1,0 +1,64 @@
+"""Keys of the pair's mutual calibration; their defaults are the paper's form."""
+
+from typing import Annotated, Literal
+
+from mct.base.keys import Count, Natural, NotNegative, Positive, Share, unit
+from mct.data.settings import ImageSettings, OrderSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings
+
+
+class DecaySettings(OrderSettings, frozen=True, kw_only=True):
+    """For how long and at which rate a pair is calibrated."""
+
+    epochs: Annotated[Count, unit("epochs")] = 10
+    """Passes of both models over the noisy set."""
+    learning_rate: Positive = 0.1
+    """Rate at the start of the decay."""
+    schedule: Literal["linear", "cosine", "step"] = "linear"
+    """Decay of the rate over the stage; `step` divides by ten at 1/2 and 3/4."""
+
+
+class PairSettings(DecaySettings, frozen=True, kw_only=True):
+    """What both models decide and what each is taught."""
+
+    soft_target_weight: Annotated[Share, unit("fraction")] = 0.5
+    """Lambda, weight of the teacher's targets in a taught model's loss; the rest is the observed
+    labels'.
+    """
+    temperature: Positive = 2
+    """Tau, softening of both models' outputs in the soft-target loss."""
+    selection: Literal["global", "per_rank", "per_class"] = "global"
+    """Samples that are ranked together: the `global` batch (the paper), each rank's own block
+    (`per_rank`), or those of one observed class (`per_class`). Groups share the numbers that the
+    batch selects.
+    """
+    selector: Literal["pair", "auxiliary", "primary"] = "pair"
+    """Whose confidences decide; `pair` is the mean of both (the paper)."""
+    targets: Literal["soft", "hard", "posterior"] = "soft"
+    """What the teacher teaches: its `soft` probabilities, its `hard` decision, or `posterior`, its
+    probabilities given the observed label and the confusion of labels.
+    """
+    taught_samples: Literal["selected", "all"] = "selected"
+    """Samples that get the teacher's targets: the `selected` ones (the paper), or `all` of the
+    batch; observed labels are learned from selected ones alone.
+    """
+    taught_models: Literal["primary", "both"] = "primary"
+    """Who learns from the teacher, `primary` (Mp alone, the paper) or `both`."""
+    teacher: Literal["auxiliary", "pair"] = "auxiliary"
+    """The `auxiliary` model (the paper), or the mean prediction of the `pair`."""
+    teacher_average_epochs: Annotated[NotNegative, unit("epochs")] = 0
+    """Time constant of the moving averages of weights that predict for the teacher; 0 takes the
+    models themselves (the paper). Averages cost a forward pass more.
+    """
+    clean_per_batch_auxiliary: Annotated[Natural, unit("samples")] = 0
+    """Clean samples that Ma learns from in each step, beside its selection."""
+    clean_per_batch_primary: Annotated[Natural, unit("samples")] = 0
+    """Clean samples that Mp learns from in each step, beside its selection."""
+
+
+class CalibrationSettings(PairSettings, frozen=True, kw_only=True):
+    """The calibration of a pair."""
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings

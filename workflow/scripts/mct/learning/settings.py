@@ -1,0 +1,103 @@
+"""Keys of one model: its architecture, its updates, its training."""
+
+from typing import Annotated, Literal
+
+from mct.base.keys import Count, NotNegative, Positive, ProperShare, Settings, one_of, unit
+from mct.base.sizes import SMALLEST_INPUT
+from mct.data.settings import ImageSettings, OrderSettings
+
+Precision = Literal["auto", "bfloat16", "float32", "float64"]
+
+
+class ModelSettings(Settings, frozen=True, kw_only=True):
+    """Architecture, start and arithmetic of a model."""
+
+    name: Annotated[str, one_of(SMALLEST_INPUT)] = "small_cnn"
+    """Architecture by name."""
+    initial_weights: str | None = None
+    """File (.safetensors or torch state dict, alone or in a trainer's checkpoint) of weights to
+    start from; it is checked before anything runs. The classifier starts at random unless
+    `keep_classifier` is true. null starts at random.
+    """
+    keep_classifier: bool = False
+    """Whether the classifier of `initial_weights` is kept: true for weights that were trained on
+    the same classes in the same order. A file for another number of classes is then refused.
+    """
+    precision: Precision = "auto"
+    """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
+    has it, else float32.
+    """
+
+
+class OptimizerSettings(Settings, frozen=True, kw_only=True):
+    """Stochastic gradient descent over a global batch of `batch_size` samples."""
+
+    momentum: ProperShare = 0.9
+    """Momentum of SGD."""
+    nesterov: bool = True
+    """Whether the momentum is Nesterov's."""
+    weight_decay: NotNegative = 0.0005
+    """L2 decay of weights."""
+    batch_size: Annotated[Count, unit("samples")] = 64
+    """Global batch, all ranks of one model together."""
+    norm_statistics: Literal["block", "batch"] = "block"
+    """What batch norm takes its statistics from: each rank's own `block` of a batch, or the whole
+    global `batch` (synchronised: two small messages for each norm and step).
+    """
+    gradient_wire: Literal["float32", "bfloat16"] = "float32"
+    """Type of gradients on their way between ranks; `bfloat16` halves the messages and rounds every
+    rank's part and the sum.
+    """
+
+
+class EvaluationSettings(Settings, frozen=True, kw_only=True):
+    """What turns weights and test shards into predictions."""
+
+    images: ImageSettings
+    model: ModelSettings
+
+
+class EstimationSettings(EvaluationSettings, frozen=True, kw_only=True):
+    """How a model estimates the noise rate: on at most `samples` noisy pictures, drawn by seed."""
+
+    samples: int
+    seed: int
+
+
+class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
+    """One model trained alone: a pretraining job or a baseline.
+
+    Samples seen are sums over sets of epochs x size of the set, so that methods with different
+    training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
+    labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`).
+    """
+
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    training_set: str
+    constant_epochs: dict[str, float]
+    decay_epochs: dict[str, float]
+    learning_rate: float
+    decay_learning_rate: float
+    schedule: str
+    loss: str = "cross_entropy"
+    weighting: str = "equal"
+    clean_per_batch: int = 0
+
+
+class CleanNetSettings(Settings, frozen=True, kw_only=True):
+    """Training of CleanNet's verification on features of a model."""
+
+    epochs: Annotated[Count, unit("epochs")] = 40
+    """Passes over the clean set's features that the number of steps is worth; each step draws its
+    samples with replacement.
+    """
+    learning_rate: Positive = 0.1
+    """Rate at the start of a linear decay."""
+    width: Count = 128
+    """Size of the embeddings of pictures and classes."""
+    images: ImageSettings
+    model: ModelSettings
+    optimizer: OptimizerSettings
+    seed: int
