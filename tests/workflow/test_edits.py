@@ -195,8 +195,8 @@ def test_trainings_whose_code_changed_do_not_resume(plan, name):
     checkpoints = plan.checkpoints()
     with CODE[name][0].applied(plan.project):
         trained, calibrated = plan.checkpoints()
-    assert (trained != checkpoints[0]) == (name == "objectives")
-    assert (calibrated != checkpoints[1]) == (name == "selection")
+    changed = trained != checkpoints[0], calibrated != checkpoints[1]
+    assert changed == (name == "objectives", name == "selection")
 
 
 def test_the_plan_holds_every_rule(plan):

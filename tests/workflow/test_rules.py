@@ -1,13 +1,15 @@
 """Rules read as sentences: short, each with one program, whose command names what it takes."""
 
-import ast
 import re
+import runpy
 import shlex
 from pathlib import Path
 from statistics import mean
 
 import pytest
 from projects import PROJECT, run_snakemake
+
+from mct.stage import entry
 
 SCRIPTS = PROJECT / "workflow/scripts"
 RULES = sorted((PROJECT / "workflow/rules").glob("*.smk"))
@@ -29,14 +31,20 @@ def test_rules_are_short():
     assert {name: lines for name, lines in found.items() if lines > 40} == {}
 
 
-def declared(script: str) -> set[str]:
+def declared(script: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return the options of a program, as it declares them."""
-    tree = ast.parse((SCRIPTS / script).read_text())
-    [call] = [
-        node for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "entry.options"
-    ]  # fmt: skip
-    return {f"--{keyword.arg.replace('_', '-')}" for keyword in call.keywords if keyword.arg}
+
+    class DeclaredError(Exception):
+        pass
+
+    def options(description: str | None, **arguments: type) -> None:
+        raise DeclaredError(*arguments)
+
+    monkeypatch.setattr(entry, "options", options)
+    main = runpy.run_path(str(SCRIPTS / script))["main"]
+    with pytest.raises(DeclaredError) as raised:
+        main()
+    return {f"--{name.replace('_', '-')}" for name in raised.value.args}
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +63,14 @@ def commands(project: Path) -> dict[str, list[list[str]]]:
     return found
 
 
-def test_a_command_gives_its_program_exactly_the_options_that_this_declares(commands):
+def test_a_command_gives_its_program_exactly_the_options_that_this_declares(commands, monkeypatch):
     assert len(commands) > 20
     for script, jobs in commands.items():
+        expected = sorted(declared(script, monkeypatch))
         for words in jobs:
             own = words[words.index(script) + 1 :]
             given = [word for word in own if word.startswith("--")]
-            assert sorted(given) == sorted(declared(script)), script
+            assert sorted(given) == expected, script
             assert words[:2] == ["$MCT_PYTHON", "$MCT_SCRIPTS/launch_ranks.py"]
             assert words[words.index("--log") + 1] == words[-1]  # standard error goes there
             assert words[-2] == "2>"
