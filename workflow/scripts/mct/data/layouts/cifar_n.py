@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mct.base.errors import UserError
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
-from mct.data.layouts.measuring import finished
 from mct.data.layouts.pickles import read_pickle
 from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.stored import StoredLayout
 
 SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
-CLEAN_FRACTION = 0.1
 TRUTH = "clean_label"
 
 
@@ -63,6 +62,7 @@ class CifarN(StoredLayout):
     """CIFAR-10 or, where the label set is `noisy_label`, CIFAR-100 with human labels."""
 
     keys = ("clean_fraction", "validation_fraction", "label_set")
+    missing = Layout.missing
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
@@ -71,14 +71,10 @@ class CifarN(StoredLayout):
         self._human = self._root / self._release.human
         self._batches: dict[str, dict[str, Any]] = {}
 
-    @property
-    def _is_synthetic(self) -> bool:
-        return self._settings.synthetic_noise.kind != "none"
-
     def _lists(self) -> list[Path]:
         files = [self._folder / self._release.test, self._folder / self._release.meta]
         # Training batches are pictures: too large to be read whenever the workflow is parsed.
-        return files if self._is_synthetic else [self._human, *files]
+        return files if self.is_synthetic else [self._human, *files]
 
     def class_names(self) -> list[str]:
         """Return the names that CIFAR brings."""
@@ -100,9 +96,8 @@ class CifarN(StoredLayout):
         return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes, from counting labels."""
         training = self._training_count()
-        validation = round(training * self._settings.validation_fraction)
+        validation = round(training * self.settings.validation_fraction)
         noisy = training - validation
         return {
             "noisy": noisy,
@@ -112,23 +107,16 @@ class CifarN(StoredLayout):
         }
 
     def _training_count(self) -> int:
-        if not self._is_synthetic:
+        if not self.is_synthetic:
             return len(_entry(read_pickle(self._human), TRUTH, self._human))
         return len(self._labels(self._release.training))
 
-    @property
-    def _clean_fraction(self) -> float:
-        return self._settings.clean_fraction or CLEAN_FRACTION
-
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield training rows, in the order of the batches, then test rows."""
-        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
-
     def _rows(self) -> Iterator[Row]:
+        """Yield training rows, in the order of the batches, then test rows."""
         truth = self._labels(self._release.training)
         observed = self._observed(np.array(list(truth.values())))
-        seed = self._settings.seed
-        held_out = choose(truth, self._settings.validation_fraction, seed, VALIDATION_STREAM)
+        seed = self.settings.seed
+        held_out = choose(truth, self.settings.validation_fraction, seed, VALIDATION_STREAM)
         clean = choose(truth.keys() - held_out, self._clean_fraction, seed, CLEAN_STREAM)
         for (key, label), given in zip(truth.items(), observed.tolist(), strict=True):
             is_held_out = key in held_out
@@ -154,8 +142,8 @@ class CifarN(StoredLayout):
 
     def _observed(self, truth: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return people's labels of training, int64 (n,); unknown where noise is synthetic."""
-        settings, classes = self._settings, len(self.class_names())
-        if self._is_synthetic:
+        settings, classes = self.settings, len(self.class_names())
+        if self.is_synthetic:
             return np.full(len(truth), UNKNOWN)
         human = read_pickle(self._human)
         truth_here = _integers(human, TRUTH, self._human, len(truth))
@@ -198,10 +186,6 @@ class CifarN(StoredLayout):
                 f"{classes - 1}, got {values[wrong[0]]}"
             )
         return values.astype(int).tolist()
-
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return nothing: rows are made of the batches that have the pictures."""
-        return []
 
     def read(self, path: str) -> bytes:
         """Return a picture as a PNG file."""
