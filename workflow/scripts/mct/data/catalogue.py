@@ -5,7 +5,6 @@ in the sets noisy, clean, validation and test, and whether somebody verified the
 right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
 """
 
-import csv
 import hashlib
 import operator
 from collections import Counter
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing, table_rows
+from mct.base.files import table_rows, write_rows
 from mct.data.layouts.base import LISTED, Layout, Row
 from mct.labels.synthetic import check_noise, read_matrix
 
@@ -133,13 +132,11 @@ def check_catalogue(catalogue: Catalogue) -> None:
         raise UserError(f"dataset: {len(twice)} keys are listed twice: {preview(twice)}")
     training = catalogue.members["noisy"] | catalogue.members["clean"]
     _check_labels(catalogue)
-    both = [catalogue.keys[i] for i in np.flatnonzero(training & catalogue.members["test"])]
-    if both:
-        raise UserError(f"dataset: {len(both)} keys are in test and in training: {preview(both)}")
-    held_out = catalogue.members["validation"] & catalogue.members["test"]
-    both = [catalogue.keys[i] for i in np.flatnonzero(held_out)]
-    if both:
-        raise UserError(f"dataset: {len(both)} keys are in test and in validation: {preview(both)}")
+    others = {"training": training, "validation": catalogue.members["validation"]}
+    for name, members in others.items():
+        both = [catalogue.keys[i] for i in np.flatnonzero(members & catalogue.members["test"])]
+        if both:
+            raise UserError(f"dataset: {len(both)} keys are in test and in {name}: {preview(both)}")
     for name, members in catalogue.members.items():
         _refuse_empty(name, int(members.sum()))
 
@@ -158,16 +155,10 @@ def _check_labels(catalogue: Catalogue) -> None:
 def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     """Write a catalogue as a TSV file."""
     flags = [catalogue.members[name].astype(np.uint8).tolist() for name in SETS]
-    columns = [
-        catalogue.keys,
-        catalogue.paths,
-        catalogue.observed.tolist(),
-        catalogue.true.tolist(),
-    ]
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("key", "path", "observed", "true", *SETS, "right"))
-        writer.writerows(zip(*columns, *flags, catalogue.right.tolist(), strict=True))
+    labels = catalogue.observed.tolist(), catalogue.true.tolist()
+    right = catalogue.right.tolist()
+    rows = zip(catalogue.keys, catalogue.paths, *labels, *flags, right, strict=True)
+    write_rows(path, ("key", "path", "observed", "true", *SETS, "right"), rows)
 
 
 def read_rows(path: Path) -> Iterator[Row]:

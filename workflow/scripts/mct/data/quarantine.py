@@ -1,13 +1,12 @@
 """Which inspected pictures stay out of all sets: unusable ones, and copies of held-out ones."""
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing, table_rows
+from mct.base.files import table_rows
 from mct.data.catalogue import SETS, read_rows
 from mct.data.inspection import Finding, read_findings
 from mct.data.layouts.base import Row
@@ -147,14 +146,6 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
                 f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
                 "least one that can be used and is in no held-out set"
             )
-
-
-def write_lines(lines: Sequence[NamedTuple], header: Sequence[str], path: Path) -> None:
-    """Write named tuples as a TSV file."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
 
 
 def read_kinds(path: Path) -> dict[str, str]:

@@ -15,8 +15,7 @@ import json
 import os
 import weakref
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest, is_of_system, unreadable
+from mct.base.files import file_digest, parsing, unreadable
 from mct.base.hdf5 import open_hdf5
 
 VERSION = 3
@@ -174,7 +173,8 @@ def open_shard(path: Path) -> Shard:
         No shard, one of another version, or a damaged one.
     """
     digest = check_seal(path)
-    with _naming_errors(path):
+    errors = (KeyError, RuntimeError, TypeError, ValueError, AttributeError)
+    with parsing(path, "a shard", *errors, advice=REMEDY):
         with open_hdf5(path) as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_version(path, attributes)
@@ -203,19 +203,6 @@ def index_shard(path: Path) -> dict[str, Any]:
     shard = open_shard(path)
     shard.verify()
     return {"pictures": len(shard), "seal": shard.seal, "sha256": file_digest(path)}
-
-
-@contextmanager
-def _naming_errors(path: Path) -> Iterator[None]:
-    """Raise UserError for whatever a shard that is no shard raises, and for errors of the system."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, OSError) and is_of_system(error):
-            raise unreadable(path, error, "a shard") from error
-        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.errors import UserError
-from mct.base.files import unreadable
+from mct.base.files import parsing
 from mct.results.plotting import Axes, Figure, mpl, plt
 from mct.results.quality import Quality
 
@@ -22,16 +21,9 @@ Table = dict[str, NDArray[np.float64]]
 
 def read_epochs(path: Path) -> Table:
     """Return the columns of an epochs.tsv."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+    with parsing(path, "the epochs of a training", ValueError, TypeError, IndexError):
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines(), delimiter="\t"))
         return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    except OSError as error:
-        raise unreadable(path, error, "the epochs of a training") from error
-    except (ValueError, TypeError, IndexError) as error:
-        raise UserError(
-            f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
-        ) from error
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:

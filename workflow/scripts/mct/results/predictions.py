@@ -1,6 +1,5 @@
 """What trained models say of pictures in files that belong to no data set."""
 
-import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from mct.base.errors import UserError
-from mct.base.files import read_json, replacing
+from mct.base.files import read_json, write_rows
 from mct.base.keys import parse, pick
 from mct.base.names import key_of
 from mct.data.images import fit
@@ -127,7 +126,4 @@ def _predict(
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     """Write predictions as TSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(Prediction._fields)
-        writer.writerows(predictions)
+    write_rows(path, Prediction._fields, predictions)

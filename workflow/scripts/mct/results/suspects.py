@@ -1,7 +1,6 @@
 """Labels that are probably wrong, as people read them: in their order, measured, with pictures."""
 
 import base64
-import csv
 import html
 import io
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.base.files import replacing, write_text
+from mct.base.files import write_text
 from mct.data.imagesets import ImageSet
 from mct.data.pictures import Picture
 from mct.labels.judging import Judgement
@@ -46,13 +45,6 @@ def suspect_rows(
         )
         for place in order
     ]
-
-
-def write_list(rows: Sequence[tuple[str, ...]], path: Path) -> None:
-    """Write the list as TSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([COLUMNS, *rows])
 
 
 def measure_list(
