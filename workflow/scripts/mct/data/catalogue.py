@@ -65,12 +65,8 @@ def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = Tru
     """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
 
     With `LISTED` threads it is the catalogue without synthetic noise, which needs no picture.
-
-    Raises
-    ------
-    UserError
-        A listed picture that is not there, where `check_files` says so; a key in the test set and
-        in training, a key listed twice, an empty set, fewer than two classes.
+    UserError for a listed picture that is not there, where `check_files` says so; a key in the test
+    set and in training, a key listed twice, an empty set, fewer than two classes.
     """
     classes = layout.class_names()
     if len(classes) < 2:

@@ -72,10 +72,7 @@ def open_clean_reader(
 ) -> CleanReader:
     """Return a reader of the clean set that an index describes, which is not opened for none.
 
-    Raises
-    ------
-    UserError
-        The set has no pictures.
+    UserError if the set has no pictures.
     """
     image_set = open_set("clean", index) if count else None
     if image_set is not None and not len(image_set):

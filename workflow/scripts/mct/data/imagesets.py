@@ -100,8 +100,9 @@ class ImageSet:
 def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
     """Open one set: noisy, clean, union (of both), validation or test.
 
-    The label is the observed one in noisy; the true one in clean, validation and test; in the
-    union the true one where the picture is in the clean set. A picture in both counts once.
+    The label is the observed one in noisy; the true one in clean, validation and test; in the union
+    the true one where the picture is in the clean set. A picture in both counts once. UserError if
+    a shard is damaged, or not the one that the labels were joined with.
 
     Parameters
     ----------
@@ -109,11 +110,6 @@ def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
         The table of labels; the shards lie next to it.
     only_shard
         The name of a shard's file: of the set only what this shard holds.
-
-    Raises
-    ------
-    UserError
-        A shard is damaged, or not the one that the labels were joined with.
     """
     index, table = read_index(labels), read_columns(labels, *LABELS)
     rows, names = members_of(table, name), list(index["files"])

@@ -73,11 +73,8 @@ class Form:
 def inspect(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Form:
     """Return what a file is, having decoded all of it.
 
-    Raises
-    ------
-    BrokenPictureError
-        Nothing that becomes a picture: empty, of an unknown format, damaged or cut, of more than
-        `most_pixels`, of pixels without a defined brightness.
+    BrokenPictureError for what becomes no picture: empty, of an unknown format, damaged or cut, of
+    more than `most_pixels`, of pixels without a defined brightness.
     """
     with opened(data, path, most_pixels) as image:
         steps = list(_conversions(image))

@@ -46,13 +46,7 @@ def findings_by_key(parts: Sequence[Path]) -> dict[str, Finding]:
 def inspected_rows(
     catalogue: Path, findings: Mapping[str, Finding]
 ) -> Iterator[tuple[Row, Finding]]:
-    """Yield each row of a catalogue with its finding.
-
-    Raises
-    ------
-    UserError
-        A picture was not inspected.
-    """
+    """Yield each row of a catalogue with its finding; UserError if a picture was not inspected."""
     for row in read_rows(catalogue):
         if row.key not in findings:
             raise UserError(

@@ -59,17 +59,14 @@ def choose_members(
 ) -> list[Member]:
     """Return the readable pictures of one shard in its order; the list is passed, never held.
 
+    UserError if the parts are not those of this list.
+
     Parameters
     ----------
     parts
         The inspection of the whole intake.
     retired
         Keys of pictures that are listed no longer, whose files may be gone.
-
-    Raises
-    ------
-    UserError
-        The parts are not those of this list.
     """
     dealt = deal(sum(1 for _ in read_listing(listing)), plan.shards, plan.shard)
     places = {place: number for number, place in enumerate(dealt.tolist())}
@@ -97,10 +94,7 @@ def write_shard(
 ) -> None:
     """Write one shard; memory does not grow with the bytes of its pictures.
 
-    Raises
-    ------
-    UserError
-        A picture's file cannot be read, or is not the one that was inspected.
+    UserError if a picture's file cannot be read, or is not the one that was inspected.
     """
     encoding = choose_encoding(settings)
     attributes = {

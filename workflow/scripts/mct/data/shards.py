@@ -107,10 +107,7 @@ class Shard:
     def read(self, index: int) -> NDArray[np.uint8]:
         """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
 
-        Raises
-        ------
-        UserError
-            The bytes are not those that were written, or cannot be read.
+        UserError if the bytes are not those that were written, or cannot be read.
         """
         picture: Any = self._read_encoded(index) if self.pixels is None else self.pixels[index]
         if zlib.crc32(picture) != self.fields["crc32"][index]:
@@ -128,10 +125,7 @@ class Shard:
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
 
-        Raises
-        ------
-        UserError
-            The bytes of one are not those that were written.
+        UserError if the bytes of one are not those that were written.
         """
         assert self.pixels is not None
         pictures = self.pixels[indices]
@@ -167,10 +161,7 @@ REMEDY = "the shard is damaged: delete it and rerun"
 def open_shard(path: Path) -> Shard:
     """Open a shard and verify all of it but the pictures, which are verified as they are read.
 
-    Raises
-    ------
-    UserError
-        No shard, one of another version, or a damaged one.
+    UserError for what is no shard, a shard of another version, or a damaged one.
     """
     digest = check_seal(path)
     errors = (KeyError, RuntimeError, TypeError, ValueError, AttributeError)

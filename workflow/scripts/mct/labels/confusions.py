@@ -83,10 +83,7 @@ def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
 def read_confusion(path: Path) -> NDArray[np.float64]:
     """Return the matrix, shape (K, K), of a noise or confusion file.
 
-    Raises
-    ------
-    UserError
-        Nothing was counted, since no clean picture has an observed label.
+    UserError if nothing was counted, since no clean picture has an observed label.
     """
     matrix = read_json(path, "matrix")["matrix"]
     if matrix is None:

@@ -116,6 +116,9 @@ def solve_joint(
 ) -> Joint:
     """Solve AᵀJ = N for J >= 0 by least squares; docs/decisions.md says what that assumes.
 
+    UserError for a class without held-out pictures: how the model confuses it is not known. Or if
+    only 0 solves it: no held-out picture is predicted as any noisy one is.
+
     Parameters
     ----------
     held_out
@@ -123,12 +126,6 @@ def solve_joint(
         columns predictions. A has these rows as shares.
     predicted, observed
         Integer arrays (n,) of noisy pictures; N[k, ỹ] is the share predicted as k and observed as ỹ.
-
-    Raises
-    ------
-    UserError
-        A class without held-out pictures: how the model confuses it is not known. Or only 0 solves
-        it: no held-out picture is predicted as any noisy one is.
     """
     from scipy.optimize import nnls  # slow to import, and not needed for a plan
 

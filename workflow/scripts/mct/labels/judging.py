@@ -54,10 +54,7 @@ def write_judgement(sample: NDArray[np.int64], judgement: Judgement, path: Path)
 def read_judgements(sample: NDArray[np.int64], paths: Sequence[Path]) -> Judgement:
     """Return what parts that `write_judgement` wrote say of samples (n,), ascending, in that order.
 
-    Raises
-    ------
-    UserError
-        A part is damaged, or they are not of these samples.
+    UserError if a part is damaged, or they are not of these samples.
     """
     columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
     for path in paths:

@@ -99,10 +99,7 @@ def asymmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
 def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
     """Return T, shape (K, K), from a CSV file; lines that begin with # are comments.
 
-    Raises
-    ------
-    UserError
-        No numbers, another shape, probabilities outside 0 to 1, rows that do not sum to 1.
+    UserError unless it holds K x K numbers from 0 to 1 whose rows sum to 1.
     """
     try:
         matrix = np.array([_row_numbers(cells) for _, cells in read_cells(path)], float, ndmin=2)

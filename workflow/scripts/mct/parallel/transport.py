@@ -140,6 +140,8 @@ def choose_transport(
 ) -> Transport:
     """Return what sums gradients over `comm`. Collective.
 
+    UserError for `nccl` without a GPU for each rank, and for MPI's sum in bfloat16.
+
     Parameters
     ----------
     allreduce
@@ -147,11 +149,6 @@ def choose_transport(
         its own, else MPI's sum, or the direct exchange of bfloat16, which MPI cannot add.
     wire
         The type that travels; None is the gradients' own.
-
-    Raises
-    ------
-    UserError
-        nccl without a GPU for each rank, or MPI's sum in bfloat16.
     """
     if comm.size == 1:
         return Alone()

@@ -34,10 +34,7 @@ class Prediction(NamedTuple):
 def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
     """Return how models see pictures: as the records beside their weights say they were trained.
 
-    Raises
-    ------
-    UserError
-        Weights without a record, or weights that were trained in another way than the first.
+    UserError for weights without a record, or trained in another way than the first.
     """
     first, *others = map(_recorded_settings, weights)
     for path, settings in zip(weights[1:], others, strict=True):
@@ -65,12 +62,8 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
     """Return the files among `paths` and those below its folders, in order.
 
-    What is hidden, and what systems put there for themselves, is left out.
-
-    Raises
-    ------
-    UserError
-        A path that is not there, or no file at all.
+    What is hidden, and what systems put there for themselves, is left out. UserError for a path
+    that is not there, or no file at all.
     """
     found: list[Path] = []
     for path in paths:

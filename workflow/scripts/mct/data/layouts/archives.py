@@ -111,11 +111,8 @@ def innermost(archive: Archive, member: str) -> tuple[Archive, str]:
 def open_archive(path: Path, section: Section | None = None) -> Archive:
     """Return an archive whose entries all stay inside it; `section` is its place in another one.
 
-    Raises
-    ------
-    UserError
-        No archive, a compressed tar (no member of it can be read alone), an entry or a link that
-        leads outside.
+    UserError for what is no archive, a compressed tar (no member of it can be read alone), and an
+    entry or a link that leads outside.
     """
     shown, name = Path(key_of(str(path))), path.name.lower()
     if name.endswith(COMPRESSED):

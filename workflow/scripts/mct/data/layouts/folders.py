@@ -73,12 +73,8 @@ def entries_of(folder: Path) -> list[os.DirEntry[str]]:
 def list_pictures(root: Path, prefix: str, folder: str) -> Listing:
     """Walk a folder below `root`; keys are paths below the root, after `prefix`.
 
-    Links to folders below it are not followed, so the walk ends.
-
-    Raises
-    ------
-    UserError
-        The folder is a link that leads outside `root`, or one cannot be listed.
+    Links to folders below it are not followed, so the walk ends. UserError if the folder is a link
+    that leads outside `root`, or one cannot be listed.
     """
     real_path(root, folder)
     pictures: list[str] = []

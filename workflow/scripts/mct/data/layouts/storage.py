@@ -45,10 +45,7 @@ class Storage:
     def missing(self, paths: list[str]) -> list[str]:
         """Return the paths that are no files; lists each folder once, not each file.
 
-        Raises
-        ------
-        UserError
-            A path leads outside its folder.
+        UserError if a path leads outside its folder.
         """
         return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
 
@@ -167,11 +164,8 @@ def mode_of(path: Path) -> int:
 def read_regular(path: Path, shown: str) -> bytes:
     """Return the bytes of a regular file, called `shown` in errors; wait for no pipe or device.
 
-    Raises
-    ------
-    UserError
-        It cannot be read. BrokenPictureError where that is the file's fault: no regular file, one
-        that is too large, a link that leads nowhere.
+    UserError if it cannot be read, BrokenPictureError where that is the file's fault: no regular
+    file, one that is too large, a link that leads nowhere.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -183,13 +183,9 @@ def read_labels(
 ) -> dict[str, int]:
     """Return the labels of a file of lines `key label`; `spell` gives a key its one spelling.
 
-    A label is the number of a class or, after a tab, its name.
-
-    Raises
-    ------
-    UserError
-        A line of another form, a label outside the classes, a key with two labels, an unknown label
-        unless it `may_be_unknown`: then its line is left out.
+    A label is the number of a class or, after a tab, its name. UserError for a line of another
+    form, a label outside the classes, a key with two labels, and an unknown label unless it
+    `may_be_unknown`: then its line is left out.
     """
     labels: dict[str, int] = {}
     classes = Classes(names)
