@@ -8,7 +8,7 @@ from mct.performance.captions import caption
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import Task
 from mct.results.plotting import save_figure
-from mct.results.tables import Row, write_table
+from mct.results.tables import Row, read_rows, write_table
 from mct.stage import entry
 
 
@@ -41,7 +41,7 @@ def table_rows(
         epochs=settings["epochs"],
         samples_per_rank=settings["samples_per_rank"],
     )
-    others = scaling_tables.read_published_scaling(published)
+    others = read_rows(published)
     return scaling_tables.scaling_rows(measured, task, settings["projected_ranks"], others)
 
 

@@ -150,11 +150,6 @@ def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:
     return open_set(name, indices["clean" if name == "clean" else "noisy"])
 
 
-def indexed_files(labels: Path) -> list[Path]:
-    """Return the shards that a table of labels was joined with; they lie next to it."""
-    return [labels.parent / name for name in read_index(labels)["files"]]
-
-
 def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
     """Return the number of pictures of each set."""
     return {name: read_index(path)["samples"][name] for name, path in indices.items()}

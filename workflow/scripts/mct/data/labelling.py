@@ -92,13 +92,11 @@ def count_sets(
         return np.bincount(labels[members & (labels >= 0)], minlength=classes).tolist()
 
     used = {name: members & is_used for name, members in catalogue.members.items()}
+    labels = {"observed": catalogue.observed, "true": catalogue.true}
     return {
         "samples": {name: int(members.sum()) for name, members in used.items()},
         "samples_per_class": {
-            name: {
-                "observed": count(catalogue.observed, members),
-                "true": count(catalogue.true, members),
-            }
+            name: {kind: count(values, members) for kind, values in labels.items()}
             for name, members in used.items()
         },
     }

@@ -145,11 +145,10 @@ class BatchReader:
             block=own,
             images=to_tensor(views),
             labels=torch.from_numpy(self._set.label[local]),
-            strong=self._draw_strong(local) if self._is_strong else None,
+            strong=draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
+            if self._is_strong
+            else None,
         )
-
-    def _draw_strong(self, local: NDArray[np.int64]) -> Draws:
-        return draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""

@@ -121,6 +121,13 @@ def to_jpeg(
         return _encoded(rgb, quality)
 
 
+def as_png(pixels: Picture) -> bytes:
+    """Return pixels, uint8 (height, width) or (height, width, 3), as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def _encoded(rgb: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
     rgb.info = {}  # a comment of another format may be too long for a JPEG

@@ -101,20 +101,12 @@ def left_out(
     catalogue: Path, findings: Mapping[str, Finding], copies: Mapping[str, tuple[str, str]]
 ) -> list[LeftOut]:
     """Return the pictures that stay out, in the order of the catalogue."""
-    reasons = (
-        (row, _reason(row, finding, copies)) for row, finding in inspected_rows(catalogue, findings)
-    )
-    return [
-        LeftOut(row.key, row.path, " ".join(sets_of(row)), *reason)
-        for row, reason in reasons
-        if reason
-    ]
-
-
-def _reason(
-    row: Row, finding: Finding, copies: Mapping[str, tuple[str, str]]
-) -> tuple[str, str] | None:
-    return (finding.kind, finding.reason) if finding.kind else copies.get(row.key)
+    lines = []
+    for row, finding in inspected_rows(catalogue, findings):
+        reason = (finding.kind, finding.reason) if finding.kind else copies.get(row.key)
+        if reason:
+            lines.append(LeftOut(row.key, row.path, " ".join(sets_of(row)), *reason))
+    return lines
 
 
 def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float) -> None:
@@ -123,22 +115,19 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
     Copies do not count towards the share: they are no sign of a broken disk or a wrong folder.
     """
     for name in SETS:
-        broken = [
-            line.reason
-            for line in found
-            if name in line.sets.split() and not line.kind.startswith(COPY_OF)
-        ]
+        own = [line for line in found if name in line.sets.split()]
+        broken = [line.reason for line in own if not line.kind.startswith(COPY_OF)]
         if len(broken) > most * listed[name]:
             raise UserError(
                 f"dataset: {len(broken)} of {listed[name]} {name} pictures cannot be used, more than "
                 f"dataset.quarantine_share = {most:g}: {preview(broken)}; repair them and rerun with "
                 "--forcerun inspect_pictures, or raise the share"
             )
-        gone = [line.reason for line in found if name in line.sets.split()]
-        if len(gone) >= listed[name]:
+        if len(own) >= listed[name]:
             raise UserError(
-                f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
-                "least one that can be used and is in no held-out set"
+                f"dataset: none of {listed[name]} {name} pictures is left: "
+                f"{preview([line.reason for line in own])}; expected at least one that can be used and "
+                "is in no held-out set"
             )
 
 

@@ -110,8 +110,8 @@ def write_shard(
         with open_hdf5(temporary, "w", userblock_size=SEAL_BYTES) as shard:
             for name, values in fields.items():
                 shard.create_dataset(name, data=values)
-            shape = (offsets[-1],) if encoding == "encoded" else _pixel_shape(members, settings)
-            _copy_payload(spool, shard, shape)
+            pixels = len(members), settings.size, settings.size, 3
+            _copy_payload(spool, shard, (offsets[-1],) if encoding == "encoded" else pixels)
             shard.attrs.update(attributes)
             start, count = payload_place(shard["payload"])
         seal(temporary, start, count)
@@ -163,10 +163,6 @@ def _fields(
         "crc32": checksums,
     }
     return {name: np.asarray(values[name], dtype) for name, (dtype, _) in FIELDS.items()}
-
-
-def _pixel_shape(members: Sequence[Member], settings: ShardSettings) -> tuple[int, ...]:
-    return len(members), settings.size, settings.size, 3
 
 
 def _copy_payload(spool: BinaryIO, shard: h5py.File, shape: tuple[int, ...]) -> None:

@@ -33,10 +33,6 @@ class Estimate:
     samples: int
     class_samples: list[int]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a JSON file."""
-        return asdict(self)
-
 
 def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.intp]:
     """Return positions, ascending, of at most `most` noisy pictures that Ma was not trained on.
@@ -80,7 +76,7 @@ def estimate_by_models(
             unavailable[method] = str(error)
         else:
             joint = (joint * unseen + known) / (unseen + known.sum())
-            estimates.append(read_joint(method, joint, observed).to_dict())
+            estimates.append(asdict(read_joint(method, joint, observed)))
     return {"estimates": estimates, "unavailable": unavailable}
 
 

@@ -1,7 +1,6 @@
 """How often labels are wrong: a rate that is given, or counted with its interval."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,6 @@ class NoiseRate:
     samples: int
     class_samples: list[int]
     matrix: list[list[float]] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a JSON file."""
-        return asdict(self)
 
 
 def wilson_interval(wrong: int, samples: int) -> tuple[float, float]:

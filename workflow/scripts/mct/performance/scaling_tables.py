@@ -4,9 +4,7 @@ Every row says whether it was measured here, projected from what was, or publish
 whether more ranks than cores took part.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -196,12 +194,6 @@ def _published_rows(published: Sequence[Row]) -> list[Row]:
     for system in {row["system"] for row in rows}:
         _with_efficiency([row for row in rows if row["system"] == system])
     return rows
-
-
-def read_published_scaling(path: Path) -> list[Row]:
-    """Return the published times of a training."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def prefetch_rows(measured: Measurements) -> list[Row]:

@@ -1,6 +1,5 @@
 """The accuracy table: rows of measured values, published figures in columns of their own."""
 
-import csv
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
 from mct.results.runs import Run
-from mct.results.tables import Row
+from mct.results.tables import Row, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 
@@ -179,5 +178,4 @@ def _with_published(
 
 def read_published(path: Path, dataset: str) -> list[Row]:
     """Return the published figures of a data set."""
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == dataset]
+    return [row for row in read_rows(path) if row["dataset"] == dataset]

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from PIL import Image
 
 from mct.base.files import write_text
 from mct.data.imagesets import ImageSet
-from mct.data.pictures import Picture
+from mct.data.pictures import Picture, as_png
 from mct.labels.judging import Judgement
 
 COLUMNS = ("key", "observed", "proposed", "wrong_probability", "proposed_probability")
@@ -115,6 +114,4 @@ def _figure(picture: Picture, row: tuple[str, ...]) -> str:
 def _thumbnail(picture: Picture) -> str:
     image = Image.fromarray(picture)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(as_png(np.asarray(image))).decode()

@@ -4,6 +4,7 @@ Everything that differs between equal runs (time, host) is kept out of a table a
 sidecar, so that tables compare equal.
 """
 
+import csv
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,11 @@ Row = dict[str, str]
 def name_clean_set(caption: str, source: str) -> str:
     """Return a caption that says where the clean set comes from."""
     return f"{caption} Clean set: {source}."
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a TSV file by the names in its header."""
+    return list(csv.DictReader(path.read_text("utf-8").split("\n"), delimiter="\t"))
 
 
 def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:

@@ -3,7 +3,6 @@
 A part of training is clean and stays noisy as well; the truth of the rest serves to measure at most.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mct.base.errors import UserError
 from mct.data.layouts.base import UNKNOWN, Layout, Row
@@ -20,6 +18,7 @@ from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
 from mct.data.layouts.pickles import read_pickle
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.stored import StoredLayout
+from mct.data.pictures import as_png
 
 SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
 TRUTH = "clean_label"
@@ -191,9 +190,7 @@ class CifarN(StoredLayout):
         """Return a picture as a PNG file."""
         name, _, place = path.removesuffix(".png").partition("/")
         pixels = self._batch(name)["data"][int(place)].transpose(1, 2, 0)
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-        return buffer.getvalue()
+        return as_png(pixels)
 
 
 def _entry(found: dict[str, Any], name: str, path: Path) -> Any:

@@ -1,15 +1,14 @@
 """Scikit-learn's 1,797 handwritten digits, real pictures of 8 x 8, with labels made wrong by seed."""
 
-import io
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mct.data.layouts.base import Layout, Row
 from mct.data.layouts.synthetic import corrupt_rows
+from mct.data.pictures import as_png
 from mct.labels.settings import NoiseSettings
 from mct.labels.synthetic import synthetic_labels
 
@@ -79,6 +78,4 @@ class Digits(Layout):
     def read(self, path: str) -> bytes:
         """Return a digit as a PNG file."""
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.round().astype(np.uint8)).save(buffer, format="PNG")
-        return buffer.getvalue()
+        return as_png(pixels.round().astype(np.uint8))

@@ -18,9 +18,9 @@ from mct.base.texts import nearest
 from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
-from mct.data.layouts.folders import Skipped, entries_of, ignored, list_pictures, skip
+from mct.data.layouts.folders import Skipped, ignored, list_pictures, skip
 from mct.data.layouts.settings import DatasetSettings
-from mct.data.layouts.storage import mode_of, real_path
+from mct.data.layouts.storage import entries_of, mode_of, real_path
 from mct.data.layouts.stored import StoredLayout
 
 TRAINING, CLEAN, VALIDATION, TEST = "train", "clean", "validation", "test"

@@ -130,16 +130,17 @@ class Storage:
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
         """Return the names in a folder, and those of them that are links."""
         if folder not in self._listings:
-            entries = _entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
+            entries = entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
             self._listings[folder] = {entry.name for entry in entries}, links
         return self._listings[folder]
 
 
-def _entries_of(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder by name; UserError if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(f"{key_of(str(folder))}: cannot be listed: {error.strerror}") from error
 
