@@ -174,12 +174,8 @@ def source_digest(layout: Layout, catalogue: Catalogue | None = None) -> str:
     """Return the SHA-256 of what the lists say: rows, their order, the number of classes.
 
     Another spelling of the same rows gives the same digest. Synthetic noise is not part of it, but
-    the matrix that it is made from is.
-
-    Parameters
-    ----------
-    catalogue
-        The catalogue with `LISTED` threads, where it is there already.
+    the matrix that it is made from is. The `catalogue` with `LISTED` threads is given where it is
+    there already.
     """
     classes = len(layout.class_names())
     digest = hashlib.sha256(str(classes).encode())

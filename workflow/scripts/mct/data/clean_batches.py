@@ -121,27 +121,18 @@ class Samples:
 
 
 class SampleReader:
-    """Reads what a rank learns from in each step."""
+    """Reads what a rank learns from in each step.
+
+    `cancel`, `free` and `shares` are those of the reader of noisy batches.
+    """
 
     def __init__(self, noisy: BatchReader, clean: CleanReader) -> None:
         self._noisy, self._clean = noisy, clean
+        self.cancel, self.free, self.shares = noisy.cancel, noisy.free, noisy.shares
 
     def read(self, plan: GlobalBatch) -> Samples:
         """Return a step's samples; plans come in the order of epochs."""
         return Samples(noisy=self._noisy.read(plan), clean=self._clean.read(plan.step))
-
-    def cancel(self) -> None:
-        """End a `read` that waits for other ranks, with an error; from any thread, for good."""
-        self._noisy.cancel()
-
-    @property
-    def shares(self) -> bool:
-        """Whether other ranks read a part of each noisy batch."""
-        return self._noisy.shares
-
-    def free(self) -> None:
-        """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
-        self._noisy.free()
 
 
 def stack(parts: list[Draws | None]) -> Draws | None:

@@ -154,12 +154,8 @@ def resample(
 ) -> Picture:
     """Return a picture resized to `shape` by bilinear interpolation with antialiasing.
 
-    Parameters
-    ----------
-    mirrored
-        Whether left and right change places.
-    out
-        Contiguous array that is written to, (*shape, 3); new memory costs as much as resizing.
+    With `mirrored` left and right change places. `out`, contiguous, (*shape, 3), is written to: new
+    memory costs as much as resizing.
     """
     import torch  # takes seconds
 

@@ -102,14 +102,9 @@ def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
 
     The label is the observed one in noisy; the true one in clean, validation and test; in the union
     the true one where the picture is in the clean set. A picture in both counts once. UserError if
-    a shard is damaged, or not the one that the labels were joined with.
-
-    Parameters
-    ----------
-    labels
-        The table of labels; the shards lie next to it.
-    only_shard
-        The name of a shard's file: of the set only what this shard holds.
+    a shard is damaged, or not the one that the labels were joined with. The shards lie next to
+    `labels`, the table; with `only_shard`, the name of a shard's file, the set is only what this
+    shard holds.
     """
     index, table = read_index(labels), read_columns(labels, *LABELS)
     rows, names = members_of(table, name), list(index["files"])

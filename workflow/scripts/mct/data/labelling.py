@@ -25,14 +25,8 @@ def write_labels(
     """Write the table of labels next to its shards; each has its index beside it.
 
     UserError if a picture that is not left out is in no shard, or a shard is not the one of its
-    index.
-
-    Parameters
-    ----------
-    left_out
-        Why a picture is in no set, by key.
-    shards
-        In the order of intakes: where a key is in several, the last has the picture.
+    index. `left_out` says by key why a picture is in no set. `shards` are in the order of intakes:
+    where a key is in several, the last has the picture.
     """
     places = locate([open_shard(shard) for shard in shards])
     kinds = [left_out.get(key, "") for key in catalogue.keys]

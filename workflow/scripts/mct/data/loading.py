@@ -78,12 +78,8 @@ class PictureReader:
     def fill(self, positions: NDArray[np.int64], draws: Draws, views: Picture) -> None:
         """Write the views of pictures; the first axis of all arrays is the same.
 
-        Parameters
-        ----------
-        draws
-            Random numbers of each sample, shape (b, DRAWS).
-        views
-            Result, uint8 (b, size, size, 3).
+        `draws` are the random numbers of each sample, shape (b, DRAWS); `views` is the result,
+        uint8 (b, size, size, 3).
         """
         if self._copies:
             self._viewer.view_many(self._set.read_many(positions), draws, views)

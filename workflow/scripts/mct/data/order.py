@@ -60,11 +60,7 @@ class Permutation:
     A Feistel network permutes the numbers of as many bits as `count` needs; a number that it takes
     outside is permuted again until it is inside, at most twice on average but for tiny sets.
     Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002, sections 4 and 5.
-
-    Parameters
-    ----------
-    keys
-        One of each round, shape (ROUNDS,).
+    `keys` has one of each round, shape (ROUNDS,).
     """
 
     def __init__(self, count: int, keys: Words) -> None:
@@ -120,12 +116,8 @@ class WindowedOrder:
     """An order that reads few shards at a time.
 
     The shards, in an order of the epoch's own, are cut into windows of so many; all positions of a
-    window, shuffled, come before those of the next. One window is held.
-
-    Parameters
-    ----------
-    shard
-        That of each position, shape (n,).
+    window, shuffled, come before those of the next. One window is held. `shard` is the one of each
+    position, shape (n,).
     """
 
     def __init__(self, seed: int, epoch: int, shard: NDArray[np.int64], window: int) -> None:

@@ -103,12 +103,8 @@ def to_jpeg(
 ) -> bytes:
     """Return a picture as a plain JPEG, its short side at most `short_side` pixels.
 
-    A picture that is too long for a JPEG becomes a plain PNG.
-
-    Parameters
-    ----------
-    quality
-        Of libjpeg, 1 to 100; colour is not subsampled.
+    A picture that is too long for a JPEG becomes a plain PNG. `quality` is libjpeg's, 1 to 100;
+    colour is not subsampled.
     """
     with opened(data, path, most_pixels) as image:
         factor = short_side / min(image.size) if short_side else 1.0

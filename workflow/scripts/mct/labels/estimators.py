@@ -113,15 +113,10 @@ def solve_joint(
     """Solve AᵀJ = N for J >= 0 by least squares; docs/decisions.md says what that assumes.
 
     UserError for a class without held-out pictures: how the model confuses it is not known. Or if
-    only 0 solves it: no held-out picture is predicted as any noisy one is.
-
-    Parameters
-    ----------
-    held_out
-        Counts (K, K) of a model on clean pictures that it was not trained on: rows true classes,
-        columns predictions. A has these rows as shares.
-    predicted, observed
-        Integer arrays (n,) of noisy pictures; N[k, ỹ] is the share predicted as k and observed as ỹ.
+    only 0 solves it: no held-out picture is predicted as any noisy one is. `held_out` are counts
+    (K, K) of a model on clean pictures that it was not trained on: rows true classes, columns
+    predictions. A has these rows as shares. `predicted` and `observed` are integers (n,) of noisy
+    pictures; N[k, ỹ] is the share predicted as k and observed as ỹ.
     """
     from scipy.optimize import nnls  # slow to import, and not needed for a plan
 
@@ -143,14 +138,8 @@ def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.in
     A picture counts for the likeliest of those classes in which the model is at least as confident
     as it is on average in pictures observed as that class; for none where there is no such class.
     Each observed class is then scaled to its share of all pictures. As in the authors' code a class
-    has at least one confident picture of its own.
-
-    Parameters
-    ----------
-    probabilities
-        Out-of-sample softmax outputs of shape (n, K).
-    observed
-        Observed labels, integers of shape (n,).
+    has at least one confident picture of its own. `probabilities` are out-of-sample softmax outputs
+    of shape (n, K), `observed` integers of shape (n,).
     """
     classes = probabilities.shape[1]
     members = np.bincount(observed, minlength=classes)

@@ -145,13 +145,8 @@ def instance_labels(
 ) -> NDArray[np.int64]:
     """Return observed labels, shape (n,), of which a share `rate` is wrong in the mean.
 
-    Parameters
-    ----------
-    true
-        True labels, integers of shape (n,).
-    features
-        Returns the features, shape (m, S), of the pictures at m positions; called once for each
-        picture, for a block of one class at a time.
+    `true` are integers of shape (n,). `features` returns the features, shape (m, S), of the
+    pictures at m positions; it is called once for each picture, for a block of one class at a time.
     """
     rates = flip_rates(rate, len(true), seed)
     draws = np.random.default_rng([seed, len(true), LABEL_STREAM]).random(len(true))
@@ -195,12 +190,7 @@ def label_probabilities(
 
     A picture x with rate q has its true label with probability 1 - q, and the others in the shares
     softmax(x w) without the true one, where w, shape (S, K), is drawn for the class from a normal
-    distribution.
-
-    Parameters
-    ----------
-    features, rates
-        Shapes (m, S) and (m,).
+    distribution. `features` and `rates` have shapes (m, S) and (m,).
     """
     from scipy.special import softmax  # slow to import, and not needed for a plan
 

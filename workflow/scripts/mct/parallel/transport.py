@@ -140,15 +140,10 @@ def choose_transport(
 ) -> Transport:
     """Return what sums gradients over `comm`. Collective.
 
-    UserError for `nccl` without a GPU for each rank, and for MPI's sum in bfloat16.
-
-    Parameters
-    ----------
-    allreduce
-        One of exchange.ALGORITHMS, `nccl`, `gloo`, or `auto`: nccl where every rank has a GPU of
-        its own, else MPI's sum, or the direct exchange of bfloat16, which MPI cannot add.
-    wire
-        The type that travels; None is the gradients' own.
+    UserError for `nccl` without a GPU for each rank, and for MPI's sum in bfloat16. `allreduce` is
+    one of exchange.ALGORITHMS, `nccl`, `gloo`, or `auto`: nccl where every rank has a GPU of its
+    own, else MPI's sum, or the direct exchange of bfloat16, which MPI cannot add. `wire` is the
+    type that travels; None is the gradients' own.
     """
     if comm.size == 1:
         return Alone()

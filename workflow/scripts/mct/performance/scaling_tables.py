@@ -125,7 +125,7 @@ def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
     rows = []
     for ranks, found in sorted(measured.items()):
         seconds, batch = found["steps"][kind], found["batches"][kind]
-        hours = task.epochs * -(-task.pictures // batch) * median(seconds) / 3600
+        hours = task.hours(batch, median(seconds))
         row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
         row.update(_spread("step_seconds", seconds))
         row["oversubscribed"] = _yes(is_oversubscribed(found))
@@ -145,10 +145,8 @@ def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]
     compute = median(base[fewest]["steps"]["weak"]) - messages(fewest)
     rows = []
     for ranks in sorted(projected):
-        step = compute + messages(ranks)
-        row = _scaling_row(
-            "weak", HERE, ranks, "projected", samples * ranks // 2, task.hours(ranks, step)
-        )
+        step, batch = compute + messages(ranks), samples * (ranks // 2)
+        row = _scaling_row("weak", HERE, ranks, "projected", batch, task.hours(batch, step))
         rows.append({**row, "step_seconds": f"{step:.4g}"})
     return rows
 

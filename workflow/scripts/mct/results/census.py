@@ -137,12 +137,8 @@ def class_rows(census: Census, names: Sequence[str]) -> list[dict[str, str]]:
 def sum_up(rows: int, folders: Mapping[str, Any], found: Sequence[LeftOut]) -> dict[str, Any]:
     """Return how the numbers add up: files in folders are listed or skipped, rows used or left out.
 
-    Parameters
-    ----------
-    rows
-        The number of the catalogue's rows.
-    folders
-        What the catalogue's stage noted of folders that are lists themselves; see `skipped`.
+    `rows` is the number of the catalogue's rows, `folders` what the catalogue's stage noted of
+    folders that are lists themselves; see `skipped`.
     """
     return {
         "listed": rows,

@@ -21,14 +21,8 @@ def noise_rows(
 ) -> list[Row]:
     """Return rows of percent of wrong labels: each method overall, then class by observed class.
 
-    Parameters
-    ----------
-    configured
-        The rate that feeds M and N, a `NoiseRate` as plain data.
-    models
-        The output of `estimate_by_models` and the truth, a `NoiseRate` or None.
-    classes
-        Names of the classes.
+    `configured` is the rate that feeds M and N, a `NoiseRate` as plain data; `models` the output of
+    `estimate_by_models` and the truth, a `NoiseRate` or None.
     """
     known = [configured, *models["estimates"], *filter(None, [models["truth"]])]
     rows = [_row(ALL, rate["method"], _overall(rate)) for rate in known]

@@ -164,16 +164,9 @@ def classes_of_texts(
     """Return the classes that labels of a table name, and the number that each text stands for.
 
     UserError for spellings that differ only in form, a text that names no class, numbers that
-    number nothing.
-
-    Parameters
-    ----------
-    texts
-        The different texts of labels, as they are written, with where each is first.
-    given
-        The names of all classes in their order, or None for those that the texts name.
-    source
-        The table, for errors.
+    number nothing. `texts` are the different texts of labels, as they are written, with where each
+    is first; `given` are the names of all classes in their order, or None for those that the texts
+    name. `source` names the table in errors.
     """
     listed = Classes(given or ())
     named = {t: place for t, place in texts.items() if listed.names_it(t) or not is_marker(t)}
