@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.files import write_json, write_rows
+from mct.base.files import read_json, write_json, write_rows
 from mct.data.catalogue import read_rows
 from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
@@ -15,7 +15,6 @@ from mct.data.quarantine import (
     held_out_copies,
     left_out,
 )
-from mct.data.skipped import read_skipped
 from mct.results.census import count_copies, sum_up, take_census
 from mct.stage import entry
 
@@ -37,7 +36,7 @@ def main() -> None:
     counts = count_copies(copies, found)
     sets = {name: {**part, **counts[name]} for name, part in census.items()}
     rows = sum(1 for _ in read_rows(catalogue))
-    total = sum_up(rows, read_skipped(arguments.skipped), found)
+    total = sum_up(rows, read_json(arguments.skipped, "listed", "skipped"), found)
     write_json(arguments.census, {**sets, "total": total})
 
 

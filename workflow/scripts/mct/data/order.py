@@ -94,7 +94,7 @@ class Order(Protocol):
     """The order of the positions of a set in one epoch."""
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop` of the order."""
+        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
 
 
 class ShuffledOrder:
@@ -105,7 +105,6 @@ class ShuffledOrder:
         self._samples, self._start, self._block = samples, 0, np.arange(0)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
         if not self._start <= start <= stop <= self._start + len(self._block):
             end = min(max(stop, start + BLOCK), self._samples)
             self._start, self._block = start, self._permutation(np.arange(start, end))
@@ -132,7 +131,6 @@ class WindowedOrder:
         self._number = -1
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
         parts = [np.arange(0)]
         while start < stop:
             number = int(np.searchsorted(self._starts, start, side="right")) - 1

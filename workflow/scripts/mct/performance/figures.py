@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -28,13 +27,8 @@ def draw_prefetch(rows: Sequence[Row]) -> Figure:
     below = np.zeros(len(rows))
     for part, (label, colour, hatch) in PARTS.items():
         values = np.array([float(row[part]) for row in rows])
-        style: dict[str, Any] = {
-            "color": colour,
-            "hatch": hatch,
-            "edgecolor": "black",
-            "linewidth": 0.6,
-        }
-        axis.bar(names, values, 0.7, bottom=below, label=label, **style)
+        bars = axis.bar(names, values, 0.7, bottom=below, label=label, color=colour, hatch=hatch)
+        plt.setp(bars, edgecolor="black", linewidth=0.6)
         below += values
     axis.set(ylabel="seconds of a mini-batch", title="Prefetch")
     axis.legend(frameon=False, fontsize=8)

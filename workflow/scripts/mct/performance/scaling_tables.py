@@ -5,6 +5,7 @@ whether more ranks than cores took part.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -25,6 +26,11 @@ from mct.results.tables import Row
 Measurements = Mapping[int, Mapping[str, Any]]
 """The JSON of `measure_scaling.py` or `measure_prefetch.py` by number of ranks."""
 HERE = "this machine"
+COLUMNS = (
+    "scaling", "system", "ranks", "kind", "oversubscribed", "global_batch", "step_seconds", "lowest",
+    "highest", "hours", "efficiency_percent", "source",
+)  # fmt: skip
+"""Of the table of scaling."""
 
 
 def is_oversubscribed(found: Mapping[str, Any]) -> bool:
@@ -40,13 +46,8 @@ def trusted(measured: Measurements) -> Measurements:
 
 def link_of(measured: Measurements) -> Link:
     """Return the link between ranks that sums of gradients and gatherings are explained by."""
-    return fit_link(
-        [
-            (terms, median(seconds))
-            for found in trusted(measured).values()
-            for _, _, terms, seconds in messages_of(found)
-        ]
-    )
+    messages = chain.from_iterable(map(messages_of, trusted(measured).values()))
+    return fit_link([(terms, median(seconds)) for _, _, terms, seconds in messages])
 
 
 def messages_of(
@@ -154,20 +155,9 @@ def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]
 def _scaling_row(
     scaling: str, system: str, ranks: int, kind: str, batch: int | None, hours: float
 ) -> Row:
-    return {
-        "scaling": scaling,
-        "system": system,
-        "ranks": str(ranks),
-        "kind": kind,
-        "oversubscribed": "",
-        "global_batch": "" if batch is None else str(batch),
-        "step_seconds": "",
-        "lowest": "",
-        "highest": "",
-        "hours": f"{hours:.4g}",
-        "efficiency_percent": "",
-        "source": "",
-    }
+    known = {"scaling": scaling, "system": system, "ranks": str(ranks), "kind": kind}
+    size = "" if batch is None else str(batch)
+    return dict.fromkeys(COLUMNS, "") | known | {"global_batch": size, "hours": f"{hours:.4g}"}
 
 
 def _with_efficiency(rows: list[Row]) -> list[Row]:
@@ -180,15 +170,10 @@ def _with_efficiency(rows: list[Row]) -> list[Row]:
 
 
 def _published_rows(published: Sequence[Row]) -> list[Row]:
-    rows = [
-        {
-            **_scaling_row(
-                "weak", row["system"], int(row["ranks"]), "published", None, float(row["hours"])
-            ),
-            "source": row["source"],
-        }
-        for row in published
-    ]
+    rows = []
+    for row in published:
+        facts = row["system"], int(row["ranks"]), "published", None, float(row["hours"])
+        rows.append({**_scaling_row("weak", *facts), "source": row["source"]})
     for system in {row["system"] for row in rows}:
         _with_efficiency([row for row in rows if row["system"] == system])
     return rows

@@ -35,11 +35,9 @@ class Animal10N(StoredLayout):
 
     @property
     def _pictures(self) -> dict[str, list[str]]:
-        """The paths of both folders' pictures."""
         return {folder: listing.pictures for folder, listing in self._listings.items()}
 
     def skipped(self) -> list[Skipped]:
-        """Return the other files in both folders."""
         return [one for listing in self._listings.values() for one in listing.skipped]
 
     def listed_names(self) -> list[str]:
@@ -47,7 +45,6 @@ class Animal10N(StoredLayout):
         return self._pictures[TRAINING] + self._pictures[TESTING]
 
     def listed_folders(self) -> list[Path]:
-        """Return the two folders of pictures."""
         return [self._root / TRAINING, self._root / TESTING]
 
     def class_names(self) -> list[str]:

@@ -76,7 +76,6 @@ class CifarN(StoredLayout):
         return files if self.is_synthetic else [self._human, *files]
 
     def class_names(self) -> list[str]:
-        """Return the names that CIFAR brings."""
         path = self._folder / self._release.meta
         found = _entry(read_pickle(path), self._release.names, path)
         if not isinstance(found, list):
@@ -91,7 +90,6 @@ class CifarN(StoredLayout):
         return names
 
     def clean_source(self) -> str:
-        """Return that the clean set is drawn from training."""
         return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
@@ -187,7 +185,6 @@ class CifarN(StoredLayout):
         return values.astype(int).tolist()
 
     def read(self, path: str) -> bytes:
-        """Return a picture as a PNG file."""
         name, _, place = path.removesuffix(".png").partition("/")
         pixels = self._batch(name)["data"][int(place)].transpose(1, 2, 0)
         return as_png(pixels)

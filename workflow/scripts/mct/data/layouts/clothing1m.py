@@ -61,7 +61,6 @@ class Clothing1M(StoredLayout):
         return sorted(files, key=lambda path: ("eng" not in path.name, path.name))
 
     def sizes(self) -> dict[str, int]:
-        """Return the lengths of the sets' lists."""
         return {name: len(read_lines(self._folder / LISTS[name], foreign=True)) for name in LISTS}
 
     @cached_property

@@ -33,7 +33,6 @@ class Digits(Layout):
         return [str(digit) for digit in range(10)]
 
     def clean_source(self) -> str:
-        """Return that the clean set is drawn from training."""
         share = self.settings.synthetic_clean_fraction
         return f"{share:g} of the training pictures, drawn by seed, with their true labels"
 
@@ -47,7 +46,6 @@ class Digits(Layout):
         }
 
     def pictures(self) -> Iterator[tuple[str, str]]:
-        """Yield key and path of every picture, without reading any."""
         return ((f"{digit:04d}", f"{digit:04d}.png") for digit in range(DIGITS))
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
@@ -76,6 +74,5 @@ class Digits(Layout):
             )
 
     def read(self, path: str) -> bytes:
-        """Return a digit as a PNG file."""
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)
         return as_png(pixels.round().astype(np.uint8))

@@ -49,7 +49,6 @@ class Food101N(StoredLayout):
         return {unify(name): label for label, name in enumerate(names)}
 
     def class_names(self) -> list[str]:
-        """Return the names of the list of classes, without its header."""
         return list(self._numbers)
 
     def sizes(self) -> dict[str, int]:

@@ -169,7 +169,6 @@ class ImageFolder(StoredLayout):
         return self._listed[0]
 
     def skipped(self) -> list[Skipped]:
-        """Return all other files below the root."""
         return self._listed[1]
 
     def listed_names(self) -> list[str]:
@@ -201,7 +200,6 @@ class ImageFolder(StoredLayout):
         return {path: pool[path] for path in sorted(chosen)}
 
     def clean_source(self) -> str:
-        """Return the folder, or what was drawn in its place."""
         fraction = self.settings.clean_fraction
         if fraction is None:
             return f"the folder {CLEAN}/"

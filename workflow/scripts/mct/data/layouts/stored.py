@@ -80,7 +80,6 @@ class StoredLayout(Layout):
         return [*self._lists(), *super().source_files(), *(Path(file) for file in given if file)]
 
     def clean_source(self) -> str:
-        """Return that the data set brings its clean set."""
         return "the data set's own verified pictures"
 
     def looked_at(self) -> list[Path]:
@@ -147,7 +146,6 @@ class StoredLayout(Layout):
         return min(found, default=None)
 
     def read(self, path: str) -> bytes:
-        """Return a picture's file."""
         try:
             return self._storage.read(path)
         except UserError:

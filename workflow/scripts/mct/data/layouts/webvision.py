@@ -46,15 +46,12 @@ class WebVision(StoredLayout):
         return lists + ([self._info / "synsets.txt"] if self._clean_root else [])
 
     def listed_names(self) -> list[str]:
-        """Return the pictures of the clean folder, if there is one."""
         return list(self._clean_folder)
 
     def name_files(self) -> list[Path]:
-        """Return the list of synsets."""
         return [self._info / "synsets.txt"]
 
     def listed_folders(self) -> list[Path]:
-        """Return the clean folder, if there is one."""
         return [self._clean_root] if self._clean_root else []
 
     @cached_property
@@ -87,7 +84,6 @@ class WebVision(StoredLayout):
         return {path: label for label, listing in listings for path in listing.pictures}
 
     def skipped(self) -> list[Skipped]:
-        """Return the other files in the clean folder's classes."""
         return [one for listing in self._clean_listings for one in listing.skipped]
 
     def missing(self, paths: list[str]) -> list[str]:
