@@ -1,5 +1,6 @@
 """Write the table, the figure and the sidecar of prefetch, communication or scaling."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from mct.base.files import read_json, write_json
@@ -36,11 +37,7 @@ def table_rows(
         return scaling_tables.prefetch_rows(measured)
     if kind == "communication":
         return scaling_tables.communication_rows(measured)
-    task = Task(
-        pictures=settings["pictures"],
-        epochs=settings["epochs"],
-        samples_per_rank=settings["samples_per_rank"],
-    )
+    task = Task(**{field.name: settings[field.name] for field in fields(Task)})
     others = read_rows(published)
     return scaling_tables.scaling_rows(measured, task, settings["projected_ranks"], others)
 

@@ -75,8 +75,12 @@ def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = Tru
         )
     catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
-    if check_files:
-        _refuse_missing(layout, catalogue)
+    missing = layout.missing(catalogue.paths) if check_files else []
+    if missing:
+        raise UserError(
+            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: "
+            f"{preview(missing)}; put them there, or take them out of the lists"
+        )
     return catalogue
 
 
@@ -85,15 +89,6 @@ def check_made_sets(layout: Layout) -> None:
     check_noise(layout.settings.synthetic_noise, len(layout.class_names()))
     for name, size in layout.sizes().items():
         _refuse_empty(name, size)
-
-
-def _refuse_missing(layout: Layout, catalogue: Catalogue) -> None:
-    missing = layout.missing(catalogue.paths)
-    if missing:
-        raise UserError(
-            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: "
-            f"{preview(missing)}; put them there, or take them out of the lists"
-        )
 
 
 def _refuse_empty(name: str, size: int) -> None:

@@ -171,8 +171,12 @@ def open_shard(path: Path) -> Shard:
             _check_version(path, attributes)
             fields = {name: file[name][()] for name in FIELDS}
             shape, place = file["payload"].shape, payload_place(file["payload"])
-            _check_payload(path, attributes, fields, shape)
         is_encoded = attributes["encoding"] == "encoded"
+        expected = int(fields["offset"][-1]) if is_encoded else len(fields["key"])
+        if shape[0] != expected:
+            raise UserError(
+                f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
+            )
         shard = Shard(
             path=path,
             seal=digest,
@@ -211,17 +215,6 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     if (form, version) != ("mct-shard", VERSION):
         raise UserError(
             f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
-        )
-
-
-def _check_payload(
-    path: Path, attributes: dict[str, Any], fields: dict[str, NDArray[Any]], shape: tuple[int, ...]
-) -> None:
-    encoded = attributes["encoding"] == "encoded"
-    expected = int(fields["offset"][-1]) if encoded else len(fields["key"])
-    if shape[0] != expected:
-        raise UserError(
-            f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
         )
 
 

@@ -5,7 +5,7 @@ set alone, on noisy pictures outside of that. A joint J has shape (K, K), J[y, á
 pictures with true label y and observed label á»¹; P = 1 - tr J.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,6 @@ TRUTH_SHARE = 0.9
 """The share of noisy pictures whose true label must be known to call the count the truth."""
 BLOCK = 1 << 14
 """Pictures whose probabilities are compared with thresholds at a time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """P overall and per observed class by a model; None for a class that nobody observed."""
-
-    method: str
-    rate: float
-    class_rates: list[float | None]
-    samples: int
-    class_samples: list[int]
 
 
 def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.intp]:
@@ -76,7 +65,7 @@ def estimate_by_models(
             unavailable[method] = str(error)
         else:
             joint = (joint * unseen + known) / (unseen + known.sum())
-            estimates.append(asdict(read_joint(method, joint, observed)))
+            estimates.append(read_joint(method, joint, observed))
     return {"estimates": estimates, "unavailable": unavailable}
 
 
@@ -157,16 +146,17 @@ def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.in
     return counts / counts.sum(axis=0) * members / len(observed)
 
 
-def read_joint(method: str, joint: Joint, observed: NDArray[np.integer]) -> Estimate:
-    """Return P of a joint that was estimated on pictures with these observed labels, shape (n,)."""
+def read_joint(method: str, joint: Joint, observed: NDArray[np.integer]) -> dict[str, Any]:
+    """Return P, overall and by observed class, of a joint of pictures with these labels, shape (n,).
+
+    The rate of a class that nobody observed is None.
+    """
     shares, right = joint.sum(axis=0), joint.diagonal()
-    return Estimate(
-        method=method,
-        rate=float(1 - right.sum()),
-        class_rates=[
-            float(1 - part / share) if share else None
-            for part, share in zip(right, shares, strict=True)
-        ],
-        samples=len(observed),
-        class_samples=np.bincount(observed, minlength=len(joint)).tolist(),
-    )
+    parts = zip(right, shares, strict=True)
+    return {
+        "method": method,
+        "rate": float(1 - right.sum()),
+        "class_rates": [float(1 - part / share) if share else None for part, share in parts],
+        "samples": len(observed),
+        "class_samples": np.bincount(observed, minlength=len(joint)).tolist(),
+    }

@@ -155,10 +155,9 @@ def instance_labels(
         members = np.flatnonzero(true == label)
         for start in range(0, len(members), BLOCK):
             block = members[start : start + BLOCK]
-            probabilities = label_probabilities(
-                features(block), rates[block], int(label), classes, seed
-            )
-            edges = probabilities.cumsum(axis=1)
+            seen = features(block)
+            chances = label_probabilities(seen, rates[block], int(label), classes, seed)
+            edges = chances.cumsum(axis=1)
             edges[:, -1] = 1.0
             observed[block] = (draws[block, None] >= edges).sum(axis=1)
     return observed

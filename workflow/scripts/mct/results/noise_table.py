@@ -25,7 +25,7 @@ def noise_rows(
     `estimate_by_models` and the truth, a `NoiseRate` or None.
     """
     known = [configured, *models["estimates"], *filter(None, [models["truth"]])]
-    rows = [_row(ALL, rate["method"], _overall(rate)) for rate in known]
+    rows = [_row(ALL, rate["method"], rate) for rate in known]
     rows += [
         {**_row(ALL, method, {}), "note": reason}
         for method, reason in models["unavailable"].items()
@@ -37,10 +37,6 @@ def noise_rows(
             if rate["method"] != "given"
         ]
     return rows
-
-
-def _overall(rate: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: rate.get(name) for name in ("rate", "lower", "upper", "samples")}
 
 
 def _of_class(rate: Mapping[str, Any], label: int) -> dict[str, Any]:

@@ -38,23 +38,14 @@ class Release:
 
 
 CIFAR10 = Release(
-    folder="cifar-10-batches-py",
-    training=tuple(f"data_batch_{number}" for number in range(1, 6)),
-    test="test_batch",
-    meta="batches.meta",
-    names="label_names",
-    labels="labels",
-    human="CIFAR-10_human.pt",
-)
+    folder="cifar-10-batches-py", human="CIFAR-10_human.pt",
+    training=tuple(f"data_batch_{number}" for number in range(1, 6)), test="test_batch",
+    meta="batches.meta", names="label_names", labels="labels",
+)  # fmt: skip
 CIFAR100 = Release(
-    folder="cifar-100-python",
-    training=("train",),
-    test="test",
-    meta="meta",
-    names="fine_label_names",
-    labels="fine_labels",
-    human="CIFAR-100_human.pt",
-)
+    folder="cifar-100-python", human="CIFAR-100_human.pt", training=("train",), test="test",
+    meta="meta", names="fine_label_names", labels="fine_labels",
+)  # fmt: skip
 
 
 class CifarN(StoredLayout):

@@ -129,11 +129,8 @@ class Table(StoredLayout):
     @cached_property
     def _clean(self) -> set[str]:
         numbers = self._classes[1]
-        known = [
-            entry.path
-            for entry in self._entries
-            if entry.split == TRAINING and numbers[entry.true_label] != UNKNOWN
-        ]
+        training = (entry for entry in self._entries if entry.split == TRAINING)
+        known = [entry.path for entry in training if numbers[entry.true_label] != UNKNOWN]
         return choose(known, self._clean_fraction, self.settings.seed, CLEAN_STREAM)
 
     def _rows(self) -> Iterator[Row]:
@@ -162,13 +159,8 @@ def read_entries(path: Path) -> list[Entry]:
             refuse_foreign(text, f"{path}, line {line}")
         return once.setdefault(text, text)
 
-    return [
-        Entry(
-            line,
-            spell_path(trim(name)),
-            shared(label, line),
-            shared(true_label, line),
-            shared(trim(split), line),
-        )
-        for line, (name, label, true_label, split) in read_table(path, COLUMNS)
-    ]
+    entries = []
+    for line, (name, *labels, split) in read_table(path, COLUMNS):
+        texts = (shared(text, line) for text in (*labels, trim(split)))
+        entries.append(Entry(line, spell_path(trim(name)), *texts))
+    return entries
