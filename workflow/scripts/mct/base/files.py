@@ -120,10 +120,7 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
     """Yield the rows of a TSV file, without its header, for the block to parse; see `parsing`."""
     damages = (ValueError, TypeError, IndexError, StopIteration, csv.Error)
-    with (
-        parsing(path, what, *damages),
-        path.open(newline="", encoding="utf-8") as file,
-    ):
+    with parsing(path, what, *damages), path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file, delimiter="\t")
         next(reader)
         yield reader

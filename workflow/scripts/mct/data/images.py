@@ -146,11 +146,7 @@ def resample_centre(picture: Picture, shape: tuple[int, int], size: int) -> Pict
 
 
 def resample(
-    picture: Picture,
-    shape: tuple[int, int],
-    *,
-    mirrored: bool = False,
-    out: Picture | None = None,
+    picture: Picture, shape: tuple[int, int], *, mirrored: bool = False, out: Picture | None = None
 ) -> Picture:
     """Return a picture resized to `shape` by bilinear interpolation with antialiasing.
 

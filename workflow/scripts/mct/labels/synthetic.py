@@ -179,11 +179,7 @@ def flip_rates(rate: float, samples: int, seed: int) -> NDArray[np.float64]:
 
 
 def label_probabilities(
-    features: NDArray[np.floating],
-    rates: NDArray[np.floating],
-    label: int,
-    classes: int,
-    seed: int,
+    features: NDArray[np.floating], rates: NDArray[np.floating], label: int, classes: int, seed: int
 ) -> NDArray[np.float64]:
     """Return P(observed label | picture), shape (m, K), of pictures of one class.
 

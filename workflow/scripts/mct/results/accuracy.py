@@ -136,9 +136,7 @@ def count_samples(
 
 
 def describe_idle(
-    runs: Sequence[Run],
-    records: Mapping[Run, Mapping[str, Any]],
-    methods: Mapping[str, Method],
+    runs: Sequence[Run], records: Mapping[Run, Mapping[str, Any]], methods: Mapping[str, Method]
 ) -> str:
     """Return in words which trainings of a row left a model as it was, nothing if none did."""
     idle: dict[str, list[int]] = {}
