@@ -1,7 +1,7 @@
 """What trained models say of pictures in files that belong to no data set."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mct.base.errors import UserError
-from mct.base.files import read_json, write_rows
+from mct.base.files import read_json
 from mct.base.keys import parse, pick
 from mct.base.names import key_of
 from mct.data.images import fit
@@ -115,8 +115,3 @@ def _predict(
     probabilities = mean_probabilities([model.predict_batches(batch)[0] for model in models])
     for row in probabilities:
         yield classes[int(row.argmax())], f"{row.max():.4f}"
-
-
-def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """Write predictions as TSV."""
-    write_rows(path, Prediction._fields, predictions)
