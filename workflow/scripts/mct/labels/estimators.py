@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.labels.confusions import count_confusion
+from mct.labels.confusions import Labels, count_confusion
 from mct.labels.noise import NoiseRate, count_rate
 
 Joint = NDArray[np.float64]
@@ -34,11 +34,7 @@ def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[
 
 
 def estimate_by_models(
-    logits: NDArray[np.floating],
-    observed: NDArray[np.integer],
-    held_out: NDArray[np.integer],
-    known: NDArray[np.integer],
-    unseen: int,
+    logits: NDArray[np.floating], observed: Labels, held_out: Labels, known: Labels, unseen: int
 ) -> dict[str, Any]:
     """Return P of a noisy set by both estimators, and why one is not available.
 
@@ -69,12 +65,7 @@ def estimate_by_models(
     return {"estimates": estimates, "unavailable": unavailable}
 
 
-def _joint(
-    method: str,
-    logits: NDArray[np.floating],
-    observed: NDArray[np.integer],
-    held_out: NDArray[np.integer],
-) -> Joint:
+def _joint(method: str, logits: NDArray[np.floating], observed: Labels, held_out: Labels) -> Joint:
     if method == "solved":
         return solve_joint(held_out, logits.argmax(axis=1), observed)
     from scipy.special import softmax  # slow to import, and not needed for a plan
@@ -82,9 +73,7 @@ def _joint(
     return confident_joint(softmax(logits, axis=1), observed)
 
 
-def true_rate(
-    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int
-) -> NoiseRate | None:
+def true_rate(observed: Labels, true: Labels, classes: int) -> NoiseRate | None:
     """Return the true P where the true label of (nearly) every noisy picture is known, else None.
 
     Integer arrays of shape (n,); -1 is an unknown label. Serves to judge estimates, never to train.
@@ -96,9 +85,7 @@ def true_rate(
     return replace(count_rate(observed[known], wrong, classes), method="truth")
 
 
-def solve_joint(
-    held_out: NDArray[np.integer], predicted: NDArray[np.integer], observed: NDArray[np.integer]
-) -> Joint:
+def solve_joint(held_out: Labels, predicted: Labels, observed: Labels) -> Joint:
     """Solve AᵀJ = N for J >= 0 by least squares; docs/decisions.md says what that assumes.
 
     UserError for a class without held-out pictures: how the model confuses it is not known. Or if
@@ -121,7 +108,7 @@ def solve_joint(
     return joint / joint.sum()
 
 
-def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.integer]) -> Joint:
+def confident_joint(probabilities: NDArray[np.floating], observed: Labels) -> Joint:
     """Return the calibrated confident joint of Northcutt et al., JAIR 70, 2021, Eq. 1 to 3.
 
     A picture counts for the likeliest of those classes in which the model is at least as confident
@@ -146,7 +133,7 @@ def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.in
     return counts / counts.sum(axis=0) * members / len(observed)
 
 
-def read_joint(method: str, joint: Joint, observed: NDArray[np.integer]) -> dict[str, Any]:
+def read_joint(method: str, joint: Joint, observed: Labels) -> dict[str, Any]:
     """Return P, overall and by observed class, of a joint of pictures with these labels, shape (n,).
 
     The rate of a class that nobody observed is None.
