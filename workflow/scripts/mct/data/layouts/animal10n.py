@@ -66,14 +66,8 @@ class Animal10N(StoredLayout):
             held_out, self._clean_fraction, self.settings.seed
         )
         for path in held_out:
-            yield Row(
-                key=path,
-                path=path,
-                true=self._label(path),
-                clean=path in clean,
-                validation=path in validation,
-                test=path in test,
-            )
+            sets = {"clean": path in clean, "validation": path in validation, "test": path in test}
+            yield Row(path, path, true=self._label(path), **sets)
 
     def _label(self, path: str) -> int:
         label, underscore, _ = path.rpartition("/")[2].partition("_")

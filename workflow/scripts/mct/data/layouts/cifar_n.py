@@ -108,15 +108,8 @@ class CifarN(StoredLayout):
         clean = choose(truth.keys() - held_out, self._clean_fraction, seed, CLEAN_STREAM)
         for (key, label), given in zip(truth.items(), observed.tolist(), strict=True):
             is_held_out = key in held_out
-            yield Row(
-                key=key,
-                path=key,
-                observed=UNKNOWN if is_held_out else given,
-                true=label,
-                noisy=not is_held_out,
-                clean=key in clean,
-                validation=is_held_out,
-            )
+            sets = {"noisy": not is_held_out, "clean": key in clean, "validation": is_held_out}
+            yield Row(key, key, UNKNOWN if is_held_out else given, label, **sets)
         for key, label in self._labels((self._release.test,)).items():
             yield Row(key, key, true=label, test=True)
 

@@ -62,16 +62,10 @@ class Digits(Layout):
         clean_count, keys = self.sizes()["clean"], list(self.pictures())
         for place, digit in enumerate(order):
             test, held_out = place < TEST, place < TEST + VALIDATION
-            yield Row(
-                key=keys[digit][0],
-                path=keys[digit][1],
-                observed=-1 if held_out else int(observed[digit]),
-                true=int(true[digit]),
-                noisy=not held_out,
-                clean=TEST + VALIDATION <= place < TEST + VALIDATION + clean_count,
-                validation=held_out and not test,
-                test=test,
-            )
+            clean = TEST + VALIDATION <= place < TEST + VALIDATION + clean_count
+            sets = {"noisy": not held_out, "clean": clean, "validation": held_out and not test}
+            (key, path), label = keys[digit], -1 if held_out else int(observed[digit])
+            yield Row(key, path, label, int(true[digit]), **sets, test=test)
 
     def read(self, path: str) -> bytes:
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)

@@ -106,16 +106,9 @@ class Food101N(StoredLayout):
             held_out = key in validation
             if held_out and not validation[key]:
                 continue
-            yield Row(
-                key=f"images/{key}",
-                path=f"images/{key}",
-                observed=UNKNOWN if held_out else label,
-                true=label if held_out or right else UNKNOWN,
-                noisy=not held_out,
-                clean=right,
-                validation=held_out,
-                right=clean.get(key, UNKNOWN),
-            )
+            path, sets = f"images/{key}", {"clean": right, "validation": held_out}
+            labels = UNKNOWN if held_out else label, label if held_out or right else UNKNOWN
+            yield Row(path, path, *labels, not held_out, **sets, right=clean.get(key, UNKNOWN))
         yield from self._test_rows()
 
     def _test_rows(self) -> Iterator[Row]:

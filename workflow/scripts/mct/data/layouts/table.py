@@ -138,16 +138,10 @@ class Table(StoredLayout):
         numbers = self._classes[1]
         for entry in self._entries:
             is_training = entry.split == TRAINING
-            yield Row(
-                key=entry.path,
-                path=entry.path,
-                observed=numbers[entry.label] if is_training else UNKNOWN,
-                true=numbers[entry.true_label],
-                noisy=is_training,
-                clean=entry.path in self._clean,
-                validation=entry.split == VALIDATION,
-                test=entry.split == TEST,
-            )
+            observed = numbers[entry.label] if is_training else UNKNOWN
+            sets = {"noisy": is_training, "clean": entry.path in self._clean}
+            sets |= {name: entry.split == name for name in (VALIDATION, TEST)}
+            yield Row(entry.path, entry.path, observed, numbers[entry.true_label], **sets)
 
 
 def read_entries(path: Path) -> list[Entry]:
