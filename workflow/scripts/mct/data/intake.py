@@ -139,11 +139,8 @@ def divide(folder: Path, pictures: Sequence[Listed]) -> Division:
     new, retired = set(pictures), set(_read_retired(folder)) if known else set()
     kept = []
     for intake in known.intakes if known else ():
-        living = [
-            one
-            for one in read_listing(list_file(folder, intake.name))
-            if (intake.name, one.key) not in retired
-        ]
+        listing = read_listing(list_file(folder, intake.name))
+        living = [one for one in listing if (intake.name, one.key) not in retired]
         retired |= {(intake.name, one.key) for one in living if one not in new}
         if not new.isdisjoint(living):
             kept.append(intake)

@@ -65,11 +65,8 @@ def locate(shards: Sequence[Shard]) -> dict[bytes, tuple[int, int]]:
 def _refuse_lost(
     catalogue: Catalogue, kinds: Sequence[str], shard: NDArray[np.int32], path: Path
 ) -> None:
-    lost = [
-        key
-        for key, kind, number in zip(catalogue.keys, kinds, shard.tolist(), strict=True)
-        if not kind and number < 0
-    ]
+    rows = zip(catalogue.keys, kinds, shard.tolist(), strict=True)
+    lost = [key for key, kind, number in rows if not kind and number < 0]
     if lost:
         raise UserError(
             f"{path.parent}: {len(lost)} pictures are in no shard: {preview(lost)}; rerun with "

@@ -80,13 +80,9 @@ def inspect(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Form:
         steps = list(_conversions(image))
         upright = to_rgb(image)
         return Form(
-            format=str(image.format),
-            mode=image.mode,
-            width=upright.width,
-            height=upright.height,
-            conversions=tuple(steps),
-            misnamed=_is_misnamed(str(image.format), path),
-        )
+            format=str(image.format), mode=image.mode, width=upright.width, height=upright.height,
+            conversions=tuple(steps), misnamed=_is_misnamed(str(image.format), path),
+        )  # fmt: skip
 
 
 def decode(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Picture:

@@ -19,10 +19,9 @@ LINES = {"measured": "o-", "projected": "o:", "published": "s--"}
 def draw_prefetch(rows: Sequence[Row]) -> Figure:
     """Return bars of a mini-batch's time over ranks, without and with prefetch (Figure 3)."""
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    kinds = ["no prefetch" if row["prefetched_batches"] == "0" else "prefetch" for row in rows]
     names = [
-        f"{row['ranks']}{_mark(row)} ranks\n"
-        + ("no prefetch" if row["prefetched_batches"] == "0" else "prefetch")
-        for row in rows
+        f"{row['ranks']}{_mark(row)} ranks\n{kind}" for row, kind in zip(rows, kinds, strict=True)
     ]
     below = np.zeros(len(rows))
     for part, (label, colour, hatch) in PARTS.items():

@@ -66,40 +66,19 @@ def messages_of(
 
 def communication_rows(measured: Measurements) -> list[Row]:
     """Return what sums of gradients and gatherings of confidences take, over ranks (Figure 4)."""
-    link = link_of(measured)
-    rows = [
-        _message_row(title, found, count, seconds, terms, link)
-        for found in measured.values()
-        for title, count, terms, seconds in messages_of(found)
-    ]
+    link, rows = link_of(measured), []
+    for found in measured.values():
+        for title, count, terms, seconds in messages_of(found):
+            row = {"message": title, "ranks": str(found["ranks"]), "bytes_of_a_rank": str(count)}
+            row |= _spread("seconds", seconds)
+            row |= {"model_seconds": f"{seconds_of(terms, link):.3g}", "kind": "measured"}
+            rows.append({**row, "oversubscribed": _yes(is_oversubscribed(found))})
     return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
 
 
-def _message_row(
-    title: str,
-    found: Mapping[str, Any],
-    count: int,
-    seconds: Sequence[float],
-    terms: tuple[float, float],
-    link: Link,
-) -> Row:
-    return {
-        "message": title,
-        "ranks": str(found["ranks"]),
-        "bytes_of_a_rank": str(count),
-        **_spread("seconds", seconds),
-        "model_seconds": f"{seconds_of(terms, link):.3g}",
-        "kind": "measured",
-        "oversubscribed": _yes(is_oversubscribed(found)),
-    }
-
-
 def _spread(name: str, values: Sequence[float]) -> Row:
-    return {
-        name: f"{median(values):.4g}",
-        "lowest": f"{min(values):.4g}",
-        "highest": f"{max(values):.4g}",
-    }
+    found = {name: median(values), "lowest": min(values), "highest": max(values)}
+    return {column: f"{value:.4g}" for column, value in found.items()}
 
 
 def _yes(fact: bool) -> str:
@@ -190,17 +169,14 @@ def prefetch_rows(measured: Measurements) -> list[Row]:
         whole = median(found["depths"]["0"]["exposed"])
         for depth, times in found["depths"].items():
             step, exposed = median(times["step"]), median(times["exposed"])
+            row = {"ranks": str(ranks), "prefetched_batches": depth}
+            row |= {"global_batch": str(found["batch_size"])} | _spread(
+                "step_seconds", times["step"]
+            )
+            row["compute_seconds"] = f"{step - exposed:.4g}"
+            row["exposed_io_seconds"] = f"{exposed:.4g}"
+            row["hidden_io_seconds"] = f"{max(whole - exposed, 0):.4g}"
             rows.append(
-                {
-                    "ranks": str(ranks),
-                    "prefetched_batches": depth,
-                    "global_batch": str(found["batch_size"]),
-                    **_spread("step_seconds", times["step"]),
-                    "compute_seconds": f"{step - exposed:.4g}",
-                    "exposed_io_seconds": f"{exposed:.4g}",
-                    "hidden_io_seconds": f"{max(whole - exposed, 0):.4g}",
-                    "kind": "measured",
-                    "oversubscribed": _yes(is_oversubscribed(found)),
-                }
+                {**row, "kind": "measured", "oversubscribed": _yes(is_oversubscribed(found))}
             )
     return rows

@@ -31,11 +31,8 @@ def noise_rows(
         for method, reason in models["unavailable"].items()
     ]
     for label, name in enumerate(classes):
-        rows += [
-            _row(name, rate["method"], _of_class(rate, label))
-            for rate in known
-            if rate["method"] != "given"
-        ]
+        estimated = (rate for rate in known if rate["method"] != "given")
+        rows += [_row(name, rate["method"], _of_class(rate, label)) for rate in estimated]
     return rows
 
 

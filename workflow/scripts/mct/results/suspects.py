@@ -34,16 +34,12 @@ def suspect_rows(
 ) -> list[tuple[str, ...]]:
     """Return the list in its order: `COLUMNS` of each suspect as text."""
     keys = image_set.keys()
-    return [
-        (
-            keys[place].decode(),
-            names[image_set.observed[place]],
-            names[judgement.proposed[place]],
-            f"{judgement.wrong[place]:.4f}",
-            f"{judgement.certainty[place]:.4f}",
-        )
-        for place in order
-    ]
+    rows: list[tuple[str, ...]] = []
+    for place in order:
+        labels = names[image_set.observed[place]], names[judgement.proposed[place]]
+        shares = f"{judgement.wrong[place]:.4f}", f"{judgement.certainty[place]:.4f}"
+        rows.append((keys[place].decode(), *labels, *shares))
+    return rows
 
 
 def measure_list(

@@ -86,13 +86,9 @@ class CifarN(StoredLayout):
     def sizes(self) -> dict[str, int]:
         training = self._training_count()
         validation = round(training * self.settings.validation_fraction)
-        noisy = training - validation
-        return {
-            "noisy": noisy,
-            "clean": round(noisy * self._clean_fraction),
-            "validation": validation,
-            "test": len(self._labels((self._release.test,))),
-        }
+        noisy, test = training - validation, len(self._labels((self._release.test,)))
+        clean = round(noisy * self._clean_fraction)
+        return {"noisy": noisy, "clean": clean, "validation": validation, "test": test}
 
     def _training_count(self) -> int:
         if not self.is_synthetic:

@@ -37,22 +37,16 @@ class Digits(Layout):
         return f"{share:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
-        training = DIGITS - TEST - VALIDATION
-        return {
-            "noisy": training,
-            "clean": round(training * self.settings.synthetic_clean_fraction),
-            "validation": VALIDATION,
-            "test": TEST,
-        }
+        noisy = DIGITS - TEST - VALIDATION
+        clean = round(noisy * self.settings.synthetic_clean_fraction)
+        return {"noisy": noisy, "clean": clean, "validation": VALIDATION, "test": TEST}
 
     def pictures(self) -> Iterator[tuple[str, str]]:
         return ((f"{digit:04d}", f"{digit:04d}.png") for digit in range(DIGITS))
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
-        return corrupt_rows(
-            self._rows(), self.settings, len(self.class_names()), self.read, threads
-        )
+        return corrupt_rows(self._rows(), self.settings, 10, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         settings, true = self.settings, self._digits[1]

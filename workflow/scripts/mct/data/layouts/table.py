@@ -119,12 +119,8 @@ class Table(StoredLayout):
     def sizes(self) -> dict[str, int]:
         _ = self._classes  # checked
         splits = [entry.split for entry in self._entries]
-        return {
-            "noisy": splits.count(TRAINING),
-            "clean": len(self._clean),
-            VALIDATION: splits.count(VALIDATION),
-            TEST: splits.count(TEST),
-        }
+        held_out = {name: splits.count(name) for name in (VALIDATION, TEST)}
+        return {"noisy": splits.count(TRAINING), "clean": len(self._clean), **held_out}
 
     @cached_property
     def _clean(self) -> set[str]:
