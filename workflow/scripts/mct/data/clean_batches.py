@@ -121,18 +121,20 @@ class Samples:
 
 
 class SampleReader:
-    """Reads what a rank learns from in each step.
-
-    `cancel`, `free` and `shares` are those of the reader of noisy batches.
-    """
+    """Reads what a rank learns from in each step; the noisy batches' reader cancels and frees."""
 
     def __init__(self, noisy: BatchReader, clean: CleanReader) -> None:
         self._noisy, self._clean = noisy, clean
-        self.cancel, self.free, self.shares = noisy.cancel, noisy.free, noisy.shares
+        self.cancel, self.free = noisy.cancel, noisy.free
 
     def read(self, plan: GlobalBatch) -> Samples:
         """Return a step's samples; plans come in the order of epochs."""
         return Samples(noisy=self._noisy.read(plan), clean=self._clean.read(plan.step))
+
+    @property
+    def shares(self) -> bool:
+        """Whether other ranks read a part of each noisy batch."""
+        return self._noisy.shares
 
 
 def stack(parts: list[Draws | None]) -> Draws | None:
