@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from mct.base.errors import UserError
+from mct.base.files import write_rows
 from mct.data.catalogue import build_catalogue, write_catalogue
 from mct.data.inspection import Finding, inspect_part, write_findings
-from mct.data.intake import list_pictures, write_listing
+from mct.data.intake import Listed, list_pictures
 from mct.data.layouts.base import Layout, Row
 from mct.data.quarantine import findings_by_key, inspected_rows
 
@@ -68,7 +69,7 @@ def inspected(layout: Layout, folder: Path) -> list[tuple[Row, Finding]]:
     catalogue, findings = folder / "catalogue.tsv", folder / "findings.tsv"
     listing = folder / "listing.tsv"
     write_catalogue(build_catalogue(layout), catalogue)
-    write_listing(list_pictures(layout), listing)
+    write_rows(listing, Listed._fields, list_pictures(layout))
     write_findings(inspect_part(listing, layout, 0, 1, 10**6, 1), findings)
     return list(inspected_rows(catalogue, findings_by_key([findings])))
 

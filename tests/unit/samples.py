@@ -14,6 +14,7 @@ from mct.data.catalogue import Catalogue
 from mct.data.imagesets import ImageSet
 from mct.data.inspection import find
 from mct.data.intake import Listed
+from mct.data.label_table import read_index
 from mct.data.labelling import write_labels
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.order import Draws
@@ -176,3 +177,8 @@ def write_clothing(
         if letter not in absent:
             (pictures / f"{letter}.jpg").write_bytes(encode(picture_of(number), "JPEG"))
     return root
+
+
+def indexed_files(labels: Path) -> list[Path]:
+    """Return the shards that a table of labels was joined with; they lie next to it."""
+    return [labels.parent / name for name in read_index(labels)["files"]]

@@ -1,5 +1,7 @@
 """The decision on a batch and the records of calibration, without messages."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,7 @@ def test_per_class_ranks_within_observed_classes_at_their_own_rates():
 def test_classes_share_the_batchs_m_at_a_counted_rate():
     """Whatever the bounds of the classes themselves, which few pictures make wide."""
     observed = np.arange(1000) % 10
-    noise = count_rate(observed, np.arange(1000) // 10 % 8 < 3, classes=10).to_dict()
+    noise = asdict(count_rate(observed, np.arange(1000) // 10 % 8 < 3, classes=10))
     batch = Batch(
         plan=GlobalBatch(step=0, epoch=0, start=0, stop=250), positions=np.arange(250),
         block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),

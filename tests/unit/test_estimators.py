@@ -42,9 +42,9 @@ def test_a_joint_is_solved_exactly_from_what_it_implies():
     joint = solve_joint(HELD_OUT, *noisy_pictures())
     np.testing.assert_allclose(joint, JOINT, atol=1e-12)
     estimate = read_joint("solved", joint, noisy_pictures()[1])
-    assert estimate.rate == pytest.approx(0.3)
-    assert estimate.class_rates == pytest.approx([1 / 2, 1 / 4, 0])
-    assert (estimate.samples, estimate.class_samples) == (1000, [400, 400, 200])
+    assert estimate["rate"] == pytest.approx(0.3)
+    assert estimate["class_rates"] == pytest.approx([1 / 2, 1 / 4, 0])
+    assert (estimate["samples"], estimate["class_samples"]) == (1000, [400, 400, 200])
 
 
 def test_a_joint_is_nowhere_negative_and_sums_to_one():

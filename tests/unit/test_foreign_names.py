@@ -13,6 +13,7 @@ from samples import CLASSES, dataset_settings, encode, picture_of, write_clothin
 from trees import write_animal10n, write_image_folder, write_table
 
 from mct.base.errors import UserError
+from mct.base.files import write_rows
 from mct.data.catalogue import source_digest
 from mct.data.inspection import Finding
 from mct.data.layouts.base import Layout, Row
@@ -21,7 +22,7 @@ from mct.data.settings import ImageSettings
 from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings, ModelSettings
-from mct.results.predictions import find_pictures, predict_files, write_predictions
+from mct.results.predictions import Prediction, find_pictures, predict_files
 from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
 
@@ -136,7 +137,8 @@ def predictions(folder: Path, results: Path) -> dict[str, dict[str, str]]:
     compute = choose_compute("float32", execution)
     model = Predictor(weights, SETTINGS, CLASSES, compute, execution)
     files = find_pictures([folder])
-    write_predictions(predict_files([model], files, "abc", 8, 1), results / "found.tsv")
+    found = predict_files([model], files, "abc", 8, 1)
+    write_rows(results / "found.tsv", Prediction._fields, found)
     with (results / "found.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {row["path"].removeprefix(f"{folder}/"): row for row in rows}

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import Parameter
 
 from mct.parallel.gradients import GradientSum, group_by_bytes
-from mct.parallel.transport import Alone
+from mct.parallel.transport import ALONE
 
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 PARAMETERS = st.lists(
@@ -51,7 +51,7 @@ def test_groups_by_hand():
 @pytest.mark.parametrize("bucket_bytes", [1, 400, 1 << 20])
 def test_gradients_on_one_rank_are_those_of_autograd(bucket_bytes, layout):
     ours, plain = make_model().to(memory_format=layout), make_model()
-    gradients = GradientSum(ours.parameters(), Alone(), bucket_bytes)
+    gradients = GradientSum(ours.parameters(), ALONE, bucket_bytes)
     for _ in range(2):  # the second step starts from zero again
         gradients.begin()
         ours(inputs()).square().sum().backward()
@@ -64,7 +64,7 @@ def test_gradients_on_one_rank_are_those_of_autograd(bucket_bytes, layout):
 
 def test_every_gradient_lies_in_its_bucket():
     model = make_model()
-    gradients = GradientSum(model.parameters(), Alone(), 400)
+    gradients = GradientSum(model.parameters(), ALONE, 400)
     model(inputs()).sum().backward()
     gradients.finish()
     assert len(gradients.buckets) > 1
@@ -78,7 +78,7 @@ def test_every_gradient_lies_in_its_bucket():
 def test_parameters_that_backward_does_not_reach_have_zero_gradients(bucket_bytes):
     used, unused = nn.Linear(4, 2), nn.Linear(4, 2)
     parameters = [*unused.parameters(), *used.parameters()]
-    gradients = GradientSum(parameters, Alone(), bucket_bytes)
+    gradients = GradientSum(parameters, ALONE, bucket_bytes)
     gradients.begin()
     used(torch.ones(3, 4)).sum().backward()
     gradients.finish()
@@ -88,7 +88,7 @@ def test_parameters_that_backward_does_not_reach_have_zero_gradients(bucket_byte
 
 def test_a_rank_without_a_backward_pass_has_zeros():
     model = nn.Linear(4, 2)
-    gradients = GradientSum(model.parameters(), Alone(), 1)
+    gradients = GradientSum(model.parameters(), ALONE, 1)
     model(torch.ones(3, 4)).sum().backward()
     gradients.begin()
     gradients.finish()

@@ -4,12 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import CLASSES, picture_of, small_catalogue, write_labelled, write_shards
+from samples import (
+    CLASSES,
+    indexed_files,
+    picture_of,
+    small_catalogue,
+    write_labelled,
+    write_shards,
+)
 
 from mct.base.errors import UserError
 from mct.base.files import file_digest, write_json
 from mct.data.imagesets import (
-    indexed_files,
     open_set,
     open_training_set,
     read_sizes,
@@ -193,7 +199,7 @@ def test_a_picture_that_is_no_longer_decodable_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not Parquet", b"PAR1" + bytes(99) + b"PAR1"])
-@pytest.mark.parametrize("reader", [read_index, indexed_files, verify_index, read_table])
+@pytest.mark.parametrize("reader", [read_index, verify_index, read_table])
 def test_what_is_no_table_is_refused(tmp_path, content, reader):
     path = tmp_path / "labels.parquet"
     if content is not None:

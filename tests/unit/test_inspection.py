@@ -7,9 +7,10 @@ import pytest
 from samples import CLASSES, PictureLayout, encode, picture_of, small_catalogue
 
 from mct.base.errors import UserError
+from mct.base.files import write_rows
 from mct.data.catalogue import write_catalogue
 from mct.data.inspection import Finding, inspect_part, read_findings, write_findings
-from mct.data.intake import Listed, write_listing
+from mct.data.intake import Listed
 from mct.data.quarantine import (
     LeftOut,
     check_share,
@@ -19,7 +20,6 @@ from mct.data.quarantine import (
     inspected_rows,
     left_out,
     read_kinds,
-    write_lines,
 )
 from mct.data.sharding import ShardPlan, choose_members, deal
 from mct.results.census import class_rows, count_copies, picture_rows, take_census
@@ -43,7 +43,7 @@ class Spoilt(PictureLayout):
 def in_parts(folder: Path, layout: object, parts: int = 1) -> tuple[Path, list[Path]]:
     """Write the list of the small catalogue's pictures and the findings of all parts."""
     listing, catalogue = folder / "listing.tsv", small_catalogue()
-    write_listing(map(Listed, catalogue.keys, catalogue.paths), listing)
+    write_rows(listing, Listed._fields, zip(catalogue.keys, catalogue.paths, strict=True))
     paths = [folder / f"{part:04d}.tsv" for part in range(parts)]
     for part, path in enumerate(paths):
         write_findings(inspect_part(listing, layout, part, parts, MOST_PIXELS, 2), path)
@@ -148,7 +148,7 @@ def test_shards_hold_every_readable_picture_that_is_not_retired(tmp_path, shards
 
 def test_what_stays_out_is_written_with_its_kind(tmp_path):
     lines = excluded(*inspected(tmp_path, Spoilt()))
-    write_lines(lines, LeftOut._fields, tmp_path / "quarantine.tsv")
+    write_rows(tmp_path / "quarantine.tsv", LeftOut._fields, lines)
     assert read_kinds(tmp_path / "quarantine.tsv") == {
         "key-1": "empty", "key-2": "unreadable", "key-3": "copy_of_test", "key-8": "copy_of_test",
     }  # fmt: skip

@@ -1,5 +1,7 @@
 """Intervals and rates by hand."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,6 +63,6 @@ def test_the_interval_contains_the_true_rate_as_often_as_it_says(rate, samples):
 
 
 def test_a_given_rate_is_that_of_every_class_and_its_own_bound():
-    noise = given_rate(0.4, classes=3).to_dict()
+    noise = asdict(given_rate(0.4, classes=3))
     assert [noise[name] for name in ("rate", "lower", "upper")] == [0.4] * 3
     assert noise["class_rates"] == noise["class_lowers"] == noise["class_uppers"] == [0.4] * 3

@@ -1,12 +1,14 @@
 """The table of noise rates: what is given, measured and true, and what there is none of."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from mct.labels.noise import count_rate, given_rate
 from mct.results.noise_table import noise_rows
 
 CLASSES = ["cat", "dog"]
-COUNTED = count_rate(np.array([0, 0, 0, 0]), np.array([True, False, False, False]), 2).to_dict()
+COUNTED = asdict(count_rate(np.array([0, 0, 0, 0]), np.array([True, False, False, False]), 2))
 SOLVED = {
     "method": "solved", "rate": 0.3, "class_rates": [0.25, None], "samples": 7,
     "class_samples": [7, 0],
@@ -38,7 +40,7 @@ def test_a_counted_rate_has_its_interval_and_so_has_each_class():
 
 def test_a_given_rate_has_one_row_and_the_truth_its_own():
     truth = {**COUNTED, "method": "truth"}
-    rows = table(given_rate(0.4, 2).to_dict(), truth=truth, unavailable={})
+    rows = table(asdict(given_rate(0.4, 2)), truth=truth, unavailable={})
     assert rows[0] == ("all", "Given", "given", "40.00", "", "", "", "")
     assert rows[2] == ("all", "True labels", "truth", "25.00", "", "", "4", "")
     assert [row[:3] for row in rows[3:]] == [

@@ -39,9 +39,8 @@ def test_fit_finds_the_link_that_made_the_times(latency, seconds_per_byte):
 def test_steps_of_a_training():
     """A million pictures, 128 a rank, both ranks of a pair on the same ones."""
     task = Task(pictures=1_000_000, epochs=90, samples_per_rank=128)
-    assert task.steps(2) == 90 * 7813
-    assert task.steps(512) == 90 * 31
-    assert task.hours(2, 3.6) == pytest.approx(90 * 7813 / 1000)
+    assert task.hours(128, 3.6) == pytest.approx(90 * 7813 / 1000)
+    assert task.hours(256 * 128, 3.6) == pytest.approx(90 * 31 / 1000)
 
 
 def test_a_projected_step_is_compute_and_messages():

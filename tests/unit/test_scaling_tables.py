@@ -10,9 +10,9 @@ from mct.performance.scaling_tables import (
     communication_rows,
     link_of,
     prefetch_rows,
-    read_published_scaling,
     scaling_rows,
 )
+from mct.results.tables import read_rows
 
 LINK = Link(latency=1e-4, seconds_per_byte=1e-9)
 TASK = Task(pictures=1000, epochs=9, samples_per_rank=10)
@@ -76,7 +76,7 @@ def test_projections_go_on_from_the_fewest_ranks_and_say_so():
 
 
 def test_published_rows_keep_their_source_and_have_their_own_efficiency():
-    rows = scaling_rows(MEASURED, TASK, [], read_published_scaling(PUBLISHED))
+    rows = scaling_rows(MEASURED, TASK, [], read_rows(PUBLISHED))
     published = [row for row in rows if row["kind"] == "published"]
     assert all(row["source"] and not row["step_seconds"] for row in published)
     sunway = {row["ranks"]: row for row in published if "Sunway" in row["system"]}
@@ -87,7 +87,7 @@ def test_published_rows_keep_their_source_and_have_their_own_efficiency():
 
 def test_ranks_that_were_measured_and_projected_have_two_efficiencies():
     """1,000 pictures in batches of 20, or 40: 9 x 50 and 9 x 25 steps; 900 of 3.6 s with 2 ranks."""
-    rows = scaling_rows(MEASURED, TASK, [4, 8], read_published_scaling(PUBLISHED))
+    rows = scaling_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
     weak = [row for row in rows if (row["scaling"], row["system"]) == ("weak", "this machine")]
     measured, projected = (
         {row["ranks"]: row for row in weak if row["kind"] == kind}
@@ -101,7 +101,7 @@ def test_ranks_that_were_measured_and_projected_have_two_efficiencies():
 
 
 def test_the_figure_marks_oversubscribed_ranks_that_are_projected_too():
-    rows = scaling_rows(MEASURED, TASK, [4, 8], read_published_scaling(PUBLISHED))
+    rows = scaling_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
     axis = DRAWINGS["scaling"](rows).axes[1]
     assert {"4", "8*", "32"} <= {label.get_text() for label in axis.get_xticklabels()}
     lines = {line.get_label(): line for line in axis.get_lines()}
@@ -147,7 +147,7 @@ def test_every_table_has_its_figure():
     rows = {
         "prefetch": prefetch_rows(PREFETCH),
         "communication": communication_rows(MEASURED),
-        "scaling": scaling_rows(MEASURED, TASK, [32, 512], read_published_scaling(PUBLISHED)),
+        "scaling": scaling_rows(MEASURED, TASK, [32, 512], read_rows(PUBLISHED)),
     }
     lines = {kind: len(DRAWINGS[kind](part).axes) for kind, part in rows.items()}
     assert lines == {"prefetch": 1, "communication": 2, "scaling": 2}

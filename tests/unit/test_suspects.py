@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from samples import pixel_set, write_labelled
 
+from mct.base.files import write_rows
 from mct.data.imagesets import open_set
 from mct.labels.judging import Judgement, judge
 from mct.results.suspects import (
@@ -18,7 +19,6 @@ from mct.results.suspects import (
     order_suspects,
     suspect_rows,
     write_gallery,
-    write_list,
 )
 
 NAMES = ["cat", "dog", "<b>"]
@@ -85,7 +85,7 @@ def test_the_list_and_the_page_show_suspects_in_their_order(tmp_path):
     stored = replace(image_set.take(np.arange(4)), observed=observed)
     rows = suspect_rows(stored, found, order, NAMES)
     assert [row[0] for row in rows] == ["key-2", "key-1", "key-3"]
-    write_list(rows, tmp_path / "list.tsv")
+    write_rows(tmp_path / "list.tsv", COLUMNS, rows)
     lines = [line.split("\t") for line in (tmp_path / "list.tsv").read_text().splitlines()]
     assert lines[0] == list(COLUMNS)
     assert [line[1:4] for line in lines[1:]] == [
@@ -102,11 +102,11 @@ def test_the_list_and_the_page_show_suspects_in_their_order(tmp_path):
 
 def test_what_stands_in_a_key_or_a_name_does_not_shift_columns(tmp_path):
     row = ('a"b', "tab\there", "c", "1", "1")
-    write_list([row], tmp_path / "list.tsv")
+    write_rows(tmp_path / "list.tsv", COLUMNS, [row])
     with (tmp_path / "list.tsv").open(newline="") as file:
         assert list(csv.reader(file, delimiter="\t"))[1] == list(row)
 
 
 def test_an_empty_list_is_a_header(tmp_path):
-    write_list([], tmp_path / "list.tsv")
+    write_rows(tmp_path / "list.tsv", COLUMNS, [])
     assert (tmp_path / "list.tsv").read_text() == "\t".join(COLUMNS) + "\n"

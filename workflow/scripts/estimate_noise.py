@@ -1,7 +1,7 @@
 """Write the noise of a data set: its rate as given or counted, and the counted confusion."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mct.base.errors import UserError
@@ -32,7 +32,7 @@ def main() -> None:
     if len(observed):
         matrix = counted_matrix(observed, true, classes, estimate.rate)
         estimate = replace(estimate, matrix=matrix.tolist())
-    write_json(arguments.output, estimate.to_dict())
+    write_json(arguments.output, asdict(estimate))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mct.base.errors import UserError
-from mct.base.files import write_json
+from mct.base.files import write_json, write_rows
 from mct.base.texts import read_names
 from mct.data.imagesets import open_set
 from mct.labels.judging import read_judgements
@@ -22,7 +22,7 @@ def main() -> None:
     order = suspects.order_suspects(judgement, judged.observed)
     names = read_names(arguments.classes)
     rows = suspects.suspect_rows(judged, judgement, order, names)
-    suspects.write_list(rows, arguments.output)
+    write_rows(arguments.output, suspects.COLUMNS, rows)
     title = f"{arguments.dataset}: labels that are probably wrong"
     suspects.write_gallery(judged, order, rows, arguments.output.with_suffix(".html"), title)
     facts = {

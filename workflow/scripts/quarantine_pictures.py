@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.files import write_json
+from mct.base.files import read_json, write_json, write_rows
 from mct.data.catalogue import read_rows
 from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
@@ -14,9 +14,7 @@ from mct.data.quarantine import (
     findings_by_key,
     held_out_copies,
     left_out,
-    write_lines,
 )
-from mct.data.skipped import read_skipped
 from mct.results.census import count_copies, sum_up, take_census
 from mct.stage import entry
 
@@ -33,12 +31,12 @@ def main() -> None:
     census = take_census(catalogue, findings, found, len(layout.class_names()))
     listed = {name: part["listed"] for name, part in census.items()}
     check_share(found, listed, arguments.most_quarantined)
-    write_lines(found, LeftOut._fields, arguments.quarantine)
-    write_lines(copies, Copy._fields, arguments.copies)
+    write_rows(arguments.quarantine, LeftOut._fields, found)
+    write_rows(arguments.copies, Copy._fields, copies)
     counts = count_copies(copies, found)
     sets = {name: {**part, **counts[name]} for name, part in census.items()}
     rows = sum(1 for _ in read_rows(catalogue))
-    total = sum_up(rows, read_skipped(arguments.skipped), found)
+    total = sum_up(rows, read_json(arguments.skipped, "listed", "skipped"), found)
     write_json(arguments.census, {**sets, "total": total})
 
 

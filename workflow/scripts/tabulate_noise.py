@@ -24,14 +24,9 @@ def main() -> None:
     classes = read_names(arguments.classes)
     caption = name_clean_set(CAPTION, arguments.clean)
     write_table(noise_rows(configured, models, classes), arguments.output, caption)
-    write_json(
-        arguments.output.with_suffix(".json"),
-        {
-            "configuration": entry.read_keys(arguments.config),
-            "configured": configured,
-            "models": models,
-        },
-    )
+    config = entry.read_keys(arguments.config)
+    made_by = {"configuration": config, "configured": configured, "models": models}
+    write_json(arguments.output.with_suffix(".json"), made_by)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Write the table, the figure and the sidecar of prefetch, communication or scaling."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from mct.base.files import read_json, write_json
@@ -8,7 +9,7 @@ from mct.performance.captions import caption
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import Task
 from mct.results.plotting import save_figure
-from mct.results.tables import Row, write_table
+from mct.results.tables import Row, read_rows, write_table
 from mct.stage import entry
 
 
@@ -36,12 +37,8 @@ def table_rows(
         return scaling_tables.prefetch_rows(measured)
     if kind == "communication":
         return scaling_tables.communication_rows(measured)
-    task = Task(
-        pictures=settings["pictures"],
-        epochs=settings["epochs"],
-        samples_per_rank=settings["samples_per_rank"],
-    )
-    others = scaling_tables.read_published_scaling(published)
+    task = Task(**{field.name: settings[field.name] for field in fields(Task)})
+    others = read_rows(published)
     return scaling_tables.scaling_rows(measured, task, settings["projected_ranks"], others)
 
 

@@ -14,15 +14,9 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__,
-        dataset=str,
-        clean=str,
-        census=Path,
-        names=Path,
-        pictures=Path,
-        classes=Path,
+        __doc__, dataset=str, clean=str, census=Path, names=Path, pictures=Path, classes=Path,
         figure=Path,
-    )
+    )  # fmt: skip
     counted = read_json(arguments.census, *SETS, "total")
     census = {name: counted[name] for name in SETS}
     names = read_names(arguments.names)

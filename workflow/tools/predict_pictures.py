@@ -9,14 +9,10 @@ from pathlib import Path
 
 import find_library  # noqa: F401
 
+from mct.base.files import write_rows
 from mct.base.texts import read_lines
 from mct.learning.prediction import Predictor
-from mct.results.predictions import (
-    find_pictures,
-    predict_files,
-    trained_settings,
-    write_predictions,
-)
+from mct.results.predictions import Prediction, find_pictures, predict_files, trained_settings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
@@ -34,7 +30,7 @@ def main() -> None:
     files = find_pictures(arguments.pictures)
     threads = execution.decoding_threads
     found = predict_files(models, files, classes, settings.images.size, threads)
-    write_predictions(found, arguments.output)
+    write_rows(arguments.output, Prediction._fields, found)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from mpi4py import MPI
 
 from mct.base.errors import UserError
 from mct.parallel.exchange import ALGORITHMS
-from mct.parallel.transport import DeviceTransport, HostTransport, Transport, choose_transport
+from mct.parallel.transport import Transport, choose_transport, host_transport
 
 CPU = torch.device("cpu")
 LENGTHS = [0, 1, 5, 64, 1001]
@@ -41,19 +41,19 @@ def check(world: MPI.Intracomm, transport: Transport, tolerance: float) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_sum_of_all_ranks(world, algorithm):
-    check(world, HostTransport(world, algorithm), 1e-6)
+    check(world, host_transport(world, algorithm), 1e-6)
 
 
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "mpi"])
 def test_half_width_rounds_each_message(world, algorithm):
     # Each rounding is off by at most 2^-8; a ring rounds its partial sums as well.
     roundings = world.size + 1 if algorithm != "reduce_scatter_allgather" else 2
-    check(world, HostTransport(world, algorithm, torch.bfloat16), 2**-8 * roundings)
+    check(world, host_transport(world, algorithm, torch.bfloat16), 2**-8 * roundings)
 
 
 def test_direct_exchange_rounds_twice_at_any_number_of_ranks(world):
     """The sum of equal numbers that bfloat16 holds is exact, where a ring would round."""
-    transport = HostTransport(world, "reduce_scatter_allgather", torch.bfloat16)
+    transport = host_transport(world, "reduce_scatter_allgather", torch.bfloat16)
     values = torch.full((100,), 1.0078125)
     running = transport.prepare(values, 0)
     running.start()
@@ -67,7 +67,7 @@ def test_torch_distributed_sums_as_well(world, wire):
     if world.size == 1:
         pytest.skip("one rank sums nothing")
     transport = choose_transport(world, "gloo", CPU, wire)
-    assert isinstance(transport, DeviceTransport)
+    assert transport.name == "gloo"
     tolerance = 1e-6 if wire is None else 2**-8 * (world.size + 1)
     check(world, transport, tolerance)
     world.Barrier()

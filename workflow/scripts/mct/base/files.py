@@ -5,7 +5,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,6 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
 
 
-def is_of_system(error: BaseException) -> bool:
-    """Return whether an error is the operating system's, not a library's about a file's content."""
-    return isinstance(error, OSError) and bool(error.errno)
-
-
 def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
     """Return the line for a file that the system cannot read, as `what`.
 
@@ -85,14 +80,27 @@ def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
     return UserError(f"{path}: cannot be {read}: {reason}; {advice}")
 
 
+@contextmanager
+def parsing(path: Path, what: str, *errors: type[Exception], advice: str = "") -> Iterator[None]:
+    """Raise UserError where a block cannot read a file of ours as `what`; `errors` say so."""
+    damage: tuple[type[Exception], ...] = (OSError, *errors)
+    try:
+        yield
+    except UserError:
+        raise
+    except damage as error:
+        if isinstance(error, OSError) and error.errno:  # the system's, not a library's
+            raise unreadable(path, error, what) from error
+        reason = (str(error) or "it is empty").splitlines()[0]
+        raise UserError(
+            f"{path}: cannot be read as {what} ({reason}); {advice or 'delete it and rerun'}"
+        ) from error
+
+
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """Return the object of a JSON file that a stage wrote; UserError where it lacks one of `keys`."""
-    try:
+    with parsing(path, "JSON", ValueError):
         data = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise unreadable(path, error, "JSON") from error
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error}); delete it and rerun") from error
     missing = set(keys) - set(data if isinstance(data, dict) else ())
     if missing or not isinstance(data, dict):
         named = ", ".join(sorted(missing)) or "a JSON object"
@@ -100,27 +108,22 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
     return data
 
 
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a whole TSV file, which `table_rows` reads."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
 @contextmanager
 def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
-    """Yield the rows of a TSV file, without its header, for the block to parse.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, or the block cannot parse a row as those of `what`.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file, delimiter="\t")
-            next(reader)
-            yield reader
-    except OSError as error:
-        raise unreadable(path, error, what) from error
-    except (ValueError, TypeError, IndexError, StopIteration, csv.Error) as error:
-        reason = str(error) or "it is empty"
-        raise UserError(
-            f"{path}: cannot be read as {what} ({reason}); delete it and rerun"
-        ) from error
+    """Yield the rows of a TSV file, without its header, for the block to parse; see `parsing`."""
+    damages = (ValueError, TypeError, IndexError, StopIteration, csv.Error)
+    with parsing(path, what, *damages), path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file, delimiter="\t")
+        next(reader)
+        yield reader
 
 
 def file_digest(path: Path) -> str:

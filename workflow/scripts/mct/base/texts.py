@@ -43,12 +43,8 @@ def read_text(path: Path, what: str = "list", *, foreign: bool = False) -> str:
     r"""Return a text file's content with line ends \n and without byte order marks.
 
     With `foreign` bytes that are not UTF-8 stay as Python gives them in names of files (PEP 383);
-    whoever uses the text for something else refuses them with `refuse_foreign`.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, is no text, or is in an encoding that would have to be guessed.
+    whoever uses the text for something else refuses them with `refuse_foreign`. UserError if the
+    file cannot be read, is no text, or is in an encoding that would have to be guessed.
     """
     try:
         if path.exists() and not path.is_file():
@@ -141,14 +137,10 @@ def _is_invisible(letter: str) -> bool:
 def read_cells(path: Path, columns: Collection[str] = ()) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of each line of a table that is not empty.
 
-    The separator is the one that finds most of `columns` in the first line. Without `columns` it is a
-    tab, a semicolon or a bar where there is one, since commas may then be those of numbers. Lines
+    The separator is the one that finds most of `columns` in the first line. Without `columns` it is
+    a tab, a semicolon or a bar where there is one, since commas may then be those of numbers. Lines
     that begin with # are then comments. With `columns` cells may be foreign, as in `read_text`.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, or a quote is not closed.
+    UserError if the file cannot be read or a quote is not closed.
     """
     text, line = read_text(path, "table", foreign=bool(columns)), 0
     try:
@@ -193,12 +185,8 @@ def _find_separator(text: str, columns: Collection[str]) -> tuple[str, str]:
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the cells of `columns` of each row of a table with a header.
 
-    Cells that a row lacks at its end are empty; rows without any content are left out.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, a column is missing or there twice, a row has too many cells.
+    Cells that a row lacks at its end are empty; rows without any content are left out. UserError if
+    the file cannot be read, a column is missing or there twice, or a row has too many cells.
     """
     rows = read_cells(path, columns)
     header = [trim(name) for name in next(rows, (0, []))[1]]

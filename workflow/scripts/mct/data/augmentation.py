@@ -40,11 +40,8 @@ class Viewer:
     @classmethod
     def of(cls, settings: ImageSettings) -> "Viewer":
         """Return the viewer of a training's settings."""
-        return cls(
-            size=settings.size,
-            kind=settings.augmentation,
-            reduced_decoding=settings.reduced_decoding,
-        )
+        reduced = settings.reduced_decoding
+        return cls(size=settings.size, kind=settings.augmentation, reduced_decoding=reduced)
 
     @property
     def resamples(self) -> bool:

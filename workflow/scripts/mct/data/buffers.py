@@ -39,7 +39,6 @@ class OwnBuffers:
         self._unused: list[Picture] = []
 
     def take(self, count: int, size: int) -> Picture:
-        """Return an unused array, (count, size, size, 3); see `Buffers`."""
         buffer = self._unused.pop() if self._unused else np.empty(0, np.uint8)
         if buffer.size < count * size * size * 3:
             buffer = np.empty(count * size * size * 3, np.uint8)
@@ -48,10 +47,6 @@ class OwnBuffers:
         return batch
 
     def complete(self) -> None:
-        """Do nothing: the batch is filled."""
+        """Do nothing: nobody waits here, and nothing is shared."""
 
-    def cancel(self) -> None:
-        """Do nothing: nobody waits here."""
-
-    def free(self) -> None:
-        """Do nothing: nothing is shared."""
+    cancel = free = complete

@@ -5,7 +5,6 @@ in the sets noisy, clean, validation and test, and whether somebody verified the
 right (1) or wrong (0; -1 = nobody did). A picture can be in noisy and clean.
 """
 
-import csv
 import hashlib
 import operator
 from collections import Counter
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing, table_rows
+from mct.base.files import table_rows, write_rows
 from mct.data.layouts.base import LISTED, Layout, Row
 from mct.labels.synthetic import check_noise, read_matrix
 
@@ -66,12 +65,8 @@ def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = Tru
     """Return the checked catalogue of a data set; `threads` read pictures where noise needs them.
 
     With `LISTED` threads it is the catalogue without synthetic noise, which needs no picture.
-
-    Raises
-    ------
-    UserError
-        A listed picture that is not there, where `check_files` says so; a key in the test set and
-        in training, a key listed twice, an empty set, fewer than two classes.
+    UserError for a listed picture that is not there, where `check_files` says so; a key in the test
+    set and in training, a key listed twice, an empty set, fewer than two classes.
     """
     classes = layout.class_names()
     if len(classes) < 2:
@@ -80,8 +75,12 @@ def build_catalogue(layout: Layout, threads: int = 1, *, check_files: bool = Tru
         )
     catalogue = from_rows(layout.rows(threads))
     check_catalogue(catalogue)
-    if check_files:
-        _refuse_missing(layout, catalogue)
+    missing = layout.missing(catalogue.paths) if check_files else []
+    if missing:
+        raise UserError(
+            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: "
+            f"{preview(missing)}; put them there, or take them out of the lists"
+        )
     return catalogue
 
 
@@ -90,15 +89,6 @@ def check_made_sets(layout: Layout) -> None:
     check_noise(layout.settings.synthetic_noise, len(layout.class_names()))
     for name, size in layout.sizes().items():
         _refuse_empty(name, size)
-
-
-def _refuse_missing(layout: Layout, catalogue: Catalogue) -> None:
-    missing = layout.missing(catalogue.paths)
-    if missing:
-        raise UserError(
-            f"dataset: {len(missing)} of {len(catalogue)} listed pictures are not there: "
-            f"{preview(missing)}; put them there, or take them out of the lists"
-        )
 
 
 def _refuse_empty(name: str, size: int) -> None:
@@ -133,13 +123,11 @@ def check_catalogue(catalogue: Catalogue) -> None:
         raise UserError(f"dataset: {len(twice)} keys are listed twice: {preview(twice)}")
     training = catalogue.members["noisy"] | catalogue.members["clean"]
     _check_labels(catalogue)
-    both = [catalogue.keys[i] for i in np.flatnonzero(training & catalogue.members["test"])]
-    if both:
-        raise UserError(f"dataset: {len(both)} keys are in test and in training: {preview(both)}")
-    held_out = catalogue.members["validation"] & catalogue.members["test"]
-    both = [catalogue.keys[i] for i in np.flatnonzero(held_out)]
-    if both:
-        raise UserError(f"dataset: {len(both)} keys are in test and in validation: {preview(both)}")
+    others = {"training": training, "validation": catalogue.members["validation"]}
+    for name, members in others.items():
+        both = [catalogue.keys[i] for i in np.flatnonzero(members & catalogue.members["test"])]
+        if both:
+            raise UserError(f"dataset: {len(both)} keys are in test and in {name}: {preview(both)}")
     for name, members in catalogue.members.items():
         _refuse_empty(name, int(members.sum()))
 
@@ -158,16 +146,10 @@ def _check_labels(catalogue: Catalogue) -> None:
 def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     """Write a catalogue as a TSV file."""
     flags = [catalogue.members[name].astype(np.uint8).tolist() for name in SETS]
-    columns = [
-        catalogue.keys,
-        catalogue.paths,
-        catalogue.observed.tolist(),
-        catalogue.true.tolist(),
-    ]
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("key", "path", "observed", "true", *SETS, "right"))
-        writer.writerows(zip(*columns, *flags, catalogue.right.tolist(), strict=True))
+    labels = catalogue.observed.tolist(), catalogue.true.tolist()
+    right = catalogue.right.tolist()
+    rows = zip(catalogue.keys, catalogue.paths, *labels, *flags, right, strict=True)
+    write_rows(path, ("key", "path", "observed", "true", *SETS, "right"), rows)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -187,12 +169,8 @@ def source_digest(layout: Layout, catalogue: Catalogue | None = None) -> str:
     """Return the SHA-256 of what the lists say: rows, their order, the number of classes.
 
     Another spelling of the same rows gives the same digest. Synthetic noise is not part of it, but
-    the matrix that it is made from is.
-
-    Parameters
-    ----------
-    catalogue
-        The catalogue with `LISTED` threads, where it is there already.
+    the matrix that it is made from is. The `catalogue` with `LISTED` threads is given where it is
+    there already.
     """
     classes = len(layout.class_names())
     digest = hashlib.sha256(str(classes).encode())

@@ -51,12 +51,7 @@ def decode_plain(data: bytes, name: str, reduction: int = 1) -> Picture:
     """Return a shard's encoded picture as RGB, uint8 (height, width, 3).
 
     `reduction` (1 or one of `REDUCTIONS`) divides height and width, rounded up, of a whole JPEG;
-    other pictures keep their size.
-
-    Raises
-    ------
-    BrokenPictureError
-        The data are no picture, or a part of one.
+    other pictures keep their size. BrokenPictureError if the data are no picture, or a part of one.
     """
     shape = jpeg_shape(data)
     if shape is not None:
@@ -75,13 +70,9 @@ def decode_box(
 ) -> tuple[Picture, tuple[int, int]]:
     """Return what is shown of an encoded picture, and the size that it is to be resized to.
 
-    `choose` returns both for a height and a width. With `reduced`, a JPEG of which much more would be
-    decoded than can be shown is decoded at a half, quarter or eighth of its size.
-
-    Raises
-    ------
-    BrokenPictureError
-        As `decode_plain`.
+    `choose` returns both for a height and a width. With `reduced`, a JPEG of which much more would
+    be decoded than can be shown is decoded at a half, quarter or eighth of its size.
+    BrokenPictureError as for `decode_plain`.
     """
     full = jpeg_shape(data) if reduced else None
     if full is None:
@@ -155,20 +146,12 @@ def resample_centre(picture: Picture, shape: tuple[int, int], size: int) -> Pict
 
 
 def resample(
-    picture: Picture,
-    shape: tuple[int, int],
-    *,
-    mirrored: bool = False,
-    out: Picture | None = None,
+    picture: Picture, shape: tuple[int, int], *, mirrored: bool = False, out: Picture | None = None
 ) -> Picture:
     """Return a picture resized to `shape` by bilinear interpolation with antialiasing.
 
-    Parameters
-    ----------
-    mirrored
-        Whether left and right change places.
-    out
-        Contiguous array that is written to, (*shape, 3); new memory costs as much as resizing.
+    With `mirrored` left and right change places. `out`, contiguous, (*shape, 3), is written to: new
+    memory costs as much as resizing.
     """
     import torch  # takes seconds
 

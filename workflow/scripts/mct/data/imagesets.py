@@ -100,20 +100,11 @@ class ImageSet:
 def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
     """Open one set: noisy, clean, union (of both), validation or test.
 
-    The label is the observed one in noisy; the true one in clean, validation and test; in the
-    union the true one where the picture is in the clean set. A picture in both counts once.
-
-    Parameters
-    ----------
-    labels
-        The table of labels; the shards lie next to it.
-    only_shard
-        The name of a shard's file: of the set only what this shard holds.
-
-    Raises
-    ------
-    UserError
-        A shard is damaged, or not the one that the labels were joined with.
+    The label is the observed one in noisy; the true one in clean, validation and test; in the union
+    the true one where the picture is in the clean set. A picture in both counts once. UserError if
+    a shard is damaged, or not the one that the labels were joined with. The shards lie next to
+    `labels`, the table; with `only_shard`, the name of a shard's file, the set is only what this
+    shard holds.
     """
     index, table = read_index(labels), read_columns(labels, *LABELS)
     rows, names = members_of(table, name), list(index["files"])
@@ -152,11 +143,6 @@ def _open(path: Path, seal: str) -> Shard:
 def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:
     """Open the set noisy, clean or union (of both)."""
     return open_set(name, indices["clean" if name == "clean" else "noisy"])
-
-
-def indexed_files(labels: Path) -> list[Path]:
-    """Return the shards that a table of labels was joined with; they lie next to it."""
-    return [labels.parent / name for name in read_index(labels)["files"]]
 
 
 def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:

@@ -5,7 +5,6 @@ pictures stay out (`quarantine`), which are the same (`duplicates`) and what the
 labels say of a picture is not asked here.
 """
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.errors import BrokenPictureError, UserError
-from mct.base.files import replacing, table_rows
+from mct.base.files import table_rows, write_rows
 from mct.base.names import is_utf8, key_of
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
@@ -74,12 +73,8 @@ def find(row: Listed, layout: Layout, most_pixels: int) -> Finding:
 
 def write_findings(findings: Iterable[Finding], path: Path) -> None:
     """Write findings as a TSV file."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(Finding._fields)
-        writer.writerows(
-            (*finding[:8], int(finding.misnamed), *finding[9:]) for finding in findings
-        )
+    rows = ((*finding[:8], int(finding.misnamed), *finding[9:]) for finding in findings)
+    write_rows(path, Finding._fields, rows)
 
 
 def read_findings(paths: Sequence[Path]) -> Iterator[Finding]:

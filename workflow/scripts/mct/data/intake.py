@@ -7,7 +7,6 @@ stay valid whatever is appended to lists, taken out of them or reordered, and wh
 a folder without intakes all pictures form the first one, sorted by key.
 """
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mct.base.errors import UserError
-from mct.base.files import read_json, replacing, table_rows, write_json
+from mct.base.files import read_json, table_rows, write_json, write_rows
 from mct.data.layouts.base import Layout
 
 NAME = "intakes.json"
@@ -78,8 +77,8 @@ class Division:
             file = list_file(folder, self.intakes.intakes[-1].name)
             if file.exists():  # intakes that lack a list start over; nobody may recall them now
                 (folder / NAME).unlink(missing_ok=True)
-            write_listing(self.new, file)
-        _write_rows(sorted(self.retired), ("intake", "key"), folder / RETIRED)
+            write_rows(file, Listed._fields, self.new)
+        write_rows(folder / RETIRED, ("intake", "key"), sorted(self.retired))
         write_json(folder / NAME, asdict(self.intakes))
 
 
@@ -140,11 +139,8 @@ def divide(folder: Path, pictures: Sequence[Listed]) -> Division:
     new, retired = set(pictures), set(_read_retired(folder)) if known else set()
     kept = []
     for intake in known.intakes if known else ():
-        living = [
-            one
-            for one in read_listing(list_file(folder, intake.name))
-            if (intake.name, one.key) not in retired
-        ]
+        listing = read_listing(list_file(folder, intake.name))
+        living = [one for one in listing if (intake.name, one.key) not in retired]
         retired |= {(intake.name, one.key) for one in living if one not in new}
         if not new.isdisjoint(living):
             kept.append(intake)
@@ -164,13 +160,8 @@ def _new_name(folder: Path) -> str:
     return str(1 + max(int(file.stem) for file in folder.glob("[0-9]*.tsv")))
 
 
-def write_listing(pictures: Iterable[Listed], path: Path) -> None:
-    """Write a list of pictures as a TSV file."""
-    _write_rows(pictures, Listed._fields, path)
-
-
 def read_listing(path: Path) -> Iterator[Listed]:
-    """Yield the pictures of a list that `write_listing` made; UserError if it is damaged."""
+    """Yield the pictures of a list of an intake; UserError if it is damaged."""
     with table_rows(path, "a list of pictures") as rows:
         for key, name in rows:
             yield Listed(key, name)
@@ -194,10 +185,3 @@ def reading_settings(dataset: dict[str, Any]) -> dict[str, Any]:
 def _read_retired(folder: Path) -> Iterator[tuple[str, str]]:
     with table_rows(folder / RETIRED, "a list of pictures") as rows:
         yield from ((intake, key) for intake, key in rows)
-
-
-def _write_rows(rows: Iterable[Sequence[str]], header: Sequence[str], path: Path) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

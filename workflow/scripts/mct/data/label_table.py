@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import is_of_system, unreadable
+from mct.base.files import parsing
 
 if TYPE_CHECKING:
     import polars
@@ -80,15 +80,9 @@ def read_index(path: Path) -> dict[str, Any]:
 def _bytes_of(path: Path) -> Iterator[tuple[Any, io.BytesIO]]:
     """Yield polars and a table's bytes, a few for each picture; UserError if they are no table's."""
     library = polars_library()
-    try:
+    errors = (KeyError, ValueError, TypeError, library.exceptions.PolarsError)
+    with parsing(path, "a table of labels", *errors):
         yield library, io.BytesIO(path.read_bytes())
-    except (OSError, KeyError, ValueError, TypeError, library.exceptions.PolarsError) as error:
-        if isinstance(error, OSError) and is_of_system(error):
-            raise unreadable(path, error, "a table of labels") from error
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(
-            f"{path}: cannot be read as a table of labels ({reason}); delete it and rerun"
-        ) from error
 
 
 def members_of(table: dict[str, NDArray[Any]], name: str) -> NDArray[np.intp]:

@@ -24,17 +24,9 @@ def write_labels(
 ) -> None:
     """Write the table of labels next to its shards; each has its index beside it.
 
-    Parameters
-    ----------
-    left_out
-        Why a picture is in no set, by key.
-    shards
-        In the order of intakes: where a key is in several, the last has the picture.
-
-    Raises
-    ------
-    UserError
-        A picture that is not left out is in no shard; a shard is not the one of its index.
+    UserError if a picture that is not left out is in no shard, or a shard is not the one of its
+    index. `left_out` says by key why a picture is in no set. `shards` are in the order of intakes:
+    where a key is in several, the last has the picture.
     """
     places = locate([open_shard(shard) for shard in shards])
     kinds = [left_out.get(key, "") for key in catalogue.keys]
@@ -73,11 +65,8 @@ def locate(shards: Sequence[Shard]) -> dict[bytes, tuple[int, int]]:
 def _refuse_lost(
     catalogue: Catalogue, kinds: Sequence[str], shard: NDArray[np.int32], path: Path
 ) -> None:
-    lost = [
-        key
-        for key, kind, number in zip(catalogue.keys, kinds, shard.tolist(), strict=True)
-        if not kind and number < 0
-    ]
+    rows = zip(catalogue.keys, kinds, shard.tolist(), strict=True)
+    lost = [key for key, kind, number in rows if not kind and number < 0]
     if lost:
         raise UserError(
             f"{path.parent}: {len(lost)} pictures are in no shard: {preview(lost)}; rerun with "
@@ -94,13 +83,11 @@ def count_sets(
         return np.bincount(labels[members & (labels >= 0)], minlength=classes).tolist()
 
     used = {name: members & is_used for name, members in catalogue.members.items()}
+    labels = {"observed": catalogue.observed, "true": catalogue.true}
     return {
         "samples": {name: int(members.sum()) for name, members in used.items()},
         "samples_per_class": {
-            name: {
-                "observed": count(catalogue.observed, members),
-                "true": count(catalogue.true, members),
-            }
+            name: {kind: count(values, members) for kind, values in labels.items()}
             for name, members in used.items()
         },
     }

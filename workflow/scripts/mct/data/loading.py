@@ -78,12 +78,8 @@ class PictureReader:
     def fill(self, positions: NDArray[np.int64], draws: Draws, views: Picture) -> None:
         """Write the views of pictures; the first axis of all arrays is the same.
 
-        Parameters
-        ----------
-        draws
-            Random numbers of each sample, shape (b, DRAWS).
-        views
-            Result, uint8 (b, size, size, 3).
+        `draws` are the random numbers of each sample, shape (b, DRAWS); `views` is the result,
+        uint8 (b, size, size, 3).
         """
         if self._copies:
             self._viewer.view_many(self._set.read_many(positions), draws, views)
@@ -145,11 +141,10 @@ class BatchReader:
             block=own,
             images=to_tensor(views),
             labels=torch.from_numpy(self._set.label[local]),
-            strong=self._draw_strong(local) if self._is_strong else None,
+            strong=draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
+            if self._is_strong
+            else None,
         )
-
-    def _draw_strong(self, local: NDArray[np.int64]) -> Draws:
-        return draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""

@@ -60,11 +60,7 @@ class Permutation:
     A Feistel network permutes the numbers of as many bits as `count` needs; a number that it takes
     outside is permuted again until it is inside, at most twice on average but for tiny sets.
     Source: Black and Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002, sections 4 and 5.
-
-    Parameters
-    ----------
-    keys
-        One of each round, shape (ROUNDS,).
+    `keys` has one of each round, shape (ROUNDS,).
     """
 
     def __init__(self, count: int, keys: Words) -> None:
@@ -98,7 +94,7 @@ class Order(Protocol):
     """The order of the positions of a set in one epoch."""
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop` of the order."""
+        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
 
 
 class ShuffledOrder:
@@ -109,7 +105,6 @@ class ShuffledOrder:
         self._samples, self._start, self._block = samples, 0, np.arange(0)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
         if not self._start <= start <= stop <= self._start + len(self._block):
             end = min(max(stop, start + BLOCK), self._samples)
             self._start, self._block = start, self._permutation(np.arange(start, end))
@@ -120,12 +115,8 @@ class WindowedOrder:
     """An order that reads few shards at a time.
 
     The shards, in an order of the epoch's own, are cut into windows of so many; all positions of a
-    window, shuffled, come before those of the next. One window is held.
-
-    Parameters
-    ----------
-    shard
-        That of each position, shape (n,).
+    window, shuffled, come before those of the next. One window is held. `shard` is the one of each
+    position, shape (n,).
     """
 
     def __init__(self, seed: int, epoch: int, shard: NDArray[np.int64], window: int) -> None:
@@ -140,7 +131,6 @@ class WindowedOrder:
         self._number = -1
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the positions from place `start` to place `stop`, shape (stop - start,)."""
         parts = [np.arange(0)]
         while start < stop:
             number = int(np.searchsorted(self._starts, start, side="right")) - 1

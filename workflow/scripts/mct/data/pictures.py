@@ -73,23 +73,16 @@ class Form:
 def inspect(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Form:
     """Return what a file is, having decoded all of it.
 
-    Raises
-    ------
-    BrokenPictureError
-        Nothing that becomes a picture: empty, of an unknown format, damaged or cut, of more than
-        `most_pixels`, of pixels without a defined brightness.
+    BrokenPictureError for what becomes no picture: empty, of an unknown format, damaged or cut, of
+    more than `most_pixels`, of pixels without a defined brightness.
     """
     with opened(data, path, most_pixels) as image:
         steps = list(_conversions(image))
         upright = to_rgb(image)
         return Form(
-            format=str(image.format),
-            mode=image.mode,
-            width=upright.width,
-            height=upright.height,
-            conversions=tuple(steps),
-            misnamed=_is_misnamed(str(image.format), path),
-        )
+            format=str(image.format), mode=image.mode, width=upright.width, height=upright.height,
+            conversions=tuple(steps), misnamed=_is_misnamed(str(image.format), path),
+        )  # fmt: skip
 
 
 def decode(data: bytes, path: str, most_pixels: int = MOST_PIXELS) -> Picture:
@@ -106,12 +99,8 @@ def to_jpeg(
 ) -> bytes:
     """Return a picture as a plain JPEG, its short side at most `short_side` pixels.
 
-    A picture that is too long for a JPEG becomes a plain PNG.
-
-    Parameters
-    ----------
-    quality
-        Of libjpeg, 1 to 100; colour is not subsampled.
+    A picture that is too long for a JPEG becomes a plain PNG. `quality` is libjpeg's, 1 to 100;
+    colour is not subsampled.
     """
     with opened(data, path, most_pixels) as image:
         factor = short_side / min(image.size) if short_side else 1.0
@@ -122,6 +111,13 @@ def to_jpeg(
             size = _scaled(rgb.size, short_side / min(rgb.size) if short_side else 1.0)
             rgb = rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
         return _encoded(rgb, quality)
+
+
+def as_png(pixels: Picture) -> bytes:
+    """Return pixels, uint8 (height, width) or (height, width, 3), as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _encoded(rgb: Image.Image, quality: int) -> bytes:

@@ -1,13 +1,12 @@
 """Which inspected pictures stay out of all sets: unusable ones, and copies of held-out ones."""
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.errors import UserError, preview
-from mct.base.files import replacing, table_rows
+from mct.base.files import table_rows
 from mct.data.catalogue import SETS, read_rows
 from mct.data.inspection import Finding, read_findings
 from mct.data.layouts.base import Row
@@ -47,13 +46,7 @@ def findings_by_key(parts: Sequence[Path]) -> dict[str, Finding]:
 def inspected_rows(
     catalogue: Path, findings: Mapping[str, Finding]
 ) -> Iterator[tuple[Row, Finding]]:
-    """Yield each row of a catalogue with its finding.
-
-    Raises
-    ------
-    UserError
-        A picture was not inspected.
-    """
+    """Yield each row of a catalogue with its finding; UserError if a picture was not inspected."""
     for row in read_rows(catalogue):
         if row.key not in findings:
             raise UserError(
@@ -108,20 +101,12 @@ def left_out(
     catalogue: Path, findings: Mapping[str, Finding], copies: Mapping[str, tuple[str, str]]
 ) -> list[LeftOut]:
     """Return the pictures that stay out, in the order of the catalogue."""
-    reasons = (
-        (row, _reason(row, finding, copies)) for row, finding in inspected_rows(catalogue, findings)
-    )
-    return [
-        LeftOut(row.key, row.path, " ".join(sets_of(row)), *reason)
-        for row, reason in reasons
-        if reason
-    ]
-
-
-def _reason(
-    row: Row, finding: Finding, copies: Mapping[str, tuple[str, str]]
-) -> tuple[str, str] | None:
-    return (finding.kind, finding.reason) if finding.kind else copies.get(row.key)
+    lines = []
+    for row, finding in inspected_rows(catalogue, findings):
+        reason = (finding.kind, finding.reason) if finding.kind else copies.get(row.key)
+        if reason:
+            lines.append(LeftOut(row.key, row.path, " ".join(sets_of(row)), *reason))
+    return lines
 
 
 def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float) -> None:
@@ -130,31 +115,20 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
     Copies do not count towards the share: they are no sign of a broken disk or a wrong folder.
     """
     for name in SETS:
-        broken = [
-            line.reason
-            for line in found
-            if name in line.sets.split() and not line.kind.startswith(COPY_OF)
-        ]
+        own = [line for line in found if name in line.sets.split()]
+        broken = [line.reason for line in own if not line.kind.startswith(COPY_OF)]
         if len(broken) > most * listed[name]:
             raise UserError(
                 f"dataset: {len(broken)} of {listed[name]} {name} pictures cannot be used, more than "
                 f"dataset.quarantine_share = {most:g}: {preview(broken)}; repair them and rerun with "
                 "--forcerun inspect_pictures, or raise the share"
             )
-        gone = [line.reason for line in found if name in line.sets.split()]
-        if len(gone) >= listed[name]:
+        if len(own) >= listed[name]:
             raise UserError(
-                f"dataset: none of {listed[name]} {name} pictures is left: {preview(gone)}; expected at "
-                "least one that can be used and is in no held-out set"
+                f"dataset: none of {listed[name]} {name} pictures is left: "
+                f"{preview([line.reason for line in own])}; expected at least one that can be used and "
+                "is in no held-out set"
             )
-
-
-def write_lines(lines: Sequence[NamedTuple], header: Sequence[str], path: Path) -> None:
-    """Write named tuples as a TSV file."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
 
 
 def read_kinds(path: Path) -> dict[str, str]:

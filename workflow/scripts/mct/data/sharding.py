@@ -59,17 +59,8 @@ def choose_members(
 ) -> list[Member]:
     """Return the readable pictures of one shard in its order; the list is passed, never held.
 
-    Parameters
-    ----------
-    parts
-        The inspection of the whole intake.
-    retired
-        Keys of pictures that are listed no longer, whose files may be gone.
-
-    Raises
-    ------
-    UserError
-        The parts are not those of this list.
+    UserError if the parts are not those of this list. `parts` are the inspection of the whole
+    intake, `retired` the keys of pictures that are listed no longer, whose files may be gone.
     """
     dealt = deal(sum(1 for _ in read_listing(listing)), plan.shards, plan.shard)
     places = {place: number for number, place in enumerate(dealt.tolist())}
@@ -97,10 +88,7 @@ def write_shard(
 ) -> None:
     """Write one shard; memory does not grow with the bytes of its pictures.
 
-    Raises
-    ------
-    UserError
-        A picture's file cannot be read, or is not the one that was inspected.
+    UserError if a picture's file cannot be read, or is not the one that was inspected.
     """
     encoding = choose_encoding(settings)
     attributes = {
@@ -116,8 +104,8 @@ def write_shard(
         with open_hdf5(temporary, "w", userblock_size=SEAL_BYTES) as shard:
             for name, values in fields.items():
                 shard.create_dataset(name, data=values)
-            shape = (offsets[-1],) if encoding == "encoded" else _pixel_shape(members, settings)
-            _copy_payload(spool, shard, shape)
+            pixels = len(members), settings.size, settings.size, 3
+            _copy_payload(spool, shard, (offsets[-1],) if encoding == "encoded" else pixels)
             shard.attrs.update(attributes)
             start, count = payload_place(shard["payload"])
         seal(temporary, start, count)
@@ -169,10 +157,6 @@ def _fields(
         "crc32": checksums,
     }
     return {name: np.asarray(values[name], dtype) for name, (dtype, _) in FIELDS.items()}
-
-
-def _pixel_shape(members: Sequence[Member], settings: ShardSettings) -> tuple[int, ...]:
-    return len(members), settings.size, settings.size, 3
 
 
 def _copy_payload(spool: BinaryIO, shard: h5py.File, shape: tuple[int, ...]) -> None:

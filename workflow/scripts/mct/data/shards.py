@@ -15,8 +15,7 @@ import json
 import os
 import weakref
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest, is_of_system, unreadable
+from mct.base.files import file_digest, parsing, unreadable
 from mct.base.hdf5 import open_hdf5
 
 VERSION = 3
@@ -108,10 +107,7 @@ class Shard:
     def read(self, index: int) -> NDArray[np.uint8]:
         """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
 
-        Raises
-        ------
-        UserError
-            The bytes are not those that were written, or cannot be read.
+        UserError if the bytes are not those that were written, or cannot be read.
         """
         picture: Any = self._read_encoded(index) if self.pixels is None else self.pixels[index]
         if zlib.crc32(picture) != self.fields["crc32"][index]:
@@ -129,10 +125,7 @@ class Shard:
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
 
-        Raises
-        ------
-        UserError
-            The bytes of one are not those that were written.
+        UserError if the bytes of one are not those that were written.
         """
         assert self.pixels is not None
         pictures = self.pixels[indices]
@@ -168,20 +161,22 @@ REMEDY = "the shard is damaged: delete it and rerun"
 def open_shard(path: Path) -> Shard:
     """Open a shard and verify all of it but the pictures, which are verified as they are read.
 
-    Raises
-    ------
-    UserError
-        No shard, one of another version, or a damaged one.
+    UserError for what is no shard, a shard of another version, or a damaged one.
     """
     digest = check_seal(path)
-    with _naming_errors(path):
+    errors = (KeyError, RuntimeError, TypeError, ValueError, AttributeError)
+    with parsing(path, "a shard", *errors, advice=REMEDY):
         with open_hdf5(path) as file:
             attributes = {name: _plain(value) for name, value in file.attrs.items()}
             _check_version(path, attributes)
             fields = {name: file[name][()] for name in FIELDS}
             shape, place = file["payload"].shape, payload_place(file["payload"])
-            _check_payload(path, attributes, fields, shape)
         is_encoded = attributes["encoding"] == "encoded"
+        expected = int(fields["offset"][-1]) if is_encoded else len(fields["key"])
+        if shape[0] != expected:
+            raise UserError(
+                f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
+            )
         shard = Shard(
             path=path,
             seal=digest,
@@ -205,19 +200,6 @@ def index_shard(path: Path) -> dict[str, Any]:
     return {"pictures": len(shard), "seal": shard.seal, "sha256": file_digest(path)}
 
 
-@contextmanager
-def _naming_errors(path: Path) -> Iterator[None]:
-    """Raise UserError for whatever a shard that is no shard raises, and for errors of the system."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, OSError) and is_of_system(error):
-            raise unreadable(path, error, "a shard") from error
-        raise UserError(f"{path}: cannot be read as a shard ({error}); {REMEDY}") from error
-
-
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
@@ -233,17 +215,6 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
     if (form, version) != ("mct-shard", VERSION):
         raise UserError(
             f"{path}: expected an mct-shard of version {VERSION}, got {form} {version}; {REMEDY}"
-        )
-
-
-def _check_payload(
-    path: Path, attributes: dict[str, Any], fields: dict[str, NDArray[Any]], shape: tuple[int, ...]
-) -> None:
-    encoded = attributes["encoding"] == "encoded"
-    expected = int(fields["offset"][-1]) if encoded else len(fields["key"])
-    if shape[0] != expected:
-        raise UserError(
-            f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
         )
 
 

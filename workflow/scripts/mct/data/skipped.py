@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mct.base.files import read_json, write_json
+from mct.base.files import write_json
 from mct.data.layouts.base import Layout
 
 
@@ -18,8 +18,3 @@ def write_skipped(layout: Layout, path: Path) -> None:
         part["files"] += one.files
         part["paths"].append(one.path)
     write_json(path, {"listed": len(layout.listed_names()), "skipped": skipped})
-
-
-def read_skipped(path: Path) -> dict[str, Any]:
-    """Return what `write_skipped` wrote; UserError if it is damaged."""
-    return read_json(path, "listed", "skipped")

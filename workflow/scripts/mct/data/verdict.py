@@ -37,14 +37,8 @@ def take_stamps(layout: Layout) -> Stamps:
 def complete_stamps(stamps: Stamps, layout: Layout, started: int) -> Stamps:
     """Return stamps and those of all else that was looked at for the lists to be read and checked.
 
-    None where a change could go unnoticed, since something changed a moment ago.
-
-    Parameters
-    ----------
-    stamps
-        What `take_stamps` returned before the lists were read.
-    started
-        When that was, in nanoseconds.
+    None where a change could go unnoticed, since something changed a moment ago. `stamps` is what
+    `take_stamps` returned before the lists were read, `started` when that was, in nanoseconds.
     """
     if not stamps:
         return {}
@@ -61,12 +55,8 @@ def is_current(stamps: Stamps) -> bool:
 def were_files_checked(record: Path, settings: str, known_by: str) -> bool:
     """Return whether a workflow's record says that all pictures of the present lists are there.
 
-    Parameters
-    ----------
-    settings
-        Settings of the data set as JSON; a record of other settings says nothing.
-    known_by
-        Digest of the code that reads lists; a record by other code says nothing.
+    A record of other `settings` of the data set, as JSON, says nothing, nor does one by other code:
+    `known_by` is the digest of the code that reads lists.
     """
     try:
         found = read_json(record, "settings", "known_by", "stamps", "files_checked")

@@ -10,9 +10,9 @@ import msgspec
 
 from mct.base.errors import UserError
 from mct.base.keys import pick
-from mct.data.layouts.base import StoredLayout
 from mct.data.layouts.registry import LAYOUTS, layout_class
 from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.stored import StoredLayout
 from mct.labels.settings import NoiseSettings
 
 COMMON_KEYS = ("layout", "seed", "synthetic_noise")

@@ -11,22 +11,20 @@ from numpy.typing import NDArray
 from mct.base.errors import UserError
 from mct.base.files import read_json
 
+Labels = NDArray[np.integer]
+Matrix = NDArray[np.float64]
 ANCHOR_PERCENTILE = 97.0
 """Patrini's: the most certain predictions of a class are outliers, not anchors."""
 LEAST_SHARE = 1e-6
 """Of a class in an anchor's prediction, so that no label is impossible."""
 
 
-def count_confusion(
-    seen: NDArray[np.integer], true: NDArray[np.integer], classes: int
-) -> NDArray[np.int64]:
+def count_confusion(seen: Labels, true: Labels, classes: int) -> NDArray[np.int64]:
     """Return counts of shape (K, K) from labels or predictions `seen` (n,) of true classes (n,)."""
     return np.bincount(true * classes + seen, minlength=classes**2).reshape(classes, classes)
 
 
-def counted_matrix(
-    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int, rate: float
-) -> NDArray[np.float64]:
+def counted_matrix(observed: Labels, true: Labels, classes: int, rate: float) -> Matrix:
     """Count T[i, j] = P(observed j | true i), shape (K, K), on pictures with both labels, (n,).
 
     One more picture is spread over each row as symmetric noise of `rate` would: a class of which
@@ -37,16 +35,14 @@ def counted_matrix(
     return smoothed / smoothed.sum(axis=1, keepdims=True)
 
 
-def symmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
+def symmetric_matrix(classes: int, rate: float) -> Matrix:
     """Return T, shape (K, K), in which wrong labels fall on all other classes alike."""
     matrix = np.full((classes, classes), rate / (classes - 1))
     np.fill_diagonal(matrix, 1 - rate)
     return matrix
 
 
-def mean_predictions(
-    probabilities: NDArray[np.floating], true: NDArray[np.integer]
-) -> NDArray[np.float64]:
+def mean_predictions(probabilities: NDArray[np.floating], true: Labels) -> Matrix:
     """Return GLC's C, shape (K, K): row i is the mean prediction for pictures of class i.
 
     `probabilities` (n, K) are those of a model trained on observed labels, for clean pictures of
@@ -59,7 +55,7 @@ def mean_predictions(
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
-def anchor_predictions(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+def anchor_predictions(probabilities: NDArray[np.floating]) -> Matrix:
     """Return T, shape (K, K): row i is the prediction for the anchor of class i.
 
     The anchor is the picture at the 97th percentile of p_i among those that are most probably of
@@ -80,13 +76,10 @@ def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
     return int(order[int(ANCHOR_PERCENTILE / 100 * (len(order) - 1))])
 
 
-def read_confusion(path: Path) -> NDArray[np.float64]:
+def read_confusion(path: Path) -> Matrix:
     """Return the matrix, shape (K, K), of a noise or confusion file.
 
-    Raises
-    ------
-    UserError
-        Nothing was counted, since no clean picture has an observed label.
+    UserError if nothing was counted, since no clean picture has an observed label.
     """
     matrix = read_json(path, "matrix")["matrix"]
     if matrix is None:
@@ -97,7 +90,7 @@ def read_confusion(path: Path) -> NDArray[np.float64]:
     return np.array(matrix)
 
 
-def read_assumed_confusion(path: Path, classes: int) -> NDArray[np.float64]:
+def read_assumed_confusion(path: Path, classes: int) -> Matrix:
     """Return the matrix (K, K) of a noise or confusion file; symmetric noise where nothing was counted."""
     content = read_json(path, "matrix")
     if content["matrix"] is not None:
@@ -105,7 +98,7 @@ def read_assumed_confusion(path: Path, classes: int) -> NDArray[np.float64]:
     return symmetric_matrix(classes, read_json(path, "rate")["rate"])
 
 
-def invert(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def invert(matrix: Matrix) -> Matrix:
     """Return the inverse of a confusion matrix; UserError where it has none."""
     if np.linalg.cond(matrix) > 1 / np.finfo(np.float32).eps:
         raise UserError(

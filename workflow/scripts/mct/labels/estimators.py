@@ -5,14 +5,14 @@ set alone, on noisy pictures outside of that. A joint J has shape (K, K), J[y, �
 pictures with true label y and observed label ỹ; P = 1 - tr J.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.labels.confusions import count_confusion
+from mct.labels.confusions import Labels, count_confusion
 from mct.labels.noise import NoiseRate, count_rate
 
 Joint = NDArray[np.float64]
@@ -21,21 +21,6 @@ TRUTH_SHARE = 0.9
 """The share of noisy pictures whose true label must be known to call the count the truth."""
 BLOCK = 1 << 14
 """Pictures whose probabilities are compared with thresholds at a time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """P overall and per observed class by a model; None for a class that nobody observed."""
-
-    method: str
-    rate: float
-    class_rates: list[float | None]
-    samples: int
-    class_samples: list[int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a JSON file."""
-        return asdict(self)
 
 
 def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.intp]:
@@ -49,11 +34,7 @@ def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[
 
 
 def estimate_by_models(
-    logits: NDArray[np.floating],
-    observed: NDArray[np.integer],
-    held_out: NDArray[np.integer],
-    known: NDArray[np.integer],
-    unseen: int,
+    logits: NDArray[np.floating], observed: Labels, held_out: Labels, known: Labels, unseen: int
 ) -> dict[str, Any]:
     """Return P of a noisy set by both estimators, and why one is not available.
 
@@ -80,16 +61,11 @@ def estimate_by_models(
             unavailable[method] = str(error)
         else:
             joint = (joint * unseen + known) / (unseen + known.sum())
-            estimates.append(read_joint(method, joint, observed).to_dict())
+            estimates.append(read_joint(method, joint, observed))
     return {"estimates": estimates, "unavailable": unavailable}
 
 
-def _joint(
-    method: str,
-    logits: NDArray[np.floating],
-    observed: NDArray[np.integer],
-    held_out: NDArray[np.integer],
-) -> Joint:
+def _joint(method: str, logits: NDArray[np.floating], observed: Labels, held_out: Labels) -> Joint:
     if method == "solved":
         return solve_joint(held_out, logits.argmax(axis=1), observed)
     from scipy.special import softmax  # slow to import, and not needed for a plan
@@ -97,9 +73,7 @@ def _joint(
     return confident_joint(softmax(logits, axis=1), observed)
 
 
-def true_rate(
-    observed: NDArray[np.integer], true: NDArray[np.integer], classes: int
-) -> NoiseRate | None:
+def true_rate(observed: Labels, true: Labels, classes: int) -> NoiseRate | None:
     """Return the true P where the true label of (nearly) every noisy picture is known, else None.
 
     Integer arrays of shape (n,); -1 is an unknown label. Serves to judge estimates, never to train.
@@ -111,24 +85,14 @@ def true_rate(
     return replace(count_rate(observed[known], wrong, classes), method="truth")
 
 
-def solve_joint(
-    held_out: NDArray[np.integer], predicted: NDArray[np.integer], observed: NDArray[np.integer]
-) -> Joint:
+def solve_joint(held_out: Labels, predicted: Labels, observed: Labels) -> Joint:
     """Solve AᵀJ = N for J >= 0 by least squares; docs/decisions.md says what that assumes.
 
-    Parameters
-    ----------
-    held_out
-        Counts (K, K) of a model on clean pictures that it was not trained on: rows true classes,
-        columns predictions. A has these rows as shares.
-    predicted, observed
-        Integer arrays (n,) of noisy pictures; N[k, ỹ] is the share predicted as k and observed as ỹ.
-
-    Raises
-    ------
-    UserError
-        A class without held-out pictures: how the model confuses it is not known. Or only 0 solves
-        it: no held-out picture is predicted as any noisy one is.
+    UserError for a class without held-out pictures: how the model confuses it is not known. Or if
+    only 0 solves it: no held-out picture is predicted as any noisy one is. `held_out` are counts
+    (K, K) of a model on clean pictures that it was not trained on: rows true classes, columns
+    predictions. A has these rows as shares. `predicted` and `observed` are integers (n,) of noisy
+    pictures; N[k, ỹ] is the share predicted as k and observed as ỹ.
     """
     from scipy.optimize import nnls  # slow to import, and not needed for a plan
 
@@ -144,20 +108,14 @@ def solve_joint(
     return joint / joint.sum()
 
 
-def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.integer]) -> Joint:
+def confident_joint(probabilities: NDArray[np.floating], observed: Labels) -> Joint:
     """Return the calibrated confident joint of Northcutt et al., JAIR 70, 2021, Eq. 1 to 3.
 
     A picture counts for the likeliest of those classes in which the model is at least as confident
     as it is on average in pictures observed as that class; for none where there is no such class.
     Each observed class is then scaled to its share of all pictures. As in the authors' code a class
-    has at least one confident picture of its own.
-
-    Parameters
-    ----------
-    probabilities
-        Out-of-sample softmax outputs of shape (n, K).
-    observed
-        Observed labels, integers of shape (n,).
+    has at least one confident picture of its own. `probabilities` are out-of-sample softmax outputs
+    of shape (n, K), `observed` integers of shape (n,).
     """
     classes = probabilities.shape[1]
     members = np.bincount(observed, minlength=classes)
@@ -175,16 +133,17 @@ def confident_joint(probabilities: NDArray[np.floating], observed: NDArray[np.in
     return counts / counts.sum(axis=0) * members / len(observed)
 
 
-def read_joint(method: str, joint: Joint, observed: NDArray[np.integer]) -> Estimate:
-    """Return P of a joint that was estimated on pictures with these observed labels, shape (n,)."""
+def read_joint(method: str, joint: Joint, observed: Labels) -> dict[str, Any]:
+    """Return P, overall and by observed class, of a joint of pictures with these labels, shape (n,).
+
+    The rate of a class that nobody observed is None.
+    """
     shares, right = joint.sum(axis=0), joint.diagonal()
-    return Estimate(
-        method=method,
-        rate=float(1 - right.sum()),
-        class_rates=[
-            float(1 - part / share) if share else None
-            for part, share in zip(right, shares, strict=True)
-        ],
-        samples=len(observed),
-        class_samples=np.bincount(observed, minlength=len(joint)).tolist(),
-    )
+    parts = zip(right, shares, strict=True)
+    return {
+        "method": method,
+        "rate": float(1 - right.sum()),
+        "class_rates": [float(1 - part / share) if share else None for part, share in parts],
+        "samples": len(observed),
+        "class_samples": np.bincount(observed, minlength=len(joint)).tolist(),
+    }

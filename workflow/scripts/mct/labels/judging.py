@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import is_of_system, replacing, unreadable
+from mct.base.files import parsing, replacing
 from mct.base.hdf5 import open_hdf5
 
 
@@ -54,21 +54,13 @@ def write_judgement(sample: NDArray[np.int64], judgement: Judgement, path: Path)
 def read_judgements(sample: NDArray[np.int64], paths: Sequence[Path]) -> Judgement:
     """Return what parts that `write_judgement` wrote say of samples (n,), ascending, in that order.
 
-    Raises
-    ------
-    UserError
-        A part is damaged, or they are not of these samples.
+    UserError if a part is damaged, or they are not of these samples.
     """
     columns: dict[str, list[NDArray]] = {name: [] for name in ("sample", *FIELDS)}
     for path in paths:
-        try:
-            with open_hdf5(path) as file:
-                for name, parts in columns.items():
-                    parts.append(file[name][()])
-        except (OSError, KeyError) as error:
-            if isinstance(error, OSError) and is_of_system(error):
-                raise unreadable(path, error) from error
-            raise UserError(f"{path}: cannot be read ({error}); delete it and rerun") from error
+        with parsing(path, "a judgement", KeyError), open_hdf5(path) as file:
+            for name, parts in columns.items():
+                parts.append(file[name][()])
     whole = {name: np.concatenate(parts) for name, parts in columns.items()}
     order = np.argsort(whole.pop("sample"))
     if not np.array_equal(np.concatenate(columns["sample"])[order], sample):

@@ -1,7 +1,6 @@
 """How often labels are wrong: a rate that is given, or counted with its interval."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,6 @@ class NoiseRate:
     class_samples: list[int]
     matrix: list[list[float]] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for a JSON file."""
-        return asdict(self)
-
 
 def wilson_interval(wrong: int, samples: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share (Wilson, 1927); (0, 1) without samples."""
@@ -44,17 +39,11 @@ def wilson_interval(wrong: int, samples: int) -> tuple[float, float]:
 
 def given_rate(rate: float, classes: int) -> NoiseRate:
     """Return the noise rate that the configuration states."""
+    rates = [rate] * classes
     return NoiseRate(
-        method="given",
-        rate=rate,
-        lower=rate,
-        upper=rate,
-        class_rates=[rate] * classes,
-        class_lowers=[rate] * classes,
-        class_uppers=[rate] * classes,
-        samples=0,
-        class_samples=[0] * classes,
-    )
+        method="given", rate=rate, lower=rate, upper=rate, class_rates=rates, class_lowers=rates,
+        class_uppers=rates, samples=0, class_samples=[0] * classes,
+    )  # fmt: skip
 
 
 def count_rate(observed: NDArray[np.integer], wrong: NDArray[np.bool_], classes: int) -> NoiseRate:
@@ -64,7 +53,7 @@ def count_rate(observed: NDArray[np.integer], wrong: NDArray[np.bool_], classes:
     """
     class_samples = np.bincount(observed, minlength=classes).tolist()
     class_wrong = np.bincount(observed, weights=wrong, minlength=classes)
-    overall = _share(int(wrong.sum()), len(wrong))
+    rate, lower, upper = overall = _share(int(wrong.sum()), len(wrong))
     by_class = [
         _share(int(count), samples) if samples else overall
         for count, samples in zip(class_wrong, class_samples, strict=True)
@@ -72,15 +61,10 @@ def count_rate(observed: NDArray[np.integer], wrong: NDArray[np.bool_], classes:
     rates, lowers, uppers = (list(column) for column in zip(*by_class, strict=True))
     return NoiseRate(
         method="counted",
-        rate=overall[0],
-        lower=overall[1],
-        upper=overall[2],
-        class_rates=rates,
-        class_lowers=lowers,
-        class_uppers=uppers,
-        samples=len(wrong),
-        class_samples=class_samples,
-    )
+        rate=rate, lower=lower, upper=upper,
+        class_rates=rates, class_lowers=lowers, class_uppers=uppers,
+        samples=len(wrong), class_samples=class_samples,
+    )  # fmt: skip
 
 
 def _share(wrong: int, samples: int) -> tuple[float, float, float]:

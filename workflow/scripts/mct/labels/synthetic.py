@@ -99,10 +99,7 @@ def asymmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
 def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
     """Return T, shape (K, K), from a CSV file; lines that begin with # are comments.
 
-    Raises
-    ------
-    UserError
-        No numbers, another shape, probabilities outside 0 to 1, rows that do not sum to 1.
+    UserError unless it holds K x K numbers from 0 to 1 whose rows sum to 1.
     """
     try:
         matrix = np.array([_row_numbers(cells) for _, cells in read_cells(path)], float, ndmin=2)
@@ -148,13 +145,8 @@ def instance_labels(
 ) -> NDArray[np.int64]:
     """Return observed labels, shape (n,), of which a share `rate` is wrong in the mean.
 
-    Parameters
-    ----------
-    true
-        True labels, integers of shape (n,).
-    features
-        Returns the features, shape (m, S), of the pictures at m positions; called once for each
-        picture, for a block of one class at a time.
+    `true` are integers of shape (n,). `features` returns the features, shape (m, S), of the
+    pictures at m positions; it is called once for each picture, for a block of one class at a time.
     """
     rates = flip_rates(rate, len(true), seed)
     draws = np.random.default_rng([seed, len(true), LABEL_STREAM]).random(len(true))
@@ -163,10 +155,9 @@ def instance_labels(
         members = np.flatnonzero(true == label)
         for start in range(0, len(members), BLOCK):
             block = members[start : start + BLOCK]
-            probabilities = label_probabilities(
-                features(block), rates[block], int(label), classes, seed
-            )
-            edges = probabilities.cumsum(axis=1)
+            seen = features(block)
+            chances = label_probabilities(seen, rates[block], int(label), classes, seed)
+            edges = chances.cumsum(axis=1)
             edges[:, -1] = 1.0
             observed[block] = (draws[block, None] >= edges).sum(axis=1)
     return observed
@@ -188,22 +179,13 @@ def flip_rates(rate: float, samples: int, seed: int) -> NDArray[np.float64]:
 
 
 def label_probabilities(
-    features: NDArray[np.floating],
-    rates: NDArray[np.floating],
-    label: int,
-    classes: int,
-    seed: int,
+    features: NDArray[np.floating], rates: NDArray[np.floating], label: int, classes: int, seed: int
 ) -> NDArray[np.float64]:
     """Return P(observed label | picture), shape (m, K), of pictures of one class.
 
     A picture x with rate q has its true label with probability 1 - q, and the others in the shares
     softmax(x w) without the true one, where w, shape (S, K), is drawn for the class from a normal
-    distribution.
-
-    Parameters
-    ----------
-    features, rates
-        Shapes (m, S) and (m,).
+    distribution. `features` and `rates` have shapes (m, S) and (m,).
     """
     from scipy.special import softmax  # slow to import, and not needed for a plan
 

@@ -68,7 +68,6 @@ class PairBuffers:
         self._wait(lambda: self._written[:, slot].min() >= self._taken)
 
     def cancel(self) -> None:
-        """End waiting, now and from now on, in an error."""
         self._cancelled.set()
 
     def _flag(self, flags: NDArray[np.int64], slot: int, generation: int) -> None:

@@ -4,6 +4,8 @@ MPI serves processors, and GPUs that several ranks share (NCCL refuses those): t
 staged on the host. torch.distributed sums on the GPUs themselves where each rank has its own.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -17,11 +19,8 @@ AUTOMATIC, MPI_ALGORITHM, HALF_ALGORITHM = "auto", "mpi", "reduce_scatter_allgat
 DEVICE_BACKENDS = ("nccl", "gloo")
 
 
-class Sum(Protocol):
-    """The sum of one tensor over all ranks, in place, again and again."""
-
-    def start(self) -> None:
-        """Send what the tensor holds; every rank starts its sums in the same order."""
+class Running(Protocol):
+    """A sum that has started."""
 
     def progress(self) -> None:
         """Go on without waiting."""
@@ -30,109 +29,95 @@ class Sum(Protocol):
         """Wait until the tensor holds the sum."""
 
 
-class Transport(Protocol):
-    """Makes sums over the ranks of a communicator."""
-
-    name: str
-
-    def prepare(self, values: Tensor, place: int) -> Sum:
-        """Return the sum of a flat tensor; `place` is its number, the same on all ranks."""
-
-
-class Alone:
-    """The sum over one rank: nothing is to do."""
-
-    name = "none"
-
-    def prepare(self, values: Tensor, place: int) -> Sum:
-        """Return a sum that leaves its tensor as it is."""
-        return self
+class Sum(Running, Protocol):
+    """The sum of one tensor over all ranks, in place, again and again."""
 
     def start(self) -> None:
-        """Do nothing."""
-
-    def progress(self) -> None:
-        """Do nothing."""
-
-    def finish(self) -> None:
-        """Do nothing."""
+        """Send what the tensor holds; every rank starts its sums in the same order."""
 
 
-class HostTransport:
-    """Sums over MPI; `wire` is the type that travels, None that of the values."""
+@dataclass(frozen=True)
+class Transport:
+    """Makes sums over the ranks of a communicator.
 
-    def __init__(self, comm: Comm, algorithm: str, wire: torch.dtype | None = None) -> None:
-        self.comm, self.name, self.wire = comm, algorithm, wire
+    `prepare` returns the sum of a flat tensor, given its number, which is the same on all ranks.
+    """
 
-    def prepare(self, values: Tensor, place: int) -> Sum:
-        """Return the sum of a flat tensor on any device."""
-        return HostSum(self, values, place)
+    name: str
+    prepare: Callable[[Tensor, int], Sum]
 
 
-class HostSum:
-    """A sum over MPI, in the values' own memory or in a staging buffer."""
+class SumOfOne:
+    """The sum over one rank."""
 
-    def __init__(self, transport: HostTransport, values: Tensor, place: int) -> None:
-        self._values, self._place = values, place
-        self._comm, self._algorithm = transport.comm, ALGORITHMS[transport.name]
-        wire = transport.wire or values.dtype
-        self._is_staged = wire != values.dtype or values.device.type != "cpu"
-        self._staged = (
-            torch.empty(values.shape, dtype=wire, pin_memory=values.device.type == "cuda")
-            if self._is_staged
-            else values
-        )
+    def start(self) -> None:
+        """Do nothing: the tensor holds its sum."""
+
+    progress = finish = start
+
+
+ALONE = Transport("none", lambda values, place: SumOfOne())
+
+
+class StagedSum:
+    """A sum that is made in `staged`: the values' own memory, or a buffer of what travels.
+
+    `begin` starts to sum that tensor in place.
+    """
+
+    def __init__(self, values: Tensor, staged: Tensor, begin: Callable[[Tensor], Running]) -> None:
+        self._values, self._staged, self._begin = values, staged, begin
 
     def start(self) -> None:
         """Start to sum what the tensor holds."""
-        if self._is_staged:
+        if self._staged is not self._values:
             self._staged.copy_(self._values)
-        self._exchange = Exchange(self._algorithm(self._comm, self._staged, self._place))
+        self._running = self._begin(self._staged)
 
     def progress(self) -> None:
         """Go on as far as messages have arrived."""
-        self._exchange.progress()
+        self._running.progress()
 
     def finish(self) -> None:
         """Wait until the tensor holds the sum."""
-        self._exchange.finish()
-        if self._is_staged:
+        self._running.finish()
+        if self._staged is not self._values:
             self._values.copy_(self._staged)
 
 
-class DeviceTransport:
-    """Sums by a process group of torch.distributed, on the values' device."""
+def host_transport(comm: Comm, algorithm: str, wire: torch.dtype | None = None) -> Transport:
+    """Return sums over MPI of values on any device; `wire` is the type that travels, None theirs."""
 
-    def __init__(self, group: Any, name: str, wire: torch.dtype | None = None) -> None:
-        self.group, self.name, self.wire = group, name, wire
+    def prepare(values: Tensor, place: int) -> Sum:
+        kind, is_cuda = wire or values.dtype, values.device.type == "cuda"
+        staged = values
+        if kind != values.dtype or values.device.type != "cpu":
+            staged = torch.empty(values.shape, dtype=kind, pin_memory=is_cuda)
+        steps = ALGORITHMS[algorithm]
+        return StagedSum(values, staged, lambda part: Exchange(steps(comm, part, place)))
 
-    def prepare(self, values: Tensor, place: int) -> Sum:
-        """Return the sum of a flat tensor on the group's kind of device."""
-        return DeviceSum(self, values)
+    return Transport(algorithm, prepare)
 
 
-class DeviceSum:
-    """A sum by torch.distributed; goes on by itself."""
+class GroupWork:
+    """A running sum of torch.distributed, which has threads or streams of its own."""
 
-    def __init__(self, transport: DeviceTransport, values: Tensor) -> None:
-        self._group, self._values = transport.group, values
-        wire = transport.wire or values.dtype
-        self._staged = values if wire == values.dtype else torch.empty_like(values, dtype=wire)
-
-    def start(self) -> None:
-        """Start to sum what the tensor holds."""
-        if self._staged is not self._values:
-            self._staged.copy_(self._values)
-        self._work = self._group.allreduce([self._staged])
+    def __init__(self, work: Any) -> None:
+        self.finish = work.wait
 
     def progress(self) -> None:
-        """Do nothing: the group has threads or streams of its own."""
+        """Do nothing: it goes on by itself."""
 
-    def finish(self) -> None:
-        """Wait until the tensor holds the sum."""
-        self._work.wait()
-        if self._staged is not self._values:
-            self._values.copy_(self._staged)
+
+def device_transport(group: Any, name: str, wire: torch.dtype | None = None) -> Transport:
+    """Return sums by a process group, on the values' device; `wire` as in `host_transport`."""
+
+    def prepare(values: Tensor, place: int) -> Sum:
+        is_own = wire in (None, values.dtype)
+        staged = values if is_own else torch.empty_like(values, dtype=wire)
+        return StagedSum(values, staged, lambda part: GroupWork(group.allreduce([part])))
+
+    return Transport(name, prepare)
 
 
 def choose_transport(
@@ -140,21 +125,13 @@ def choose_transport(
 ) -> Transport:
     """Return what sums gradients over `comm`. Collective.
 
-    Parameters
-    ----------
-    allreduce
-        One of exchange.ALGORITHMS, `nccl`, `gloo`, or `auto`: nccl where every rank has a GPU of
-        its own, else MPI's sum, or the direct exchange of bfloat16, which MPI cannot add.
-    wire
-        The type that travels; None is the gradients' own.
-
-    Raises
-    ------
-    UserError
-        nccl without a GPU for each rank, or MPI's sum in bfloat16.
+    UserError for `nccl` without a GPU for each rank, and for MPI's sum in bfloat16. `allreduce` is
+    one of exchange.ALGORITHMS, `nccl`, `gloo`, or `auto`: nccl where every rank has a GPU of its
+    own, else MPI's sum, or the direct exchange of bfloat16, which MPI cannot add. `wire` is the
+    type that travels; None is the gradients' own.
     """
     if comm.size == 1:
-        return Alone()
+        return ALONE
     is_half = wire == torch.bfloat16
     exclusive = owns_gpu(comm, device)
     if allreduce == "nccl" and not exclusive:
@@ -171,8 +148,8 @@ def choose_transport(
     if allreduce in DEVICE_BACKENDS:
         from mct.parallel.process_group import join  # takes a second to import
 
-        return DeviceTransport(join(comm, allreduce), allreduce, wire)
-    return HostTransport(comm, allreduce, wire)
+        return device_transport(join(comm, allreduce), allreduce, wire)
+    return host_transport(comm, allreduce, wire)
 
 
 def unit_name(device: torch.device) -> str:

@@ -22,12 +22,8 @@ of the same scaling and system, where it has several rows.""",
 def caption(kind: str, found: Sequence[Mapping[str, Any]], task: Mapping[str, Any]) -> str:
     """Return the caption of a table.
 
-    Parameters
-    ----------
-    found
-        The measurements, all of the same settings.
-    task
-        The section `scaling` of the configuration: the training whose time is asked for.
+    All measurements that were `found` have the same settings; `task` is the section `scaling` of
+    the configuration: the training whose time is asked for.
     """
     what = CAPTIONS[kind].format(task=task, **found[0])
     return f"Measured on {machines(found)}; medians, lowest, highest. {what}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
@@ -20,21 +19,15 @@ LINES = {"measured": "o-", "projected": "o:", "published": "s--"}
 def draw_prefetch(rows: Sequence[Row]) -> Figure:
     """Return bars of a mini-batch's time over ranks, without and with prefetch (Figure 3)."""
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    kinds = ["no prefetch" if row["prefetched_batches"] == "0" else "prefetch" for row in rows]
     names = [
-        f"{row['ranks']}{_mark(row)} ranks\n"
-        + ("no prefetch" if row["prefetched_batches"] == "0" else "prefetch")
-        for row in rows
+        f"{row['ranks']}{_mark(row)} ranks\n{kind}" for row, kind in zip(rows, kinds, strict=True)
     ]
     below = np.zeros(len(rows))
     for part, (label, colour, hatch) in PARTS.items():
         values = np.array([float(row[part]) for row in rows])
-        style: dict[str, Any] = {
-            "color": colour,
-            "hatch": hatch,
-            "edgecolor": "black",
-            "linewidth": 0.6,
-        }
-        axis.bar(names, values, 0.7, bottom=below, label=label, **style)
+        bars = axis.bar(names, values, 0.7, bottom=below, label=label, color=colour, hatch=hatch)
+        plt.setp(bars, edgecolor="black", linewidth=0.6)
         below += values
     axis.set(ylabel="seconds of a mini-batch", title="Prefetch")
     axis.legend(frameon=False, fontsize=8)

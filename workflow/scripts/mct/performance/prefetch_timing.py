@@ -26,10 +26,9 @@ def time_depths(
 ) -> Times:
     """Return, for each prefetch depth, the mean times of a mini-batch in each round. Collective.
 
-    Returns
-    -------
-    By depth (as text): seconds of the whole step, and `exposed`, which the step waited for its
-    batch; each of the slowest rank. The first round warms up and is not among them; depths alternate.
+    By depth (as text) these are seconds of the whole step, and `exposed`, which the step waited for
+    its batch; each of the slowest rank. The first round warms up and is not among them; depths
+    alternate.
     """
     times: Times = {str(depth): {"step": [], "exposed": []} for depth in depths}
     batches = plan_batches(10**12, set_size, batch_size)

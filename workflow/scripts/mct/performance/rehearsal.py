@@ -50,10 +50,7 @@ def time_steps(
 ) -> list[float]:
     """Return the seconds of steps of calibration in the paper's form. Collective.
 
-    Parameters
-    ----------
-    batch_size
-        Of the global batch, which both models of every pair see.
+    `batch_size` is the global batch's, which both models of every pair see.
     """
     calibration = paper_settings(settings, batch_size)
     image_set = random_set(batch_size, settings.classes)

@@ -42,11 +42,8 @@ def seconds_of(terms: tuple[float, float], link: Link) -> float:
 def fit_link(measured: Sequence[tuple[tuple[float, float], float]]) -> Link:
     """Return the link that explains measured times best, relative errors weighed alike.
 
-    Parameters
-    ----------
-    measured
-        Messages and bytes (see `allreduce_terms`), and seconds of each measurement; small and large
-        ones, or one of the two unknowns stays open.
+    `measured` has messages and bytes (see `allreduce_terms`), and seconds of each measurement;
+    small and large ones, or one of the two unknowns stays open.
     """
     seconds = np.array([value for _, value in measured])
     terms = np.array([part for part, _ in measured]) / seconds[:, None]
@@ -63,14 +60,9 @@ class Task:
     epochs: int
     samples_per_rank: int
 
-    def steps(self, ranks: int) -> int:
-        """Return the steps of a world of `ranks` ranks, half of them to each model."""
-        batch = self.samples_per_rank * (ranks // 2)
-        return self.epochs * math.ceil(self.pictures / batch)
-
-    def hours(self, ranks: int, step_seconds: float) -> float:
-        """Return the time of all steps, in hours."""
-        return self.steps(ranks) * step_seconds / 3600
+    def hours(self, batch: int, step_seconds: float) -> float:
+        """Return the time of all steps with global batches of so many samples, in hours."""
+        return self.epochs * math.ceil(self.pictures / batch) * step_seconds / 3600
 
 
 def project_step(

@@ -4,9 +4,8 @@ Every row says whether it was measured here, projected from what was, or publish
 whether more ranks than cores took part.
 """
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -27,6 +26,11 @@ from mct.results.tables import Row
 Measurements = Mapping[int, Mapping[str, Any]]
 """The JSON of `measure_scaling.py` or `measure_prefetch.py` by number of ranks."""
 HERE = "this machine"
+COLUMNS = (
+    "scaling", "system", "ranks", "kind", "oversubscribed", "global_batch", "step_seconds", "lowest",
+    "highest", "hours", "efficiency_percent", "source",
+)  # fmt: skip
+"""Of the table of scaling."""
 
 
 def is_oversubscribed(found: Mapping[str, Any]) -> bool:
@@ -42,13 +46,8 @@ def trusted(measured: Measurements) -> Measurements:
 
 def link_of(measured: Measurements) -> Link:
     """Return the link between ranks that sums of gradients and gatherings are explained by."""
-    return fit_link(
-        [
-            (terms, median(seconds))
-            for found in trusted(measured).values()
-            for _, _, terms, seconds in messages_of(found)
-        ]
-    )
+    messages = chain.from_iterable(map(messages_of, trusted(measured).values()))
+    return fit_link([(terms, median(seconds)) for _, _, terms, seconds in messages])
 
 
 def messages_of(
@@ -67,40 +66,19 @@ def messages_of(
 
 def communication_rows(measured: Measurements) -> list[Row]:
     """Return what sums of gradients and gatherings of confidences take, over ranks (Figure 4)."""
-    link = link_of(measured)
-    rows = [
-        _message_row(title, found, count, seconds, terms, link)
-        for found in measured.values()
-        for title, count, terms, seconds in messages_of(found)
-    ]
+    link, rows = link_of(measured), []
+    for found in measured.values():
+        for title, count, terms, seconds in messages_of(found):
+            row = {"message": title, "ranks": str(found["ranks"]), "bytes_of_a_rank": str(count)}
+            row |= _spread("seconds", seconds)
+            row |= {"model_seconds": f"{seconds_of(terms, link):.3g}", "kind": "measured"}
+            rows.append({**row, "oversubscribed": _yes(is_oversubscribed(found))})
     return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
 
 
-def _message_row(
-    title: str,
-    found: Mapping[str, Any],
-    count: int,
-    seconds: Sequence[float],
-    terms: tuple[float, float],
-    link: Link,
-) -> Row:
-    return {
-        "message": title,
-        "ranks": str(found["ranks"]),
-        "bytes_of_a_rank": str(count),
-        **_spread("seconds", seconds),
-        "model_seconds": f"{seconds_of(terms, link):.3g}",
-        "kind": "measured",
-        "oversubscribed": _yes(is_oversubscribed(found)),
-    }
-
-
 def _spread(name: str, values: Sequence[float]) -> Row:
-    return {
-        name: f"{median(values):.4g}",
-        "lowest": f"{min(values):.4g}",
-        "highest": f"{max(values):.4g}",
-    }
+    found = {name: median(values), "lowest": min(values), "highest": max(values)}
+    return {column: f"{value:.4g}" for column, value in found.items()}
 
 
 def _yes(fact: bool) -> str:
@@ -127,7 +105,7 @@ def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
     rows = []
     for ranks, found in sorted(measured.items()):
         seconds, batch = found["steps"][kind], found["batches"][kind]
-        hours = task.epochs * -(-task.pictures // batch) * median(seconds) / 3600
+        hours = task.hours(batch, median(seconds))
         row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
         row.update(_spread("step_seconds", seconds))
         row["oversubscribed"] = _yes(is_oversubscribed(found))
@@ -147,10 +125,8 @@ def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]
     compute = median(base[fewest]["steps"]["weak"]) - messages(fewest)
     rows = []
     for ranks in sorted(projected):
-        step = compute + messages(ranks)
-        row = _scaling_row(
-            "weak", HERE, ranks, "projected", samples * ranks // 2, task.hours(ranks, step)
-        )
+        step, batch = compute + messages(ranks), samples * (ranks // 2)
+        row = _scaling_row("weak", HERE, ranks, "projected", batch, task.hours(batch, step))
         rows.append({**row, "step_seconds": f"{step:.4g}"})
     return rows
 
@@ -158,20 +134,9 @@ def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]
 def _scaling_row(
     scaling: str, system: str, ranks: int, kind: str, batch: int | None, hours: float
 ) -> Row:
-    return {
-        "scaling": scaling,
-        "system": system,
-        "ranks": str(ranks),
-        "kind": kind,
-        "oversubscribed": "",
-        "global_batch": "" if batch is None else str(batch),
-        "step_seconds": "",
-        "lowest": "",
-        "highest": "",
-        "hours": f"{hours:.4g}",
-        "efficiency_percent": "",
-        "source": "",
-    }
+    known = {"scaling": scaling, "system": system, "ranks": str(ranks), "kind": kind}
+    size = "" if batch is None else str(batch)
+    return dict.fromkeys(COLUMNS, "") | known | {"global_batch": size, "hours": f"{hours:.4g}"}
 
 
 def _with_efficiency(rows: list[Row]) -> list[Row]:
@@ -184,24 +149,13 @@ def _with_efficiency(rows: list[Row]) -> list[Row]:
 
 
 def _published_rows(published: Sequence[Row]) -> list[Row]:
-    rows = [
-        {
-            **_scaling_row(
-                "weak", row["system"], int(row["ranks"]), "published", None, float(row["hours"])
-            ),
-            "source": row["source"],
-        }
-        for row in published
-    ]
+    rows = []
+    for row in published:
+        facts = row["system"], int(row["ranks"]), "published", None, float(row["hours"])
+        rows.append({**_scaling_row("weak", *facts), "source": row["source"]})
     for system in {row["system"] for row in rows}:
         _with_efficiency([row for row in rows if row["system"] == system])
     return rows
-
-
-def read_published_scaling(path: Path) -> list[Row]:
-    """Return the published times of a training."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def prefetch_rows(measured: Measurements) -> list[Row]:
@@ -215,17 +169,14 @@ def prefetch_rows(measured: Measurements) -> list[Row]:
         whole = median(found["depths"]["0"]["exposed"])
         for depth, times in found["depths"].items():
             step, exposed = median(times["step"]), median(times["exposed"])
+            row = {"ranks": str(ranks), "prefetched_batches": depth}
+            row |= {"global_batch": str(found["batch_size"])} | _spread(
+                "step_seconds", times["step"]
+            )
+            row["compute_seconds"] = f"{step - exposed:.4g}"
+            row["exposed_io_seconds"] = f"{exposed:.4g}"
+            row["hidden_io_seconds"] = f"{max(whole - exposed, 0):.4g}"
             rows.append(
-                {
-                    "ranks": str(ranks),
-                    "prefetched_batches": depth,
-                    "global_batch": str(found["batch_size"]),
-                    **_spread("step_seconds", times["step"]),
-                    "compute_seconds": f"{step - exposed:.4g}",
-                    "exposed_io_seconds": f"{exposed:.4g}",
-                    "hidden_io_seconds": f"{max(whole - exposed, 0):.4g}",
-                    "kind": "measured",
-                    "oversubscribed": _yes(is_oversubscribed(found)),
-                }
+                {**row, "kind": "measured", "oversubscribed": _yes(is_oversubscribed(found))}
             )
     return rows

@@ -1,14 +1,13 @@
 """The accuracy table: rows of measured values, published figures in columns of their own."""
 
-import csv
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
-from mct.results.runs import Run
-from mct.results.tables import Row
+from mct.results.runs import Results, Run
+from mct.results.tables import Row, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 
@@ -24,16 +23,16 @@ class Method(NamedTuple):
     lineages: Mapping[str, Sequence[str]]
 
 
+Methods = Mapping[str, Method]
+
+
 def spread(values: Sequence[float]) -> str:
     """Return the sample standard deviation as text, empty for fewer than two values."""
     return f"{statistics.stdev(values):.2f}" if len(values) > 1 else ""
 
 
 def accuracy_rows(
-    evaluations: Mapping[Run, Mapping[str, Any]],
-    records: Mapping[Run, Mapping[str, Any]],
-    methods: Mapping[str, Method],
-    published: Sequence[Row],
+    evaluations: Results, records: Results, methods: Methods, published: Sequence[Row]
 ) -> list[Row]:
     """Return the rows of the accuracy table, methods in the order of `methods`.
 
@@ -57,7 +56,7 @@ def accuracy_rows(
 
 
 def _measured_row(
-    title: str, runs: list[Run], evaluations: Mapping[Run, Any], counts: tuple[int, int]
+    title: str, runs: list[Run], evaluations: Results, counts: tuple[int, int]
 ) -> Row:
     top1, top5 = ([100 * evaluations[run][name] for run in runs] for name in ("top1", "top5"))
     return {
@@ -79,7 +78,7 @@ def _measured_row(
     }
 
 
-def _compared_with_reference(runs: list[Run], evaluations: Mapping[Run, Any]) -> Row:
+def _compared_with_reference(runs: list[Run], evaluations: Results) -> Row:
     """Return how far Mp, or a pair, is above Mp of method `mct`, seed by seed, in points.
 
     Both ends of the 95 % interval are empty for fewer than two seeds, all for Mp of `mct` itself.
@@ -113,9 +112,7 @@ def paired_difference(differences: Sequence[float], percent: float = 95) -> list
     return [mean, mean - reach, mean + reach]
 
 
-def count_samples(
-    run: Run, records: Mapping[Run, Mapping[str, Any]], methods: Mapping[str, Method]
-) -> tuple[int, int]:
+def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, int]:
     """Return the samples that a run's model (or both) was trained on, and those all models processed.
 
     The former add up over the trainings that the model went through, the latter over all that the
@@ -136,11 +133,7 @@ def count_samples(
     return own, whole
 
 
-def describe_idle(
-    runs: Sequence[Run],
-    records: Mapping[Run, Mapping[str, Any]],
-    methods: Mapping[str, Method],
-) -> str:
+def describe_idle(runs: Sequence[Run], records: Results, methods: Methods) -> str:
     """Return in words which trainings of a row left a model as it was, nothing if none did."""
     idle: dict[str, list[int]] = {}
     for run in runs:
@@ -156,9 +149,7 @@ def describe_idle(
     )
 
 
-def _with_published(
-    rows: list[Row], methods: Mapping[str, Method], published: Sequence[Row]
-) -> list[Row]:
+def _with_published(rows: list[Row], methods: Methods, published: Sequence[Row]) -> list[Row]:
     """Return measured rows with published figures, then the methods only others measured."""
     extra = []
     for figure in published:
@@ -179,5 +170,4 @@ def _with_published(
 
 def read_published(path: Path, dataset: str) -> list[Row]:
     """Return the published figures of a data set."""
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file, delimiter="\t") if row["dataset"] == dataset]
+    return [row for row in read_rows(path) if row["dataset"] == dataset]

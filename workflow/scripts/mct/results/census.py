@@ -100,14 +100,11 @@ def picture_rows(census: Census) -> list[dict[str, str]]:
     """Return the table of pictures: a row a quantity, a column a set."""
     counts = sorted({name for part in census.values() for name in part["counts"]})
     columns = {name: _quantities(part, counts) for name, part in census.items()}
-    return [
-        {
-            "quantity": quantity,
-            "unit": unit,
-            **{name: q[quantity, unit] for name, q in columns.items()},
-        }
-        for quantity, unit in next(iter(columns.values()))
-    ]
+    rows = []
+    for quantity, unit in next(iter(columns.values())):
+        values = {name: column[quantity, unit] for name, column in columns.items()}
+        rows.append({"quantity": quantity, "unit": unit, **values})
+    return rows
 
 
 def _quantities(part: dict[str, Any], counts: Sequence[str]) -> dict[tuple[str, str], str]:
@@ -124,25 +121,18 @@ def _quantities(part: dict[str, Any], counts: Sequence[str]) -> dict[tuple[str, 
 
 def class_rows(census: Census, names: Sequence[str]) -> list[dict[str, str]]:
     """Return the table of classes: pictures of each, by observed labels in noisy, else by true."""
-    return [
-        {
-            "class": str(label),
-            "name": name,
-            **{n: str(e["classes"][label]) for n, e in census.items()},
-        }
-        for label, name in enumerate(names)
-    ]
+    rows = []
+    for label, name in enumerate(names):
+        counts = {own: str(part["classes"][label]) for own, part in census.items()}
+        rows.append({"class": str(label), "name": name, **counts})
+    return rows
 
 
 def sum_up(rows: int, folders: Mapping[str, Any], found: Sequence[LeftOut]) -> dict[str, Any]:
     """Return how the numbers add up: files in folders are listed or skipped, rows used or left out.
 
-    Parameters
-    ----------
-    rows
-        The number of the catalogue's rows.
-    folders
-        What the catalogue's stage noted of folders that are lists themselves; see `skipped`.
+    `rows` is the number of the catalogue's rows, `folders` what the catalogue's stage noted of
+    folders that are lists themselves; see `skipped`.
     """
     return {
         "listed": rows,

@@ -1,6 +1,5 @@
 """Figures of results, as PNG and SVG."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.errors import UserError
-from mct.base.files import unreadable
+from mct.base.files import parsing
 from mct.results.plotting import Axes, Figure, mpl, plt
 from mct.results.quality import Quality
+from mct.results.tables import read_rows
 
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
@@ -22,16 +21,9 @@ Table = dict[str, NDArray[np.float64]]
 
 def read_epochs(path: Path) -> Table:
     """Return the columns of an epochs.tsv."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+    with parsing(path, "the epochs of a training", ValueError, TypeError, IndexError):
+        rows = read_rows(path)
         return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-    except OSError as error:
-        raise unreadable(path, error, "the epochs of a training") from error
-    except (ValueError, TypeError, IndexError) as error:
-        raise UserError(
-            f"{path}: cannot be read as the epochs of a training ({error}); delete it and rerun"
-        ) from error
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
@@ -143,13 +135,8 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
                 axis.plot(epochs, line, color=colour, label=label, linewidth=1)
             axis.plot(epochs, mean_of_known(values), color="black", label="mean of classes")
             if np.isnan(values).all():
-                axis.text(
-                    0.5,
-                    0.5,
-                    "no true labels to measure with",
-                    ha="center",
-                    transform=axis.transAxes,
-                )
+                notice = "no true labels to measure with"
+                axis.text(0.5, 0.5, notice, ha="center", transform=axis.transAxes)
             axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
     for axis in axes[1]:
         axis.set_xlabel("epoch of calibration")

@@ -21,32 +21,19 @@ def noise_rows(
 ) -> list[Row]:
     """Return rows of percent of wrong labels: each method overall, then class by observed class.
 
-    Parameters
-    ----------
-    configured
-        The rate that feeds M and N, a `NoiseRate` as plain data.
-    models
-        The output of `estimate_by_models` and the truth, a `NoiseRate` or None.
-    classes
-        Names of the classes.
+    `configured` is the rate that feeds M and N, a `NoiseRate` as plain data; `models` the output of
+    `estimate_by_models` and the truth, a `NoiseRate` or None.
     """
     known = [configured, *models["estimates"], *filter(None, [models["truth"]])]
-    rows = [_row(ALL, rate["method"], _overall(rate)) for rate in known]
+    rows = [_row(ALL, rate["method"], rate) for rate in known]
     rows += [
         {**_row(ALL, method, {}), "note": reason}
         for method, reason in models["unavailable"].items()
     ]
     for label, name in enumerate(classes):
-        rows += [
-            _row(name, rate["method"], _of_class(rate, label))
-            for rate in known
-            if rate["method"] != "given"
-        ]
+        estimated = (rate for rate in known if rate["method"] != "given")
+        rows += [_row(name, rate["method"], _of_class(rate, label)) for rate in estimated]
     return rows
-
-
-def _overall(rate: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: rate.get(name) for name in ("rate", "lower", "upper", "samples")}
 
 
 def _of_class(rate: Mapping[str, Any], label: int) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """What trained models say of pictures in files that belong to no data set."""
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from mct.base.errors import UserError
-from mct.base.files import read_json, replacing
+from mct.base.files import read_json
 from mct.base.keys import parse, pick
 from mct.base.names import key_of
 from mct.data.images import fit
@@ -35,10 +34,7 @@ class Prediction(NamedTuple):
 def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
     """Return how models see pictures: as the records beside their weights say they were trained.
 
-    Raises
-    ------
-    UserError
-        Weights without a record, or weights that were trained in another way than the first.
+    UserError for weights without a record, or trained in another way than the first.
     """
     first, *others = map(_recorded_settings, weights)
     for path, settings in zip(weights[1:], others, strict=True):
@@ -66,12 +62,8 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
     """Return the files among `paths` and those below its folders, in order.
 
-    What is hidden, and what systems put there for themselves, is left out.
-
-    Raises
-    ------
-    UserError
-        A path that is not there, or no file at all.
+    What is hidden, and what systems put there for themselves, is left out. UserError for a path
+    that is not there, or no file at all.
     """
     found: list[Path] = []
     for path in paths:
@@ -123,11 +115,3 @@ def _predict(
     probabilities = mean_probabilities([model.predict_batches(batch)[0] for model in models])
     for row in probabilities:
         yield classes[int(row.argmax())], f"{row.max():.4f}"
-
-
-def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """Write predictions as TSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(Prediction._fields)
-        writer.writerows(predictions)

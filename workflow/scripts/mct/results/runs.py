@@ -21,6 +21,9 @@ class Run(NamedTuple):
     role: str
 
 
+Results = Mapping[Run, Mapping[str, Any]]
+
+
 def parse_run(path: Path) -> Run:
     """Return the run that a result belongs to."""
     match = RUN_PATTERN.fullmatch(path.parent.name)
@@ -35,7 +38,7 @@ def read_results(paths: Iterable[Path]) -> dict[Run, dict[str, Any]]:
 
 
 def deployed_accuracies(
-    evaluations: Mapping[Run, Mapping[str, Any]], methods: Iterable[str]
+    evaluations: Results, methods: Iterable[str]
 ) -> dict[tuple[str, int], list[float]]:
     """Return top-1 in % of deployed models, a value a seed, by method (in that order) and ranks."""
     runs = sorted(run for run in evaluations if run.role == Role.PRIMARY)

@@ -1,9 +1,7 @@
 """Labels that are probably wrong, as people read them: in their order, measured, with pictures."""
 
 import base64
-import csv
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mct.base.files import replacing, write_text
+from mct.base.files import write_text
 from mct.data.imagesets import ImageSet
-from mct.data.pictures import Picture
+from mct.data.pictures import Picture, as_png
 from mct.labels.judging import Judgement
 
 COLUMNS = ("key", "observed", "proposed", "wrong_probability", "proposed_probability")
@@ -36,23 +34,12 @@ def suspect_rows(
 ) -> list[tuple[str, ...]]:
     """Return the list in its order: `COLUMNS` of each suspect as text."""
     keys = image_set.keys()
-    return [
-        (
-            keys[place].decode(),
-            names[image_set.observed[place]],
-            names[judgement.proposed[place]],
-            f"{judgement.wrong[place]:.4f}",
-            f"{judgement.certainty[place]:.4f}",
-        )
-        for place in order
-    ]
-
-
-def write_list(rows: Sequence[tuple[str, ...]], path: Path) -> None:
-    """Write the list as TSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([COLUMNS, *rows])
+    rows: list[tuple[str, ...]] = []
+    for place in order:
+        labels = names[image_set.observed[place]], names[judgement.proposed[place]]
+        shares = f"{judgement.wrong[place]:.4f}", f"{judgement.certainty[place]:.4f}"
+        rows.append((keys[place].decode(), *labels, *shares))
+    return rows
 
 
 def measure_list(
@@ -123,6 +110,4 @@ def _figure(picture: Picture, row: tuple[str, ...]) -> str:
 def _thumbnail(picture: Picture) -> str:
     image = Image.fromarray(picture)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(as_png(np.asarray(image))).decode()

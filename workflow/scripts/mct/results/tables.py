@@ -5,12 +5,11 @@ sidecar, so that tables compare equal.
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mct.base.files import write_text
+from mct.base.files import write_rows, write_text
 
 MARKDOWN_MARKS = re.compile(r"[\\`*|$<\[]|~(?=~)|&(?=#?\w+;)|(?<!\w)_|_(?!\w)")
 """What ends a cell or begins code, emphasis, a formula, a tag, a link or a named character."""
@@ -22,21 +21,18 @@ def name_clean_set(caption: str, source: str) -> str:
     return f"{caption} Clean set: {source}."
 
 
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a TSV file by the names in its header."""
+    return list(csv.DictReader(path.read_text("utf-8").split("\n"), delimiter="\t"))
+
+
 def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
     """Write rows as TSV to `path` and as Markdown with a caption beside it."""
     header = list(rows[0])
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, header, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_rows(path, header, [[row[name] for name in header] for row in rows])
     shown = [name for name in header if any(row[name] for row in rows)]
     cells = [[row[name] for name in shown] for row in rows]
-    markdown = [
-        _markdown_line(shown),
-        _markdown_line(["---"] * len(shown)),
-        *map(_markdown_line, cells),
-    ]
+    markdown = [_markdown_line(line) for line in (shown, ["---"] * len(shown), *cells)]
     write_text(path.with_suffix(".md"), "\n".join([*markdown, "", caption]) + "\n")
 
 

@@ -9,30 +9,24 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError
-from mct.data.layouts.base import Row, StoredLayout
+from mct.data.layouts.base import Layout, Row
 from mct.data.layouts.draws import divide_held_out, held_out_sizes
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
-from mct.data.layouts.measuring import finished, refuse_builtin
-from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.stored import StoredLayout
 
 NAMES = (
     "cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster",
     "guinea pig",
 )  # fmt: skip
 TRAINING, TESTING = "training", "testing"
-CLEAN_FRACTION = 0.1
 
 
 class Animal10N(StoredLayout):
     """A data set laid out like ANIMAL-10N."""
 
     keys = ("clean_fraction",)
-    counts_confusion = counts_rate = False
-
-    def __init__(self, settings: DatasetSettings) -> None:
-        super().__init__(settings)
-        self._fraction = settings.clean_fraction or CLEAN_FRACTION
-        refuse_builtin(settings)
+    counts_confusion = counts_rate = brings_truth = False
+    missing = Layout.missing
 
     @cached_property
     def _listings(self) -> dict[str, Listing]:
@@ -41,56 +35,39 @@ class Animal10N(StoredLayout):
 
     @property
     def _pictures(self) -> dict[str, list[str]]:
-        """The paths of both folders' pictures."""
         return {folder: listing.pictures for folder, listing in self._listings.items()}
 
     def skipped(self) -> list[Skipped]:
-        """Return the other files in both folders."""
         return [one for listing in self._listings.values() for one in listing.skipped]
-
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return nothing: the folders are the lists."""
-        return []
 
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: labels are in their names."""
         return self._pictures[TRAINING] + self._pictures[TESTING]
 
     def listed_folders(self) -> list[Path]:
-        """Return the two folders of pictures."""
         return [self._root / TRAINING, self._root / TESTING]
 
     def class_names(self) -> list[str]:
-        """Return the ten animals."""
         return list(NAMES)
 
     def clean_source(self) -> str:
         """Return that the clean set is held out, since no training label is verified."""
-        return f"{self._fraction:g} of the test pictures, drawn by seed and tested on no more"
+        return f"{self._clean_fraction:g} of the test pictures, drawn by seed and tested on no more"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes from counting files."""
-        held_out = held_out_sizes(len(self._pictures[TESTING]), self._fraction)
+        held_out = held_out_sizes(len(self._pictures[TESTING]), self._clean_fraction)
         return {"noisy": len(self._pictures[TRAINING]), **held_out}
-
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield the training pictures, then the held-out ones."""
-        return finished(self._rows(), self._settings, NAMES, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
         for path in self._pictures[TRAINING]:
             yield Row(path, path, observed=self._label(path), noisy=True)
         held_out = self._pictures[TESTING]
-        clean, validation, test = divide_held_out(held_out, self._fraction, self._settings.seed)
+        clean, validation, test = divide_held_out(
+            held_out, self._clean_fraction, self.settings.seed
+        )
         for path in held_out:
-            yield Row(
-                key=path,
-                path=path,
-                true=self._label(path),
-                clean=path in clean,
-                validation=path in validation,
-                test=path in test,
-            )
+            sets = {"clean": path in clean, "validation": path in validation, "test": path in test}
+            yield Row(path, path, true=self._label(path), **sets)
 
     def _label(self, path: str) -> int:
         label, underscore, _ = path.rpartition("/")[2].partition("_")

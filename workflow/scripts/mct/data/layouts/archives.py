@@ -36,7 +36,7 @@ class Archive(Protocol):
         """Return whether a file of this name is in the archive."""
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes; UserError if it is not there or broken."""
+        """Return a member's bytes; UserError if it is not there, cut, broken or encrypted."""
 
     def inner(self, name: str) -> "Archive":
         """Return a member that is an archive itself; UserError if it cannot be read in place."""
@@ -51,12 +51,10 @@ class Section(io.RawIOBase):
         self._place = 0
 
     def readable(self) -> bool:
-        """Return that it can be read."""
+        """Return that it can be read, at any place."""
         return True
 
-    def seekable(self) -> bool:
-        """Return that any place in it can be sought."""
-        return True
+    seekable = readable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the place that the next bytes are read from."""
@@ -111,11 +109,8 @@ def innermost(archive: Archive, member: str) -> tuple[Archive, str]:
 def open_archive(path: Path, section: Section | None = None) -> Archive:
     """Return an archive whose entries all stay inside it; `section` is its place in another one.
 
-    Raises
-    ------
-    UserError
-        No archive, a compressed tar (no member of it can be read alone), an entry or a link that
-        leads outside.
+    UserError for what is no archive, a compressed tar (no member of it can be read alone), and an
+    entry or a link that leads outside.
     """
     shown, name = Path(key_of(str(path))), path.name.lower()
     if name.endswith(COMPRESSED):
@@ -163,7 +158,6 @@ class Tar:
         return name
 
     def holds(self, name: str) -> bool:
-        """Return whether a file of this name is in the archive."""
         return self._follow(name) in self._places
 
     def _place(self, name: str) -> tuple[int, int]:
@@ -172,7 +166,6 @@ class Tar:
         return self._places[self._follow(name)]
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes; UserError if it is not there or cut."""
         offset, size = self._place(name)
         shown = f"{self._path}: {key_of(name)}"
         refuse_large(shown, size)
@@ -182,7 +175,6 @@ class Tar:
         return data
 
     def inner(self, name: str) -> Archive:
-        """Return a member that is an archive; it is read from this archive's file."""
         if name not in self._inner:
             (offset, size), outer = self._place(name), self._section
             section = Section(outer.file, outer.start + offset, size)
@@ -207,11 +199,9 @@ class Zip:
                 self._slashed.setdefault(spelling, name)
 
     def holds(self, name: str) -> bool:
-        """Return whether a file of this name is in the archive."""
         return _spelling(name, self._names, self._slashed) in self._names
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes; UserError if it is not there, broken or encrypted."""
         shown = f"{self._path}: {key_of(name)}"
         if not self.holds(name):
             raise UserError(f"{self._path}: no file {key_of(name)} in the archive")

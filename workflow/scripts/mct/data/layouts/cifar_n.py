@@ -3,7 +3,6 @@
 A part of training is clean and stays noisy as well; the truth of the rest serves to measure at most.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mct.base.errors import UserError
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
-from mct.data.layouts.measuring import finished
 from mct.data.layouts.pickles import read_pickle
 from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.stored import StoredLayout
+from mct.data.pictures import as_png
 
 SIDE, PIXEL_BYTES = 32, 3 * 32 * 32
-CLEAN_FRACTION = 0.1
 TRUTH = "clean_label"
 
 
@@ -40,29 +38,21 @@ class Release:
 
 
 CIFAR10 = Release(
-    folder="cifar-10-batches-py",
-    training=tuple(f"data_batch_{number}" for number in range(1, 6)),
-    test="test_batch",
-    meta="batches.meta",
-    names="label_names",
-    labels="labels",
-    human="CIFAR-10_human.pt",
-)
+    folder="cifar-10-batches-py", human="CIFAR-10_human.pt",
+    training=tuple(f"data_batch_{number}" for number in range(1, 6)), test="test_batch",
+    meta="batches.meta", names="label_names", labels="labels",
+)  # fmt: skip
 CIFAR100 = Release(
-    folder="cifar-100-python",
-    training=("train",),
-    test="test",
-    meta="meta",
-    names="fine_label_names",
-    labels="fine_labels",
-    human="CIFAR-100_human.pt",
-)
+    folder="cifar-100-python", human="CIFAR-100_human.pt", training=("train",), test="test",
+    meta="meta", names="fine_label_names", labels="fine_labels",
+)  # fmt: skip
 
 
 class CifarN(StoredLayout):
     """CIFAR-10 or, where the label set is `noisy_label`, CIFAR-100 with human labels."""
 
     keys = ("clean_fraction", "validation_fraction", "label_set")
+    missing = Layout.missing
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
@@ -71,17 +61,12 @@ class CifarN(StoredLayout):
         self._human = self._root / self._release.human
         self._batches: dict[str, dict[str, Any]] = {}
 
-    @property
-    def _is_synthetic(self) -> bool:
-        return self._settings.synthetic_noise.kind != "none"
-
     def _lists(self) -> list[Path]:
         files = [self._folder / self._release.test, self._folder / self._release.meta]
         # Training batches are pictures: too large to be read whenever the workflow is parsed.
-        return files if self._is_synthetic else [self._human, *files]
+        return files if self.is_synthetic else [self._human, *files]
 
     def class_names(self) -> list[str]:
-        """Return the names that CIFAR brings."""
         path = self._folder / self._release.meta
         found = _entry(read_pickle(path), self._release.names, path)
         if not isinstance(found, list):
@@ -96,51 +81,31 @@ class CifarN(StoredLayout):
         return names
 
     def clean_source(self) -> str:
-        """Return that the clean set is drawn from training."""
         return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes, from counting labels."""
         training = self._training_count()
-        validation = round(training * self._settings.validation_fraction)
-        noisy = training - validation
-        return {
-            "noisy": noisy,
-            "clean": round(noisy * self._clean_fraction),
-            "validation": validation,
-            "test": len(self._labels((self._release.test,))),
-        }
+        validation = round(training * self.settings.validation_fraction)
+        noisy, test = training - validation, len(self._labels((self._release.test,)))
+        clean = round(noisy * self._clean_fraction)
+        return {"noisy": noisy, "clean": clean, "validation": validation, "test": test}
 
     def _training_count(self) -> int:
-        if not self._is_synthetic:
+        if not self.is_synthetic:
             return len(_entry(read_pickle(self._human), TRUTH, self._human))
         return len(self._labels(self._release.training))
 
-    @property
-    def _clean_fraction(self) -> float:
-        return self._settings.clean_fraction or CLEAN_FRACTION
-
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield training rows, in the order of the batches, then test rows."""
-        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
-
     def _rows(self) -> Iterator[Row]:
+        """Yield training rows, in the order of the batches, then test rows."""
         truth = self._labels(self._release.training)
         observed = self._observed(np.array(list(truth.values())))
-        seed = self._settings.seed
-        held_out = choose(truth, self._settings.validation_fraction, seed, VALIDATION_STREAM)
+        seed = self.settings.seed
+        held_out = choose(truth, self.settings.validation_fraction, seed, VALIDATION_STREAM)
         clean = choose(truth.keys() - held_out, self._clean_fraction, seed, CLEAN_STREAM)
         for (key, label), given in zip(truth.items(), observed.tolist(), strict=True):
             is_held_out = key in held_out
-            yield Row(
-                key=key,
-                path=key,
-                observed=UNKNOWN if is_held_out else given,
-                true=label,
-                noisy=not is_held_out,
-                clean=key in clean,
-                validation=is_held_out,
-            )
+            sets = {"noisy": not is_held_out, "clean": key in clean, "validation": is_held_out}
+            yield Row(key, key, UNKNOWN if is_held_out else given, label, **sets)
         for key, label in self._labels((self._release.test,)).items():
             yield Row(key, key, true=label, test=True)
 
@@ -154,8 +119,8 @@ class CifarN(StoredLayout):
 
     def _observed(self, truth: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return people's labels of training, int64 (n,); unknown where noise is synthetic."""
-        settings, classes = self._settings, len(self.class_names())
-        if self._is_synthetic:
+        settings, classes = self.settings, len(self.class_names())
+        if self.is_synthetic:
             return np.full(len(truth), UNKNOWN)
         human = read_pickle(self._human)
         truth_here = _integers(human, TRUTH, self._human, len(truth))
@@ -199,17 +164,10 @@ class CifarN(StoredLayout):
             )
         return values.astype(int).tolist()
 
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return nothing: rows are made of the batches that have the pictures."""
-        return []
-
     def read(self, path: str) -> bytes:
-        """Return a picture as a PNG file."""
         name, _, place = path.removesuffix(".png").partition("/")
         pixels = self._batch(name)["data"][int(place)].transpose(1, 2, 0)
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-        return buffer.getvalue()
+        return as_png(pixels)
 
 
 def _entry(found: dict[str, Any], name: str, path: Path) -> Any:

@@ -32,11 +32,8 @@ def is_marker(text: str) -> bool:
 def given_classes(settings: DatasetSettings) -> list[str] | None:
     """Return the names that `dataset.classes` gives, by their number; None without that key.
 
-    Raises
-    ------
-    UserError
-        The file cannot be read, or two names differ in their form only. Upper and lower case may
-        differ here, since a list is written on purpose.
+    UserError if the file cannot be read or two names differ in their form only. Upper and lower
+    case may differ here, since a list is written on purpose.
     """
     given = settings.classes
     if given is None:
@@ -135,10 +132,7 @@ class Classes:
     def _find(self, text: str) -> int:
         """Return the number of the class that text names, `UNKNOWN` for a marker.
 
-        Raises
-        ------
-        UserError
-            Text that names no class; the message lacks where it is.
+        UserError for text that names no class; the message lacks where it is.
         """
         if self.names_it(text):
             return self._places.get(
@@ -169,19 +163,10 @@ def classes_of_texts(
 ) -> tuple[list[str], dict[str, int]]:
     """Return the classes that labels of a table name, and the number that each text stands for.
 
-    Parameters
-    ----------
-    texts
-        The different texts of labels, as they are written, with where each is first.
-    given
-        The names of all classes in their order, or None for those that the texts name.
-    source
-        The table, for errors.
-
-    Raises
-    ------
-    UserError
-        Spellings that differ only in form, a text that names no class, numbers that number nothing.
+    UserError for spellings that differ only in form, a text that names no class, numbers that
+    number nothing. `texts` are the different texts of labels, as they are written, with where each
+    is first; `given` are the names of all classes in their order, or None for those that the texts
+    name. `source` names the table in errors.
     """
     listed = Classes(given or ())
     named = {t: place for t, place in texts.items() if listed.names_it(t) or not is_marker(t)}
@@ -248,12 +233,8 @@ def _numbers(texts: Mapping[str, str], source: str) -> list[str]:
 def order_folders(found: Sequence[str], settings: DatasetSettings, source: str) -> list[str]:
     """Return the names of classes that are folders, in the order of `dataset.classes` if given.
 
-    A class is spelled as its folder is.
-
-    Raises
-    ------
-    UserError
-        Folders whose names differ only in form, a folder that is no given class.
+    A class is spelled as its folder is. UserError for folders whose names differ only in form, and
+    for a folder that is no given class.
     """
     given = given_classes(settings)
     check_names(found, source)

@@ -3,17 +3,17 @@
 The lists lie in the root or in `annotations/`; keys may or may not begin with `images/`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.texts import read_lines
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, read_labels, spell_path
+from mct.data.layouts.base import UNKNOWN, Row
 from mct.data.layouts.classes import refuse_twice
-from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
+from mct.data.layouts.stored import StoredLayout, read_labels, spell_path
 
 LISTS = {
     "noisy": "noisy_train_key_list.txt",
@@ -25,14 +25,21 @@ OBSERVED, TRUE = "noisy_label_kv.txt", "clean_label_kv.txt"
 NAMES = "category_names_*.txt"
 
 
+def spell_key(key: str) -> str:
+    """Return a key as the path of its picture, whether or not a list writes the folder."""
+    path = spell_path(key)
+    return path if path.startswith("images/") else f"images/{path}"
+
+
 class Clothing1M(StoredLayout):
     """A data set laid out, file for file, like Clothing1M."""
 
     keys = ("archives",)
+    brings_truth = False
+    _spell = staticmethod(spell_key)
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
-        refuse_builtin(settings)
         annotations = self._root / "annotations"
         self._folder = annotations if annotations.is_dir() else self._root
 
@@ -54,7 +61,6 @@ class Clothing1M(StoredLayout):
         return sorted(files, key=lambda path: ("eng" not in path.name, path.name))
 
     def sizes(self) -> dict[str, int]:
-        """Return the lengths of the sets' lists."""
         return {name: len(read_lines(self._folder / LISTS[name], foreign=True)) for name in LISTS}
 
     @cached_property
@@ -66,12 +72,9 @@ class Clothing1M(StoredLayout):
         refuse_outside(map(spell_path, lines), path)
         return set(map(spell_key, lines))
 
-    def rows(self, threads: int = 1) -> Iterator[Row]:
+    def _rows(self) -> Iterator[Row]:
         """Yield one row per listed key; every member of a set must have that set's kind of label."""
         names = self.class_names()
-        return finished(self._rows(names), self._settings, names, self.read, threads, spell_key)
-
-    def _rows(self, names: Sequence[str]) -> Iterator[Row]:
         observed = read_labels(self._folder / OBSERVED, names, spell_key)
         true = read_labels(self._folder / TRUE, names, spell_key, may_be_unknown=True)
         self._check_labelled(observed, true)
@@ -89,9 +92,3 @@ class Clothing1M(StoredLayout):
                     f"{self._folder / file}: {len(lacking)} keys of {LISTS[name]} have no label: "
                     f"{preview(lacking)}"
                 )
-
-
-def spell_key(key: str) -> str:
-    """Return a key as the path of its picture, whether or not a list writes the folder."""
-    path = spell_path(key)
-    return path if path.startswith("images/") else f"images/{path}"

@@ -1,17 +1,14 @@
 """Scikit-learn's 1,797 handwritten digits, real pictures of 8 x 8, with labels made wrong by seed."""
 
-import io
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mct.data.layouts.base import Row
-from mct.data.layouts.folders import Skipped
-from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.base import Layout, Row
 from mct.data.layouts.synthetic import corrupt_rows
+from mct.data.pictures import as_png
 from mct.labels.settings import NoiseSettings
 from mct.labels.synthetic import synthetic_labels
 
@@ -19,15 +16,11 @@ DIGITS, VALIDATION, TEST = 1797, 180, 500
 FULL_SCALE = 16
 
 
-class Digits:
+class Digits(Layout):
     """The quick start's data set; it needs no files."""
 
     keys = ("synthetic_noise_rate", "synthetic_clean_fraction")
-    counts_confusion = counts_rate = True
     has_lists = False
-
-    def __init__(self, settings: DatasetSettings) -> None:
-        self.settings = self._settings = settings
 
     @cached_property
     def _digits(self) -> tuple[np.ndarray, np.ndarray]:
@@ -36,86 +29,38 @@ class Digits:
         bunch = load_digits()
         return bunch.images, bunch.target
 
-    def source_files(self) -> list[Path]:
-        """Return the matrix of synthetic noise, if one is named; pictures ship with scikit-learn."""
-        matrix = self._settings.synthetic_noise.matrix
-        return [Path(matrix)] if matrix else []
-
-    def listed_names(self) -> list[str]:
-        """Return no names: there are no files."""
-        return []
-
-    def skipped(self) -> list[Skipped]:
-        """Return nothing: there are no files."""
-        return []
-
-    def name_files(self) -> list[Path]:
-        """Return no files: the classes are the ten digits."""
-        return []
-
-    def listed_folders(self) -> list[Path]:
-        """Return no folders: there are no files."""
-        return []
-
     def class_names(self) -> list[str]:
-        """Return the ten digits."""
         return [str(digit) for digit in range(10)]
 
     def clean_source(self) -> str:
-        """Return that the clean set is drawn from training."""
-        share = self._settings.synthetic_clean_fraction
+        share = self.settings.synthetic_clean_fraction
         return f"{share:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes of the sets."""
-        training = DIGITS - TEST - VALIDATION
-        return {
-            "noisy": training,
-            "clean": round(training * self._settings.synthetic_clean_fraction),
-            "validation": VALIDATION,
-            "test": TEST,
-        }
+        noisy = DIGITS - TEST - VALIDATION
+        clean = round(noisy * self.settings.synthetic_clean_fraction)
+        return {"noisy": noisy, "clean": clean, "validation": VALIDATION, "test": TEST}
 
     def pictures(self) -> Iterator[tuple[str, str]]:
-        """Yield key and path of every picture, without reading any."""
         return ((f"{digit:04d}", f"{digit:04d}.png") for digit in range(DIGITS))
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
-        return corrupt_rows(
-            self._rows(), self._settings, len(self.class_names()), self.read, threads
-        )
+        return corrupt_rows(self._rows(), self.settings, 10, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
-        settings, true = self._settings, self._digits[1]
+        settings, true = self.settings, self._digits[1]
         noise = NoiseSettings(kind="class_dependent", rate=settings.synthetic_noise_rate)
         observed = synthetic_labels(true, noise, 10, settings.seed)
         order = np.random.default_rng(settings.seed).permutation(len(true))
         clean_count, keys = self.sizes()["clean"], list(self.pictures())
         for place, digit in enumerate(order):
             test, held_out = place < TEST, place < TEST + VALIDATION
-            yield Row(
-                key=keys[digit][0],
-                path=keys[digit][1],
-                observed=-1 if held_out else int(observed[digit]),
-                true=int(true[digit]),
-                noisy=not held_out,
-                clean=TEST + VALIDATION <= place < TEST + VALIDATION + clean_count,
-                validation=held_out and not test,
-                test=test,
-            )
-
-    def looked_at(self) -> list[Path]:
-        """Return nothing: the digits come with scikit-learn."""
-        return []
-
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return nothing: every digit is there."""
-        return []
+            clean = TEST + VALIDATION <= place < TEST + VALIDATION + clean_count
+            sets = {"noisy": not held_out, "clean": clean, "validation": held_out and not test}
+            (key, path), label = keys[digit], -1 if held_out else int(observed[digit])
+            yield Row(key, path, label, int(true[digit]), **sets, test=test)
 
     def read(self, path: str) -> bytes:
-        """Return a digit as a PNG file."""
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.round().astype(np.uint8)).save(buffer, format="PNG")
-        return buffer.getvalue()
+        return as_png(pixels.round().astype(np.uint8))

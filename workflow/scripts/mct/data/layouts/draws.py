@@ -28,10 +28,7 @@ def divide_held_out(
 ) -> tuple[set[str], set[str], set[str]]:
     """Return clean, validation and test keys: a share, and the halves of what remains.
 
-    Raises
-    ------
-    UserError
-        Too few keys for three sets.
+    UserError if the keys are too few for three sets.
     """
     clean = choose(keys, clean_fraction, seed, CLEAN_STREAM)
     validation, test = halve(set(keys) - clean, seed)

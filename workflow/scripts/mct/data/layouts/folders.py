@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mct.base.errors import UserError
 from mct.base.names import key_of
-from mct.data.layouts.storage import mode_of, real_path
+from mct.data.layouts.storage import entries_of, mode_of, real_path
 from mct.data.pictures import KNOWN_ENDINGS
 
 PICTURES = tuple(KNOWN_ENDINGS)
@@ -61,24 +61,11 @@ def ignored(name: str) -> str | None:
     return "special" if name.lower() in SPECIAL else None
 
 
-def entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of a folder by name; UserError if it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be listed: {error.strerror}") from error
-
-
 def list_pictures(root: Path, prefix: str, folder: str) -> Listing:
     """Walk a folder below `root`; keys are paths below the root, after `prefix`.
 
-    Links to folders below it are not followed, so the walk ends.
-
-    Raises
-    ------
-    UserError
-        The folder is a link that leads outside `root`, or one cannot be listed.
+    Links to folders below it are not followed, so the walk ends. UserError if the folder is a link
+    that leads outside `root`, or one cannot be listed.
     """
     real_path(root, folder)
     pictures: list[str] = []

@@ -11,18 +11,11 @@ from pathlib import Path
 
 from mct.base.errors import UserError, preview
 from mct.base.texts import read_lines, read_text, refuse_foreign, whole_number
-from mct.data.layouts.base import (
-    UNKNOWN,
-    Row,
-    StoredLayout,
-    existing_folder,
-    spell_path,
-    split_line,
-)
+from mct.data.layouts.base import UNKNOWN, Row
 from mct.data.layouts.classes import is_marker, refuse_twice, unify
-from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
+from mct.data.layouts.stored import StoredLayout, existing_folder, spell_path, split_line
 
 CLASSES, IMAGES = "classes.txt", "imagelist.tsv"
 VERIFIED = {"clean": "verified_train.tsv", "validation": "verified_val.tsv"}
@@ -33,13 +26,12 @@ class Food101N(StoredLayout):
     """A data set laid out like Food-101N, with Food-101 beside it."""
 
     keys = ("archives", "test_root")
-    counts_confusion = False
+    counts_confusion = brings_truth = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         self._test_root = existing_folder(settings.test_root, settings.layout, "test_root")
         super().__init__(settings, test=self._test_root)
         self._meta = self._root / "meta"
-        refuse_builtin(settings)
 
     def _lists(self) -> list[Path]:
         files = (CLASSES, IMAGES, *VERIFIED.values())
@@ -57,11 +49,9 @@ class Food101N(StoredLayout):
         return {unify(name): label for label, name in enumerate(names)}
 
     def class_names(self) -> list[str]:
-        """Return the names of the list of classes, without its header."""
         return list(self._numbers)
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes from the lists' lines."""
         verified = {name: self._verified(file) for name, file in VERIFIED.items()}
         counts = {name: sum(labels.values()) for name, labels in verified.items()}
         noisy = len(set(self._images) - verified["validation"].keys())
@@ -106,11 +96,8 @@ class Food101N(StoredLayout):
             raise UserError(f"{path}: {len(strays)} keys are of another class: {preview(strays)}")
         return [key for _, key in keys]
 
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield the pictures of Food-101N, then Food-101's test pictures."""
-        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
-
     def _rows(self) -> Iterator[Row]:
+        """Yield the pictures of Food-101N, then Food-101's test pictures."""
         images = self._images
         clean, validation = (self._verified(file) for file in VERIFIED.values())
         self._check_listed(clean, validation, images)
@@ -119,16 +106,9 @@ class Food101N(StoredLayout):
             held_out = key in validation
             if held_out and not validation[key]:
                 continue
-            yield Row(
-                key=f"images/{key}",
-                path=f"images/{key}",
-                observed=UNKNOWN if held_out else label,
-                true=label if held_out or right else UNKNOWN,
-                noisy=not held_out,
-                clean=right,
-                validation=held_out,
-                right=clean.get(key, UNKNOWN),
-            )
+            path, sets = f"images/{key}", {"clean": right, "validation": held_out}
+            labels = UNKNOWN if held_out else label, label if held_out or right else UNKNOWN
+            yield Row(path, path, *labels, not held_out, **sets, right=clean.get(key, UNKNOWN))
         yield from self._test_rows()
 
     def _test_rows(self) -> Iterator[Row]:

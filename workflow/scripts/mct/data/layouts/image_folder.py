@@ -15,13 +15,13 @@ from typing import NamedTuple
 from mct.base.errors import UserError, preview
 from mct.base.names import is_utf8, key_of
 from mct.base.texts import nearest
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout
+from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import order_folders
 from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
-from mct.data.layouts.folders import Skipped, entries_of, ignored, list_pictures, skip
-from mct.data.layouts.measuring import finished, refuse_builtin
+from mct.data.layouts.folders import Skipped, ignored, list_pictures, skip
 from mct.data.layouts.settings import DatasetSettings
-from mct.data.layouts.storage import mode_of, real_path
+from mct.data.layouts.storage import entries_of, mode_of, real_path
+from mct.data.layouts.stored import StoredLayout
 
 TRAINING, CLEAN, VALIDATION, TEST = "train", "clean", "validation", "test"
 SETS = {
@@ -44,11 +44,11 @@ class ImageFolder(StoredLayout):
 
     keys = ("classes", "clean_fraction")
     counts_confusion = counts_rate = False
+    missing = Layout.missing
 
     def __init__(self, settings: DatasetSettings) -> None:
+        self.brings_truth = settings.synthetic_noise.kind != "none"
         super().__init__(settings)
-        if settings.synthetic_noise.kind == "none":
-            refuse_builtin(settings)
         self._check_folders()
 
     def _has(self, folder: str) -> bool:
@@ -96,7 +96,7 @@ class ImageFolder(StoredLayout):
             raise UserError(f"{self._root}: expected a folder {TRAINING}/, found none")
         if not self._has(VALIDATION) and not self._has(TEST):
             raise UserError(f"{self._root}: expected a folder {VALIDATION}/ or {TEST}/, found none")
-        fraction = self._settings.clean_fraction
+        fraction = self.settings.clean_fraction
         if not self._has(CLEAN) and fraction is None:
             raise UserError(
                 f"{self._root}: expected a folder {CLEAN}/, or a dataset.clean_fraction of the "
@@ -122,7 +122,7 @@ class ImageFolder(StoredLayout):
                 raise UserError(
                     f"{top / key_of(name)}: the name of a class is not UTF-8; rename the folder"
                 )
-        return order_folders(found, self._settings, str(top))
+        return order_folders(found, self.settings, str(top))
 
     def class_names(self) -> list[str]:
         """Return the names of the folders in `train/`, sorted or as `dataset.classes` orders them."""
@@ -169,12 +169,7 @@ class ImageFolder(StoredLayout):
         return self._listed[0]
 
     def skipped(self) -> list[Skipped]:
-        """Return all other files below the root."""
         return self._listed[1]
-
-    def missing(self, paths: list[str]) -> list[str]:
-        """Return nothing: the folders are the lists."""
-        return []
 
     def listed_names(self) -> list[str]:
         """Return the paths of all pictures: their folders are the lists."""
@@ -194,33 +189,28 @@ class ImageFolder(StoredLayout):
             held_out[name] = {p: k for p, k in held_out[name].items() if p not in clean}
         if not (self._has(VALIDATION) and self._has(TEST)):
             pool = held_out[source]
-            halves = halve(pool, self._settings.seed)
+            halves = halve(pool, self.settings.seed)
             for name, paths in zip((VALIDATION, TEST), halves, strict=True):
                 held_out[name] = {path: pool[path] for path in sorted(paths)}
         return {CLEAN: clean, **held_out}
 
     def _draw_clean(self, pool: Labels) -> Labels:
-        fraction = self._settings.clean_fraction or 0.0
-        chosen = choose(pool, fraction, self._settings.seed, CLEAN_STREAM)
+        fraction = self.settings.clean_fraction or 0.0
+        chosen = choose(pool, fraction, self.settings.seed, CLEAN_STREAM)
         return {path: pool[path] for path in sorted(chosen)}
 
     def clean_source(self) -> str:
-        """Return the folder, or what was drawn in its place."""
-        fraction = self._settings.clean_fraction
+        fraction = self.settings.clean_fraction
         if fraction is None:
             return f"the folder {CLEAN}/"
         return f"{fraction:g} of the held-out pictures, drawn by seed"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes from counting files."""
         drawn = {name: len(labels) for name, labels in self._drawn.items()}
         return {"noisy": len(self._pictures[TRAINING]), **drawn}
 
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield the pictures of `train/`, then clean and held-out ones."""
-        return finished(self._rows(), self._settings, self._classes, self.read, threads)
-
     def _rows(self) -> Iterator[Row]:
+        """Yield the pictures of `train/`, then clean and held-out ones."""
         yield from self._training_rows()
         for name, labels in self._drawn.items():
             for path, label in labels.items():
@@ -229,9 +219,8 @@ class ImageFolder(StoredLayout):
 
     def _training_rows(self) -> Iterator[Row]:
         """Yield noisy rows; where noise is synthetic the folders' labels are the truth."""
-        is_truth = self._settings.synthetic_noise.kind != "none"
         for path, label in self._pictures[TRAINING].items():
-            observed, true = (UNKNOWN, label) if is_truth else (label, UNKNOWN)
+            observed, true = (UNKNOWN, label) if self.is_synthetic else (label, UNKNOWN)
             yield Row(path, path, observed=observed, true=true, noisy=True)
 
 

@@ -116,12 +116,8 @@ class NumbersUnpickler(pickle.Unpickler):
 def read_pickle(path: Path) -> dict[str, Any]:
     """Return the dictionary that a pickle holds, or a file that torch.save wrote of one.
 
-    Text keys that were bytes become text; arrays are of shape and type as saved.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, holds something else, or asks for a global that is not admitted.
+    Text keys that were bytes become text; arrays are of shape and type as saved. UserError if the
+    file cannot be read, holds something else, or asks for a global that is not admitted.
     """
     try:
         found = _load(BytesIO(_pickled_bytes(path)), path)

@@ -45,10 +45,7 @@ class Storage:
     def missing(self, paths: list[str]) -> list[str]:
         """Return the paths that are no files; lists each folder once, not each file.
 
-        Raises
-        ------
-        UserError
-            A path leads outside its folder.
+        UserError if a path leads outside its folder.
         """
         return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
 
@@ -133,16 +130,17 @@ class Storage:
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
         """Return the names in a folder, and those of them that are links."""
         if folder not in self._listings:
-            entries = _entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
+            entries = entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
             self._listings[folder] = {entry.name for entry in entries}, links
         return self._listings[folder]
 
 
-def _entries_of(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder by name; UserError if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(f"{key_of(str(folder))}: cannot be listed: {error.strerror}") from error
 
@@ -167,11 +165,8 @@ def mode_of(path: Path) -> int:
 def read_regular(path: Path, shown: str) -> bytes:
     """Return the bytes of a regular file, called `shown` in errors; wait for no pipe or device.
 
-    Raises
-    ------
-    UserError
-        It cannot be read. BrokenPictureError where that is the file's fault: no regular file, one
-        that is too large, a link that leads nowhere.
+    UserError if it cannot be read, BrokenPictureError where that is the file's fault: no regular
+    file, one that is too large, a link that leads nowhere.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

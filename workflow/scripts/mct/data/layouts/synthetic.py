@@ -22,12 +22,8 @@ def corrupt_rows(
 
     Noise of kind `none` leaves them as they are. Which are wrong depends on seed and keys, for some
     kinds on pictures, not on the order of rows. With `LISTED` threads everything is checked, and
-    the observed labels are the true ones.
-
-    Raises
-    ------
-    UserError
-        A noisy picture whose true label is not known, noise that is not defined.
+    the observed labels are the true ones. UserError for a noisy picture whose true label is not
+    known, and for noise that is not defined.
     """
     if settings.synthetic_noise.kind == "none":
         yield from rows

@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from mct.base.errors import UserError, preview
 from mct.base.texts import read_table, refuse_foreign, trim
-from mct.data.layouts.base import UNKNOWN, Row, StoredLayout, spell_path
+from mct.data.layouts.base import UNKNOWN, Row
 from mct.data.layouts.classes import classes_of_texts, given_classes
 from mct.data.layouts.draws import CLEAN_STREAM, choose
-from mct.data.layouts.measuring import finished
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
+from mct.data.layouts.stored import StoredLayout, spell_path
 
 TRAINING, VALIDATION, TEST = "train", "validation", "test"
-CLEAN_FRACTION = 1.0
 
 
 class Entry(NamedTuple):
@@ -35,15 +34,12 @@ class Table(StoredLayout):
     """A data set that a table describes; labels are numbers or names of classes."""
 
     keys = ("archives", "classes", "clean_fraction", "table")
+    own_clean_fraction = 1.0
 
     def __init__(self, settings: DatasetSettings) -> None:
         super().__init__(settings)
         refuse_outside([settings.table], self._root)
         self._path = self._root / settings.table
-
-    @property
-    def _is_synthetic(self) -> bool:
-        return self._settings.synthetic_noise.kind != "none"
 
     def _lists(self) -> list[Path]:
         return [self._path]
@@ -61,10 +57,10 @@ class Table(StoredLayout):
         for entry in entries:
             places.setdefault(entry.label, f", line {entry.line}")
             places.setdefault(entry.true_label, f", line {entry.line}")
-        names, numbers = classes_of_texts(places, given_classes(self._settings), str(self._path))
+        names, numbers = classes_of_texts(places, given_classes(self.settings), str(self._path))
         for entry in entries:
             self._check(entry, numbers)
-        if self._settings.classes is None and not self._is_synthetic:
+        if self.settings.classes is None and not self.is_synthetic:
             self._check_columns(numbers)
         return names, numbers
 
@@ -110,7 +106,7 @@ class Table(StoredLayout):
         """Return the column that a split's rows must fill, and what needs it."""
         if split != TRAINING:
             return "true_label", f"split {split}"
-        return ("true_label", "synthetic noise") if self._is_synthetic else ("label", "split train")
+        return ("true_label", "synthetic noise") if self.is_synthetic else ("label", "split train")
 
     def class_names(self) -> list[str]:
         """Return `dataset.classes`, else the names in the table, sorted, or numbers from 0."""
@@ -118,49 +114,30 @@ class Table(StoredLayout):
 
     def clean_source(self) -> str:
         """Return which of the verified training pictures are clean."""
-        fraction = self._settings.clean_fraction or CLEAN_FRACTION
-        return f"{fraction:g} of the training pictures with a true label, drawn by seed"
+        return f"{self._clean_fraction:g} of the training pictures with a true label, drawn by seed"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes from counting rows."""
         _ = self._classes  # checked
         splits = [entry.split for entry in self._entries]
-        return {
-            "noisy": splits.count(TRAINING),
-            "clean": len(self._clean),
-            VALIDATION: splits.count(VALIDATION),
-            TEST: splits.count(TEST),
-        }
+        held_out = {name: splits.count(name) for name in (VALIDATION, TEST)}
+        return {"noisy": splits.count(TRAINING), "clean": len(self._clean), **held_out}
 
     @cached_property
     def _clean(self) -> set[str]:
         numbers = self._classes[1]
-        known = [
-            entry.path
-            for entry in self._entries
-            if entry.split == TRAINING and numbers[entry.true_label] != UNKNOWN
-        ]
-        fraction = self._settings.clean_fraction or CLEAN_FRACTION
-        return choose(known, fraction, self._settings.seed, CLEAN_STREAM)
-
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield one row per row of the table; training pictures are noisy, some clean as well."""
-        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
+        training = (entry for entry in self._entries if entry.split == TRAINING)
+        known = [entry.path for entry in training if numbers[entry.true_label] != UNKNOWN]
+        return choose(known, self._clean_fraction, self.settings.seed, CLEAN_STREAM)
 
     def _rows(self) -> Iterator[Row]:
+        """Yield one row per row of the table; training pictures are noisy, some clean as well."""
         numbers = self._classes[1]
         for entry in self._entries:
             is_training = entry.split == TRAINING
-            yield Row(
-                key=entry.path,
-                path=entry.path,
-                observed=numbers[entry.label] if is_training else UNKNOWN,
-                true=numbers[entry.true_label],
-                noisy=is_training,
-                clean=entry.path in self._clean,
-                validation=entry.split == VALIDATION,
-                test=entry.split == TEST,
-            )
+            observed = numbers[entry.label] if is_training else UNKNOWN
+            sets = {"noisy": is_training, "clean": entry.path in self._clean}
+            sets |= {name: entry.split == name for name in (VALIDATION, TEST)}
+            yield Row(entry.path, entry.path, observed, numbers[entry.true_label], **sets)
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -172,13 +149,8 @@ def read_entries(path: Path) -> list[Entry]:
             refuse_foreign(text, f"{path}, line {line}")
         return once.setdefault(text, text)
 
-    return [
-        Entry(
-            line,
-            spell_path(trim(name)),
-            shared(label, line),
-            shared(true_label, line),
-            shared(trim(split), line),
-        )
-        for line, (name, label, true_label, split) in read_table(path, COLUMNS)
-    ]
+    entries = []
+    for line, (name, *labels, split) in read_table(path, COLUMNS):
+        texts = (shared(text, line) for text in (*labels, trim(split)))
+        entries.append(Entry(line, spell_path(trim(name)), *texts))
+    return entries

@@ -9,31 +9,24 @@ from functools import cached_property
 from pathlib import Path
 
 from mct.base.texts import read_lines, whole_number
-from mct.data.layouts.base import (
-    Row,
-    StoredLayout,
-    existing_folder,
-    read_labels,
-    split_line,
-)
+from mct.data.layouts.base import Row
 from mct.data.layouts.classes import refuse_twice
 from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
-from mct.data.layouts.measuring import finished, refuse_builtin
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
+from mct.data.layouts.stored import StoredLayout, existing_folder, read_labels, split_line
 
 MINI_CLASSES = 50
 SOURCES = {"all": ("google", "flickr"), "mini": ("google",)}
 VALIDATION_FOLDER = "val_images_256"
-CLEAN_FRACTION = 0.1
 
 
 class WebVision(StoredLayout):
     """A data set laid out like WebVision 1.0, all classes or the first 50."""
 
     keys = ("archives", "clean_fraction", "clean_root", "subset")
-    counts_confusion = counts_rate = False
+    counts_confusion = counts_rate = brings_truth = False
 
     def __init__(self, settings: DatasetSettings) -> None:
         others = {}
@@ -42,12 +35,10 @@ class WebVision(StoredLayout):
         super().__init__(settings, **others)
         self._clean_root = others.get("clean")
         self._info = self._root / "info"
-        self._fraction = settings.clean_fraction or CLEAN_FRACTION
-        refuse_builtin(settings)
 
     @property
     def _training_lists(self) -> list[Path]:
-        sources = SOURCES[self._settings.subset]
+        sources = SOURCES[self.settings.subset]
         return [self._info / f"train_filelist_{source}.txt" for source in sources]
 
     def _lists(self) -> list[Path]:
@@ -55,15 +46,12 @@ class WebVision(StoredLayout):
         return lists + ([self._info / "synsets.txt"] if self._clean_root else [])
 
     def listed_names(self) -> list[str]:
-        """Return the pictures of the clean folder, if there is one."""
         return list(self._clean_folder)
 
     def name_files(self) -> list[Path]:
-        """Return the list of synsets."""
         return [self._info / "synsets.txt"]
 
     def listed_folders(self) -> list[Path]:
-        """Return the clean folder, if there is one."""
         return [self._clean_root] if self._clean_root else []
 
     @cached_property
@@ -76,7 +64,7 @@ class WebVision(StoredLayout):
     @property
     def _synsets(self) -> list[tuple[str, str]]:
         """The synsets and names of the subset's classes."""
-        count = MINI_CLASSES if self._settings.subset == "mini" else len(self._all_synsets)
+        count = MINI_CLASSES if self.settings.subset == "mini" else len(self._all_synsets)
         return self._all_synsets[:count]
 
     def class_names(self) -> list[str]:
@@ -96,7 +84,6 @@ class WebVision(StoredLayout):
         return {path: label for label, listing in listings for path in listing.pictures}
 
     def skipped(self) -> list[Skipped]:
-        """Return the other files in the clean folder's classes."""
         return [one for listing in self._clean_listings for one in listing.skipped]
 
     def missing(self, paths: list[str]) -> list[str]:
@@ -107,20 +94,19 @@ class WebVision(StoredLayout):
         """Return the second source, since WebVision verified no training label."""
         if self._clean_root:
             return f"{self._clean_root}, not WebVision's own"
-        return f"{self._fraction:g} of WebVision's validation pictures, drawn by seed"
+        return f"{self._clean_fraction:g} of WebVision's validation pictures, drawn by seed"
 
     def sizes(self) -> dict[str, int]:
-        """Return the sizes from the lists' lines."""
         noisy = sum(len(self._select(path)) for path in self._training_lists)
         held_out = len(self._select(self._info / "val_filelist.txt"))
         if self._clean_root:
             return {"noisy": noisy, "clean": len(self._clean_folder), **halved_sizes(held_out)}
-        return {"noisy": noisy, **held_out_sizes(held_out, self._fraction)}
+        return {"noisy": noisy, **held_out_sizes(held_out, self._clean_fraction)}
 
     def _select(self, path: Path) -> list[str]:
         """Return a list's lines, unchecked, of the subset's classes where that is a part."""
         lines = read_lines(path, foreign=True)
-        if self._settings.subset == "all":
+        if self.settings.subset == "all":
             return lines
         labels = [whole_number(split_line(line)[1]) for line in lines]
         kept = range(MINI_CLASSES)
@@ -133,10 +119,6 @@ class WebVision(StoredLayout):
         classes = len(self._synsets)
         return {key: label for key, label in labels.items() if label < classes}
 
-    def rows(self, threads: int = 1) -> Iterator[Row]:
-        """Yield noisy pictures, then the clean and the held-out ones."""
-        return finished(self._rows(), self._settings, self.class_names(), self.read, threads)
-
     def _rows(self) -> Iterator[Row]:
         for path in self._training_lists:
             for key, label in sorted(self._labels(path).items()):
@@ -147,12 +129,12 @@ class WebVision(StoredLayout):
 
     def _held_out_rows(self) -> Iterator[Row]:
         labels = self._labels(self._info / "val_filelist.txt")
-        seed = self._settings.seed
+        seed = self.settings.seed
         if self._clean_root:
             validation, _ = halve(labels, seed)
             clean: set[str] = set()
         else:
-            clean, validation, _ = divide_held_out(labels, self._fraction, seed)
+            clean, validation, _ = divide_held_out(labels, self._clean_fraction, seed)
         for name, label in sorted(labels.items()):
             sets = {"clean": name in clean, "validation": name in validation}
             path = f"{VALIDATION_FOLDER}/{name}"
