@@ -11,6 +11,7 @@ from mct.cluster.reading import Reading
 from mct.experiment.baselines import BASELINES
 from mct.experiment.method import CONFUSION_SETS
 from mct.experiment.pair import CALIBRATIONS
+from mct.experiment.stage_settings import as_json
 
 READING = Reading(workflow, config, sys.argv[1:])
 EXPERIMENT, PLANNER = READING.experiment, READING.planner

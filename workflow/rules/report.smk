@@ -39,7 +39,7 @@ rule plot_accuracy:
     params:
         split=EXPERIMENT.config["split"],
         titles=verbatim(SETTINGS.titles()),
-        calibrated=verbatim(SETTINGS.calibrated()),
+        calibrated=verbatim(as_json(FILES.calibrated())),
     shell:
         program(
             "plot_accuracy.py {params.titles} {params.calibrated} {input.evaluations}"
