@@ -56,7 +56,7 @@ rule tabulate_noise:
         **summary(),
     params:
         config=EXECUTION,
-        clean=verbatim(EXPERIMENT.clean_source),
+        clean=verbatim(EXPERIMENT.lists.clean_source),
     shell:
         program(
             "tabulate_noise.py {params.clean} {params.config} {input.configured} {input.models}"

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from mct.cluster.hangup import hang_up_jobs
+import psutil
 
 COMMAND = "MCT_COMMAND"
 """The environment variable with the command of a program that starts Snakemake (make)."""
 RERUN = "--rerun-incomplete"
 LOCKS = Path(".snakemake/locks")
+SHELLS = ("sh", "bash")
+"""Snakemake waits for the shells around its jobs, which end with them."""
 
 
 class Interruption:
@@ -78,6 +80,21 @@ class Interruption:
 def _is_main_thread() -> bool:
     """Return whether this thread may set handlers of signals."""
     return threading.current_thread() is threading.main_thread()
+
+
+def hang_up_jobs() -> None:
+    """Send SIGHUP to all processes of the jobs that this Snakemake runs, from now on without it.
+
+    Otherwise a stage would lose its work since the last checkpoint, or an orphan would keep running and
+    `--rerun-incomplete` would discard its result.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.name() not in SHELLS:
+                process.send_signal(signal.SIGHUP)
+        except psutil.Error:  # it has ended
+            continue
 
 
 def resume_line(arguments: Sequence[str], folder: Path) -> str:
