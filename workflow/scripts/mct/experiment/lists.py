@@ -14,12 +14,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
-from mct.data.catalogue import (
-    build_catalogue,
-    check_made_sets,
-    class_counts,
-    source_digest,
-)
+from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
 from mct.data.intake import Listed, list_pictures, listing_digest
 from mct.data.layouts.base import LISTED, Layout
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps

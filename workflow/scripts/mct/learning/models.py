@@ -70,19 +70,14 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
     for file in initial_files(settings):
-        load_initial_weights(model, file, keep_classifier=settings.keep_classifier)
+        given = start_from(file, model, keep_classifier=settings.keep_classifier)
+        model.load_state_dict({**model.state_dict(), **given})
     return model
 
 
 def initial_files(settings: ModelSettings) -> list[Path]:
     """Return the file that a model starts from, if there is one."""
     return [Path(settings.initial_weights)] if settings.initial_weights else []
-
-
-def load_initial_weights(model: nn.Module, path: Path, *, keep_classifier: bool = False) -> None:
-    """Load weights from somebody's file in place; see `start_from` for the classifier."""
-    own = model.state_dict()
-    model.load_state_dict({**own, **start_from(path, model, keep_classifier=keep_classifier)})
 
 
 def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[str, Tensor]:

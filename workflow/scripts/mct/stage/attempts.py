@@ -91,8 +91,7 @@ class Attempts:
 
         SIGUSR1 is Slurm's before the time limit, SIGTERM a person's.
         """
-        last = next(iter(self._read()[-1:]), {})
-        return last.get("interrupted")
+        return next(iter(self._read()[-1:]), {}).get("interrupted")
 
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():
