@@ -186,8 +186,8 @@ def test_an_empty_clean_set_is_refused(tree):
 
 @pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])
 def test_a_world_of_another_size_is_refused(name, tmp_path):
-    common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--noisy", "x"]
-    common += ["--clean", "x", "--checkpoints", tmp_path]
+    common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--labels", "x"]
+    common += ["--checkpoints", tmp_path]
     own = {
         "train_model.py": ["--role", "primary", "--start", "--evidence"],
         "calibrate_pair.py": [

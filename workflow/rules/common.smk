@@ -30,22 +30,13 @@ CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
 CLASSES = result(f"catalogue/{EXPERIMENT.dataset}.classes.txt")
 NOISE = result(f"noise/{EXPERIMENT.dataset}.json")
+LABELS = result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
 
 
 def shards(suffix="h5"):
     """Return all shards, or what lies next to each under its name."""
     folder = f"shards/{EXPERIMENT.dataset}"
     return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
-
-
-def index(set_name):
-    """Return the table of labels: which pictures are in a set, and where."""
-    return result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
-
-
-def shard_files(set_name):
-    """Return the shards that may hold pictures of a set, and the table that says which do."""
-    return [*shards(), index(set_name)]
 
 
 def inspection(intake=None):

@@ -3,8 +3,8 @@
 
 rule evaluate_model:
     input:
-        shards=lambda wildcards: shard_files(wildcards.split),
-        index=lambda wildcards: index(wildcards.split),
+        shards=shards(),
+        index=LABELS,
         weights=lambda wildcards: FILES.evaluated_weights(
             wildcards.method, run_of(wildcards), wildcards.role
         ),

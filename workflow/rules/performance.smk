@@ -24,8 +24,8 @@ rule measure_scaling:
 
 rule measure_prefetch:
     input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
+        shards=shards(),
+        noisy=LABELS,
     output:
         result("performance/prefetch/ranks{ranks}.json"),
     log:

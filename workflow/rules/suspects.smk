@@ -10,7 +10,7 @@ rule suspects:
 rule judge_labels:
     input:
         shard=result("shards/{dataset}/{shard}.h5"),
-        labels=index("noisy"),
+        labels=LABELS,
         auxiliary=FILES.judges("auxiliary.safetensors"),
         primary=FILES.judges("primary.safetensors"),
         confusions=FILES.judges_confusions(),
@@ -33,8 +33,8 @@ rule judge_labels:
 
 rule list_suspects:
     input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
+        shards=shards(),
+        noisy=LABELS,
         classes=result("catalogue/{dataset}.classes.txt"),
         judgements=judgements(),
     output:

@@ -55,17 +55,13 @@ class Lists:
     files_checked: bool
 
     @classmethod
+    @_no_collection()
     def read(cls, layout: Layout, *, check_files: bool = True) -> "Lists":
         """Read and check the lists themselves; UserError where no catalogue can be made of them.
 
         Everything is checked but what synthetic noise needs pictures for. `check_files` says whether
         every listed picture must be there.
         """
-        with _no_collection():
-            return cls._read(layout, check_files)
-
-    @classmethod
-    def _read(cls, layout: Layout, check_files: bool) -> "Lists":
         started = time.time_ns()
         stamps = take_stamps(layout)  # before reading, so that a change meanwhile is noticed
         catalogue, counts = None, {}

@@ -75,11 +75,6 @@ class Training(Method):
     weighting: str = "equal"
 
     @property
-    def sets(self) -> tuple[str, ...]:
-        """The sets whose shards it trains on."""
-        return ("noisy", "clean") if self.training_set == "union" else (self.training_set,)
-
-    @property
     def start(self) -> str:
         """The method whose model it continues; empty for a start of its own."""
         return ""
