@@ -16,11 +16,10 @@ rule estimate_confusion:
     resources:
         **serial_job(PLANNER.estimate_confusion, "kind"),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "estimate_confusion.py {wildcards.kind} {params.settings} {params.execution}"
+            "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
             " {input.index} {input.weights} {output}"
         )
 
@@ -38,11 +37,10 @@ rule score_labels:
     resources:
         **serial_job(PLANNER.score),
     params:
-        execution=EXECUTION,
         settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
         program(
-            "score_labels.py {params.settings} {params.execution} {input.labels} {input.weights}"
+            "score_labels.py {params.settings} {execution} {input.labels} {input.weights}"
             " {output}"
         )
 

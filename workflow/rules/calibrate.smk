@@ -24,12 +24,11 @@ rule calibrate_pair:
     resources:
         **mpi_job(PLANNER.calibrate, "method", "ranks"),
     params:
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
     shell:
         program(
-            "calibrate_pair.py --stage {wildcards.method} {params.settings} {params.execution}"
+            "calibrate_pair.py --stage {wildcards.method} {params.settings} {execution}"
             " {input.labels} {input.noise} {input.confusion} {input.auxiliary} {input.primary}"
             " {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,

@@ -88,8 +88,10 @@ def shown(path, category, caption):
 def program(text, mpi=False, **files):
     """Return the command of a rule: a script and what it gets; flags and quotes are added.
 
-    `files` are in `workflow/resources`. With `mpi` the script runs on the ranks of the job.
+    `{execution}` is the file of the resolved configuration. `files` are in `workflow/resources`. With
+    `mpi` the script runs on the ranks of the job.
     """
+    text = text.replace("{execution}", f"--execution {EXECUTION}")
     paths = [f"{HERE}/workflow/resources/{name}" for name in files.values()]
     digests = [EXPERIMENT.code(text.split()[0]), *map(file_digest, map(Path, paths))]
     return rule_parts.write_command(text, EXPERIMENT.folder, digests, files, mpi=mpi)

@@ -16,10 +16,9 @@ rule evaluate_model:
     resources:
         **serial_job(PLANNER.evaluate, "split", "role"),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "evaluate_model.py {params.settings} {params.execution} {wildcards.split}"
+            "evaluate_model.py {params.settings} {execution} {wildcards.split}"
             " {input.index} {input.weights} {output}"
         )

@@ -30,11 +30,10 @@ rule estimate_noise_by_models:
     resources:
         **serial_job(PLANNER.estimate_noise),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.estimation(),
     shell:
         program(
-            "estimate_noise_by_models.py {params.settings} {params.execution} {input.labels}"
+            "estimate_noise_by_models.py {params.settings} {execution} {input.labels}"
             " {input.weights} {output}"
         )
 

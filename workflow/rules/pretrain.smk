@@ -21,12 +21,11 @@ rule pretrain_auxiliary:
     params:
         stage="pretrain_auxiliary",
         role="auxiliary",
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
         settings=lambda wildcards: SETTINGS.training("pretrain_auxiliary", wildcards.seed),
     shell:
         program(
-            "train_model.py {params.stage} {params.role} {params.settings} {params.execution}"
+            "train_model.py {params.stage} {params.role} {params.settings} {execution}"
             " {input.labels} {input.start} {input.evidence} {params.checkpoints}"
             " --output $(dirname {output.record:q})",
             mpi=True,

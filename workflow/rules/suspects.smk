@@ -22,11 +22,10 @@ rule judge_labels:
     resources:
         **serial_job(PLANNER.judge),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "judge_labels.py {params.settings} {params.execution} {input.labels} {wildcards.shard}"
+            "judge_labels.py {params.settings} {execution} {input.labels} {wildcards.shard}"
             " {input.auxiliary} {input.primary} {input.confusions} {output}"
         )
 

@@ -1,8 +1,7 @@
 """What a stage needs of a machine, planned from the size of the data and the settings.
 
 Plans, not measurements: they only have to be large enough. A training that meets its time limit goes
-on in the next attempt; a job that cannot resume begins again with more. Used when the workflow is
-parsed, so it imports neither torch nor MPI.
+on in the next attempt; a job that cannot resume begins again with more.
 """
 
 import csv

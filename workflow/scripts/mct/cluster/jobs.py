@@ -73,10 +73,8 @@ class SlurmJob:
     def register(self, log: Path, ranks: int, attempt: int) -> Path:
         """Note that the job starts; return the file of the note.
 
-        Raises
-        ------
-        UserError
-            The workflow that submitted it was replaced by another: that one has its own jobs.
+        Raises UserError: the workflow that submitted it was replaced by another: that one has its
+        own jobs.
         """
         run = os.environ.get(RUN, "")
         if run and current_run(self.results) not in ("", run):
@@ -255,10 +253,7 @@ def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool)
 
     Where Slurm does not answer, go on unless that `needs_answer`.
 
-    Raises
-    ------
-    UserError
-        One of them is there still after `seconds`, or Slurm does not answer.
+    Raises UserError: one of them is there still after `seconds`, or Slurm does not answer.
     """
     deadline = time.monotonic() + seconds
     while (alive := queued(names)) != []:

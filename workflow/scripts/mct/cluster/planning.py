@@ -1,7 +1,7 @@
 """The resources of every rule: ranks, cores, nodes, memory and time that a job asks for.
 
 Functions of the sizes of the data, the settings and the number of the attempt, within what the
-site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
+site's queues give.
 """
 
 from collections.abc import Collection, Mapping, Sequence

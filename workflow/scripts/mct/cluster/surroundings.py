@@ -35,10 +35,7 @@ def name_programs(environment: Environment, scripts: Path, *, own_python: bool) 
 def leave_launcher(environment: Environment) -> None:
     """Forget the MPI launcher that started Snakemake: stages would take themselves for its ranks.
 
-    Raises
-    ------
-    UserError
-        It started several processes, which would all run the same workflow.
+    Raises UserError: it started several processes, which would all run the same workflow.
     """
     if not any(name in environment for name in RANKS):
         return

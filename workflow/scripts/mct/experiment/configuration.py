@@ -61,11 +61,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
 
     It is complete for the digits. For another data set it lacks what `ungiven` names.
 
-    Raises
-    ------
-    UserError
-        An unknown key (with the nearest known one), one of an earlier version, or a value that the
-        schema does not admit.
+    Raises UserError: an unknown key (with the nearest known one), one of an earlier version, or a
+    value that the schema does not admit.
     """
     refuse_retired(config)
     schema = load_schema() if schema is None else schema

@@ -1,7 +1,4 @@
-"""What the rules ask of a configuration and of the lists that it names.
-
-Used when the workflow is parsed, so it imports neither torch nor MPI.
-"""
+"""What the rules ask of a configuration and of the lists that it names."""
 
 import os
 from collections.abc import Collection, Mapping

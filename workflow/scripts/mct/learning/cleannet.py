@@ -185,10 +185,7 @@ def score_labels(
     `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
     where unknown). Features are standardised in place: they may take most of the memory.
 
-    Raises
-    ------
-    UserError
-        The verification diverged.
+    Raises UserError: the verification diverged.
     """
     standardise(noisy[0], clean[0])
     scorer = Scorer(find_references(*noisy, classes, settings.seed), settings)

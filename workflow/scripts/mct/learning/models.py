@@ -61,10 +61,7 @@ def build_architecture(name: str, classes: int) -> nn.Module:
 def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
     """Return a model at its start: random by seed, then `initial_weights` where they are given.
 
-    Raises
-    ------
-    UserError
-        Pictures too small for the architecture, or weights that do not fit it.
+    Raises UserError: pictures too small for the architecture, or weights that do not fit it.
     """
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
@@ -85,11 +82,8 @@ def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[s
 
     The classifier is left out, unless it is to be kept.
 
-    Raises
-    ------
-    UserError
-        A file that does not fit the model, or a classifier to be kept that the file lacks or has for
-        another number of classes.
+    Raises UserError: a file that does not fit the model, or a classifier to be kept that the file
+    lacks or has for another number of classes.
     """
     own = model.state_dict()
     state = fit_state(read_weights(path), own, path)

@@ -33,11 +33,9 @@ class Attempts:
     def begin(self, attempt: int) -> None:
         """Begin attempt 1, 2, ...
 
-        Raises
-        ------
-        UserError
-            An earlier attempt ended in a user's error, or the last two in a fault before their first
-            step. One that was killed, for its time or memory, left no note of its end.
+        Raises UserError: an earlier attempt ended in a user's error, or the last two in a fault
+        before their first step. One that was killed, for its time or memory, left no note of its
+        end.
         """
         if self._path is None:
             return

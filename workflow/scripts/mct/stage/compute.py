@@ -84,10 +84,7 @@ def choose_compute(
     Without a `local_rank` the process is no rank of a training: no GPU was asked for on its behalf, so
     that it takes one where there is one, also where the settings say `cuda`.
 
-    Raises
-    ------
-    UserError
-        A rank of a training finds no GPU where the settings demand one.
+    Raises UserError: a rank of a training finds no GPU where the settings demand one.
     """
     torch.set_num_threads(execution.threads_per_rank)
     keep_freed_memory()
