@@ -51,9 +51,8 @@ class Evidence:
     def read(cls, noise: Path, confusion: Path, settings: CalibrationSettings) -> "Evidence":
         """Return what the files say that a calibration needs; UserError where one does not say it."""
         is_needed = settings.targets == "posterior"
-        return cls(
-            read_json(noise, "rate", "upper"), read_confusion(confusion) if is_needed else None
-        )
+        known = read_json(noise, "rate", "upper")
+        return cls(known, read_confusion(confusion) if is_needed else None)
 
 
 def plan_calibration(

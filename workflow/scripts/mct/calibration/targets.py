@@ -72,12 +72,6 @@ class Targets:
         if kind == "hard":
             return hard_target_loss(student, lesson.teacher)
         assert self._confusion is not None, "posterior targets need a confusion"
-        labels = lesson.labels[: len(lesson.mask)]
-        return target_loss(student, self._posterior(lesson, labels))
-
-    def _posterior(self, lesson: Lesson, labels: Tensor) -> Tensor:
-        """Return the posterior of each noisy sample's class, (b, K), certain where it is known."""
-        assert self._confusion is not None
-        inferred = posterior(lesson.teacher, labels, self._confusion)
-        certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1])
-        return torch.where(lesson.known[:, None] >= 0, certain.to(inferred), inferred)
+        inferred = posterior(lesson.teacher, lesson.labels[: len(lesson.mask)], self._confusion)
+        certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1]).to(inferred)
+        return target_loss(student, torch.where(lesson.known[:, None] >= 0, certain, inferred))

@@ -6,7 +6,7 @@ on in the next attempt; a job that cannot resume begins again with more.
 
 import csv
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -65,12 +65,7 @@ def read_costs() -> dict[str, tuple[int, Cost]]:
     return {
         row["model"]: (
             int(row["size"]),
-            Cost(
-                parameters=int(row["parameters"]),
-                multiply_adds=int(row["multiply_adds"]),
-                activations=int(row["activations"]),
-                features=int(row["features"]),
-            ),
+            Cost(**{each.name: int(row[each.name]) for each in fields(Cost)}),
         )
         for row in csv.DictReader(lines, delimiter="\t")
     }

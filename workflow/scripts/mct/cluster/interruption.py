@@ -48,7 +48,7 @@ class Interruption:
             threading.Thread(target=self._pass_on, args=[graceful], daemon=True).start()
             signal.signal(signal.SIGTERM, self._ask)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            signal.signal(signal.SIGHUP, self._hang_up)
+            signal.signal(signal.SIGHUP, self._interrupt)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.came = True
@@ -56,11 +56,8 @@ class Interruption:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.came = True
-        raise KeyboardInterrupt
-
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        hang_up_jobs()
+        if number == signal.SIGHUP:
+            hang_up_jobs()
         raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

@@ -205,7 +205,7 @@ class Planner:
 
     def _pictures(self, pictures: float, attempt: int) -> Demand:
         """Return what a job asks for that decodes pictures."""
-        threads = self._experiment.picture_threads
+        threads = self._config["execution"]["picture_threads"]
         rows = sum(self._experiment.sizes.values()) * demands.STREAMED_SECONDS
         seconds = rows + pictures * demands.PICTURE_SECONDS / threads
         most = min(self._config["inspection"]["most_pixels"], demands.USUAL_PIXELS)
@@ -299,7 +299,7 @@ class Planner:
         gpu = ranks if self._ranks_site.has_gpus else 0
         return queue, Demand(
             ranks=ranks,
-            rank_threads=self._experiment.ranks.threads_per_rank,
+            rank_threads=self._config["execution"]["threads_per_rank"],
             rank_cpus=cores,
             tasks=tasks,
             cpus_per_task=cpus,

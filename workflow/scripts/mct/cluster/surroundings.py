@@ -1,9 +1,4 @@
-"""What a run must not depend on: the folder, interpreter and launcher that Snakemake is started with.
-
-Commands of rules name the interpreter and the scripts by variables of the environment, which every
-Snakemake process sets when it reads the workflow. Paths in the commands would rerun everything when
-the checkout is moved, or when Snakemake is started from another folder.
-"""
+"""What a run must not depend on: the environment and launcher that Snakemake is started with."""
 
 import os
 import sys
@@ -13,23 +8,12 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.stage.entry import RANKS
 
-PYTHON, SCRIPTS = "MCT_PYTHON", "MCT_SCRIPTS"
 LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "PALS_", "MV2_COMM_WORLD_")
 """How variables begin that an MPI launcher gives its processes."""
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Where a launcher says how many processes it started; srun with PMIx says it as Slurm does."""
 
 Environment = MutableMapping[str, str]
-
-
-def name_programs(environment: Environment, scripts: Path, *, own_python: bool) -> None:
-    """Set the variables that commands of rules use.
-
-    Stages run with Snakemake's interpreter, also where its environment is not activated, unless they
-    have an environment of their own (`own_python`).
-    """
-    environment[SCRIPTS] = str(scripts)
-    environment[PYTHON] = "python" if own_python else sys.executable
 
 
 def leave_launcher(environment: Environment) -> None:

@@ -155,12 +155,7 @@ class Experiment:
         return self.lists.sizes
 
     @property
-    def picture_threads(self) -> int:
-        """The threads of a job that decodes pictures."""
-        return self.config["execution"]["picture_threads"]
-
-    @property
     def catalogue_threads(self) -> int:
         """The threads of the catalogue, which decodes pictures where noise depends on them."""
         kind = self.config["dataset"]["synthetic_noise"]["kind"]
-        return self.picture_threads if kind == "instance_dependent" else 1
+        return self.config["execution"]["picture_threads"] if kind == "instance_dependent" else 1

@@ -25,9 +25,7 @@ class History:
 
     def add(self, values: Mapping[str, ArrayLike]) -> None:
         """Append this rank's part of a step."""
-        parts = [
-            np.broadcast_to(values[name], shape).ravel() for name, shape in self._shapes.items()
-        ]
+        parts = [np.broadcast_to(values[name], each).ravel() for name, each in self._shapes.items()]
         self._pending.append(np.concatenate(parts).astype(np.float64))
 
     def reduce(self, comm: Comm) -> None:
@@ -77,9 +75,6 @@ def write_epochs(
     sums = history.epoch_sums(epochs)
     count = len(np.unique(epochs))
     rows = [summarise({name: values[i] for name, values in sums.items()}) for i in range(count)]
-    lines = ["\t".join(["epoch", *(rows[0] if rows else [])])]
-    lines += [
-        "\t".join([str(i + 1), *(f"{value:.6g}" for value in row.values())])
-        for i, row in enumerate(rows)
-    ]
-    write_text(path, "\n".join(lines) + "\n")
+    lines = [["epoch", *(rows[0] if rows else [])]]
+    lines += [[str(i + 1), *(f"{v:.6g}" for v in row.values())] for i, row in enumerate(rows)]
+    write_text(path, "".join("\t".join(line) + "\n" for line in lines))
