@@ -18,9 +18,8 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, labels=Path, weights=Path,
-        output=Path,
-    )  # fmt: skip
+        __doc__, settings=str, execution=Path, labels=Path, weights=Path, output=Path
+    )
     settings = entry.read_settings(EstimationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)

@@ -51,9 +51,9 @@ BOUNDS = {
 """What types and bounds of the schema mean, in words."""
 
 
-def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
+def load_schema() -> dict[str, Any]:
     """Return the schema of the configuration."""
-    return json.loads(path.read_bytes())
+    return json.loads(SCHEMA_PATH.read_bytes())
 
 
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -74,10 +74,9 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     return filled
 
 
-def ungiven(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[str]:
+def ungiven(config: Mapping[str, Any]) -> list[str]:
     """Return the keys, as `section.key`, that a resolved configuration lacks and its user must give."""
-    schema = load_schema() if schema is None else schema
-    asked = [path for path, part in describe_keys(schema) if QUICK_START in part]
+    asked = [path for path, part in describe_keys(load_schema()) if QUICK_START in part]
     return [path for path in asked if not _has(config, path.split("."))]
 
 

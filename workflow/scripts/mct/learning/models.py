@@ -18,20 +18,13 @@ from mct.learning.weight_files import fit_state, read_weights, require_fit
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
 
 
-def small_cnn(classes: int, width: int = 1) -> nn.Module:
-    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters).
-
-    `width` multiplies its channels.
-    """
-    channels = (3, *(width * count for count in (32, 64, 128, 128)))
+def small_cnn(classes: int) -> nn.Module:
+    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters)."""
+    channels = (3, 32, 64, 128, 128)
     layers: list[nn.Module] = []
     for stage, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-        ]
-        layers += [nn.MaxPool2d(2)] if stage < 2 else []
+        layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU(), *([nn.MaxPool2d(2)] if stage < 2 else [])]
     return nn.Sequential(
         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes)
     )
