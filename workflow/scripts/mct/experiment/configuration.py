@@ -128,8 +128,7 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
     So it is for true, false and null. Whole numbers written with a point become integers where those
     must stand.
     """
-    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
-    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
+    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
     for kind, words in WORDS.items():
         if kind in kinds and isinstance(value, str) and value in words:
             return words[value]
@@ -190,10 +189,7 @@ def _words(schema: Mapping[str, Any]) -> list[str]:
     words = [word for part in schema.get("anyOf", ()) for word in _words(part)]
     words += [word for word in schema.get("enum", ()) if isinstance(word, str)]
     words += [schema["const"]] if isinstance(schema.get("const"), str) else []
-    kinds = schema.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    words += ["true", "false"] if "boolean" in kinds else []
-    return words + (["null"] if "null" in kinds else [])
+    return words + list(WORDS.get(schema.get("type", ""), ()))
 
 
 def _expected(schema: Mapping[str, Any]) -> str:

@@ -21,8 +21,7 @@ from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
-from mct.experiment.lists import Lists
-from mct.experiment.memory import Memory
+from mct.experiment.lists import Lists, Memory
 from mct.experiment.ranks import Ranks
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
