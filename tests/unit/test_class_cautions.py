@@ -5,8 +5,7 @@ from samples import dataset_settings
 from trees import TREES, write_list
 
 from mct.data.layouts.registry import open_layout
-from mct.experiment.cautions import cautions
-from mct.experiment.class_cautions import class_cautions
+from mct.experiment.cautions import cautions, class_cautions
 from mct.experiment.configuration import resolve
 from mct.experiment.lists import Lists
 

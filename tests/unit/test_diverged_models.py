@@ -44,7 +44,7 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
         own = {"--split": "test", "--index": write_labelled(tmp_path)}
     else:
         settings |= {"samples": 5, "seed": 0}
-        own = dict.fromkeys(("--noisy", "--validation"), write_labelled(tmp_path))
+        own = {"--labels": write_labelled(tmp_path)}
     options = {
         "--settings": json.dumps(settings), "--execution": tmp_path / "config.yaml", **own,
         "--weights": weights_of(tmp_path, np.nan), "--output": tmp_path / "found.json",

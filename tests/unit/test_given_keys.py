@@ -176,7 +176,7 @@ def test_the_quick_start_is_what_it_was():
             '"strong_augmentation": 0}, "model": {"initial_weights": null, '
             '"keep_classifier": false, "name": "small_cnn", "precision": "auto"}}'
         )
-        assert one.source_digest == (
+        assert one.lists.source == (
             "4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5"
         )
 

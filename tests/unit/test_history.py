@@ -45,7 +45,7 @@ def test_sums_of_the_last_steps_do_not_depend_on_when_they_were_reduced(reduced_
     history = recorded(4, reduced_after)
     history.add(step(4))
     restored = History(SHAPES)
-    restored.restore(recorded(4).table())
+    restored.restore(recorded(4).steps)
     restored.add(step(4))
     for recording in (history, restored):
         for count, total in ((3, 2 + 3 + 4), (5, 10), (1, 4), (0, 0)):
@@ -75,11 +75,11 @@ def test_epochs_are_sums_of_their_steps():
 def test_a_restored_history_goes_on_where_it_was():
     history = History(SHAPES)
     history.add(step(99))
-    history.restore(recorded(3).table())
+    history.restore(recorded(3).steps)
     for number in (3, 4):
         history.add(step(number))
     history.reduce(MPI.COMM_SELF)
-    np.testing.assert_array_equal(history.table(), recorded(5).table())
+    np.testing.assert_array_equal(history.steps, recorded(5).steps)
 
 
 def test_epochs_are_written_from_one_with_their_figures(tmp_path):

@@ -17,8 +17,6 @@ from mct.base.errors import UserError
 from mct.base.files import file_digest, write_json
 from mct.data.imagesets import (
     open_set,
-    open_training_set,
-    read_sizes,
     verify_index,
 )
 from mct.data.label_table import COLUMNS, read_index, read_table
@@ -100,10 +98,8 @@ def test_the_table_says_what_the_sets_hold(tmp_path):
             for kind, labels in known.items()
         }
     assert index["files"] == {path.name: file_digest(path) for path in indexed_files(table)}
-    indices = dict.fromkeys(("noisy", "clean"), table)
-    assert read_sizes(indices) == {name: len(rows_of(name)) for name in indices}
     for name, members in {"clean": ["clean"], "union": ["noisy", "clean"]}.items():
-        assert len(open_training_set(name, indices)) == len(rows_of(*members))
+        assert len(open_set(name, table)) == len(rows_of(*members))
 
 
 def test_the_table_has_a_row_for_every_picture_in_the_order_of_the_catalogue(tmp_path):

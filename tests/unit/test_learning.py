@@ -12,8 +12,8 @@ from mct.calibration import learned_samples
 from mct.calibration.learned_samples import count_learned, plan_learned
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
+from mct.experiment.cautions import learning_cautions
 from mct.experiment.configuration import resolve
-from mct.experiment.learning_cautions import learning_cautions
 from mct.experiment.pair import CALIBRATIONS
 
 CLASSES = 3

@@ -46,8 +46,11 @@ def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path, monkeypatch):
         path.unlink()
     job = Experiment(config, in_job=True)
     job.check_paths()
-    assert (job.source_digest, job.sizes) == (workflow.source_digest, workflow.sizes)
-    assert (job.class_names, job.clean_source) == (workflow.class_names, workflow.clean_source)
+    assert (job.lists.source, job.sizes) == (workflow.lists.source, workflow.sizes)
+    assert (job.lists.classes, job.lists.clean_source) == (
+        workflow.lists.classes,
+        workflow.lists.clean_source,
+    )
     shutil.rmtree(tmp_path / "results")
     with pytest.raises(UserError, match="expected a file"):
         _ = Experiment(config, in_job=True).sizes

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
+from mct.calibration.targets import hard_target_loss, soft_target_loss, target_loss
 from mct.labels.posterior import posterior
 from mct.learning.losses import (
     backward_loss,

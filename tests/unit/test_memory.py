@@ -14,8 +14,7 @@ from mct.base.errors import UserError
 from mct.cluster.results_folder import begin
 from mct.data.verdict import were_files_checked
 from mct.experiment.experiment import Experiment
-from mct.experiment.lists import Lists
-from mct.experiment.memory import Memory
+from mct.experiment.lists import Lists, Memory
 
 
 def plan(folder, config: dict) -> Experiment:

@@ -22,7 +22,7 @@ from mct.experiment.methods import (
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 from mct.experiment.stage_settings import StageSettings
-from mct.learning.rate_keys import rate_key
+from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
 CONFIG = resolve(

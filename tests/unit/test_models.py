@@ -13,10 +13,10 @@ from mct.experiment.configuration import describe_keys, load_schema
 from mct.learning.models import (
     build_architecture,
     build_model,
-    load_initial_weights,
     load_model,
     load_weights,
     save_weights,
+    start_from,
 )
 from mct.learning.settings import ModelSettings
 
@@ -106,7 +106,7 @@ def test_weights_of_other_shapes_before_the_classifier_are_refused(tmp_path):
     with pytest.raises(
         UserError, match=r"0\.weight: expected 5 x 4, got 6 x 4; 0\.bias: expected 5"
     ):
-        load_initial_weights(narrow, path)
+        start_from(path, narrow, keep_classifier=False)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights", b"PK\x03\x04 cut"])

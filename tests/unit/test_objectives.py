@@ -14,10 +14,10 @@ from mct.data.clean_batches import CleanBatch, Samples
 from mct.data.loading import Batch
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import (
-    EasiestExamples,
-    GivenWeights,
     Objective,
+    easiest_examples,
     equal_weights,
+    given_weights,
     read_label_weights,
 )
 
@@ -67,7 +67,7 @@ def test_verified_labels_have_cross_entropy_and_the_others_the_correction():
 
 def test_given_weights_are_looked_up_by_position_and_divided_by_their_sum():
     weights = np.array([0.5, 0.25, 9, 0, 1], np.float32)
-    objective = Objective(cross_entropy, GivenWeights(weights), NOBODY)
+    objective = Objective(cross_entropy, given_weights(weights), NOBODY)
     own = torch.tensor([1, 0.5, 0, 0.25, 1, 1], dtype=torch.float64)
     expected = (own * cross_entropy(LOGITS, LABELS)).sum() / 3.75
     torch.testing.assert_close(objective(LOGITS, LABELS, samples()), expected)
@@ -75,7 +75,7 @@ def test_given_weights_are_looked_up_by_position_and_divided_by_their_sum():
 
 @pytest.mark.parametrize("cut", [0, 1, 4])
 def test_shares_of_blocks_add_up(cut):
-    weights = GivenWeights(np.array([0.5, 0.25, 9, 0, 1], np.float32))
+    weights = given_weights(np.array([0.5, 0.25, 9, 0, 1], np.float32))
     objective = Objective(cross_entropy, weights, NOBODY)
     none = CleanBatch(images=torch.zeros(0), labels=LABELS[:0], count=2)
     last = torch.cat([torch.arange(cut, 4), torch.tensor([4, 5])])
@@ -85,13 +85,13 @@ def test_shares_of_blocks_add_up(cut):
 
 
 def test_a_batch_without_weight_gives_a_zero():
-    objective = Objective(cross_entropy, GivenWeights(np.zeros(5, np.float32)), NOBODY)
+    objective = Objective(cross_entropy, given_weights(np.zeros(5, np.float32)), NOBODY)
     assert objective(LOGITS[:4], LABELS[:4], samples(NONE)) == 0
 
 
 def test_easiest_examples_are_the_most_confident_ones_after_the_constant_rate():
     """N of four samples at P = .5 is two; the set has five, of which six were seen in epoch 1."""
-    easiest = EasiestExamples(MPI.COMM_SELF, 0.5, set_size=5, samples_before=5)
+    easiest = easiest_examples(MPI.COMM_SELF, 0.5, set_size=5, samples_before=5)
     logits, labels = LOGITS[:4], LABELS[:4]
     assert easiest(logits, labels, batch(epoch=0))[0].tolist() == [1, 1, 1, 1]
     mask, count = easiest(logits, labels, batch(epoch=1))

@@ -4,8 +4,7 @@ import pytest
 import torch
 from test_coupling import settings
 
-from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
-from mct.calibration.targets import Lesson, Targets
+from mct.calibration.targets import Lesson, Targets, hard_target_loss, soft_target_loss, target_loss
 from mct.calibration.teachers import log_mean
 from mct.labels.posterior import posterior
 from mct.learning.losses import cross_entropy, selected_mean

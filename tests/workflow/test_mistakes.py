@@ -17,7 +17,7 @@ from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
-from mct.experiment.methods import evaluation_settings
+from mct.experiment.methods import TRAININGS, evaluation_settings
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
@@ -186,8 +186,10 @@ def test_an_empty_clean_set_is_refused(tree):
 
 @pytest.mark.parametrize("name", ["train_model.py", "calibrate_pair.py"])
 def test_a_world_of_another_size_is_refused(name, tmp_path):
-    common = ["--stage", "x", "--ranks", 4, "--settings", "{}", "--execution", "x", "--noisy", "x"]
-    common += ["--clean", "x", "--checkpoints", tmp_path]
+    method = {"train_model.py": "pretrain_primary", "calibrate_pair.py": "mct"}[name]
+    settings = json.dumps(TRAININGS[method].settings(resolve({}), 0))
+    common = ["--stage", "x", "--ranks", 4, "--settings", settings, "--execution", "x"]
+    common += ["--labels", "x", "--checkpoints", tmp_path]
     own = {
         "train_model.py": ["--role", "primary", "--start", "--evidence"],
         "calibrate_pair.py": [

@@ -3,8 +3,8 @@
 
 rule estimate_confusion:
     input:
-        shards=lambda wildcards: shard_files(CONFUSION_SETS[wildcards.kind]),
-        index=lambda wildcards: index(CONFUSION_SETS[wildcards.kind]),
+        shards=shards(),
+        index=LABELS,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/pretrain_primary/{RUN}/confusion_{{kind}}.json",
@@ -16,20 +16,18 @@ rule estimate_confusion:
     resources:
         **serial_job(PLANNER.estimate_confusion, "kind"),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "estimate_confusion.py {wildcards.kind} {params.settings} {params.execution}"
+            "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
             " {input.index} {input.weights} {output}"
         )
 
 
 rule score_labels:
     input:
-        shards=shard_files("noisy") + shard_files("clean"),
-        noisy=index("noisy"),
-        clean=index("clean"),
+        shards=shards(),
+        labels=LABELS,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
@@ -39,20 +37,18 @@ rule score_labels:
     resources:
         **serial_job(PLANNER.score),
     params:
-        execution=EXECUTION,
         settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
         program(
-            "score_labels.py {params.settings} {params.execution} {input.noisy} {input.clean}"
-            " {input.weights} {output}"
+            "score_labels.py {params.settings} {execution} {input.labels} {input.weights}"
+            " {output}"
         )
 
 
 use rule pretrain_auxiliary as train_baseline with:
     input:
-        shards=lambda wildcards: sum(map(shard_files, BASELINES[wildcards.method].sets), []),
-        noisy=index("noisy"),
-        clean=index("clean"),
+        shards=shards(),
+        labels=LABELS,
         start=lambda wildcards: FILES.start(wildcards.method, run_of(wildcards)),
         evidence=lambda wildcards: FILES.evidence(wildcards.method, run_of(wildcards)),
         initial=EXPERIMENT.initial_weights(),

@@ -3,9 +3,8 @@
 
 rule calibrate_pair:
     input:
-        shards=shard_files("noisy") + shard_files("clean"),
-        noisy=index("noisy"),
-        clean=index("clean"),
+        shards=shards(),
+        labels=LABELS,
         noise=result("noise/{dataset}.json"),
         confusion=lambda wildcards: FILES.confusion(wildcards.method, run_of(wildcards)),
         auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
@@ -25,13 +24,12 @@ rule calibrate_pair:
     resources:
         **mpi_job(PLANNER.calibrate, "method", "ranks"),
     params:
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
         settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
     shell:
         program(
-            "calibrate_pair.py --stage {wildcards.method} {params.settings} {params.execution}"
-            " {input.noisy} {input.clean} {input.noise} {input.confusion} {input.auxiliary}"
-            " {input.primary} {params.checkpoints} --output $(dirname {output.record:q})",
+            "calibrate_pair.py --stage {wildcards.method} {params.settings} {execution}"
+            " {input.labels} {input.noise} {input.confusion} {input.auxiliary} {input.primary}"
+            " {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,
         )

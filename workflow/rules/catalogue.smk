@@ -9,7 +9,7 @@ rule build_catalogue:
         **serial_job(PLANNER.catalogue),
     params:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
-        source=EXPERIMENT.source_digest,
+        source=EXPERIMENT.lists.source,
     shell:
         program(
             f"build_catalogue.py --checked {EXPERIMENT.memory.file}"
@@ -27,6 +27,6 @@ rule list_classes:
         **summary(),
     params:
         settings=verbatim(EXPERIMENT.catalogue_settings()),
-        names=verbatim(EXPERIMENT.class_names),
+        names=verbatim(as_json(EXPERIMENT.lists.classes)),
     shell:
         program("list_classes.py {params.settings} {output}")

@@ -11,6 +11,7 @@ from mct.cluster.reading import Reading
 from mct.experiment.baselines import BASELINES
 from mct.experiment.method import CONFUSION_SETS
 from mct.experiment.pair import CALIBRATIONS
+from mct.experiment.stage_settings import as_json
 
 READING = Reading(workflow, config, sys.argv[1:])
 EXPERIMENT, PLANNER = READING.experiment, READING.planner
@@ -29,22 +30,13 @@ CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
 CLASSES = result(f"catalogue/{EXPERIMENT.dataset}.classes.txt")
 NOISE = result(f"noise/{EXPERIMENT.dataset}.json")
+LABELS = result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
 
 
 def shards(suffix="h5"):
     """Return all shards, or what lies next to each under its name."""
     folder = f"shards/{EXPERIMENT.dataset}"
     return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
-
-
-def index(set_name):
-    """Return the table of labels: which pictures are in a set, and where."""
-    return result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
-
-
-def shard_files(set_name):
-    """Return the shards that may hold pictures of a set, and the table that says which do."""
-    return [*shards(), index(set_name)]
 
 
 def inspection(intake=None):
@@ -96,8 +88,10 @@ def shown(path, category, caption):
 def program(text, mpi=False, **files):
     """Return the command of a rule: a script and what it gets; flags and quotes are added.
 
-    `files` are in `workflow/resources`. With `mpi` the script runs on the ranks of the job.
+    `{execution}` is the file of the resolved configuration. `files` are in `workflow/resources`. With
+    `mpi` the script runs on the ranks of the job.
     """
+    text = text.replace("{execution}", f"--execution {EXECUTION}")
     paths = [f"{HERE}/workflow/resources/{name}" for name in files.values()]
     digests = [EXPERIMENT.code(text.split()[0]), *map(file_digest, map(Path, paths))]
     return rule_parts.write_command(text, EXPERIMENT.folder, digests, files, mpi=mpi)

@@ -3,8 +3,8 @@
 
 rule evaluate_model:
     input:
-        shards=lambda wildcards: shard_files(wildcards.split),
-        index=lambda wildcards: index(wildcards.split),
+        shards=shards(),
+        index=LABELS,
         weights=lambda wildcards: FILES.evaluated_weights(
             wildcards.method, run_of(wildcards), wildcards.role
         ),
@@ -16,10 +16,9 @@ rule evaluate_model:
     resources:
         **serial_job(PLANNER.evaluate, "split", "role"),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "evaluate_model.py {params.settings} {params.execution} {wildcards.split}"
+            "evaluate_model.py {params.settings} {execution} {wildcards.split}"
             " {input.index} {input.weights} {output}"
         )

@@ -6,7 +6,7 @@ rule inspect_pictures:
         result("inspection/{dataset}/{part}.tsv"),
     log:
         f"{LOGS}/inspect_pictures/{{part}}.log",
-    threads: EXPERIMENT.picture_threads
+    threads: EXPERIMENT.config["execution"]["picture_threads"]
     resources:
         **serial_job(PLANNER.inspect),
     params:

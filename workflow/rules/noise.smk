@@ -4,7 +4,7 @@
 rule estimate_noise:
     input:
         catalogue=result("catalogue/{dataset}.tsv"),
-        noisy=index("noisy"),
+        noisy=LABELS,
     output:
         result("noise/{dataset}.json"),
     log:
@@ -19,9 +19,8 @@ rule estimate_noise:
 
 rule estimate_noise_by_models:
     input:
-        shards=[*shard_files("noisy"), *shard_files("validation")],
-        noisy=index("noisy"),
-        validation=index("validation"),
+        shards=shards(),
+        labels=LABELS,
         weights=FILES.of_runs("pretrain_auxiliary", "auxiliary.safetensors")[0],
     output:
         result("noise/{dataset}.models.json"),
@@ -31,12 +30,11 @@ rule estimate_noise_by_models:
     resources:
         **serial_job(PLANNER.estimate_noise),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.estimation(),
     shell:
         program(
-            "estimate_noise_by_models.py {params.settings} {params.execution} {input.noisy}"
-            " {input.validation} {input.weights} {output}"
+            "estimate_noise_by_models.py {params.settings} {execution} {input.labels}"
+            " {input.weights} {output}"
         )
 
 
@@ -56,7 +54,7 @@ rule tabulate_noise:
         **summary(),
     params:
         config=EXECUTION,
-        clean=verbatim(EXPERIMENT.clean_source),
+        clean=verbatim(EXPERIMENT.lists.clean_source),
     shell:
         program(
             "tabulate_noise.py {params.clean} {params.config} {input.configured} {input.models}"

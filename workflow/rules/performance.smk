@@ -16,7 +16,7 @@ rule measure_scaling:
     resources:
         **mpi_job(PLANNER.rehearse, "ranks"),
     params:
-        execution=SETTINGS.step_execution(),
+        execution=SETTINGS.execution(),
         settings=SETTINGS.scaling(),
     shell:
         program("measure_scaling.py {params.settings} {params.execution} {output}", mpi=True)
@@ -24,8 +24,8 @@ rule measure_scaling:
 
 rule measure_prefetch:
     input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
+        shards=shards(),
+        noisy=LABELS,
     output:
         result("performance/prefetch/ranks{ranks}.json"),
     log:
@@ -34,7 +34,7 @@ rule measure_prefetch:
     resources:
         **mpi_job(PLANNER.rehearse_reading, "ranks"),
     params:
-        execution=SETTINGS.reading_execution(),
+        execution=SETTINGS.execution("prefetch_batches", "loader_threads"),
         settings=SETTINGS.training("pretrain_primary", EXPERIMENT.config["seeds"][0]),
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:

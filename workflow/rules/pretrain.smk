@@ -3,9 +3,8 @@
 
 rule pretrain_auxiliary:
     input:
-        shards=shard_files("clean"),
-        noisy=index("noisy"),
-        clean=index("clean"),
+        shards=shards(),
+        labels=LABELS,
         start=[],
         evidence=[],
         initial=EXPERIMENT.initial_weights(),
@@ -22,26 +21,18 @@ rule pretrain_auxiliary:
     params:
         stage="pretrain_auxiliary",
         role="auxiliary",
-        execution=EXECUTION,
         checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
         settings=lambda wildcards: SETTINGS.training("pretrain_auxiliary", wildcards.seed),
     shell:
         program(
-            "train_model.py {params.stage} {params.role} {params.settings} {params.execution}"
-            " {input.noisy} {input.clean} {input.start} {input.evidence} {params.checkpoints}"
+            "train_model.py {params.stage} {params.role} {params.settings} {execution}"
+            " {input.labels} {input.start} {input.evidence} {params.checkpoints}"
             " --output $(dirname {output.record:q})",
             mpi=True,
         )
 
 
 use rule pretrain_auxiliary as pretrain_primary with:
-    input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
-        clean=index("clean"),
-        start=[],
-        evidence=[],
-        initial=EXPERIMENT.initial_weights(),
     output:
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
         epochs=f"{MODELS}/pretrain_primary/{RUN}/epochs.tsv",

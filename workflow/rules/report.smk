@@ -16,7 +16,7 @@ rule tabulate_accuracy:
         **summary(),
     params:
         config=EXECUTION,
-        settings=verbatim(SETTINGS.table(EXPERIMENT.clean_source)),
+        settings=verbatim(SETTINGS.table(EXPERIMENT.lists.clean_source)),
     shell:
         program(
             "tabulate_accuracy.py {params.settings} {params.config} {input.evaluations}"
@@ -39,7 +39,7 @@ rule plot_accuracy:
     params:
         split=EXPERIMENT.config["split"],
         titles=verbatim(SETTINGS.titles()),
-        calibrated=verbatim(SETTINGS.calibrated()),
+        calibrated=verbatim(as_json(FILES.calibrated())),
     shell:
         program(
             "plot_accuracy.py {params.titles} {params.calibrated} {input.evaluations}"
@@ -65,7 +65,7 @@ rule tabulate_pictures:
         **summary(),
     params:
         dataset=EXPERIMENT.dataset,
-        clean=verbatim(EXPERIMENT.clean_source),
+        clean=verbatim(EXPERIMENT.lists.clean_source),
     shell:
         program(
             "tabulate_pictures.py {params.dataset} {params.clean} {input.census} {input.names}"

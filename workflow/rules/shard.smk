@@ -9,7 +9,7 @@ rule write_shard:
         result("shards/{dataset}/{shard}.h5"),
     log:
         f"{LOGS}/write_shard/{{shard}}.log",
-    threads: EXPERIMENT.picture_threads
+    threads: EXPERIMENT.config["execution"]["picture_threads"]
     resources:
         **serial_job(PLANNER.shard),
     params:

@@ -10,7 +10,7 @@ rule suspects:
 rule judge_labels:
     input:
         shard=result("shards/{dataset}/{shard}.h5"),
-        labels=index("noisy"),
+        labels=LABELS,
         auxiliary=FILES.judges("auxiliary.safetensors"),
         primary=FILES.judges("primary.safetensors"),
         confusions=FILES.judges_confusions(),
@@ -22,19 +22,18 @@ rule judge_labels:
     resources:
         **serial_job(PLANNER.judge),
     params:
-        execution=EXECUTION,
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "judge_labels.py {params.settings} {params.execution} {input.labels} {wildcards.shard}"
+            "judge_labels.py {params.settings} {execution} {input.labels} {wildcards.shard}"
             " {input.auxiliary} {input.primary} {input.confusions} {output}"
         )
 
 
 rule list_suspects:
     input:
-        shards=shard_files("noisy"),
-        noisy=index("noisy"),
+        shards=shards(),
+        noisy=LABELS,
         classes=result("catalogue/{dataset}.classes.txt"),
         judgements=judgements(),
     output:

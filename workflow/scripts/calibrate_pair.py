@@ -16,13 +16,13 @@ from mct.stage.session import OPTIONS, Session
 
 
 def main() -> None:
-    files = ("noisy", "clean", "noise", "confusion", *ROLES)
+    files = ("labels", "noise", "confusion", *ROLES)
     arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path))
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
     inputs = [getattr(arguments, name) for name in files]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))
-        role, image_set = topology.role, open_set("noisy", arguments.noisy)
+        role, image_set = topology.role, open_set("noisy", arguments.labels)
         weights = getattr(arguments, role)
         model = load_model(settings.model, image_set.classes, settings.images.size, weights)
         learner = Learner(
@@ -32,7 +32,7 @@ def main() -> None:
         )  # fmt: skip
         evidence = Evidence.read(arguments.noise, arguments.confusion, settings)
         coupling = Coupling(learner, topology, image_set, settings, evidence, session.progress)
-        reader = calibration_reader(session, coupling, image_set, arguments.clean)
+        reader = calibration_reader(session, coupling, image_set, arguments.labels)
         train(coupling, session.own(reader), session)
 
 

@@ -18,14 +18,13 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, noisy=Path, validation=Path, weights=Path,
-        output=Path,
-    )  # fmt: skip
+        __doc__, settings=str, execution=Path, labels=Path, weights=Path, output=Path
+    )
     settings = entry.read_settings(EstimationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    noisy = open_set("noisy", arguments.noisy)
-    validation = open_set("validation", arguments.validation)
+    noisy = open_set("noisy", arguments.labels)
+    validation = open_set("validation", arguments.labels)
     predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
     facts = estimate(predictor, noisy, validation, settings)
     facts |= {"truth": true_rate(noisy.observed, noisy.true, noisy.classes)}

@@ -26,17 +26,11 @@ def main() -> None:
     ]
     logits, labels = [scores for scores, _ in said], said[0][1]
     scores = logits[0] if len(logits) == 1 else mean_probabilities(logits)
-    write_record(
-        arguments.output,
-        {
-            **evaluate_predictions(scores, labels),
-            "split": arguments.split,
-            "weights": [file_digest(path) for path in arguments.weights],
-            "settings": settings,
-            "hardware": hardware(compute),
-            "versions": versions(),
-        },
-    )
+    facts = evaluate_predictions(scores, labels)
+    facts |= {"split": arguments.split, "settings": settings}
+    facts |= {"weights": [file_digest(path) for path in arguments.weights]}
+    facts |= {"hardware": hardware(compute), "versions": versions()}
+    write_record(arguments.output, facts)
 
 
 if __name__ == "__main__":

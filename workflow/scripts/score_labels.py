@@ -6,22 +6,21 @@ from mct.base.hdf5 import write_arrays
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
 from mct.learning.prediction import Predictor
-from mct.learning.settings import CleanNetSettings, EvaluationSettings
+from mct.learning.settings import CleanNetSettings
 from mct.stage import entry
 from mct.stage.compute import choose_compute
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, noisy=Path, clean=Path, weights=Path, output=Path
+        __doc__, settings=str, execution=Path, labels=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    noisy = open_set("noisy", arguments.noisy)
-    clean = open_set("clean", arguments.clean)
-    shared = EvaluationSettings(images=settings.images, model=settings.model)
-    predictor = Predictor(arguments.weights, shared, noisy.classes, compute, execution)
+    noisy = open_set("noisy", arguments.labels)
+    clean = open_set("clean", arguments.labels)
+    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
     noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
     weights = score_labels(
         (noisy_features, noisy.observed),

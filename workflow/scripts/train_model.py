@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mct.base.roles import Role, model_seed
-from mct.data.imagesets import open_training_set, read_sizes
+from mct.data.imagesets import open_set
+from mct.data.label_table import read_index
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import initial_files
@@ -17,28 +18,24 @@ from mct.stage.session import OPTIONS, Session
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, **OPTIONS, role=Role, noisy=Path, clean=Path, start=tuple, evidence=tuple
+        __doc__, **OPTIONS, role=Role, labels=Path, start=tuple, evidence=tuple
     )
     settings, role = entry.read_settings(TrainingSettings, arguments.settings), arguments.role
-    indices = {"noisy": arguments.noisy, "clean": arguments.clean}
-    given = (*arguments.start, *arguments.evidence, *initial_files(settings.model))
-    inputs, seed = (*indices.values(), *given), model_seed(settings.seed, role)
+    labels, seed = arguments.labels, model_seed(settings.seed, role)
+    inputs = (labels, *arguments.start, *arguments.evidence, *initial_files(settings.model))
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
-        image_set, sizes = open_training_set(settings.training_set, indices), read_sizes(indices)
-        plan, before = (
-            plan_training(settings, sizes, len(image_set)),
-            constant_samples(settings, sizes),
-        )
+        image_set, sizes = open_set(settings.training_set, labels), read_index(labels)["samples"]
+        plan = plan_training(settings, sizes, len(image_set))
+        before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, arguments.start)
         learner = Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution, seed=(1, seed),
         )  # fmt: skip
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
-        reader = training_reader(session, settings, image_set, arguments.clean, role)
-        train(
-            ModelTraining(learner, plan, objective, settings=settings, role=role), reader, session
-        )
+        reader = training_reader(session, settings, image_set, labels, role)
+        training = ModelTraining(learner, plan, objective, settings=settings, role=role)
+        train(training, reader, session)
 
 
 if __name__ == "__main__":

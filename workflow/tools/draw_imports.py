@@ -18,6 +18,7 @@ import find_library  # noqa: F401
 from mct.base.errors import UserError
 from mct.results.plotting import Axes, mpl, plt
 from mct.stage import entry
+from mct.stage.closure import imported_names
 
 WIDTH, LINE, PADDING, GAP, CHARACTERS = 9.0, 0.24, 0.36, 0.3, 100
 BULGE = 0.5
@@ -57,22 +58,11 @@ def count_imports(library: Path, rooms: list[str]) -> Counter[tuple[str, str]]:
     found = set()
     for room in rooms:
         for path in (library / room).rglob("*.py"):
-            for target in imported_modules(path):
+            for target in imported_names(ast.parse(path.read_text())):
                 package, other, *module = [*target.split("."), "", ""]
-                if package == library.name and other in set(rooms) - {room}:
+                if package == library.name and module[0] and other in set(rooms) - {room}:
                     found.add((room, path, other, module[0]))
     return Counter((room, other) for room, _, other, _ in sorted(found))
-
-
-def imported_modules(path: Path) -> list[str]:
-    """Return the full names that the import statements of a file name."""
-    found: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-    return found
 
 
 def draw(rooms: dict[str, list[str]], counts: Counter[tuple[str, str]], path: Path) -> None:

@@ -35,7 +35,7 @@ from mct.data.imagesets import ImageSet
 from mct.data.settings import ImageSettings
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy, forward_loss
-from mct.learning.objectives import EasiestExamples, GivenWeights, Objective, equal_weights
+from mct.learning.objectives import Objective, easiest_examples, equal_weights, given_weights
 from mct.learning.plan import Plan
 from mct.learning.schedules import linear
 from mct.learning.training import ModelTraining
@@ -54,13 +54,13 @@ def gold_objective(comm: MPI.Intracomm) -> Objective:
 def weighted_objective(comm: MPI.Intracomm) -> Objective:
     """Return CleanNet's."""
     weights = np.random.default_rng(4).random(SAMPLES).astype(np.float32)
-    return Objective(cross_entropy, GivenWeights(weights), np.zeros(SAMPLES, bool))
+    return Objective(cross_entropy, given_weights(weights), np.zeros(SAMPLES, bool))
 
 
 def easiest_objective(comm: MPI.Intracomm) -> Objective:
     """Return OEEM's, which selects from the second epoch on."""
     return Objective(
-        cross_entropy, EasiestExamples(comm, 0.4, SAMPLES, SAMPLES), np.zeros(SAMPLES, bool)
+        cross_entropy, easiest_examples(comm, 0.4, SAMPLES, SAMPLES), np.zeros(SAMPLES, bool)
     )
 
 

@@ -51,9 +51,8 @@ class Evidence:
     def read(cls, noise: Path, confusion: Path, settings: CalibrationSettings) -> "Evidence":
         """Return what the files say that a calibration needs; UserError where one does not say it."""
         is_needed = settings.targets == "posterior"
-        return cls(
-            read_json(noise, "rate", "upper"), read_confusion(confusion) if is_needed else None
-        )
+        known = read_json(noise, "rate", "upper")
+        return cls(known, read_confusion(confusion) if is_needed else None)
 
 
 def plan_calibration(
@@ -187,7 +186,6 @@ class Coupling(Training):
         return figures
 
     def diverged(self) -> dict[str, NDArray[np.float64]]:
-        """Return the mean losses (steps,) of the models that diverged. Collective."""
         sums = self.history.arrays()
         losses = sums["loss"] / np.maximum(sums["learned"], 1)
         counts = (sums["learned"] > 0) | ~np.isfinite(losses)
@@ -200,15 +198,12 @@ class Coupling(Training):
         }
 
     def state(self) -> State:
-        """Return the state of the learner and of its part in teaching."""
         return self.learner.state() | self._teacher.state()
 
     def records(self) -> Arrays:
-        """Return the record of samples, on world rank 0."""
         return {"confidence": self.record.confidence, "selected": self.record.selected}
 
     def restore(self, state: State, records: Arrays) -> None:
-        """Return to a state, in place."""
         self.learner.restore(state)
         self._teacher.restore(state)
         if self.comm.rank == 0:

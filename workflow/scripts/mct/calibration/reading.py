@@ -55,9 +55,7 @@ def pair_reader(
         settings.images,
         seed=order_seed(settings.seed, stage=2),
         share=Share(
-            ranks=topology.pairs,
-            rank=topology.group_comm.rank,
-            threads=execution.decoding_threads,
+            ranks=topology.pairs, rank=topology.group_comm.rank, threads=execution.decoding_threads
         ),
         shuffle_window=settings.shuffle_window,
         buffers=buffers,

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mct.calibration.losses import hard_target_loss, soft_target_loss, target_loss
 from mct.calibration.settings import CalibrationSettings
 from mct.labels.posterior import posterior
 from mct.learning.losses import cross_entropy, selected_mean
@@ -72,12 +71,27 @@ class Targets:
         if kind == "hard":
             return hard_target_loss(student, lesson.teacher)
         assert self._confusion is not None, "posterior targets need a confusion"
-        labels = lesson.labels[: len(lesson.mask)]
-        return target_loss(student, self._posterior(lesson, labels))
+        inferred = posterior(lesson.teacher, lesson.labels[: len(lesson.mask)], self._confusion)
+        certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1]).to(inferred)
+        return target_loss(student, torch.where(lesson.known[:, None] >= 0, certain, inferred))
 
-    def _posterior(self, lesson: Lesson, labels: Tensor) -> Tensor:
-        """Return the posterior of each noisy sample's class, (b, K), certain where it is known."""
-        assert self._confusion is not None
-        inferred = posterior(lesson.teacher, labels, self._confusion)
-        certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1])
-        return torch.where(lesson.known[:, None] >= 0, certain.to(inferred), inferred)
+
+def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Return tau^2 KL(softmax(z_t / tau) || softmax(z_s / tau)) of each sample, shape (b,).
+
+    Both logits have shape (b, K); the teacher's get no gradient (Hinton, Vinyals, Dean, 2015).
+    """
+    target = functional.log_softmax(teacher.detach() / temperature, dim=1)
+    prediction = functional.log_softmax(student / temperature, dim=1)
+    divergence = functional.kl_div(prediction, target, reduction="none", log_target=True).sum(dim=1)
+    return temperature**2 * divergence
+
+
+def hard_target_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return cross-entropy to the teacher's decision of each sample, shape (b,)."""
+    return cross_entropy(student, teacher.detach().argmax(dim=1))
+
+
+def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return -sum_y q(y) log p(y) of each sample, shape (b,); targets q have shape (b, K)."""
+    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)

@@ -33,9 +33,8 @@ class Teacher:
         self, learner: Learner, topology: Topology, settings: CalibrationSettings, set_size: int
     ) -> None:
         self._learner, self._topology, self._settings = learner, topology, settings
-        steps = settings.teacher_average_epochs * math.ceil(
-            set_size / settings.optimizer.batch_size
-        )
+        steps_per_epoch = math.ceil(set_size / settings.optimizer.batch_size)
+        steps = settings.teacher_average_epochs * steps_per_epoch
         self._average = WeightAverage(learner.model, steps) if steps else None
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 

@@ -27,15 +27,9 @@ COLUMNS = (
     "run_seconds", "ranks", "cpus", "nodes", "memory_asked", "memory_used_mb", "restarts", "attempt",
 )  # fmt: skip
 BAD = {
-    "FAILED",
-    "TIMEOUT",
-    "CANCELLED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "BOOT_FAIL",
+    "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "BOOT_FAIL",
     "DEADLINE",
-}
+}  # fmt: skip
 SLURM_LOGS = Path(".snakemake/slurm_logs")
 Record = Mapping[str, str]
 
@@ -94,17 +88,10 @@ def ask_accounting(jobs: Iterable[int]) -> list[dict[str, str]]:
     named = ",".join(map(str, sorted(set(jobs))))
     if not named:
         return []
-    command = [
-        "sacct",
-        "--duplicates",
-        "--parsable2",
-        "--noconvert",
-        f"--format={','.join(FIELDS)}",
-    ]
+    command = ["sacct", "--duplicates", "--parsable2", "--noconvert", f"--jobs={named}"]
+    command.append(f"--format={','.join(FIELDS)}")
     try:
-        done = subprocess.run(
-            [*command, f"--jobs={named}"], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
     return list(csv.DictReader(io.StringIO(done.stdout), delimiter="|", quoting=csv.QUOTE_NONE))

@@ -1,13 +1,12 @@
 """What a stage needs of a machine, planned from the size of the data and the settings.
 
 Plans, not measurements: they only have to be large enough. A training that meets its time limit goes
-on in the next attempt; a job that cannot resume begins again with more. Used when the workflow is
-parsed, so it imports neither torch nor MPI.
+on in the next attempt; a job that cannot resume begins again with more.
 """
 
 import csv
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -66,12 +65,7 @@ def read_costs() -> dict[str, tuple[int, Cost]]:
     return {
         row["model"]: (
             int(row["size"]),
-            Cost(
-                parameters=int(row["parameters"]),
-                multiply_adds=int(row["multiply_adds"]),
-                activations=int(row["activations"]),
-                features=int(row["features"]),
-            ),
+            Cost(**{each.name: int(row[each.name]) for each in fields(Cost)}),
         )
         for row in csv.DictReader(lines, delimiter="\t")
     }

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from mct.cluster.hangup import hang_up_jobs
+import psutil
 
 COMMAND = "MCT_COMMAND"
 """The environment variable with the command of a program that starts Snakemake (make)."""
 RERUN = "--rerun-incomplete"
 LOCKS = Path(".snakemake/locks")
+SHELLS = ("sh", "bash")
+"""Snakemake waits for the shells around its jobs, which end with them."""
 
 
 class Interruption:
@@ -46,7 +48,7 @@ class Interruption:
             threading.Thread(target=self._pass_on, args=[graceful], daemon=True).start()
             signal.signal(signal.SIGTERM, self._ask)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            signal.signal(signal.SIGHUP, self._hang_up)
+            signal.signal(signal.SIGHUP, self._interrupt)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.came = True
@@ -54,11 +56,8 @@ class Interruption:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.came = True
-        raise KeyboardInterrupt
-
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        hang_up_jobs()
+        if number == signal.SIGHUP:
+            hang_up_jobs()
         raise KeyboardInterrupt
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
@@ -78,6 +77,21 @@ class Interruption:
 def _is_main_thread() -> bool:
     """Return whether this thread may set handlers of signals."""
     return threading.current_thread() is threading.main_thread()
+
+
+def hang_up_jobs() -> None:
+    """Send SIGHUP to all processes of the jobs that this Snakemake runs, from now on without it.
+
+    Otherwise a stage would lose its work since the last checkpoint, or an orphan would keep running and
+    `--rerun-incomplete` would discard its result.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.name() not in SHELLS:
+                process.send_signal(signal.SIGHUP)
+        except psutil.Error:  # it has ended
+            continue
 
 
 def resume_line(arguments: Sequence[str], folder: Path) -> str:

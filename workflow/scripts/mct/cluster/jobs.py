@@ -30,7 +30,7 @@ RUNNING = ".running"
 """The file in the results' folder: who runs the workflow, and the name of the run."""
 ALLOCATION = ("SLURM_", "PMI_", "PMIX_")
 """How variables of a Slurm allocation and of its launcher begin."""
-SECONDS_TO_BE_REQUEUED = 60
+SECONDS_TO_BE_REQUEUED, SECONDS_TO_PASS_ON = 60, 0.2
 WORKFLOW_LOGS = Path(".snakemake/log")
 
 
@@ -73,10 +73,8 @@ class SlurmJob:
     def register(self, log: Path, ranks: int, attempt: int) -> Path:
         """Note that the job starts; return the file of the note.
 
-        Raises
-        ------
-        UserError
-            The workflow that submitted it was replaced by another: that one has its own jobs.
+        Raises UserError: the workflow that submitted it was replaced by another: that one has its
+        own jobs.
         """
         run = os.environ.get(RUN, "")
         if run and current_run(self.results) not in ("", run):
@@ -84,12 +82,7 @@ class SlurmJob:
                 f"job {self.number} belongs to an earlier run of the workflow; it is not run"
             )
         start = Start(
-            job=self.number,
-            run=run,
-            log=str(log),
-            ranks=ranks,
-            attempt=attempt,
-            time=time.time(),
+            job=self.number, run=run, log=str(log), ranks=ranks, attempt=attempt, time=time.time()
         )
         note = self.results / f"jobs/{self.number}-{time.time_ns()}.json"
         write_json(note, asdict(start))
@@ -106,9 +99,7 @@ class SlurmJob:
         stopped_by = attempts.stopped_by() if code else None
         if stopped_by == "SIGUSR1":
             self._requeue()
-        if stopped_by:
-            return INTERRUPTED
-        return code
+        return INTERRUPTED if stopped_by else code
 
     def _requeue(self) -> None:
         command = ["scontrol", "requeue", str(self.number)]
@@ -148,9 +139,6 @@ def read_log(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
-
-
-SECONDS_TO_PASS_ON = 0.2
 
 
 def run_program(
@@ -265,10 +253,7 @@ def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool)
 
     Where Slurm does not answer, go on unless that `needs_answer`.
 
-    Raises
-    ------
-    UserError
-        One of them is there still after `seconds`, or Slurm does not answer.
+    Raises UserError: one of them is there still after `seconds`, or Slurm does not answer.
     """
     deadline = time.monotonic() + seconds
     while (alive := queued(names)) != []:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mct.base.errors import UserError
@@ -20,7 +21,12 @@ PASSED: Mapping[signal.Signals, signal.Signals | None] = {
     signal.SIGUSR1: signal.SIGUSR1,
     signal.SIGINT: None,
 }
-"""What mpiexec gets for each signal that the launcher gets; a terminal sends SIGINT to both."""
+"""What mpiexec gets for each signal that the launcher gets; a terminal sends SIGINT to both.
+
+SIGHUP would end it at once, and its ranks before their checkpoint. So it ignores the one that a closed
+terminal sends to all, and gets SIGTERM in its place. The mpiexec of MPICH passes SIGTERM on to its
+ranks and waits for them. The mpiexec of Open MPI kills its ranks soon after.
+"""
 
 
 def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -> list[str]:
@@ -70,7 +76,8 @@ class Launch:
         limits.check_shared_memory(self.ranks)
         jobs.leave_allocation()
         if self.ranks > 1 and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            return run_ranks(command)
+            ignore_hangup = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+            return jobs.run_program(command, PASSED, ignore_hangup)
         return os.execv(launcher, command)
 
     def _surround(self) -> attempts.Attempts:
@@ -96,18 +103,3 @@ class Launch:
             if code:
                 jobs.note_end(note, code, earlier, self.log)
         return code
-
-
-def run_ranks(command: list[str]) -> int:
-    """Run mpiexec and return its exit code.
-
-    SIGHUP would end it at once, and its ranks before their checkpoint. So it ignores the one that a
-    closed terminal sends to all, and gets SIGTERM in its place. The mpiexec of MPICH passes SIGTERM
-    on to its ranks and waits for them. The mpiexec of Open MPI kills its ranks soon after.
-    """
-    return jobs.run_program(command, PASSED, ignore_hangup)
-
-
-def ignore_hangup() -> None:
-    """Ignore SIGHUP, as nohup does."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)

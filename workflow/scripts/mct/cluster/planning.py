@@ -1,7 +1,7 @@
 """The resources of every rule: ranks, cores, nodes, memory and time that a job asks for.
 
 Functions of the sizes of the data, the settings and the number of the attempt, within what the
-site's queues give. Used when the workflow is parsed, so it imports neither torch nor MPI.
+site's queues give.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,15 +44,15 @@ class Demand:
     A queue (`slurm_partition`) is named where another might take the job without holding its tasks.
     """
 
-    attempt: int
-    ranks: int
     rank_threads: int
     rank_cpus: int
-    tasks: int
     cpus_per_task: int
-    nodes: int
     mem_mb_per_cpu: int
     runtime: int
+    attempt: int = 1
+    ranks: int = 0
+    tasks: int = 1
+    nodes: int = 1
     gpu: int = 0
     tasks_per_gpu: int = 0
     slurm_partition: str = ""
@@ -75,8 +75,7 @@ class Demand:
     @property
     def resources(self) -> dict[str, Any]:
         """All of these by name."""
-        names = ("mpi_tasks", "mem_mb", "mpi")
-        return vars(self) | {name: getattr(self, name) for name in names}
+        return {**vars(self), "mpi_tasks": self.mpi_tasks, "mem_mb": self.mem_mb, "mpi": self.mpi}
 
 
 Plan = tuple[Queue, Demand]
@@ -206,7 +205,7 @@ class Planner:
 
     def _pictures(self, pictures: float, attempt: int) -> Demand:
         """Return what a job asks for that decodes pictures."""
-        threads = self._experiment.picture_threads
+        threads = self._config["execution"]["picture_threads"]
         rows = sum(self._experiment.sizes.values()) * demands.STREAMED_SECONDS
         seconds = rows + pictures * demands.PICTURE_SECONDS / threads
         most = min(self._config["inspection"]["most_pixels"], demands.USUAL_PIXELS)
@@ -251,7 +250,8 @@ class Planner:
 
         A queue cuts its time, since what needs longer goes on in the next piece.
         """
-        work = (ranks, ranks_per_task, seconds, parts_mb, attempt)
+        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
+        work = (ranks, ranks_per_task, runtime, parts_mb)
         plans = [
             [self._plan_ranks(queue, *work, grown) for queue in self._ranks_site.queues]
             for grown in range(attempt, 0, -1)
@@ -259,7 +259,7 @@ class Planner:
         fitting = (each for each in plans if self._taken(each))
         queue, plan = self._choose(next(fitting, plans[-1]))
         named = self._ranks_site.is_mixed and not self._excess(queue, plan)
-        return replace(plan, slurm_partition=queue.name if named else "")
+        return replace(plan, attempt=attempt, slurm_partition=queue.name if named else "")
 
     def _taken(self, plans: Sequence[Plan]) -> list[Plan]:
         """Return the plans that their queues take."""
@@ -288,9 +288,8 @@ class Planner:
         queue: Queue,
         ranks: int,
         ranks_per_task: int,
-        seconds: float,
+        runtime: int,
         parts_mb: float,
-        attempt: int,
         grown: int,
     ) -> Plan:
         most_cores = min(max(CORE_GROUPS), queue.cores_per_node / ranks_per_task)
@@ -298,11 +297,9 @@ class Planner:
         cores = queue.rank_cores(self._experiment.ranks.cores_per_rank, memory)
         tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
         gpu = ranks if self._ranks_site.has_gpus else 0
-        runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
         return queue, Demand(
-            attempt=attempt,
             ranks=ranks,
-            rank_threads=self._experiment.ranks.threads_per_rank,
+            rank_threads=self._config["execution"]["threads_per_rank"],
             rank_cpus=cores,
             tasks=tasks,
             cpus_per_task=cpus,
@@ -327,12 +324,9 @@ class Planner:
         first, grown = (max(shortest, demands.minutes(seconds, n)) for n in (1, attempt))
         return queue, Demand(
             attempt=attempt,
-            ranks=0,
             rank_threads=used,
             rank_cpus=cores,
-            tasks=1,
             cpus_per_task=cores,
-            nodes=1,
             mem_mb_per_cpu=-(-memory // cores),
             runtime=int(max(first, min(grown, queue.limit("max_runtime")))),
         )

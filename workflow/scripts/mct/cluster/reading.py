@@ -72,10 +72,16 @@ class Reading:
         self._register()
 
     def _set_variables(self) -> None:
-        """Set variables of the environment; another parameter or command would rerun stages."""
+        """Set what commands of rules name the interpreter and the scripts by.
+
+        Paths in the commands would rerun everything when the checkout is moved, or when Snakemake is
+        started from another folder.
+        """
         os.environ[SUBMITTED] = "yes" if self.snakemake.is_submitted else ""
+        os.environ["MCT_SCRIPTS"] = str(SCRIPTS)
+        # Also where Snakemake's environment is not activated; rules may have one of their own.
         own_python = self.snakemake.deploys_environments
-        surroundings.name_programs(os.environ, SCRIPTS, own_python=own_python)
+        os.environ["MCT_PYTHON"] = "python" if own_python else sys.executable
 
     def _open(self, config: Mapping[str, Any]) -> tuple[Experiment, Site]:
         plans = self.snakemake.plans

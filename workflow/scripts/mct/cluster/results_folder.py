@@ -29,10 +29,7 @@ def begin(
 
     The folders of checkpoints of `forced` trainings are removed, so that those start afresh.
 
-    Raises
-    ------
-    UserError
-        The folder cannot be written, or another workflow is running on it.
+    Raises UserError: the folder cannot be written, or another workflow is running on it.
     """
     folder = Path(experiment.folder)
     try:
@@ -54,10 +51,7 @@ def claim(lock: IO[str], folder: Path) -> None:
 
     Jobs find the name in their environment; those of an earlier run then refuse to start.
 
-    Raises
-    ------
-    UserError
-        Another process holds the folder.
+    Raises UserError: another process holds the folder.
     """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

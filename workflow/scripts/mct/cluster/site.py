@@ -1,8 +1,7 @@
 """The queues of a cluster and what fits into them, from the Slurm plugin's file of partitions.
 
 The plugin's own class holds the limits of a queue and reads times; what the plugin would fail at is
-refused here in a line. Without such a file (a local run) there are no limits. Used when the workflow
-is parsed, so it imports neither torch nor MPI.
+refused here in a line. Without such a file (a local run) there are no limits.
 """
 
 import math
@@ -200,10 +199,8 @@ def queues_file(arguments: Sequence[str], folder: Path | None = None) -> Path | 
     was started in. (The executor's settings are not there yet when the workflow is parsed, and never
     in a dry run.) A job reads no profile: the Slurm plugin's variable carries the name to it.
 
-    Raises
-    ------
-    UserError
-        The file has a relative name, which the Slurm plugin does not find from --directory.
+    Raises UserError: the file has a relative name, which the Slurm plugin does not find from
+    --directory.
     """
     from snakemake.cli import parse_args
     from snakemake_interface_executor_plugins.settings import ExecMode

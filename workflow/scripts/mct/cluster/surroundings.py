@@ -1,9 +1,4 @@
-"""What a run must not depend on: the folder, interpreter and launcher that Snakemake is started with.
-
-Commands of rules name the interpreter and the scripts by variables of the environment, which every
-Snakemake process sets when it reads the workflow. Paths in the commands would rerun everything when
-the checkout is moved, or when Snakemake is started from another folder.
-"""
+"""What a run must not depend on: the environment and launcher that Snakemake is started with."""
 
 import os
 import sys
@@ -13,7 +8,6 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.stage.entry import RANKS
 
-PYTHON, SCRIPTS = "MCT_PYTHON", "MCT_SCRIPTS"
 LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "PALS_", "MV2_COMM_WORLD_")
 """How variables begin that an MPI launcher gives its processes."""
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -22,23 +16,10 @@ SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 Environment = MutableMapping[str, str]
 
 
-def name_programs(environment: Environment, scripts: Path, *, own_python: bool) -> None:
-    """Set the variables that commands of rules use.
-
-    Stages run with Snakemake's interpreter, also where its environment is not activated, unless they
-    have an environment of their own (`own_python`).
-    """
-    environment[SCRIPTS] = str(scripts)
-    environment[PYTHON] = "python" if own_python else sys.executable
-
-
 def leave_launcher(environment: Environment) -> None:
     """Forget the MPI launcher that started Snakemake: stages would take themselves for its ranks.
 
-    Raises
-    ------
-    UserError
-        It started several processes, which would all run the same workflow.
+    Raises UserError: it started several processes, which would all run the same workflow.
     """
     if not any(name in environment for name in RANKS):
         return

@@ -1,6 +1,6 @@
 """A set of pictures: rows of the table of labels, over the shards that hold the pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -138,16 +138,6 @@ def _open(path: Path, seal: str) -> Shard:
             f"{path}: not the shard that the labels next to it were joined with; {REMEDY}"
         )
     return shard
-
-
-def open_training_set(name: str, indices: Mapping[str, Path]) -> ImageSet:
-    """Open the set noisy, clean or union (of both)."""
-    return open_set(name, indices["clean" if name == "clean" else "noisy"])
-
-
-def read_sizes(indices: Mapping[str, Path]) -> dict[str, int]:
-    """Return the number of pictures of each set."""
-    return {name: read_index(path)["samples"][name] for name, path in indices.items()}
 
 
 def verify_index(labels: Path) -> int:

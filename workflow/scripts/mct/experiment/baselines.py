@@ -13,7 +13,6 @@ class Baseline(Training):
     whole_compute: bool = False
 
     def confusion_kind(self, config: Config) -> str | None:
-        """Return where its confusion comes from, None where its loss uses none."""
         if self.loss == "cross_entropy":
             return None
         return config["baselines"][self.section]["confusion"]
@@ -40,59 +39,43 @@ class FineTuning(Baseline):
 
     @property
     def start(self) -> str:
-        """The method whose model it continues."""
         return self.continues.name
 
     def lineage(self, role: str) -> list[str]:
-        """Return the trainings of the model that it continues, then its own."""
         return [*self.continues.lineage(role), self.name]
 
     def preparations(self, config: Config) -> list[str]:
-        """Return what the continued method needs, and that method."""
         return [*self.continues.preparations(config), self.continues.name]
 
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
-        """Return the epochs of fine-tuning, all in the decay."""
         epochs = config["baselines"]["loss_correction"]["finetuning_epochs"]
         return {}, {self.training_set: epochs}
 
     def learning_rates(self, config: Config) -> tuple[float, float]:
-        """Return the rate of fine-tuning, from which it decays."""
         return (config["baselines"]["loss_correction"]["finetuning_learning_rate"],) * 2
 
 
 FORWARD = Baseline(
-    name="forward",
-    title="Forward correction",
-    training_set="noisy",
-    loss="forward",
+    name="forward", title="Forward correction", training_set="noisy", loss="forward",
     section="loss_correction",
-)
+)  # fmt: skip
 BASELINES = by_name(
     Baseline(name="noise_only", title="Noise only", training_set="noisy"),
     Baseline(
-        name="noise_only_compute",
-        title="Noise only, MCT's compute",
-        training_set="noisy",
+        name="noise_only_compute", title="Noise only, MCT's compute", training_set="noisy",
         whole_compute=True,
     ),
     Baseline(name="clean_only", title="Clean only", training_set="clean"),
     Baseline(name="clean_noisy", title="Clean + noisy", training_set="union"),
     FORWARD,
     Baseline(
-        name="backward",
-        title="Backward correction",
-        training_set="noisy",
-        loss="backward",
+        name="backward", title="Backward correction", training_set="noisy", loss="backward",
         section="loss_correction",
     ),
     FineTuning(
-        name="forward_finetuned",
-        title="Loss correction",
-        training_set="clean",
-        continues=FORWARD,
+        name="forward_finetuned", title="Loss correction", training_set="clean", continues=FORWARD
     ),
     Baseline(name="glc", title="GLC", training_set="union", loss="forward", section="glc"),
     Baseline(name="cleannet", title="CleanNet", training_set="union", weighting="verified"),
     Baseline(name="oeem", title="OEEM", training_set="noisy", weighting="easiest"),
-)
+)  # fmt: skip

@@ -4,13 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mct.experiment.class_cautions import class_cautions
-from mct.experiment.learning_cautions import learning_cautions
+import numpy as np
+
+from mct.base.keys import parse
+from mct.base.roles import Role
+from mct.base.texts import nearest
+from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
+from mct.experiment.pair import CALIBRATIONS, Calibration
 
 SETS = ("noisy", "clean", "validation", "test")
 """Folders of shards of version 2."""
 SMALL_NET, LARGEST_FOR_IT = "small_cnn", 64
+CUTS = {Role.AUXILIARY: "M = 0, Eq. 1", Role.PRIMARY: "N = 0, Eq. 2"}
+FEWEST = 0.01
+"""Share of the median class below which a class is doubtful."""
+MOST_LINES = 10
+HELD_OUT = ("clean", "validation", "test")
+CLOSE = 0.75
+"""Likeness of two names, 0 to 1, from which one may be a misspelling of the other."""
 
 
 def cautions(config: Mapping[str, Any], lists: Lists) -> list[str]:
@@ -38,3 +50,88 @@ def _model_cautions(config: Mapping[str, Any]) -> list[str]:
         f"model.name: {name} is made for pictures up to {LARGEST_FOR_IT} pixels, and images.size is "
         f"{size}; resnet18, resnet34 and resnet50 are made for these"
     ]
+
+
+def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
+    """Return a line for each model that a training of the configuration would leave as it is.
+
+    A counted P is not known before the noise is estimated; the table of accuracy says it then.
+    """
+    finetuning = config["baselines"]["loss_correction"]["finetuning_epochs"]
+    lines = []
+    if "forward_finetuned" in config["methods"] and not finetuning:
+        lines.append(
+            "forward_finetuned: without fine-tuning epochs it is identical to forward; raise "
+            "baselines.loss_correction.finetuning_epochs"
+        )
+    rate = config["dataset"]["noise_rate"]
+    if not isinstance(rate, str):
+        for name in filter(CALIBRATIONS.__contains__, config["methods"]):
+            lines += _pair_cautions(config, CALIBRATIONS[name], sizes["noisy"], rate)
+    return lines
+
+
+def _pair_cautions(
+    config: Mapping[str, Any], method: Calibration, samples: int, rate: float
+) -> list[str]:
+    from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
+
+    settings = parse(CalibrationSettings, method.settings(config, 0))
+    section = method.section or "calibration"
+    learned = plan_learned(settings, samples, rate)
+    return [
+        f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
+        f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
+        f"optimizer.batch_size or {section}.clean_per_batch_{role}"
+        for role, cut in CUTS.items()
+        if not learned[role]
+    ]
+
+
+def class_cautions(lists: Lists) -> list[str]:
+    """Return a line for each class that lacks pictures or has hardly any, at most `MOST_LINES`.
+
+    The classes with the fewest pictures come first.
+    """
+    if not lists.class_counts:
+        return []
+    noisy = lists.class_counts["noisy"]
+    median = float(np.median(noisy))
+    doubts = {
+        label: doubt
+        for label in range(len(lists.classes))
+        if (doubt := _doubt(lists, label, median))
+    }
+    labels = sorted(doubts, key=lambda label: noisy[label])
+    lines = [_line(lists, label, doubts[label]) for label in labels[:MOST_LINES]]
+    if len(labels) > MOST_LINES:
+        lines.append(f"classes: {len(labels) - MOST_LINES} more classes lack pictures like these")
+    return lines
+
+
+def _doubt(lists: Lists, label: int, median: float) -> str:
+    """Return what is doubtful about a class, nothing where all is well."""
+    counts = {name: numbers[label] for name, numbers in lists.class_counts.items()}
+    doubts = [f"no {name} picture" for name in HELD_OUT if not counts[name]]
+    if counts["noisy"] < FEWEST * median:
+        found = f"{counts['noisy']} noisy pictures" if counts["noisy"] else "no noisy picture"
+        doubts.append(f"{found} (the median class has {median:g})")
+    return ", ".join(doubts)
+
+
+def _line(lists: Lists, label: int, doubt: str) -> str:
+    name = lists.classes[label]
+    near = _likely(lists, label)
+    hint = f"; is it a misspelling of {near!r}?" if near else ""
+    return f"classes: {name!r} has {doubt}{hint}"
+
+
+def _likely(lists: Lists, label: int) -> str | None:
+    """Return the nearest name of a class with more noisy pictures."""
+    noisy, name = lists.class_counts["noisy"], lists.classes[label]
+    larger = (
+        other
+        for place, other in enumerate(lists.classes)
+        if noisy[place] > noisy[label] and not other.isdecimal()
+    )
+    return nearest(name, larger, CLOSE)

@@ -51,9 +51,9 @@ BOUNDS = {
 """What types and bounds of the schema mean, in words."""
 
 
-def load_schema(path: Path = SCHEMA_PATH) -> dict[str, Any]:
+def load_schema() -> dict[str, Any]:
     """Return the schema of the configuration."""
-    return json.loads(path.read_bytes())
+    return json.loads(SCHEMA_PATH.read_bytes())
 
 
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -61,11 +61,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
 
     It is complete for the digits. For another data set it lacks what `ungiven` names.
 
-    Raises
-    ------
-    UserError
-        An unknown key (with the nearest known one), one of an earlier version, or a value that the
-        schema does not admit.
+    Raises UserError: an unknown key (with the nearest known one), one of an earlier version, or a
+    value that the schema does not admit.
     """
     refuse_retired(config)
     schema = load_schema() if schema is None else schema
@@ -77,10 +74,9 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     return filled
 
 
-def ungiven(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> list[str]:
+def ungiven(config: Mapping[str, Any]) -> list[str]:
     """Return the keys, as `section.key`, that a resolved configuration lacks and its user must give."""
-    schema = load_schema() if schema is None else schema
-    asked = [path for path, part in describe_keys(schema) if QUICK_START in part]
+    asked = [path for path, part in describe_keys(load_schema()) if QUICK_START in part]
     return [path for path in asked if not _has(config, path.split("."))]
 
 
@@ -132,8 +128,7 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
     So it is for true, false and null. Whole numbers written with a point become integers where those
     must stand.
     """
-    types = [part.get("type", []) for part in (schema, *schema.get("anyOf", ()))]
-    kinds = {kind for part in types for kind in ([part] if isinstance(part, str) else part)}
+    kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
     for kind, words in WORDS.items():
         if kind in kinds and isinstance(value, str) and value in words:
             return words[value]
@@ -194,10 +189,7 @@ def _words(schema: Mapping[str, Any]) -> list[str]:
     words = [word for part in schema.get("anyOf", ()) for word in _words(part)]
     words += [word for word in schema.get("enum", ()) if isinstance(word, str)]
     words += [schema["const"]] if isinstance(schema.get("const"), str) else []
-    kinds = schema.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    words += ["true", "false"] if "boolean" in kinds else []
-    return words + (["null"] if "null" in kinds else [])
+    return words + list(WORDS.get(schema.get("type", ""), ()))
 
 
 def _expected(schema: Mapping[str, Any]) -> str:

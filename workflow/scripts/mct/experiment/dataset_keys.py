@@ -26,10 +26,7 @@ def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
 
     A key of other layouts is left out, so that a new one changes nothing.
 
-    Raises
-    ------
-    UserError
-        A key that the layout, or the kind of synthetic noise, does not use.
+    Raises UserError: a key that the layout, or the kind of synthetic noise, does not use.
     """
     defaults = msgspec.to_builtins(DatasetSettings(layout=dataset["layout"]))
     settings = pick(dataset, DatasetSettings)

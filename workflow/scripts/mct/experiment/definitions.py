@@ -114,7 +114,7 @@ SECTIONS = {
     "scaling": Section(
         "What `snakemake performance` measures and projects: the tables and figures of prefetch, "
         "communication and scaling. Part of no training.",
-        (settings.ScalingPlan, ScalingSettings, settings.ProjectionSettings),
+        (settings.ScalingPlan, ScalingSettings),
     ),
     "execution": Section(
         "How stages run. Nothing here changes what is computed beyond rounding, so a change reruns "

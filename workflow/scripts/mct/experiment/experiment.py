@@ -1,7 +1,4 @@
-"""What the rules ask of a configuration and of the lists that it names.
-
-Used when the workflow is parsed, so it imports neither torch nor MPI.
-"""
+"""What the rules ask of a configuration and of the lists that it names."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -24,8 +21,7 @@ from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
-from mct.experiment.lists import Lists
-from mct.experiment.memory import Memory
+from mct.experiment.lists import Lists, Memory
 from mct.experiment.ranks import Ranks
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
@@ -63,7 +59,7 @@ class Experiment:
         """Write the resolved configuration, and what jobs need of the lists, into the results."""
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
-        self.memory.hand_on(self._lists)
+        self.memory.hand_on(self.lists)
         self.storage.write_down()
 
     def check_paths(self) -> None:
@@ -80,12 +76,12 @@ class Experiment:
         requirements.check_confusions(self.config, self._layout)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
-        _ = self._lists  # last, since checking them takes the longest
+        _ = self.lists  # last, since checking them takes the longest
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
         stored = storage_cautions(Path(self.folder, "shards", self.dataset))
-        return [*cautions(self.config, self._lists), *stored]
+        return [*cautions(self.config, self.lists), *stored]
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
@@ -108,32 +104,18 @@ class Experiment:
         return as_json(self._dataset_settings())
 
     @cached_property
-    def _lists(self) -> Lists:
+    def lists(self) -> Lists:
+        """What the lists say."""
         if self._in_job:
             return self.memory.recall() or Lists.read(self._layout, check_files=False)
         check = self.config["dataset"]["check_files"]
         known = self.memory.recall_current(check_files=check)
         return known or self.memory.keep(Lists.read(self._layout, check_files=check))
 
-    @property
-    def source_digest(self) -> str:
-        """The digest of the lists that the catalogue is made from."""
-        return self._lists.source
-
-    @property
-    def clean_source(self) -> str:
-        """Where the clean set comes from, for the captions of tables."""
-        return self._lists.clean_source
-
     @cached_property
     def classes(self) -> int:
         """The number of classes."""
-        return len(self._lists.classes)
-
-    @property
-    def class_names(self) -> str:
-        """The class names, as JSON."""
-        return as_json(self._lists.classes)
+        return len(self.lists.classes)
 
     def reading_settings(self) -> str:
         """Return the settings of the data set that its pictures depend on."""
@@ -147,7 +129,7 @@ class Experiment:
     def storage(self) -> Storage:
         """The groups of pictures that are inspected and stored together."""
         folder = Path(self.folder, "intakes", self.dataset)
-        return Storage(folder, self._lists, lambda: self._layout, in_job=self._in_job)
+        return Storage(folder, self.lists, lambda: self._layout, in_job=self._in_job)
 
     @cached_property
     def inspection_parts(self) -> dict[str, Piece]:
@@ -169,15 +151,10 @@ class Experiment:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The sizes of all sets, from counting lines."""
-        return self._lists.sizes
-
-    @property
-    def picture_threads(self) -> int:
-        """The threads of a job that decodes pictures."""
-        return self.config["execution"]["picture_threads"]
+        return self.lists.sizes
 
     @property
     def catalogue_threads(self) -> int:
         """The threads of the catalogue, which decodes pictures where noise depends on them."""
         kind = self.config["dataset"]["synthetic_noise"]["kind"]
-        return self.picture_threads if kind == "instance_dependent" else 1
+        return self.config["execution"]["picture_threads"] if kind == "instance_dependent" else 1

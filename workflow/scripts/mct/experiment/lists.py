@@ -7,25 +7,24 @@ unless one of them changed.
 
 import dataclasses
 import gc
+import hashlib
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
-from mct.data.catalogue import (
-    build_catalogue,
-    check_made_sets,
-    class_counts,
-    source_digest,
-)
+from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
 from mct.data.intake import Listed, list_pictures, listing_digest
 from mct.data.layouts.base import LISTED, Layout
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
 NAME = "lists.json"
 """Of the file, in the folder of an experiment's results."""
+MOST = 8
+"""Data sets, or settings of one, that are remembered for the next plan; older ones are forgotten."""
 
 
 @contextmanager
@@ -60,17 +59,13 @@ class Lists:
     files_checked: bool
 
     @classmethod
+    @_no_collection()
     def read(cls, layout: Layout, *, check_files: bool = True) -> "Lists":
         """Read and check the lists themselves; UserError where no catalogue can be made of them.
 
         Everything is checked but what synthetic noise needs pictures for. `check_files` says whether
         every listed picture must be there.
         """
-        with _no_collection():
-            return cls._read(layout, check_files)
-
-    @classmethod
-    def _read(cls, layout: Layout, check_files: bool) -> "Lists":
         started = time.time_ns()
         stamps = take_stamps(layout)  # before reading, so that a change meanwhile is noticed
         catalogue, counts = None, {}
@@ -119,3 +114,63 @@ class Lists:
             return cls(**found) if is_ours and known_by in (None, code) else None
         except (UserError, TypeError):
             return None
+
+
+class Memory:
+    """What the lists of a data set say, in an experiment's folder and in one for all plans.
+
+    A plan takes only what the same code has found, a job whatever its workflow has found.
+    """
+
+    def __init__(self, results: Path, folder: Path | None, settings: str, code: str) -> None:
+        """Without a `folder` no plan leaves anything.
+
+        `settings` are those of the data set as JSON, `code` is the digest of what reads its lists.
+        """
+        self._results, self.folder = results, folder
+        self._settings, self._code = settings, code
+
+    @property
+    def file(self) -> Path:
+        """The file that remembers, for jobs, what the lists say."""
+        return self._results / NAME
+
+    def recall(self) -> Lists | None:
+        """Return what the workflow of this job has found, if it can be read."""
+        return Lists.recall(self._results, self._settings)
+
+    def recall_current(self, *, check_files: bool) -> Lists | None:
+        """Return what an earlier plan has found and the lists still say, None if nothing is known.
+
+        Where files are to be checked, they must have been.
+        """
+        for folder in (self._place(), self._results):
+            known = Lists.recall(folder, self._settings, self._code) if folder else None
+            if known and known.holds(check_files=check_files):
+                return known
+        return None
+
+    def keep(self, lists: Lists) -> Lists:
+        """Return lists, and remember them for the next plan if a change of them would be noticed."""
+        place = self._place()
+        if place and lists.stamps:
+            with suppress(OSError):
+                lists.remember(place, self._settings, self._code)
+                _forget_oldest(place.parent)
+        return lists
+
+    def hand_on(self, lists: Lists) -> None:
+        """Remember lists for jobs."""
+        lists.remember(self._results, self._settings, self._code)
+
+    def _place(self) -> Path | None:
+        if self.folder is None:
+            return None
+        asked = self._settings + self._code
+        return self.folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.glob(f"*/{NAME}"), key=lambda file: file.stat().st_mtime_ns)
+    for file in files[:-MOST]:
+        shutil.rmtree(file.parent, ignore_errors=True)

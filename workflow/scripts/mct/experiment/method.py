@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mct.base.keys import pick
+from mct.base.roles import PAIR, Role
 from mct.data.settings import ImageSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings
 
@@ -21,22 +22,19 @@ class Method(ABC):
     """Something that is trained.
 
     `section` is where the configuration has the method's own settings: of a baseline's confusion and
-    clean samples, or what a pair has in place of keys of `calibration`.
+    clean samples, or what a pair has in place of keys of `calibration`. `roles` are those of the
+    models that it makes.
     """
 
     name: str
     title: str
     section: str = ""
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles of the models that it makes."""
-        return ("primary",)
+    roles: tuple[str, ...] = (Role.PRIMARY,)
 
     @property
     def evaluated_roles(self) -> tuple[str, ...]:
-        """The roles that it is evaluated in."""
-        return self.roles
+        """The roles that it is evaluated in: each, and both of a pair together."""
+        return self.roles if len(self.roles) == 1 else (*self.roles, PAIR)
 
     @property
     def confusion_key(self) -> str:
@@ -75,11 +73,6 @@ class Training(Method):
     training_set: str
     loss: str = "cross_entropy"
     weighting: str = "equal"
-
-    @property
-    def sets(self) -> tuple[str, ...]:
-        """The sets whose shards it trains on."""
-        return ("noisy", "clean") if self.training_set == "union" else (self.training_set,)
 
     @property
     def start(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.keys import pick
-from mct.base.roles import PAIR, REFERENCE, ROLES
+from mct.base.roles import REFERENCE, ROLES
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.method import (
     Config,
@@ -22,37 +22,20 @@ from mct.experiment.method import (
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining(Training):
-    """The pretraining of one model of the pair."""
-
-    role: str
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The role of its model."""
-        return (self.role,)
+    """The pretraining of one model of the pair, all at the constant rate."""
 
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
-        """Return its epochs, all at the constant rate."""
-        return {self.training_set: config["pretraining"][f"epochs_{self.role}"]}, {}
+        return {self.training_set: config["pretraining"][f"epochs_{self.roles[0]}"]}, {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration(Method):
     """A method that calibrates the pretrained pair."""
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Both roles."""
-        return ROLES
-
-    @property
-    def evaluated_roles(self) -> tuple[str, ...]:
-        """Both models, and the pair together."""
-        return (*ROLES, PAIR)
+    roles: tuple[str, ...] = ROLES
 
     @property
     def confusion_key(self) -> str:
-        """The key of the configuration that says where its confusion comes from."""
         return f"{self.section or 'calibration'}.confusion"
 
     def keys(self, config: Config) -> dict[str, Any]:
@@ -60,16 +43,13 @@ class Calibration(Method):
         return {**config["calibration"], **config.get(self.section, {})}
 
     def lineage(self, role: str) -> list[str]:
-        """Return the pretraining of a role, then the calibration."""
         return [f"pretrain_{role}", self.name]
 
     def confusion_kind(self, config: Config) -> str | None:
-        """Return where its confusion comes from, None where its targets use none."""
         keys = self.keys(config)
         return keys["confusion"] if keys["targets"] == "posterior" else None
 
     def preparations(self, config: Config) -> list[str]:
-        """Return the pretraining of both models."""
         return list(PRETRAININGS)
 
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
@@ -98,7 +78,6 @@ class Calibration(Method):
         return float(self.shares(config).max()) + bool(looks_again) / 3
 
     def settings(self, config: Config, seed: int) -> dict[str, Any]:
-        """Return its `CalibrationSettings` as plain data."""
         section = pick(self.keys(config), CalibrationSettings)
         own = {"learning_rate": decay_rate(config, self.name), "seed": seed}
         window = config["shards"]["shuffle_window"]
@@ -106,18 +85,15 @@ class Calibration(Method):
 
 
 PRETRAININGS = by_name(
-    Pretraining(
-        name="pretrain_auxiliary",
-        title="Ma, pretrained on clean",
-        role="auxiliary",
-        training_set="clean",
-    ),
-    Pretraining(
-        name="pretrain_primary",
-        title="Mp, pretrained on noisy",
-        role="primary",
-        training_set="noisy",
-    ),
+    *(
+        Pretraining(
+            name=f"pretrain_{role}",
+            title=f"{role.symbol}, pretrained on {own_set}",
+            roles=(role,),
+            training_set=own_set,
+        )
+        for role, own_set in zip(ROLES, ("clean", "noisy"), strict=True)
+    )
 )
 CALIBRATIONS = by_name(
     Calibration(name="mct_paper", title="MCT (paper)"),

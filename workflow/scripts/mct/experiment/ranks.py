@@ -41,11 +41,7 @@ class Ranks:
         return int(ranks) * self.cores_per_rank
 
     @property
-    def threads_per_rank(self) -> int:
-        """The threads of each rank."""
-        return self.config["execution"]["threads_per_rank"]
-
-    @property
     def cores_per_rank(self) -> int:
         """The cores of each rank: as many as compute, or as many as decode where that is more."""
-        return max(self.threads_per_rank, self.config["execution"]["loader_threads"])
+        execution = self.config["execution"]
+        return max(execution["threads_per_rank"], execution["loader_threads"])

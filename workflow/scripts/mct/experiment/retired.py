@@ -5,30 +5,14 @@ from typing import Any
 
 from mct.base.errors import UserError
 
-RENAMED: dict[str, str] = {
-    "shards.noisy": "shards.count",
-    "shards.clean": "shards.count",
-    "shards.validation": "shards.count",
-    "shards.test": "shards.count",
-}
+RENAMED = {f"shards.{name}": "shards.count" for name in ("noisy", "clean", "validation", "test")}
 """Old keys, as `section.key`, and the new key of each."""
 _OF_CALIBRATION = (
-    "confidence_memory",
-    "sharpening",
-    "strictness",
-    "teacher: partner",
-    "teacher_views",
-    "views",
+    "confidence_memory", "sharpening", "strictness", "teacher: partner", "teacher_views", "views",
     "warmup_epochs",
-)
-RETIRED: dict[str, str] = {
-    **{
-        f"{section}.{key}": "e3bb913"
-        for section in ("calibration", "mct")
-        for key in _OF_CALIBRATION
-    },
-    "execution.allreduce: recursive": "e3bb913",
-}
+)  # fmt: skip
+RETIRED = {f"{part}.{key}": "e3bb913" for part in ("calibration", "mct") for key in _OF_CALIBRATION}
+RETIRED["execution.allreduce: recursive"] = "e3bb913"
 """Keys, or `section.key: value`, and the last commit that has them."""
 
 

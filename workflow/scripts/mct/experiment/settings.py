@@ -167,15 +167,10 @@ class GoldSettings(Settings, frozen=True, kw_only=True):
 
 
 class ScalingPlan(Settings, frozen=True, kw_only=True):
-    """Where steps are measured."""
+    """Where steps are measured, and the training whose time is projected."""
 
     ranks: Annotated[tuple[Even, ...], Meta(min_length=1), unit("MPI ranks"), UNIQUE] = (2, 4)
     """World sizes that are measured; more ranks than cores are marked as such."""
-
-
-class ProjectionSettings(Settings, frozen=True, kw_only=True):
-    """The training whose time is projected."""
-
     pictures: Annotated[Count, unit("pictures")] = 1_000_000
     """Pictures of the training whose time is asked for."""
     epochs: Annotated[Count, unit("epochs")] = 90

@@ -7,13 +7,11 @@ from typing import Any
 from mct.base.keys import pick
 from mct.experiment import methods
 from mct.experiment.method import Config, Method
-from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.experiment.pair import PRETRAININGS
 from mct.performance.settings import ScalingSettings
 
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""
-READING_EXECUTION = (*STEP_EXECUTION, "prefetch_batches", "loader_threads")
-"""Keys of `execution` that the time of reading depends on."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,9 @@ class StageSettings:
         precision = {"precision": self.config["model"]["precision"]}
         return as_json(pick({**self.config["scaling"], **precision}, ScalingSettings))
 
-    def step_execution(self) -> str:
-        """Return how the steps run that scaling measures."""
-        return self._execution(STEP_EXECUTION)
-
-    def reading_execution(self) -> str:
-        """Return how the mini-batches run that prefetch is measured on."""
-        return self._execution(READING_EXECUTION)
-
-    def _execution(self, names: tuple[str, ...]) -> str:
-        return as_json({name: self.config["execution"][name] for name in names})
+    def execution(self, *more: str) -> str:
+        """Return how the steps run that are measured, and `more` keys of `execution`."""
+        return as_json({name: self.config["execution"][name] for name in (*STEP_EXECUTION, *more)})
 
     def projection(self) -> str:
         """Return what the table of scaling asks of the measurements."""
@@ -84,10 +75,6 @@ class StageSettings:
     def titles(self) -> str:
         """Return the titles of the configured methods."""
         return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
-
-    def calibrated(self) -> str:
-        """Return the configured methods that calibrate a pair."""
-        return as_json([name for name in self.config["methods"] if name in CALIBRATIONS])
 
 
 def as_json(data: Any) -> str:

@@ -113,9 +113,8 @@ class Scorer:
         known = "none"
         for step in range(steps):
             chosen = self._generator.integers(0, len(true), size)
-            others = draw_others(
-                true[chosen], observed[chosen], len(self._references), self._generator
-            )
+            classes = len(self._references)
+            others = draw_others(true[chosen], observed[chosen], classes, self._generator)
             drawn = self._generator.integers(0, len(noisy[1]), size)
             rate = self._settings.learning_rate * linear(step / steps)
             pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
@@ -185,10 +184,7 @@ def score_labels(
     `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
     where unknown). Features are standardised in place: they may take most of the memory.
 
-    Raises
-    ------
-    UserError
-        The verification diverged.
+    Raises UserError: the verification diverged.
     """
     standardise(noisy[0], clean[0])
     scorer = Scorer(find_references(*noisy, classes, settings.seed), settings)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.learning.rate_keys import rate_key
-
 if TYPE_CHECKING:
     from mct.learning.plan import Plan
 
 ALONE = "the model"
 """The name of a model that is trained alone."""
+FINETUNING = {"forward_finetuned": "baselines.loss_correction.finetuning_learning_rate"}
+"""Of trainings that have a rate of their own, by name."""
 
 
 def describe_divergence(
@@ -38,3 +38,12 @@ def describe_divergence(
         f"learning rate {rate:g}; last finite loss: {', '.join(last) or 'none'}; "
         f"lower {rate_key(stage, is_constant=is_constant)}, then run again"
     )
+
+
+def rate_key(training: str, *, is_constant: bool) -> str:
+    """Return the key with the rate of a training, in its part at the constant rate or after that."""
+    if training in FINETUNING:
+        return FINETUNING[training]
+    if is_constant or training.startswith("pretrain_"):
+        return "pretraining.learning_rate"
+    return f"calibration.learning_rate (or calibration.learning_rates.{training})"

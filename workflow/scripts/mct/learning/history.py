@@ -14,26 +14,25 @@ from mct.parallel.comm import Comm
 class History:
     """Named quantities of each step; every rank adds its part, `reduce` sums the parts.
 
-    All quantities are sums over samples, float64 of the given shapes, so that parts add up.
+    All quantities are sums over samples, float64 of the given shapes, so that parts add up. `steps`
+    has the reduced ones as one array, for a checkpoint.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._shapes = dict(shapes)
         self._pending: list[NDArray[np.float64]] = []
-        self._steps = np.zeros((0, sum(int(np.prod(shape)) for shape in shapes.values())))
+        self.steps = np.zeros((0, sum(int(np.prod(shape)) for shape in shapes.values())))
 
     def add(self, values: Mapping[str, ArrayLike]) -> None:
         """Append this rank's part of a step."""
-        parts = [
-            np.broadcast_to(values[name], shape).ravel() for name, shape in self._shapes.items()
-        ]
+        parts = [np.broadcast_to(values[name], each).ravel() for name, each in self._shapes.items()]
         self._pending.append(np.concatenate(parts).astype(np.float64))
 
     def reduce(self, comm: Comm) -> None:
         """Sum the parts of the steps since the last call over all ranks. Collective."""
         if self._pending:
             steps = sum_array(comm, np.stack(self._pending))
-            self._steps, self._pending = np.concatenate([self._steps, steps]), []
+            self.steps, self._pending = np.concatenate([self.steps, steps]), []
 
     def last_sums(self, comm: Comm, count: int) -> dict[str, NDArray[np.float64]]:
         """Return each quantity summed over the last `count` steps and all ranks. Collective.
@@ -41,12 +40,12 @@ class History:
         However often they were reduced, and in however many runs of the stage they were made.
         """
         self.reduce(comm)
-        steps = self._steps[len(self._steps) - count :]
+        steps = self.steps[len(self.steps) - count :]
         return {name: values.sum(axis=0) for name, values in self._split(steps).items()}
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return each quantity with a leading axis of reduced steps."""
-        return self._split(self._steps)
+        return self._split(self.steps)
 
     def _split(self, steps: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         widths = [int(np.prod(shape)) for shape in self._shapes.values()]
@@ -56,13 +55,9 @@ class History:
             for (name, shape), part in zip(self._shapes.items(), columns, strict=True)
         }
 
-    def table(self) -> NDArray[np.float64]:
-        """Return the reduced steps as one array, for a checkpoint."""
-        return self._steps
-
     def restore(self, steps: NDArray[np.float64]) -> None:
         """Take the reduced steps of a checkpoint."""
-        self._steps, self._pending = steps, []
+        self.steps, self._pending = steps, []
 
     def epoch_sums(self, epochs: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
         """Return each quantity summed over the steps of each epoch; `epochs` has shape (steps,)."""
@@ -80,9 +75,6 @@ def write_epochs(
     sums = history.epoch_sums(epochs)
     count = len(np.unique(epochs))
     rows = [summarise({name: values[i] for name, values in sums.items()}) for i in range(count)]
-    lines = ["\t".join(["epoch", *(rows[0] if rows else [])])]
-    lines += [
-        "\t".join([str(i + 1), *(f"{value:.6g}" for value in row.values())])
-        for i, row in enumerate(rows)
-    ]
-    write_text(path, "\n".join(lines) + "\n")
+    lines = [["epoch", *(rows[0] if rows else [])]]
+    lines += [[str(i + 1), *(f"{v:.6g}" for v in row.values())] for i, row in enumerate(rows)]
+    write_text(path, "".join("\t".join(line) + "\n" for line in lines))

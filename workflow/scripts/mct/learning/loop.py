@@ -123,25 +123,20 @@ class Loop:
         self._progress.report(last.epoch, self._training.summarise(sums))
 
     def model_state(self) -> State:
-        """Return what a checkpoint keeps of this rank's model."""
         return self._training.state()
 
     def progress_state(self) -> Arrays:
-        """Return the history, and what else all ranks have recorded. Collective."""
         self._history.reduce(self._training.comm)
-        return {"history": self._history.table(), **self._training.records()}
+        return {"history": self._history.steps, **self._training.records()}
 
     def restore(self, state: State, progress: Arrays) -> None:
-        """Return to a state, in place."""
         self._training.restore(state, progress)
         self._history.restore(progress["history"])
 
     def explain_divergence(self, step: int) -> str:
-        """Return the line about losses or weights that are not finite after a step. Collective."""
         self._history.reduce(self._training.comm)
-        return describe_divergence(
-            self._progress.stage, self._plan, step, self._training.diverged()
-        )
+        losses = self._training.diverged()
+        return describe_divergence(self._progress.stage, self._plan, step, losses)
 
 
 def train(training: Training, reader: SampleReader, session: Session) -> None:

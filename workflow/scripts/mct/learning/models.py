@@ -18,20 +18,13 @@ from mct.learning.weight_files import fit_state, read_weights, require_fit
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
 
 
-def small_cnn(classes: int, width: int = 1) -> nn.Module:
-    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters).
-
-    `width` multiplies its channels.
-    """
-    channels = (3, *(width * count for count in (32, 64, 128, 128)))
+def small_cnn(classes: int) -> nn.Module:
+    """Return a small convolutional net for pictures of 8 to 64 pixels (0.24 M parameters)."""
+    channels = (3, 32, 64, 128, 128)
     layers: list[nn.Module] = []
     for stage, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-        ]
-        layers += [nn.MaxPool2d(2)] if stage < 2 else []
+        layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU(), *([nn.MaxPool2d(2)] if stage < 2 else [])]
     return nn.Sequential(
         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes)
     )
@@ -61,16 +54,14 @@ def build_architecture(name: str, classes: int) -> nn.Module:
 def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
     """Return a model at its start: random by seed, then `initial_weights` where they are given.
 
-    Raises
-    ------
-    UserError
-        Pictures too small for the architecture, or weights that do not fit it.
+    Raises UserError: pictures too small for the architecture, or weights that do not fit it.
     """
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
     for file in initial_files(settings):
-        load_initial_weights(model, file, keep_classifier=settings.keep_classifier)
+        given = start_from(file, model, keep_classifier=settings.keep_classifier)
+        model.load_state_dict({**model.state_dict(), **given})
     return model
 
 
@@ -79,22 +70,13 @@ def initial_files(settings: ModelSettings) -> list[Path]:
     return [Path(settings.initial_weights)] if settings.initial_weights else []
 
 
-def load_initial_weights(model: nn.Module, path: Path, *, keep_classifier: bool = False) -> None:
-    """Load weights from somebody's file in place; see `start_from` for the classifier."""
-    own = model.state_dict()
-    model.load_state_dict({**own, **start_from(path, model, keep_classifier=keep_classifier)})
-
-
 def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[str, Tensor]:
     """Return the tensors of a file that a model starts from, by the model's names.
 
     The classifier is left out, unless it is to be kept.
 
-    Raises
-    ------
-    UserError
-        A file that does not fit the model, or a classifier to be kept that the file lacks or has for
-        another number of classes.
+    Raises UserError: a file that does not fit the model, or a classifier to be kept that the file
+    lacks or has for another number of classes.
     """
     own = model.state_dict()
     state = fit_state(read_weights(path), own, path)

@@ -115,15 +115,10 @@ def average_running_statistics(comm: Comm, model: nn.Module, *, has_seen: bool) 
     rank has seen anything they stay as they are.
     """
     count = comm.allreduce(int(has_seen))
-    for statistic in running_statistics(model) if count else []:
+    for statistic in filter(Tensor.is_floating_point, model.buffers()) if count else []:
         own = statistic.detach().double().cpu().numpy()
         mean = sum_array(comm, own if has_seen else np.zeros_like(own)) / count
         statistic.copy_(statistic.new_tensor(mean))
-
-
-def running_statistics(model: nn.Module) -> list[Tensor]:
-    """Return a model's floating-point buffers: running means and variances."""
-    return [buffer for buffer in model.buffers() if buffer.is_floating_point()]
 
 
 def tracked_batches(model: nn.Module) -> int:

@@ -44,38 +44,34 @@ def equal_weights(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor,
     return logits.new_ones(len(labels)), batch.plan.size
 
 
-class GivenWeights:
-    """Weights by position in the set, float array of shape (n,)."""
+def given_weights(by_position: NDArray[np.floating]) -> Weighting:
+    """Return what looks up weights by position in the set, float array of shape (n,)."""
 
-    def __init__(self, weights: NDArray[np.floating]) -> None:
-        self._weights = weights
+    def weigh(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        weights = by_position[batch.positions]
+        total = float(weights.sum(dtype=np.float64))
+        return torch.from_numpy(weights[batch.block]).to(logits), total
 
-    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
-        """Return the weights of a block and their sum over the global batch."""
-        weights = self._weights[batch.positions]
-        return torch.from_numpy(weights[batch.block]).to(logits), float(
-            weights.sum(dtype=np.float64)
-        )
+    return weigh
 
 
-class EasiestExamples:
-    """Online easy example mining: the N most confident samples of a global batch (Eq. 2).
+def easiest_examples(
+    comm: Comm, noise_rate: float, set_size: int, samples_before: int
+) -> Weighting:
+    """Return online easy example mining: the N most confident samples of a global batch (Eq. 2).
 
-    The first `samples_before` samples of a training, at the constant rate, all count.
+    The first `samples_before` samples of a training, at the constant rate, all count. Collective.
     """
 
-    def __init__(self, comm: Comm, noise_rate: float, set_size: int, samples_before: int) -> None:
-        self._comm, self._noise_rate = comm, noise_rate
-        self._set_size, self._samples_before = set_size, samples_before
-
-    def __call__(self, logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
-        """Return the mask of a block and how many are selected globally. Collective."""
-        if batch.plan.epoch * self._set_size + batch.plan.start < self._samples_before:
+    def weigh(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
+        if batch.plan.epoch * set_size + batch.plan.start < samples_before:
             return equal_weights(logits, labels, batch)
         own = confidence(logits, labels).cpu().numpy()
-        count = expected_clean_count(batch.plan.size, self._noise_rate)
-        mask = top_mask(gather_blocks(self._comm, own, batch.plan.size), count)
+        count = expected_clean_count(batch.plan.size, noise_rate)
+        mask = top_mask(gather_blocks(comm, own, batch.plan.size), count)
         return torch.from_numpy(mask[batch.block]).to(logits), count
+
+    return weigh
 
 
 class Objective:
@@ -149,9 +145,9 @@ def _weighting(
         return equal_weights
     assert evidence is not None, "the rule gives a file of weights or of the noise rate"
     if name == "verified":
-        return GivenWeights(read_label_weights(evidence, image_set))
+        return given_weights(read_label_weights(evidence, image_set))
     rate = read_json(evidence, "rate")["rate"]
-    return EasiestExamples(comm, rate, len(image_set), samples_before)
+    return easiest_examples(comm, rate, len(image_set), samples_before)
 
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:

@@ -86,7 +86,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     clean_per_batch: int = 0
 
 
-class CleanNetSettings(Settings, frozen=True, kw_only=True):
+class CleanNetSettings(EvaluationSettings, frozen=True, kw_only=True):
     """Training of CleanNet's verification on features of a model."""
 
     epochs: Annotated[Count, unit("epochs")] = 40
@@ -97,7 +97,5 @@ class CleanNetSettings(Settings, frozen=True, kw_only=True):
     """Rate at the start of a linear decay."""
     width: Count = 128
     """Size of the embeddings of pictures and classes."""
-    images: ImageSettings
-    model: ModelSettings
     optimizer: OptimizerSettings
     seed: int

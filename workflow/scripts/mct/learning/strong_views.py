@@ -71,9 +71,8 @@ def _recoloured(pictures: Tensor, sizes: Tensor) -> Tensor:
 
 def _cut(pictures: Tensor, places: Tensor, strength: float) -> Tensor:
     """Return pictures without a square whose centre lies anywhere in them."""
-    masks = [
-        _near(places[:, axis], pictures.shape[axis + 2], strength * CUT / 2) for axis in (0, 1)
-    ]
+    reach = strength * CUT / 2
+    masks = [_near(places[:, axis], pictures.shape[axis + 2], reach) for axis in (0, 1)]
     return pictures * ~(masks[0][:, None, :, None] & masks[1][:, None, None, :])
 
 

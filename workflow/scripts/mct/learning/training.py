@@ -66,7 +66,6 @@ class ModelTraining(Training):
         self._objective = objective
 
     def step(self, samples: Samples, rate: float) -> float:
-        """Make one step on a global batch; return this rank's loss. Collective."""
         labels = self.learner.to_device(samples.labels)
         logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
         loss = self._objective(logits, labels, samples)
@@ -86,7 +85,6 @@ class ModelTraining(Training):
         }
 
     def diverged(self) -> dict[str, NDArray[np.float64]]:
-        """Return the mean losses of the model."""
         sums = self.history.arrays()
         with np.errstate(invalid="ignore"):
             return {ALONE: sums["loss"] / sums["samples"]}

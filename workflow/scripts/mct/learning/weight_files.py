@@ -34,10 +34,8 @@ def read_weights(path: Path) -> State:
 
     A state dict may be an entry of a dictionary, as in a trainer's checkpoint.
 
-    Raises
-    ------
-    UserError
-        No file of tensors, several state dicts in one, or a number that is not finite.
+    Raises UserError: no file of tensors, several state dicts in one, or a number that is not
+    finite.
     """
     try:
         if path.suffix == ".safetensors":

@@ -33,11 +33,9 @@ class Attempts:
     def begin(self, attempt: int) -> None:
         """Begin attempt 1, 2, ...
 
-        Raises
-        ------
-        UserError
-            An earlier attempt ended in a user's error, or the last two in a fault before their first
-            step. One that was killed, for its time or memory, left no note of its end.
+        Raises UserError: an earlier attempt ended in a user's error, or the last two in a fault
+        before their first step. One that was killed, for its time or memory, left no note of its
+        end.
         """
         if self._path is None:
             return
@@ -91,8 +89,7 @@ class Attempts:
 
         SIGUSR1 is Slurm's before the time limit, SIGTERM a person's.
         """
-        last = next(iter(self._read()[-1:]), {})
-        return last.get("interrupted")
+        return next(iter(self._read()[-1:]), {}).get("interrupted")
 
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():

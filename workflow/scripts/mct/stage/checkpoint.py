@@ -273,10 +273,7 @@ def find_checkpoint(world_comm: Comm, folder: Path) -> tuple[int, Path | None]:
     Collective. Rank 0 looks for all, since other hosts may not see yet what is new in a folder; it
     removes a damaged checkpoint that is newer, with a line in the log.
 
-    Raises
-    ------
-    UserError
-        There are checkpoints and none is intact; on every rank.
+    Raises UserError: there are checkpoints and none is intact; on every rank.
     """
     found = _newest_intact(folder) if world_comm.rank == 0 else None
     step, path, complaint = world_comm.bcast(found)
@@ -315,10 +312,8 @@ def _newest_intact(folder: Path) -> tuple[int, Path | None, str]:
 def find_damage(path: Path) -> str:
     """Return what is wrong with a checkpoint, or nothing: sizes and headers, all without the tensors.
 
-    Raises
-    ------
-    OSError
-        The system cannot read it, which says nothing about it. A file that is not there is damage.
+    Raises OSError: the system cannot read it, which says nothing about it. A file that is not there
+    is damage.
     """
     try:
         for name, size in json.loads((path / META).read_text())["bytes"].items():

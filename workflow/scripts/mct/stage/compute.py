@@ -66,10 +66,7 @@ class Compute:
         if self.device.type == "cuda":
             images = images.pin_memory()  # or the copy would not be asynchronous
         images = images.to(self.device, non_blocking=True)
-        shift, scale = (
-            _by_channel(tuple(mean), dtype, self.device),
-            _by_channel(tuple(std), dtype, self.device),
-        )
+        shift, scale = (_by_channel(tuple(part), dtype, self.device) for part in (mean, std))
         return images.to(dtype).sub_(shift).div_(scale)
 
 
@@ -87,10 +84,7 @@ def choose_compute(
     Without a `local_rank` the process is no rank of a training: no GPU was asked for on its behalf, so
     that it takes one where there is one, also where the settings say `cuda`.
 
-    Raises
-    ------
-    UserError
-        A rank of a training finds no GPU where the settings demand one.
+    Raises UserError: a rank of a training finds no GPU where the settings demand one.
     """
     torch.set_num_threads(execution.threads_per_rank)
     keep_freed_memory()
@@ -99,13 +93,9 @@ def choose_compute(
         raise UserError(
             "execution.device: expected a GPU (cuda), found none; set it to auto or cpu"
         )
-    on_gpu = available and execution.device != "cpu"
-    device = (
-        torch.device("cuda", (local_rank or 0) % torch.cuda.device_count())
-        if on_gpu
-        else torch.device("cpu")
-    )
-    if on_gpu:
+    device = torch.device("cpu")
+    if available and execution.device != "cpu":
+        device = torch.device("cuda", (local_rank or 0) % torch.cuda.device_count())
         torch.backends.cudnn.deterministic = True  # a resumed stage ends in the same bits
     dtype = best_dtype(device) if precision == "auto" else getattr(torch, precision)
     return Compute(device=device, dtype=dtype)
@@ -126,16 +116,17 @@ def best_dtype(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the GPU or the processor (AMX, AVX512-BF16) computes in it."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if {"amx_bf16", "avx512_bf16"} & processor_flags() else torch.float32
+    flags = _processor("flags").split()
+    return torch.bfloat16 if {"amx_bf16", "avx512_bf16"} & set(flags) else torch.float32
 
 
-def processor_flags() -> set[str]:
-    """Return the processor's feature flags, empty where the system does not list them."""
+def _processor(field: str) -> str:
+    """Return what the system says of the first processor, nothing where it does not list it."""
     try:
         with open("/proc/cpuinfo") as file:
-            return set(next(line for line in file if line.startswith("flags")).split())
+            return next(line for line in file if line.startswith(field)).partition(":")[2].strip()
     except (OSError, StopIteration):
-        return set()
+        return ""
 
 
 def hardware(compute: Compute) -> dict[str, str | int]:
@@ -143,22 +134,12 @@ def hardware(compute: Compute) -> dict[str, str | int]:
     gpu = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else ""
     return {
         "host": platform.node(),
-        "processor": _processor_name(),
+        "processor": _processor("model name") or platform.machine(),
         "cores": os.cpu_count() or 0,
         "gpu": gpu,
         "threads_per_rank": torch.get_num_threads(),
         "precision": str(compute.dtype).removeprefix("torch."),
     }
-
-
-def _processor_name() -> str:
-    try:
-        with open("/proc/cpuinfo") as file:
-            return (
-                next(line for line in file if line.startswith("model name")).split(":")[1].strip()
-            )
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 def versions() -> dict[str, str]:

@@ -42,10 +42,10 @@ def options(description: str | None, **arguments: type) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     for name, kind in arguments.items():
         flag = f"--{name.replace('_', '-')}"
-        if kind in (list, tuple):
-            count = "+" if kind is list else "*"
-            is_required = kind is list
-            parser.add_argument(flag, nargs=count, type=Path, default=[], required=is_required)
+        if kind is list:
+            parser.add_argument(flag, nargs="+", type=Path, required=True)
+        elif kind is tuple:
+            parser.add_argument(flag, nargs="*", type=Path, default=[])
         else:
             parser.add_argument(flag, type=kind, required=True)
     return parser.parse_args()
@@ -69,11 +69,11 @@ def read_execution(path: Path) -> ExecutionSettings:
     return parse(ExecutionSettings, pick(read_section(path), ExecutionSettings))
 
 
-def read_section(path: Path, name: str = "execution") -> dict[str, Any]:
-    """Return a section of an experiment's resolved configuration."""
-    section = read_keys(path).get(name)
+def read_section(path: Path) -> dict[str, Any]:
+    """Return the section `execution` of an experiment's resolved configuration."""
+    section = read_keys(path).get("execution")
     if not isinstance(section, dict):
-        raise UserError(f"{path}: lacks the section {name}; start the stage with snakemake")
+        raise UserError(f"{path}: lacks the section execution; start the stage with snakemake")
     return section
 
 

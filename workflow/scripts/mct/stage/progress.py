@@ -75,21 +75,14 @@ class Progress:
 
     def _end_epoch(self, epoch: int) -> float:
         """Note the epoch's steps and times; return the seconds waited for batches, a step."""
-        before = {
-            name: sum(past[name] for past in self._epochs)
-            for name in ("steps", "seconds", "waited_seconds")
+        now = {
+            "steps": self._steps,
+            "seconds": perf_counter() - self._began,
+            "waited_seconds": self._waited_seconds,
         }
-        steps = self._steps - before["steps"]
-        waited = self._waited_seconds - before["waited_seconds"]
-        self._epochs.append(
-            {
-                "epoch": epoch + 1,
-                "steps": steps,
-                "seconds": perf_counter() - self._began - before["seconds"],
-                "waited_seconds": waited,
-            }
-        )
-        return waited / max(steps, 1)
+        own = {name: so_far - sum(e[name] for e in self._epochs) for name, so_far in now.items()}
+        self._epochs.append({"epoch": epoch + 1, **own})
+        return own["waited_seconds"] / max(own["steps"], 1)
 
     def note(self, message: str) -> None:
         """Print one line about the stage to the log."""

@@ -80,10 +80,8 @@ class StallWatch:
 
     def note_progress(self) -> None:
         """Note that a step was done. The first counts for no length: it began elsewhere."""
-        now = monotonic()
-        self.longest_step = (
-            0.0 if self.longest_step is None else max(self.longest_step, now - self._seen)
-        )
+        now, longest = monotonic(), self.longest_step
+        self.longest_step = 0.0 if longest is None else max(longest, now - self._seen)
         self._seen = now
 
     def _watch(self) -> None:
@@ -110,9 +108,8 @@ class StageLock:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "lock"
         self._file = self._path.open("a+")
-        self._token = json.dumps(
-            {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
-        )
+        known = {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
+        self._token = json.dumps(known)
         holder = self._read()
         self._write()
         self._acquire(holder)
