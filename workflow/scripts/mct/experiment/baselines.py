@@ -14,9 +14,7 @@ class Baseline(Training):
 
     def confusion_kind(self, config: Config) -> str | None:
         """Return where its confusion comes from, None where its loss uses none."""
-        if self.loss == "cross_entropy":
-            return None
-        return config["baselines"][self.section]["confusion"]
+        return config["baselines"].get(self.section, {}).get("confusion")
 
     def preparations(self, config: Config) -> list[str]:
         """Return the pretraining whose net estimates its confusion or verifies its labels."""
