@@ -84,7 +84,8 @@ def test_the_pages_code_plans_and_reruns_nothing_of_the_others(extended):
         assert all(name in text for name in names)
 
 
-def test_every_chapter_has_less_than_60_lines_of_code():
+def test_every_chapter_has_less_than_60_lines_of_code_without_docstrings():
     for chapter in PAGE.split("\n## ")[1:]:
-        code = [text for kind, _, text in BLOCK.findall(chapter) if kind == "python"]
-        assert 0 < sum(bool(line.strip()) for line in "".join(code).splitlines()) < 60
+        code = "".join(text for kind, _, text in BLOCK.findall(chapter) if kind == "python")
+        lines = [line for line in code.splitlines() if not re.match(r'\s*(""".*)?$', line)]
+        assert 0 < len(lines) < 60
