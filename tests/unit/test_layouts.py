@@ -156,7 +156,7 @@ def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
         ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
         (
             {"root": "/data"},
-            r"root: layout digits does .* in dataset\.layout \(clothing1m, .*table\)",
+            r"root: layout digits does .* in dataset\.layout \(.*clothing1m, .*table\)",
         ),
         ({"measuring_labels": "builtin"}, "dataset.measuring_labels: layout digits does not use"),
         (

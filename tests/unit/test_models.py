@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from mct.base.architectures import ARCHITECTURES, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import file_digest
-from mct.base.sizes import SMALLEST_INPUT, check_input_size
 from mct.experiment.configuration import describe_keys, load_schema
 from mct.learning.models import (
     build_architecture,
@@ -49,22 +49,22 @@ def write_weights(model: nn.Module, path: Path) -> Path:
 
 
 def test_architectures_are_those_of_the_schema():
-    assert list(SMALLEST_INPUT) == dict(describe_keys(load_schema()))["model.name"]["enum"]
+    assert list(ARCHITECTURES) == dict(describe_keys(load_schema()))["model.name"]["enum"]
 
 
-@pytest.mark.parametrize("name", SMALLEST_INPUT)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_learns_from_one_picture_of_its_smallest_size(name):
     settings = ModelSettings(name=name, initial_weights=None, precision="float32")
-    smallest = SMALLEST_INPUT[name]
+    smallest = ARCHITECTURES[name].smallest
     model = build_model(settings, CLASSES, smallest, seed=0)
     assert model.train()(torch.zeros(1, 3, smallest, smallest)).shape == (1, CLASSES)
     assert list(model.parameters())[-1].shape == (CLASSES,)
 
 
-@pytest.mark.parametrize("name", SMALLEST_INPUT)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_smaller_pictures_are_refused(name):
     settings = ModelSettings(name=name, initial_weights=None, precision="float32")
-    smallest = SMALLEST_INPUT[name]
+    smallest = ARCHITECTURES[name].smallest
     message = rf"images\.size: {name} needs at least {smallest} pixels, got {smallest - 1}"
     with pytest.raises(UserError, match=message):
         build_model(settings, CLASSES, smallest - 1, seed=0)

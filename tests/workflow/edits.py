@@ -78,6 +78,7 @@ SILENT = {
     "what attempts came to": code("stage/attempts.py"),
     "another data set's reader": code("data/layouts/animal10n.py"),
     "the list of layouts": code("data/layouts/registry.py"),
+    "the list of architectures": code("base/architectures.py"),
     "the planner": code("cluster/planning.py"),
     "what the configuration warns of": code("experiment/cautions.py"),
     "the launcher": replaced(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mct.base.sizes import check_input_size
+from mct.base.architectures import check_input_size
 from mct.parallel.comm import Topology, check_world_size, count_cores, split_world, world
 from mct.performance.rehearsal import count_parameters, time_averages, time_gatherings, time_steps
 from mct.performance.settings import ScalingSettings

@@ -6,8 +6,8 @@ import find_library  # noqa: F401
 import torch
 from torch import Tensor, nn
 
+from mct.base.architectures import ARCHITECTURES
 from mct.base.files import write_text
-from mct.base.sizes import SMALLEST_INPUT
 from mct.learning.models import build_architecture
 from mct.stage import entry
 
@@ -21,11 +21,11 @@ CLASSES = 1000
 
 def main() -> None:
     output = entry.options(__doc__, output=Path).output
-    rows = [describe(name, 32 if smallest < 32 else 224) for name, smallest in SIZES]
+    rows = [
+        describe(name, 32 if net.smallest < 32 else 224)
+        for name, net in sorted(ARCHITECTURES.items())
+    ]
     write_text(output, HEADER + "".join(rows))
-
-
-SIZES = sorted(SMALLEST_INPUT.items())
 
 
 def describe(name: str, size: int) -> str:

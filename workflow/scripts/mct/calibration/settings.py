@@ -57,8 +57,15 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
 
 
 class CalibrationSettings(PairSettings, frozen=True, kw_only=True):
-    """The calibration of a pair."""
+    """The calibration of a pair.
+
+    A variant may name functions of its own, as `module:function`: `teaching` in place of what
+    `targets` says, `selecting` in place of `select_within`; `code` is the digest of their modules.
+    """
 
     images: ImageSettings
     model: ModelSettings
     optimizer: OptimizerSettings
+    teaching: str = ""
+    selecting: str = ""
+    code: str = ""

@@ -1,6 +1,7 @@
 """What each model of the pair learns from its samples: labels, a teacher's targets, clean samples."""
 
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
@@ -65,6 +66,8 @@ class Targets:
 
     def _teach(self, lesson: Lesson) -> Tensor:
         """Return the loss against the teacher's targets of each noisy sample, shape (b,)."""
+        if self._settings.teaching:
+            return resolve_name(self._settings.teaching)(lesson)
         student, kind = lesson.logits[: len(lesson.mask)], self._settings.targets
         if kind == "soft":
             return soft_target_loss(student, lesson.teacher, self._settings.temperature)

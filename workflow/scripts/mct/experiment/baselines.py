@@ -13,9 +13,7 @@ class Baseline(Training):
     whole_compute: bool = False
 
     def confusion_kind(self, config: Config) -> str | None:
-        if self.loss == "cross_entropy":
-            return None
-        return config["baselines"][self.section]["confusion"]
+        return config["baselines"].get(self.section, {}).get("confusion")
 
     def preparations(self, config: Config) -> list[str]:
         """Return the pretraining whose net estimates its confusion or verifies its labels."""

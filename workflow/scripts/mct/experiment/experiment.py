@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from mct.base.architectures import check_input_size
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
-from mct.base.sizes import check_input_size
 from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from mct.base.architectures import ARCHITECTURES
 from mct.base.keys import pick
 from mct.base.roles import PAIR, Role
 from mct.data.settings import ImageSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings
+from mct.stage.closure import code_digest, module_files
 
 Config = Mapping[str, Any]
 Epochs = dict[str, float]
@@ -98,6 +100,7 @@ class Training(Method):
             "schedule": config["calibration"]["schedule"] if decay else "constant",
             "loss": self.loss,
             "weighting": self.weighting,
+            "code": code_of(self.loss),
             "clean_per_batch": own.get("clean_per_batch", 0),
             "seed": seed,
             "shuffle_window": config["shards"]["shuffle_window"],
@@ -122,6 +125,22 @@ def shared_sections(config: Config) -> dict[str, Any]:
     """Return the sections that the settings of most stages share."""
     return {
         "images": pick(config["images"], ImageSettings),
-        "model": pick(config["model"], ModelSettings),
+        "model": pick(config["model"], ModelSettings) | architecture_code(config["model"]["name"]),
         "optimizer": pick(config["optimizer"], OptimizerSettings),
     }
+
+
+def architecture_code(name: str) -> dict[str, str]:
+    """Return the key `code` of settings that name an architecture."""
+    return {"code": code_of(ARCHITECTURES[name].builder)}
+
+
+def code_of(*functions: str) -> str:
+    """Return the digest of the modules of functions that are given as `module:function`.
+
+    In the settings of a stage that opens them by name, it reruns that stage when they change, and
+    no other. Empty where no name has a module.
+    """
+    modules = [name.partition(":")[0] for name in functions if ":" in name]
+    files = [module_files(name)[-1] for name in modules]
+    return code_digest(files[0], *modules) if files else ""

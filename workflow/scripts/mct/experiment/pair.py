@@ -1,6 +1,7 @@
 """The pair: the pretraining of its models, and the methods that calibrate it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from mct.experiment.method import (
     Method,
     Training,
     by_name,
+    code_of,
     decay_rate,
     shared_sections,
 )
@@ -30,7 +32,15 @@ class Pretraining(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration(Method):
-    """A method that calibrates the pretrained pair."""
+    """A method that calibrates the pretrained pair.
+
+    `changes` are what it has in place of keys of its section; `teaching` and `selecting` are the
+    functions of a variant, see `CalibrationSettings`.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    teaching: str = ""
+    selecting: str = ""
 
     roles: tuple[str, ...] = ROLES
 
@@ -40,7 +50,7 @@ class Calibration(Method):
 
     def keys(self, config: Config) -> dict[str, Any]:
         """Return the keys of `calibration` as they are for this method."""
-        return {**config["calibration"], **config.get(self.section, {})}
+        return {**config["calibration"], **config.get(self.section, {}), **self.changes}
 
     def lineage(self, role: str) -> list[str]:
         return [f"pretrain_{role}", self.name]
@@ -79,9 +89,14 @@ class Calibration(Method):
 
     def settings(self, config: Config, seed: int) -> dict[str, Any]:
         section = pick(self.keys(config), CalibrationSettings)
-        own = {"learning_rate": decay_rate(config, self.name), "seed": seed}
-        window = config["shards"]["shuffle_window"]
-        return {**shared_sections(config), **section, **own, "shuffle_window": window}
+        functions = {"teaching": self.teaching, "selecting": self.selecting}
+        own = {
+            "learning_rate": decay_rate(config, self.name),
+            "seed": seed,
+            "shuffle_window": config["shards"]["shuffle_window"],
+            "code": code_of(*functions.values()),
+        }
+        return {**shared_sections(config), **section, **functions, **own}
 
 
 PRETRAININGS = by_name(

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mct.base.architectures import check_input_size
 from mct.base.errors import UserError
-from mct.base.sizes import check_input_size
 from mct.data.layouts.base import Layout
 from mct.experiment import methods
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mct.base.keys import pick
 from mct.experiment import methods
-from mct.experiment.method import Config, Method
+from mct.experiment.method import Config, Method, architecture_code
 from mct.experiment.pair import PRETRAININGS
 from mct.performance.settings import ScalingSettings
 
@@ -44,8 +44,9 @@ class StageSettings:
 
     def scaling(self) -> str:
         """Return the settings of what is rehearsed on several numbers of ranks."""
-        precision = {"precision": self.config["model"]["precision"]}
-        return as_json(pick({**self.config["scaling"], **precision}, ScalingSettings))
+        section, precision = self.config["scaling"], self.config["model"]["precision"]
+        own = {"precision": precision, **architecture_code(section["model"])}
+        return as_json(pick({**section, **own}, ScalingSettings))
 
     def execution(self, *more: str) -> str:
         """Return how the steps run that are measured, and `more` keys of `execution`."""

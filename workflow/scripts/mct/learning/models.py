@@ -3,15 +3,16 @@
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 
 import msgspec
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mct.base.architectures import ARCHITECTURES, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import replacing
-from mct.base.sizes import check_input_size
 from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit
 
@@ -42,6 +43,8 @@ def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
 
 def build_architecture(name: str, classes: int) -> nn.Module:
     """Return a model at its random start: one of ours, else torchvision's of that name."""
+    if builder := ARCHITECTURES[name].builder:
+        return resolve_name(builder)(classes)
     if name == "small_cnn":
         return small_cnn(classes)
     if name in CIFAR_BLOCKS:

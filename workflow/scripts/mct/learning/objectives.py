@@ -1,14 +1,16 @@
 """What a model alone minimises: the loss of each sample and how much each counts.
 
 `TrainingSettings.loss` is the loss of labels that nobody verified: `cross_entropy`, `forward` or
-`backward` correction. Verified ones (the true labels of the union, clean samples that join a batch)
-always have cross-entropy, so `forward` on the union is GLC. `weighting` is `equal`, `verified`
-(CleanNet's weights) or `easiest` (the N most confident samples of the global batch in the decay).
+`backward` correction, or a `LabelLoss` that is named as `module:function`. Verified ones (the true
+labels of the union, clean samples that join a batch) always have cross-entropy, so `forward` on the
+union is GLC. `weighting` is `equal`, `verified` (CleanNet's weights) or `easiest` (the N most
+confident samples of the global batch in the decay).
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import torch
@@ -131,6 +133,8 @@ def build_objective(
 def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
     if name == "cross_entropy":
         return cross_entropy
+    if ":" in name:
+        return resolve_name(name)
     assert evidence is not None, "the rule gives a file of the confusion"
     matrix = read_confusion(evidence)
     if name == "forward":

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
+from mct.base.architectures import ARCHITECTURES
 from mct.base.keys import Count, NotNegative, Positive, ProperShare, Settings, one_of, unit
-from mct.base.sizes import SMALLEST_INPUT
 from mct.data.settings import ImageSettings, OrderSettings
 
 Precision = Literal["auto", "bfloat16", "float32", "float64"]
 
 
 class ModelSettings(Settings, frozen=True, kw_only=True):
-    """Architecture, start and arithmetic of a model."""
+    """Architecture, start and arithmetic of a model; `code` is the digest of a module that builds it."""
 
-    name: Annotated[str, one_of(SMALLEST_INPUT)] = "small_cnn"
+    name: Annotated[str, one_of(ARCHITECTURES)] = "small_cnn"
     """Architecture by name."""
     initial_weights: str | None = None
     """File (.safetensors or torch state dict, alone or in a trainer's checkpoint) of weights to
@@ -27,6 +27,7 @@ class ModelSettings(Settings, frozen=True, kw_only=True):
     """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
     has it, else float32.
     """
+    code: str = ""
 
 
 class OptimizerSettings(Settings, frozen=True, kw_only=True):
@@ -69,7 +70,8 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
 
     Samples seen are sums over sets of epochs x size of the set, so that methods with different
     training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
-    labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`).
+    labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`); `code`
+    is the digest of the module that a loss of its own is in.
     """
 
     images: ImageSettings
@@ -84,6 +86,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     loss: str = "cross_entropy"
     weighting: str = "equal"
     clean_per_batch: int = 0
+    code: str = ""
 
 
 class CleanNetSettings(EvaluationSettings, frozen=True, kw_only=True):

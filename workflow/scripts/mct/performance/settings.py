@@ -4,11 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from mct.base.architectures import ARCHITECTURES
 from mct.base.keys import UNIQUE, Count, Settings, one_of, unit
-from mct.base.sizes import SMALLEST_INPUT
 from mct.learning.settings import Precision
 
-Architecture = Annotated[str, one_of(SMALLEST_INPUT)]
+Architecture = Annotated[str, one_of(ARCHITECTURES)]
 
 
 class ScalingSettings(Settings, frozen=True, kw_only=True):
@@ -37,3 +37,4 @@ class ScalingSettings(Settings, frozen=True, kw_only=True):
     )
     """Samples of a rank whose confidences are gathered."""
     precision: Precision
+    code: str = ""

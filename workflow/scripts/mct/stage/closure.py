@@ -15,6 +15,7 @@ LIBRARY = Path(__file__).parents[1]
 DEFINITIONS = "settings.py"
 """Modules of this name define keys: what they are called, what they admit, what they are for."""
 LEFT_OUT = {
+    "base/architectures.py": "finds a net by name; settings have the digest of one that they use",
     "base/errors.py": "names the kinds of errors",
     "base/keys.py": "has the words that keys are defined with",
     "data/layouts/registry.py": "finds a layout by name; a digest covers the layout that is used",
