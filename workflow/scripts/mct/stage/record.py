@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ STARTED = time.time()
 
 def write_record(path: Path, facts: dict[str, Any]) -> None:
     """Write the record of a result: facts, settings as plain data, the command and its time."""
-    plain = {
-        name: msgspec.to_builtins(fact) if isinstance(fact, msgspec.Struct) else fact
-        for name, fact in facts.items()
-    }
+    plain = {name: _plain(fact) for name, fact in facts.items()}
     when = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(STARTED))
-    run = {"command": sys.argv, "started": when, "seconds": time.time() - STARTED}
-    write_json(path, plain | run)
+    write_json(
+        path, {**plain, "command": sys.argv, "started": when, "seconds": time.time() - STARTED}
+    )
+
+
+def _plain(fact: Any) -> Any:
+    """Return settings, and what else has fields, as plain data."""
+    if isinstance(fact, msgspec.Struct):
+        return msgspec.to_builtins(fact)
+    return asdict(fact) if is_dataclass(fact) else fact  # type: ignore[arg-type]
