@@ -41,7 +41,7 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     settings = evaluation_settings(CONFIG)
     if program is evaluate_model:
-        own = {"--split": "test", "--index": write_labelled(tmp_path)}
+        own = {"--split": "test", "--labels": write_labelled(tmp_path)}
     else:
         settings |= {"samples": 5, "seed": 0}
         own = {"--labels": write_labelled(tmp_path)}

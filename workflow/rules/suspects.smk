@@ -33,7 +33,7 @@ rule judge_labels:
 rule list_suspects:
     input:
         shards=shards(),
-        noisy=LABELS,
+        labels=LABELS,
         classes=result("catalogue/{dataset}.classes.txt"),
         judgements=judgements(),
     output:
@@ -46,6 +46,6 @@ rule list_suspects:
         **serial_job(PLANNER.lists),
     shell:
         program(
-            "list_suspects.py {wildcards.dataset} {input.noisy} {input.classes}"
+            "list_suspects.py {wildcards.dataset} {input.labels} {input.classes}"
             " {input.judgements} --output {output.list}"
         )

@@ -14,12 +14,12 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, split=str, index=Path, weights=list, output=Path
+        __doc__, settings=str, execution=Path, split=str, labels=Path, weights=list, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
     compute = choose_compute(settings.model.precision, execution)
-    image_set = open_set(arguments.split, arguments.index)
+    image_set = open_set(arguments.split, arguments.labels)
     said = [
         Predictor(path, settings, image_set.classes, compute, execution).predict(image_set)
         for path in arguments.weights

@@ -20,14 +20,14 @@ from mct.stage.settings import ExecutionSettings
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, ranks=int, settings=str, execution=str, noisy=Path, steps=int, output=Path
+        __doc__, ranks=int, settings=str, execution=str, labels=Path, steps=int, output=Path
     )
     comm = world()
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
-    image_set = open_set("noisy", arguments.noisy)
+    image_set = open_set("noisy", arguments.labels)
     learner = make_learner(settings, image_set.classes, execution, compute, comm)
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,

@@ -15,7 +15,7 @@ ON_RANKS = (
 )
 RESOURCES = '"$MCT_SCRIPTS"/../resources'
 PLACEHOLDER = re.compile(r"\{(?:\w+\.)*(\w+)\}")
-"""A value of Snakemake, such as {input.noisy} or {threads}; its flag has the last name."""
+"""A value of Snakemake, such as {input.labels} or {threads}; its flag has the last name."""
 
 SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
 RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
@@ -24,7 +24,7 @@ RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu
 def write_options(words: str) -> str:
     """Return the options of a program, in which placeholders are quoted and have their flags.
 
-    `{input.noisy}` becomes `--noisy {input.noisy:q}`, unless a flag is before it.
+    `{input.labels}` becomes `--labels {input.labels:q}`, unless a flag is before it.
     """
     options: list[str] = []
     for word in words.split():
