@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5
 from mct.base.texts import read_names
 from mct.results import figures
 from mct.results.plotting import save_figure

@@ -5,12 +5,17 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from mct.base.errors import UserError
+
+if TYPE_CHECKING:
+    import h5py
 
 ENOTSUPP = 524
 """What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
@@ -20,7 +25,7 @@ NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTS
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` if the block succeeds.
+    """Yield a temporary name next to `path`; rename it to `path` if the block succeeds.
 
     A reader never sees half a file, whatever happens to the writer.
     """
@@ -133,3 +138,22 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def open_hdf5(path: Path, mode: str = "r", **options: Any) -> "h5py.File":
+    """Open an HDF5 file as `h5py.File` does, without the lock that some file systems lack.
+
+    No lock is needed: files are renamed when whole, and never changed after that.
+    """
+    import h5py  # slow to import, and not needed for a plan
+
+    return h5py.File(path, mode, locking=False, **options)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:
+    """Write arrays as an HDF5 file, each a compressed data set, with attributes that explain them."""
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
+        for name, values in arrays.items():
+            options = {"compression": "gzip", "shuffle": True} if values.size else {}
+            file.create_dataset(name, data=values, **options)
+        file.attrs.update(attributes)

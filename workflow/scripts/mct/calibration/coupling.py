@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.files import read_json
-from mct.base.hdf5 import write_arrays
+from mct.base.files import read_json, write_arrays
 from mct.base.roles import ROLES, Role
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.learned_samples import count_learned
@@ -25,12 +24,10 @@ from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.confusions import read_confusion
-from mct.learning.history import write_epochs
 from mct.learning.learner import Learner
-from mct.learning.loop import Training
+from mct.learning.loop import Training, write_epochs
 from mct.learning.losses import confidence
-from mct.learning.plan import Plan
-from mct.learning.schedules import SCHEDULES
+from mct.learning.plan import SCHEDULES, Plan
 from mct.parallel.collectives import start_gather, wait_for
 from mct.parallel.comm import Topology
 from mct.stage.progress import Progress

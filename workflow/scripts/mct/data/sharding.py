@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, replacing
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
 from mct.data.images import TINY, fit

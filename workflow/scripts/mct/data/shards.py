@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest, parsing, unreadable
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import file_digest, open_hdf5, parsing, unreadable
 
 VERSION = 3
 FIELDS = {

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import parsing, replacing
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, parsing, replacing
 
 
 @dataclass(frozen=True, kw_only=True)

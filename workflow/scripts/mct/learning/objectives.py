@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.files import read_json
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, read_json
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch

@@ -6,6 +6,7 @@ staged on the host. torch.distributed sums on the GPUs themselves where each ran
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from mct.parallel.exchange import ALGORITHMS, Exchange
 
 AUTOMATIC, MPI_ALGORITHM, HALF_ALGORITHM = "auto", "mpi", "reduce_scatter_allgather"
 DEVICE_BACKENDS = ("nccl", "gloo")
+PATIENCE = timedelta(minutes=20)
 
 
 class Running(Protocol):
@@ -146,9 +148,7 @@ def choose_transport(
     if allreduce == AUTOMATIC:
         allreduce = "nccl" if exclusive else HALF_ALGORITHM if is_half else MPI_ALGORITHM
     if allreduce in DEVICE_BACKENDS:
-        from mct.parallel.process_group import join  # takes a second to import
-
-        return device_transport(join(comm, allreduce), allreduce, wire)
+        return device_transport(process_group(comm, allreduce), allreduce, wire)
     return host_transport(comm, allreduce, wire)
 
 
@@ -166,3 +166,24 @@ def owns_gpu(comm: Comm, device: torch.device) -> bool:
     """Return whether every rank of `comm` computes on a GPU that no other of them uses. Collective."""
     places = comm.allgather((host_name(), unit_name(device)))
     return device.type == "cuda" and len(set(places)) == comm.size
+
+
+def process_group(comm: Comm, backend: str) -> Any:
+    """Return a process group of torch.distributed for all ranks of `comm`: `nccl` or `gloo`.
+
+    MPI starts the ranks and tells them where to meet; no variable of torchrun is needed, nor the one
+    global group, so both models of a pair have groups of their own. Collective.
+    """
+    import torch.distributed as dist  # takes a second
+
+    hosts = comm.allgather(host_name())
+    address, store = "localhost" if len(set(hosts)) == 1 else hosts[0], None
+    if comm.rank == 0:  # it serves the store on a free port
+        store = dist.TCPStore(address, 0, None, True, PATIENCE, wait_for_workers=False)
+    port = comm.bcast(store.port if store else None)
+    store = store or dist.TCPStore(address, port, None, False, PATIENCE)
+    if backend == "gloo":
+        return dist.ProcessGroupGloo(store, comm.rank, comm.size, PATIENCE)
+    options = dist.ProcessGroupNCCL.Options()
+    options._timeout = PATIENCE
+    return dist.ProcessGroupNCCL(store, comm.rank, comm.size, options)
