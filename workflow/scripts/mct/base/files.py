@@ -25,10 +25,7 @@ NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTS
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name next to `path`; rename it to `path` if the block succeeds.
-
-    A reader never sees half a file, whatever happens to the writer.
-    """
+    """Yield a temporary name next to `path`; rename it if the block succeeds, so nobody reads half a file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # it is a file

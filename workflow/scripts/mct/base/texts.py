@@ -108,10 +108,7 @@ def _encoding_without_mark(data: bytes) -> str:
 
 
 def read_lines(path: Path, *, foreign: bool = False) -> list[str]:
-    """Return the lines of a text file, trimmed, without blank ones; UserError if it cannot be read.
-
-    `foreign` is as in `read_text`.
-    """
+    """Return a text file's lines, trimmed, without blank ones; UserError and `foreign` as in `read_text`."""
     text = read_text(path, foreign=foreign)
     return [line for line in map(trim, text.split("\n")) if line]
 

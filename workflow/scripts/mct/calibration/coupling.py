@@ -36,10 +36,7 @@ from mct.stage.state import Arrays, State
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of wrong labels: a noise file's content, and P(observed | true), (K, K).
-
-    Posterior targets alone need the confusion.
-    """
+    """A noise file's content, and P(observed | true), (K, K), which posterior targets alone need."""
 
     noise: Mapping[str, Any]
     confusion: NDArray[np.float64] | None = None

@@ -19,10 +19,7 @@ from mct.stage.settings import ExecutionSettings
 def calibration_reader(
     session: Session, coupling: Coupling, image_set: ImageSet, clean: Path
 ) -> SampleReader:
-    """Return the reader of a pair's batches; `clean` is the index of the clean samples. Collective.
-
-    Free it with `free`, which is collective.
-    """
+    """Return the reader of a pair's batches, to be freed; `clean` is the table of labels. Collective."""
     topology, settings = coupling.topology, coupling.settings
     clean_reader = open_clean_reader(
         clean, settings.images, count=coupling.plan.clean_per_batch,

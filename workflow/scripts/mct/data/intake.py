@@ -97,10 +97,7 @@ class Piece:
 
 
 def cut(intakes: Intakes, count: int) -> dict[str, Piece]:
-    """Return the pieces of all intakes by name: `count` of the first.
-
-    Another intake has as many as make its pieces no larger, but not more than `count`.
-    """
+    """Return pieces of all intakes by name: `count` of the first; others have pieces no larger."""
     largest = intakes.intakes[0].pictures
     return {
         piece.name: piece

@@ -122,10 +122,7 @@ class Shard:
         return np.frombuffer(data, np.uint8)
 
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
-
-        UserError if the bytes of one are not those that were written.
-        """
+        """Return a copy of pictures kept as pixels, uint8 (b, size, size, 3); UserError if one is damaged."""
         assert self.pixels is not None
         pictures = self.pixels[indices]
         checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))

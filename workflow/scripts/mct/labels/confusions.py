@@ -77,10 +77,7 @@ def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
 
 
 def read_confusion(path: Path) -> Matrix:
-    """Return the matrix, shape (K, K), of a noise or confusion file.
-
-    UserError if nothing was counted, since no clean picture has an observed label.
-    """
+    """Return the matrix, shape (K, K), of a noise or confusion file; UserError if nothing was counted."""
     matrix = read_json(path, "matrix")["matrix"]
     if matrix is None:
         raise UserError(

@@ -134,10 +134,7 @@ def confident_joint(probabilities: NDArray[np.floating], observed: Labels) -> Jo
 
 
 def read_joint(method: str, joint: Joint, observed: Labels) -> dict[str, Any]:
-    """Return P, overall and by observed class, of a joint of pictures with these labels, shape (n,).
-
-    The rate of a class that nobody observed is None.
-    """
+    """Return P, overall and by observed class (None without pictures), from a joint; `observed` is (n,)."""
     shares, right = joint.sum(axis=0), joint.diagonal()
     parts = zip(right, shares, strict=True)
     return {

@@ -48,10 +48,7 @@ class Training(ABC):
 
     @abstractmethod
     def step(self, samples: Samples, rate: float) -> float:
-        """Make a step at a learning rate, note it in the history, return this rank's loss.
-
-        Collective.
-        """
+        """Make a step at a learning rate, add it to the history, return this rank's loss. Collective."""
 
     @staticmethod
     @abstractmethod
@@ -60,10 +57,7 @@ class Training(ABC):
 
     @abstractmethod
     def diverged(self) -> dict[str, NDArray[np.float64]]:
-        """Return the mean losses (steps,) of the models that diverged, by name. Collective.
-
-        The history is reduced.
-        """
+        """Return mean losses (steps,) of models that diverged, by name, from reduced history. Collective."""
 
     def state(self) -> State:
         """Return what a checkpoint keeps of this rank's model."""
@@ -140,10 +134,7 @@ class Loop:
 
 
 def train(training: Training, reader: SampleReader, session: Session) -> None:
-    """Train in a session, from its checkpoint if there is one, and write the results. Collective.
-
-    Raises what `Loop.run` does.
-    """
+    """Train in a session, from its checkpoint if any, and write the results. Collective; see `Loop.run`."""
     checkpoints = session.open_checkpoints(training.learner.comm, training.role)
     loop = Loop(training, session.progress, checkpoints)
     loop.run(reader, session.execution.prefetch_batches)

@@ -51,10 +51,7 @@ class GlobalNorm(torch.autograd.Function):
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """torch's batch norm with the statistics of all ranks while it trains.
-
-    Collective in training, also in backward, and on ranks whose block is empty.
-    """
+    """torch's batch norm over all ranks. Collective in training, also in backward and for empty blocks."""
 
     comm: Comm
 

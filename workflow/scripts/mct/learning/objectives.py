@@ -76,10 +76,7 @@ def easiest_examples(
 
 
 class Objective:
-    """The loss of a global batch, of which each rank computes its share.
-
-    `trusted` (bool, shape (n,)) says which samples of the set have a verified label.
-    """
+    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels."""
 
     def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted

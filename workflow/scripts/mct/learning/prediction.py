@@ -21,10 +21,7 @@ BATCH_SIZE = 256
 
 
 class Predictor:
-    """A trained model and the form in which it sees pictures.
-
-    UserError for predictions that are not finite: the model diverged.
-    """
+    """A trained model and how it sees pictures; UserError for predictions that are not finite."""
 
     def __init__(
         self,
@@ -75,10 +72,7 @@ class Predictor:
         return found, np.concatenate(labels)
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:
-        """Return the inputs of the model's last linear layer for a whole set, shape (n, d).
-
-        They are in memory once, next to those of a batch.
-        """
+        """Return the inputs of the last linear layer for a whole set, shape (n, d), held in memory once."""
         classifier = [part for part in self._model.modules() if isinstance(part, nn.Linear)][-1]
         features = np.empty((len(image_set), classifier.in_features), np.float32)
         kept: list[Tensor] = []

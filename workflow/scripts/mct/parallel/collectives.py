@@ -60,20 +60,14 @@ def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.
 
 
 def share_predictions(topology: Topology, own: NDArray[Any]) -> NDArray[Any]:
-    """Return both models' predictions of the pair's block, shape (2, b, K), Ma's first.
-
-    Collective in the pair. `own` (b, K) are this rank's model's.
-    """
+    """Return both models' predictions (2, b, K) of a pair's block from `own` (b, K). Collective in it."""
     both = np.empty((2, *own.shape), own.dtype)
     topology.pair_comm.Allgather(np.ascontiguousarray(own), both)
     return both
 
 
 def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
-    """Start to sum `buffer` over all ranks in place; wait for the request before using it.
-
-    Collective: every rank starts its sums in the same order.
-    """
+    """Start to sum `buffer` over all ranks in place, until the request is done. Collective, in one order."""
     return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
 
 
@@ -105,9 +99,6 @@ def slowest(comm: Comm, seconds: float) -> float:
 
 
 def gather_arrays(comm: Comm, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return on rank 0 each array of all ranks with a leading axis of ranks, elsewhere nothing.
-
-    Collective. For small arrays: they travel as objects.
-    """
+    """Return small arrays with a leading axis of ranks, on rank 0; nothing elsewhere. Collective."""
     parts = comm.gather(arrays, root=0) or []
     return {name: np.stack([part[name] for part in parts]) for name in arrays if parts}

@@ -40,10 +40,7 @@ class Sum(Running, Protocol):
 
 @dataclass(frozen=True)
 class Transport:
-    """Makes sums over the ranks of a communicator.
-
-    `prepare` returns the sum of a flat tensor, given its number, which is the same on all ranks.
-    """
+    """Makes sums over ranks; `prepare` gets a flat tensor and its number, the same on all ranks."""
 
     name: str
     prepare: Callable[[Tensor, int], Sum]
@@ -62,10 +59,7 @@ ALONE = Transport("none", lambda values, place: SumOfOne())
 
 
 class StagedSum:
-    """A sum that is made in `staged`: the values' own memory, or a buffer of what travels.
-
-    `begin` starts to sum that tensor in place.
-    """
+    """A sum in `staged`, the values' own memory or a buffer of what travels; `begin` sums it in place."""
 
     def __init__(self, values: Tensor, staged: Tensor, begin: Callable[[Tensor], Running]) -> None:
         self._values, self._staged, self._begin = values, staged, begin
@@ -153,10 +147,7 @@ def choose_transport(
 
 
 def unit_name(device: torch.device) -> str:
-    """Return what tells a device from others of its host.
-
-    Of ranks that Slurm gives a GPU each, every one may see its own as the first.
-    """
+    """Return what tells a device from others of its host; Slurm may show each rank its GPU as the first."""
     if device.type != "cuda":
         return str(device)
     return str(torch.cuda.get_device_properties(device).uuid)

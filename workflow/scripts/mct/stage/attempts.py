@@ -60,10 +60,7 @@ class Attempts:
             self._append({"failed": line})
 
     def start_at(self, step: int) -> None:
-        """Note the step at which training starts.
-
-        UserError if two attempts got no further, those that a signal stopped not counted.
-        """
+        """Note the first step; UserError if two attempts, not stopped by a signal, got no further."""
         entries = self._read()
         starts = [
             entry["step"]
@@ -85,10 +82,7 @@ class Attempts:
         return next((entry["refused"] for entry in self._read() if "refused" in entry), "")
 
     def stopped_by(self) -> str | None:
-        """Return the signal that stopped the last attempt, if that is how it ended.
-
-        SIGUSR1 is Slurm's before the time limit, SIGTERM a person's.
-        """
+        """Return the signal that stopped the last attempt: SIGUSR1 is Slurm's, SIGTERM a person's."""
         return next(iter(self._read()[-1:]), {}).get("interrupted")
 
     def _read(self) -> list[dict[str, Any]]:

@@ -233,10 +233,7 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove all checkpoints, also of other configurations, when the stage has succeeded.
-
-        Collective.
-        """
+        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective."""
         self._world.Barrier()
         if self._world.rank == 0:
             shutil.rmtree(self._folder.parent, ignore_errors=True)

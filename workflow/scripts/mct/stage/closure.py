@@ -104,10 +104,7 @@ def module_files(name: str) -> list[Path]:
 
 
 class WithoutTexts(ast.NodeTransformer):
-    """Drops what is for people: docstrings, also those of constants, and the texts of errors.
-
-    Imports for type checkers go too.
-    """
+    """Drops docstrings, also those of constants, texts of errors and imports for type checkers."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Return a statement unless it is a string."""

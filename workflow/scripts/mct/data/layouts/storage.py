@@ -43,10 +43,7 @@ class Storage:
         self._targets: set[Path] = set()
 
     def missing(self, paths: list[str]) -> list[str]:
-        """Return the paths that are no files; lists each folder once, not each file.
-
-        UserError if a path leads outside its folder.
-        """
+        """Return paths that are no files, with one look per folder; UserError for one outside its folder."""
         return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
 
     def looked_at(self) -> list[Path]:
