@@ -28,8 +28,7 @@ from mct.learning.learner import Learner
 from mct.learning.loop import Training, write_epochs
 from mct.learning.losses import confidence
 from mct.learning.plan import SCHEDULES, Plan
-from mct.parallel.collectives import start_gather, wait_for
-from mct.parallel.comm import Topology
+from mct.parallel.comm import Topology, start_gather, wait_for
 from mct.stage.progress import Progress
 from mct.stage.state import Arrays, State
 

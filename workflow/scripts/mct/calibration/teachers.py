@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from mct.base.roles import Role
 from mct.calibration.settings import CalibrationSettings
 from mct.learning.learner import Learner, to_array
-from mct.parallel.collectives import share_logits, share_predictions
-from mct.parallel.comm import Topology
+from mct.parallel.comm import Topology, share_logits, share_predictions
 from mct.stage.state import Arrays, State
 
 PREFIX = "average."

@@ -21,8 +21,7 @@ from mct.learning.divergence import describe_divergence
 from mct.learning.learner import Learner
 from mct.learning.models import save_weights
 from mct.learning.plan import Plan
-from mct.parallel.collectives import sum_array
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, sum_array
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 from mct.stage.record import write_record

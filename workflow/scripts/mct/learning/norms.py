@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mct.parallel.collectives import sum_array
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, sum_array
 
 
 class GlobalNorm(torch.autograd.Function):

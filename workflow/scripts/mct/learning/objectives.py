@@ -31,8 +31,7 @@ from mct.learning.losses import (
     selected_mean,
 )
 from mct.learning.settings import TrainingSettings
-from mct.parallel.collectives import gather_blocks
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, gather_blocks
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits (b, K) and labels (b,) to the loss of each sample (b,)."""

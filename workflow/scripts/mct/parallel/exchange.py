@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from mct.base.partition import block_lengths
-from mct.parallel.collectives import Request, are_done, start_sum, wait_for
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, Request, are_done, start_sum, wait_for
 
 Steps = Iterator[Sequence[Request]]
 

@@ -18,8 +18,7 @@ from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy, selected_mean
 from mct.learning.models import build_architecture
 from mct.learning.settings import ModelSettings, OptimizerSettings
-from mct.parallel.collectives import slowest, start_gather, wait_for
-from mct.parallel.comm import Comm, Topology
+from mct.parallel.comm import Comm, Topology, highest, start_gather, wait_for
 from mct.performance.settings import ScalingSettings
 from mct.stage.progress import Progress
 from mct.stage.rank_compute import choose_for_ranks
@@ -42,7 +41,7 @@ def time_once(comm: Comm, action: Callable[[], object]) -> float:
     comm.Barrier()
     began = perf_counter()
     action()
-    return slowest(comm, perf_counter() - began)
+    return highest(comm, perf_counter() - began)
 
 
 def time_steps(

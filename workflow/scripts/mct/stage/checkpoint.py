@@ -32,8 +32,7 @@ from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync, unreadable
-from mct.parallel.collectives import gather_arrays, highest
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
