@@ -9,10 +9,10 @@ from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.learning.settings import TrainingSettings
-from mct.parallel.comm import Comm, check_world_size, count_cores, world
+from mct.parallel.comm import check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
-from mct.stage.compute import Compute, hardware, versions
+from mct.stage.compute import hardware, versions
 from mct.stage.rank_compute import choose_for_ranks
 from mct.stage.record import write_record
 from mct.stage.settings import ExecutionSettings
@@ -28,7 +28,11 @@ def main() -> None:
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_set("noisy", arguments.labels)
-    learner = make_learner(settings, image_set.classes, execution, compute, comm)
+    model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
+    learner = Learner(
+        model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
+        execution=execution,
+    )  # fmt: skip
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,
         share=Share(ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads),
@@ -36,28 +40,12 @@ def main() -> None:
     batch_size = min(settings.optimizer.batch_size, len(image_set))
     depths = (0, max(1, execution.prefetch_batches))
     times = time_depths(comm, learner, reader, len(image_set), batch_size, depths, arguments.steps)
-    cores = count_cores(comm)
+    facts = {"ranks": comm.size, "cores": count_cores(comm), "depths": times, "settings": settings}
+    facts |= {"batch_size": batch_size, "samples": len(image_set)}
+    facts |= {"execution": json.loads(arguments.execution)}
+    facts |= {"hardware": hardware(compute), "versions": versions()}
     if comm.rank == 0:
-        facts = {"ranks": comm.size, "cores": cores, "depths": times}
-        facts |= {"batch_size": batch_size, "samples": len(image_set), "settings": settings}
-        facts |= {"execution": json.loads(arguments.execution)}
-        facts |= {"hardware": hardware(compute), "versions": versions()}
         write_record(arguments.output, facts)
-
-
-def make_learner(
-    settings: TrainingSettings,
-    classes: int,
-    execution: ExecutionSettings,
-    compute: Compute,
-    comm: Comm,
-) -> Learner:
-    """Return the model of a training on all ranks. Collective."""
-    return Learner(
-        build_model(settings.model, classes, settings.images.size, settings.seed),
-        compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
-        execution=execution,
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -58,9 +58,8 @@ def named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 class Teaching(NamedTuple):
-    """What is said of a pair's pictures, (b, K) each: the teacher's logits, and what the decisions of
-    this rank's model and of the other one can be read from. Ma's rank of a pair that Ma teaches gets
-    its own for the other.
+    """Predictions for a pair's pictures, (b, K) each: the teacher's logits, and logits or probabilities
+    of this rank's model and of the other one. If Ma teaches, its rank gets its own as the other's.
     """
 
     teacher: Tensor
@@ -81,17 +80,10 @@ class Teacher:
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
     def teach(self, images: Tensor, logits: Tensor) -> Teaching:
-        """Return what the teacher and both models say of the pair's pictures.
+        """Return the predictions of the teacher and of both models. Collective in the pair.
 
-        Collective in the pair.
-
-        Parameters
-        ----------
-        images
-            The pair's noisy pictures, uint8 of shape (b, 3, size, size).
-        logits
-            This rank's model's, of the forward pass that it learns from, shape (b, K).
-
+        `images` are the pair's noisy pictures, uint8 (b, 3, size, size); `logits` (b, K) are from the
+        forward pass in which this rank's model learns.
         """
         own = self._predict(images, logits)
         if self._settings.teacher == Role.AUXILIARY:
@@ -107,8 +99,7 @@ class Teacher:
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
-        A model without averages that learns from the pictures as they are has already said in
-        `logits` what it makes of them.
+        These are `logits` if the model learns from the pictures as they are and has no averages.
         """
         weights = self._average.tensors if self._average is not None else {}
         return self._learner.infer(images, weights) if self._looks_again else logits.detach()

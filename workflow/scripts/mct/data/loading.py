@@ -8,6 +8,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -172,7 +173,8 @@ class BatchReader:
             self._begin_epoch(plan.epoch)
         positions = self._order.take(plan.start, plan.stop)
         own = self._share.block(plan.size)
-        local, part = positions[own], self._part_of(own)
+        local = positions[own]
+        part = slice(*block(len(local), self._buffers.parts, self._buffers.part))
         views = self._buffers.take(len(local), self._size)
         following = self._order.take(plan.stop, min(plan.stop + plan.size, len(self._set)))
         self._set.expect(following[own][part])
@@ -202,10 +204,6 @@ class BatchReader:
     def free(self) -> None:
         """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
         self._buffers.free()
-
-    def _part_of(self, own: slice) -> slice:
-        """Return what this reader reads of its rank's block, counted from its start."""
-        return slice(*block(own.stop - own.start, self._buffers.parts, self._buffers.part))
 
     def _begin_epoch(self, epoch: int) -> None:
         self._order = epoch_order(self._seed, epoch, self._set.shard, self._window)
@@ -262,44 +260,39 @@ class Prefetcher:
             yield result
 
     def _read_ahead(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        results: queue.Queue[Callable[[], T] | None] = queue.Queue(self.depth)
+        results: queue.Queue[Future[T] | None] = queue.Queue(self.depth)
         stopped = threading.Event()
         arguments = (function, items, results, stopped)
         thread = threading.Thread(target=_produce, args=arguments, name="prefetch", daemon=True)
         thread.start()
         try:
             while (result := results.get()) is not None:
-                yield result()
+                yield result.result()
         finally:
             stopped.set()
             self._cancel()
             while thread.is_alive():
-                _drain(results)
+                while not results.empty():
+                    results.get_nowait()
                 thread.join(0.01)
 
 
 def _produce(
     function: Callable[[S], T],
     items: Iterable[S],
-    results: "queue.Queue[Callable[[], T] | None]",
+    results: "queue.Queue[Future[T] | None]",
     stopped: threading.Event,
 ) -> None:
-    """Put each result, or the error that stands for it, and None at the end."""
+    """Put each result, then the error that ended them if there was one, and None at the end."""
+    result: Future[T] = Future()
     try:
         for item in items:
             if stopped.is_set():
                 return
-            result = function(item)
-            results.put(lambda result=result: result)  # type: ignore[misc]
+            result.set_result(function(item))
+            results.put(result)
+            result = Future()
     except BaseException as error:
-        results.put(lambda error=error: _raise(error))  # type: ignore[misc]
+        result.set_exception(error)
+        results.put(result)
     results.put(None)
-
-
-def _raise(error: BaseException) -> T:  # type: ignore[type-var]
-    raise error
-
-
-def _drain(results: queue.Queue) -> None:
-    while not results.empty():
-        results.get_nowait()

@@ -90,12 +90,8 @@ class Loop:
     def run(self, reader: SampleReader, prefetch: int) -> None:
         """Train on the plan's batches, of which `prefetch` are read ahead. Collective.
 
-        Raises
-        ------
-        StageInterruptedError
-            A signal arrived on some rank; a checkpoint is written.
-        UserError
-            The loss of a model is not finite, or its weights are not; on all ranks.
+        Raises StageInterruptedError if a signal arrived on some rank, with a checkpoint written;
+        UserError, on all ranks, if the loss or the weights of a model are not finite.
         """
         plan, learner = self._plan, self._training.learner
         prefetcher = Prefetcher(prefetch, reader.cancel)

@@ -126,18 +126,10 @@ def count_cores(comm: Comm) -> int:
 def start_gather(
     topology: Topology, confidence: NDArray[np.float32], batch: int
 ) -> tuple[Request, NDArray[np.float32]]:
-    """Start to gather both models' confidences of the whole global batch. Collective.
+    """Start to gather both models' confidences of a global batch of `batch` samples. Collective.
 
-    Parameters
-    ----------
-    confidence
-        This rank's model's confidences in its block, contiguous float32 of shape (b,).
-    batch
-        Samples in the global batch; blocks are those of `partition.block`.
-
-    Returns
-    -------
-    A request, and the array of shape (2, batch) that is complete when the request is.
+    `confidence`, contiguous float32 (b,), has those of this rank's model for its `partition.block`.
+    Return a request, and the array (2, batch) that is complete when the request is.
     """
     lengths = block_lengths(batch, topology.pairs)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()

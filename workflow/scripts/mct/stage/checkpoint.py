@@ -147,15 +147,10 @@ class Checkpoints:
     def after_step(self, step: int, stage: Resumable, *, is_finite: bool = True) -> None:
         """Save where it is time to. Collective, after step number `step`.
 
-        `is_finite` says whether this rank's loss is. Ranks agree on that in the same message.
-
-        Raises
-        ------
-        StageInterruptedError
-            A signal arrived on some rank; the checkpoint is written.
-        UserError
-            The loss of some rank is not finite, or the weights are not that were to be saved. The
-            checkpoints from before are kept.
+        `is_finite` says whether this rank's loss is; ranks agree on that in the same message. Raises
+        StageInterruptedError if a signal arrived on some rank, with the checkpoint written; UserError
+        if the loss of some rank or the weights to be saved are not finite, with earlier checkpoints
+        kept.
         """
         self._watch.note_progress()
         wish = highest(self._world, self._wish(step + 1) if is_finite else DIVERGED)
@@ -197,7 +192,9 @@ class Checkpoints:
             shutil.rmtree(whole, ignore_errors=True)
             partial.rename(whole)
             sync(self._folder)
-            self._remove_old()
+            old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
+            for path in (*old, *self._folder.glob("partial-*")):
+                shutil.rmtree(path, ignore_errors=True)
         self._world.Barrier()  # a launcher may end all ranks as soon as one has left
         self._saved_at = monotonic()
 
@@ -225,11 +222,6 @@ class Checkpoints:
             (folder / META).write_text(json.dumps(meta))
             sync(folder / META)
             sync(folder)
-
-    def _remove_old(self) -> None:
-        old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
-        for path in (*old, *self._folder.glob("partial-*")):
-            shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective."""
