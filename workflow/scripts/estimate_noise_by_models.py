@@ -1,4 +1,4 @@
-"""Estimate the noise rate with Ma, from its confusion and from its confidence, beside the truth."""
+"""Estimate the noise rate with Ma, from its confusion and its confidence, next to the truth."""
 
 from pathlib import Path
 from typing import Any

@@ -28,6 +28,7 @@ def main() -> None:
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
     image_set = open_set("noisy", arguments.labels)
+    batch_size = min(settings.optimizer.batch_size, len(image_set))
     model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
     learner = Learner(
         model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
@@ -37,7 +38,6 @@ def main() -> None:
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,
         share=Share(ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads),
     )  # fmt: skip
-    batch_size = min(settings.optimizer.batch_size, len(image_set))
     depths = (0, max(1, execution.prefetch_batches))
     times = time_depths(comm, learner, reader, len(image_set), batch_size, depths, arguments.steps)
     facts = {"ranks": comm.size, "cores": count_cores(comm), "depths": times, "settings": settings}

@@ -69,7 +69,7 @@ class Coupling(Training):
     of; learned: how many these are, clean ones included. selected: samples that the masks select
     (those of each class only by epochs, since steps times classes can be gigabytes). measurable:
     selected ones whose truth is known and was not trained on; pure: those of them whose observed
-    label is true. agreed: samples for which both models tell the teacher the same class.
+    label is true. agreed: samples for which both models predict the same class.
     """
 
     quantities: ClassVar = {
@@ -110,15 +110,15 @@ class Coupling(Training):
         noisy = slice(len(batch.labels))
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         request, both = start_gather(self.topology, own, samples.plan.size)
-        said = self._teacher.teach(batch.images, logits[noisy])
+        predicted = self._teacher.teach(batch.images, logits[noisy])
         wait_for([request])
         decision = self._selector.decide(both, batch)
-        lesson = self._lesson(samples, decision, logits, labels, said.teacher)
+        lesson = self._lesson(samples, decision, logits, labels, predicted.teacher)
         loss, count = self._targets.loss(lesson)
         self._update(loss, count, rate)
         self._teacher.follow()
         value = loss.item()
-        self._remember(batch, decision, said, value, count)
+        self._remember(batch, decision, predicted, value, count)
         return value
 
     def _lesson(
@@ -145,7 +145,7 @@ class Coupling(Training):
             )
 
     def _remember(
-        self, batch: Batch, decision: Decision, said: Teaching, loss: float, count: int
+        self, batch: Batch, decision: Decision, predicted: Teaching, loss: float, count: int
     ) -> None:
         if len(self.record.confidence):
             self.record.add(batch.plan, batch.positions, decision)
@@ -153,7 +153,7 @@ class Coupling(Training):
         chosen = local[decision.masks[role.place][batch.block]]
         measurable = chosen[(self._set.true[chosen] >= 0) & ~self._set.in_clean[chosen]]
         is_right = self._set.observed[measurable] == self._set.true[measurable]
-        agreed = int((said.own.argmax(dim=1) == said.other.argmax(dim=1)).sum())
+        agreed = int((predicted.own.argmax(dim=1) == predicted.other.argmax(dim=1)).sum())
         self.history.add(
             {
                 "loss": part_of(role, loss * count),

@@ -234,6 +234,6 @@ def _conversions(image: Image.Image) -> Iterator[str]:
 
 
 def _is_misnamed(name_of_format: str, path: str) -> bool:
-    """Return whether a file's ending is that of another format; one without ending is not."""
+    """Return whether a file's ending belongs to another format; one without ending is not."""
     ending = PurePosixPath(path).suffix.lower()
     return ending in KNOWN_ENDINGS and ending not in ENDINGS[name_of_format]

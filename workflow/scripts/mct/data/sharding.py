@@ -58,7 +58,7 @@ def choose_members(
 ) -> list[Member]:
     """Return the readable pictures of one shard in its order; the list is passed, never held.
 
-    UserError if the parts are not those of this list. `parts` are the inspection of the whole
+    UserError if the parts belong to another list. `parts` are the inspection of the whole
     intake, `retired` the keys of pictures that are listed no longer, whose files may be gone.
     """
     dealt = deal(sum(1 for _ in read_listing(listing)), plan.shards, plan.shard)

@@ -189,7 +189,7 @@ def open_shard(path: Path) -> Shard:
 def index_shard(path: Path) -> dict[str, Any]:
     """Return what a shard is, verified picture by picture: its pictures and digests.
 
-    `sha256` is that of the file, which finds any flipped byte; `seal` that of all but the pictures.
+    `sha256` covers the whole file and finds any flipped byte; `seal` covers all but the pictures.
     """
     shard = open_shard(path)
     shard.verify()

@@ -42,7 +42,7 @@ class Learner:
         execution: ExecutionSettings,
         seed: Sequence[int] = (),
     ) -> None:
-        """`seed` (stage, model) is that of dropout. Collective."""
+        """`seed` (stage, model) draws dropout. Collective."""
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
         self._batches_before = tracked_batches(self.model)

@@ -63,7 +63,7 @@ class Training(ABC):
         return self.learner.state()
 
     def records(self) -> Arrays:
-        """Return what a checkpoint keeps of all ranks beside the history; of world rank 0."""
+        """Return what a checkpoint keeps of all ranks besides the history; of world rank 0."""
         return {}
 
     def restore(self, state: State, records: Arrays) -> None:
@@ -71,7 +71,7 @@ class Training(ABC):
         self.learner.restore(state)
 
     def facts(self) -> dict[str, Any]:
-        """Return what the record of the result says beside that of the session."""
+        """Return what the record of the result says besides the session's facts."""
         return self.learner.summary()
 
     def write(self, folder: Path) -> None:

@@ -83,8 +83,8 @@ class Objective:
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
 
-        `logits` (b + c, K) and `labels` (b + c,) are those of the rank's block and, after them, of
-        its clean samples. May be collective.
+        `logits` (b + c, K) and `labels` (b + c,) are the rank's block and, after it, its
+        clean samples. May be collective.
         """
         batch = samples.noisy
         block = len(batch.labels)

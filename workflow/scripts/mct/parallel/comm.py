@@ -40,7 +40,7 @@ def check_world_size(world_comm: Comm, expected: int) -> None:
 
 
 def local_rank(world_comm: Comm) -> int:
-    """Return this rank's number among those of its node. Collective."""
+    """Return this rank's number on its node. Collective."""
     node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
     rank = node_comm.rank
     node_comm.Free()
@@ -128,7 +128,7 @@ def start_gather(
 ) -> tuple[Request, NDArray[np.float32]]:
     """Start to gather both models' confidences of a global batch of `batch` samples. Collective.
 
-    `confidence`, contiguous float32 (b,), has those of this rank's model for its `partition.block`.
+    `confidence`, contiguous float32 (b,), has this rank's model's for its `partition.block`.
     Return a request, and the array (2, batch) that is complete when the request is.
     """
     lengths = block_lengths(batch, topology.pairs)
@@ -145,7 +145,7 @@ def start_gather(
 def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
     """Return the values of all samples of a global batch, shape (batch,), from the ranks' blocks.
 
-    Collective. `values` (b,) is contiguous; blocks are those of `partition.block`.
+    Collective. `values` (b,) is contiguous; blocks are `partition.block`'s.
     """
     everyone = np.empty(batch, values.dtype)
     comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])

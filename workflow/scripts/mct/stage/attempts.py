@@ -1,7 +1,7 @@
 """What earlier attempts of a job came to, in a file that Snakemake does not know.
 
 Snakemake repeats a failed job (`--retries`). A user's error must not be repeated, nor a fault that
-strikes again and again without progress. The file lies beside the job's log and lives from the
+strikes again and again without progress. The file lies next to the job's log and lives from the
 first attempt to the last.
 """
 

@@ -241,7 +241,7 @@ def kept_execution(
 ) -> ExecutionSettings:
     """Return the settings that a stage goes on with: those that influence bits as it began.
 
-    A stage that is taken up again keeps its number of threads and size of buckets, whatever the
+    A stage that is resumed keeps its number of threads and size of buckets, whatever the
     configuration says by then. `nccl` becomes `auto` where that no longer asks for it: the same where
     ranks have GPUs, and elsewhere it goes on without. Collective; by what rank 0 sees. Raises like
     `find_checkpoint`.

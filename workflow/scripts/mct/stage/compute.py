@@ -130,7 +130,7 @@ def _processor(field: str) -> str:
 
 
 def hardware(compute: Compute) -> dict[str, str | int]:
-    """Return what a process runs on, for the record beside a result."""
+    """Return what a process runs on, for the record next to a result."""
     gpu = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else ""
     return {
         "host": platform.node(),

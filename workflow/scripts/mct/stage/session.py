@@ -80,7 +80,7 @@ class Session:
         return checkpoints
 
     def record(self, settings: Any, samples_seen: int) -> dict[str, Any]:
-        """Return what stands beside a training's result; `samples_seen` counts those of one model."""
+        """Return the facts for a training's record; `samples_seen` counts one model's samples."""
         return {
             "settings": settings,
             "ranks": self.world.size,

@@ -125,7 +125,7 @@ class Storage:
         return self._real_folders[root, folder]
 
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
-        """Return the names in a folder, and those of them that are links."""
+        """Return the names in a folder, and which of them are links."""
         if folder not in self._listings:
             entries = entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
