@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from mct.base.partition import Share
 from mct.data.imagesets import open_set
@@ -9,7 +10,7 @@ from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.learning.settings import TrainingSettings
-from mct.parallel.comm import check_world_size, count_cores, world
+from mct.parallel.comm import Comm, check_world_size, count_cores, world
 from mct.performance.prefetch_timing import time_depths
 from mct.stage import entry
 from mct.stage.compute import hardware, versions
@@ -26,26 +27,33 @@ def main() -> None:
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
+    facts = {"ranks": comm.size, "cores": count_cores(comm), "settings": settings}
+    facts |= {"execution": json.loads(arguments.execution)}
+    facts |= measure(comm, settings, execution, arguments.labels, arguments.steps)
+    if comm.rank == 0:
+        write_record(arguments.output, facts)
+
+
+def measure(
+    comm: Comm, settings: TrainingSettings, execution: ExecutionSettings, labels: Path, steps: int
+) -> dict[str, Any]:
+    """Return the times of mini-batches at each depth of prefetch, and where they ran. Collective."""
+    image_set = open_set("noisy", labels)
     compute = choose_for_ranks(settings.model.precision, execution, comm)
-    image_set = open_set("noisy", arguments.labels)
-    batch_size = min(settings.optimizer.batch_size, len(image_set))
-    model = build_model(settings.model, image_set.classes, settings.images.size, settings.seed)
     learner = Learner(
-        model, compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
+        build_model(settings.model, image_set.classes, settings.images.size, settings.seed),
+        compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
         execution=execution,
     )  # fmt: skip
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,
         share=Share(ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads),
     )  # fmt: skip
-    depths = (0, max(1, execution.prefetch_batches))
-    times = time_depths(comm, learner, reader, len(image_set), batch_size, depths, arguments.steps)
-    facts = {"ranks": comm.size, "cores": count_cores(comm), "depths": times, "settings": settings}
-    facts |= {"batch_size": batch_size, "samples": len(image_set)}
-    facts |= {"execution": json.loads(arguments.execution)}
-    facts |= {"hardware": hardware(compute), "versions": versions()}
-    if comm.rank == 0:
-        write_record(arguments.output, facts)
+    samples, depths = len(image_set), (0, max(1, execution.prefetch_batches))
+    batch_size = min(settings.optimizer.batch_size, samples)
+    times = time_depths(comm, learner, reader, samples, batch_size, depths, steps)
+    facts = {"depths": times, "batch_size": batch_size, "samples": samples}
+    return {**facts, "hardware": hardware(compute), "versions": versions()}
 
 
 if __name__ == "__main__":

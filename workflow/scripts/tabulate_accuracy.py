@@ -15,7 +15,8 @@ twice the cost of one. `samples_seen_by_model` is what the model of the row was 
 `samples_of_method` what all models of the method learned from, including those that it needs first;
 predictions (a teacher's extra passes, CleanNet's features) are not counted. `ranks` are a run's: with
 `baselines.ranks: half` a baseline has half as many as calibration. `note` names trainings that did
-not change the model. Published figures are from the named source, with its model and recipe, and were not measured here."""
+not change the model. Published figures are from the named source, with its model and recipe; they
+were not measured here."""
 
 
 def main() -> None:
