@@ -67,11 +67,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
-    """Return the line for a file that the system cannot read, as `what`.
-
-    That says nothing about its content, so it is not called damaged: it may be whole, and have cost
-    days to make.
-    """
+    """Return the line for a file that the system cannot read, as `what`; the file may be sound."""
     advice = (
         "run again when it is there"
         if isinstance(error, FileNotFoundError)
@@ -138,10 +134,7 @@ def file_digest(path: Path) -> str:
 
 
 def open_hdf5(path: Path, mode: str = "r", **options: Any) -> "h5py.File":
-    """Open an HDF5 file as `h5py.File` does, without the lock that some file systems lack.
-
-    No lock is needed: files are renamed when whole, and never changed after that.
-    """
+    """Open an HDF5 file without a lock: some file systems have none, and whole files never change."""
     import h5py  # slow to import, and not needed for a plan
 
     return h5py.File(path, mode, locking=False, **options)

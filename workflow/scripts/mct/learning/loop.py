@@ -1,7 +1,4 @@
-"""The loop of every training: steps, checkpoints between them, figures of epochs, its results.
-
-A kind of training is a subclass of `Training`, which says what a step is.
-"""
+"""The loop of every training, its history and results; a subclass of `Training` says what a step is."""
 
 import math
 from abc import ABC, abstractmethod
@@ -167,10 +164,7 @@ class History:
             self.steps, self._pending = np.concatenate([self.steps, steps]), []
 
     def last_sums(self, comm: Comm, count: int) -> dict[str, NDArray[np.float64]]:
-        """Return each quantity summed over the last `count` steps and all ranks. Collective.
-
-        However often they were reduced, and in however many runs of the stage they were made.
-        """
+        """Return each quantity's sum over the last `count` steps of any run and all ranks. Collective."""
         self.reduce(comm)
         steps = self.steps[len(self.steps) - count :]
         return {name: values.sum(axis=0) for name, values in self._split(steps).items()}

@@ -55,10 +55,7 @@ def build_architecture(name: str, classes: int) -> nn.Module:
 
 
 def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
-    """Return a model at its start: random by seed, then `initial_weights` where they are given.
-
-    Raises UserError: pictures too small for the architecture, or weights that do not fit it.
-    """
+    """Return a model: random by seed, then `initial_weights`; UserError if pictures or weights do not fit."""
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)

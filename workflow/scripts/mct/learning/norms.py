@@ -74,10 +74,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
 
 def global_statistics(x: Tensor, comm: Comm, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
-    """Return mean and (biased) variance of each channel, shape (C,), and the number of values.
-
-    Over all ranks' x of shape (b, C, h, w), of which some may be empty. Collective.
-    """
+    """Return mean and biased variance, (C,), and count over all ranks' x, (b >= 0, C, h, w). Collective."""
     channels, count = x.shape[1], x.numel() // x.shape[1]
     sums = x.new_zeros(3, channels, dtype=torch.float64)
     if count:

@@ -53,10 +53,7 @@ def constant_then(decay: Schedule, constant_share: float, decay_rate: float) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How many samples of a set are seen, in which batches, at which learning rates.
-
-    `clean_per_batch` clean samples join each batch; they are not among `samples`.
-    """
+    """Which samples of a set are seen, at which rates; `clean_per_batch` clean ones join each batch."""
 
     samples: int
     set_size: int

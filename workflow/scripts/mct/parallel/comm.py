@@ -89,10 +89,7 @@ class Topology:
 
 
 def split_world(world_comm: Comm) -> Topology:
-    """Split a world of 2R ranks in two groups and R pairs; pairs share a node. Collective.
-
-    Only where a node holds an odd number of ranks does a pair reach across nodes.
-    """
+    """Split 2R ranks in two groups and R pairs, across nodes only where a node's are odd. Collective."""
     node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
     node = node_comm.allreduce(world_comm.rank, op=MPI.MIN)
     node_comm.Free()
@@ -143,10 +140,7 @@ def start_gather(
 
 
 def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
-    """Return the values of all samples of a global batch, shape (batch,), from the ranks' blocks.
-
-    Collective. `values` (b,) is contiguous; blocks are `partition.block`'s.
-    """
+    """Return a global batch's values (batch,) from the ranks' contiguous blocks (b,). Collective."""
     everyone = np.empty(batch, values.dtype)
     comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])
     return everyone

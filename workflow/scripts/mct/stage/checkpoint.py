@@ -67,10 +67,7 @@ class Resumable(Protocol):
 
 
 def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
-    """Return the folder of a stage's checkpoints, below its option `checkpoints`.
-
-    Its name is a digest of the stage's settings, the code it can reach and its input files.
-    """
+    """Return the folder of a stage's checkpoints, named by a digest of its settings, code and inputs."""
     digest = hashlib.sha256(f"{arguments.settings}\n{code_digest(script)}\n".encode())
     for path in inputs:
         digest.update(file_digest(path).encode())
@@ -78,10 +75,7 @@ def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> 
 
 
 def hold_stage(world_comm: Comm, folder: Path) -> StageLock | None:
-    """Return the right to run a stage, which rank 0 holds; no rank has it earlier. Collective.
-
-    Its former holder may leave a last checkpoint before it gives way.
-    """
+    """Return the lock of a stage, held by rank 0, once a former holder has given way. Collective."""
     lock = StageLock(folder) if world_comm.rank == 0 else None
     world_comm.Barrier()
     return lock

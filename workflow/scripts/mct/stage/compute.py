@@ -102,10 +102,7 @@ def choose_compute(
 
 
 def keep_freed_memory() -> None:
-    """Let this process reuse the memory of one step's activations in the next.
-
-    glibc gives large blocks back to the system and gets them anew, page by page, in every step.
-    """
+    """Keep freed memory in the process: glibc gives it back, and gets it anew page by page in each step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt:
         mallopt(MALLOC_MMAP_THRESHOLD, LARGEST_MAPPED)
