@@ -79,7 +79,7 @@ def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[s
     lacks or has for another number of classes.
     """
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     classifier = [name for name, _ in model.named_parameters()][-2:]
     given = [state[name].shape for name in classifier if name in state]
     expected = [own[name].shape for name in classifier]
@@ -117,6 +117,6 @@ def save_weights(model: nn.Module, path: Path) -> None:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a file that `save_weights` wrote, in place; UserError where it does not fit the model."""
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     require_fit(state, own, path)
     model.load_state_dict(state)

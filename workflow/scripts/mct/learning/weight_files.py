@@ -93,7 +93,7 @@ def _unwrap(found: Any, path: Path) -> State:
     raise UserError(f"{path}: expected a state dict (names to tensors), got {type(found).__name__}")
 
 
-def fit_state(state: State, own: Mapping[str, Tensor], path: Path) -> State:
+def fit_state(state: State, own: Mapping[str, Tensor]) -> State:
     """Return a file's tensors by the names of an architecture, whose state dict is `own`.
 
     A prefix that all names share is removed. Counters of batches that are absent start at 0.
