@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def write_skipped(layout: Layout, path: Path) -> None:
-    """Write how many files of folders are listed, and by reason which are not, as JSON.
+    """Write how many files in folders are listed, and which are skipped for which reason, as JSON.
 
     A path that ends with a slash is a folder; its files are counted, not named.
     """

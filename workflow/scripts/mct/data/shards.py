@@ -173,15 +173,11 @@ def open_shard(path: Path) -> Shard:
             raise UserError(
                 f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
             )
+        pixels = None if is_encoded else _map_pixels(path, shape, place[0])
         shard = Shard(
-            path=path,
-            seal=digest,
-            attributes=attributes,
-            fields=fields,
-            pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
-            payload_start=place[0],
-            file=os.open(path, os.O_RDONLY),
-        )
+            path=path, seal=digest, attributes=attributes, fields=fields, pixels=pixels,
+            payload_start=place[0], file=os.open(path, os.O_RDONLY),
+        )  # fmt: skip
     weakref.finalize(shard, os.close, shard.file)
     return shard
 

@@ -42,12 +42,9 @@ class Predictor:
         return self.predict_batches(self._read(image_set))
 
     def _read(self, image_set: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        threads, prefetch = self._execution.decoding_threads, self._execution.prefetch_batches
         return read_for_evaluation(
-            image_set,
-            self._images,
-            BATCH_SIZE,
-            threads=self._execution.decoding_threads,
-            prefetch=self._execution.prefetch_batches,
+            image_set, self._images, BATCH_SIZE, threads=threads, prefetch=prefetch
         )
 
     @torch.inference_mode()

@@ -32,10 +32,8 @@ State = dict[str, Tensor]
 def read_weights(path: Path) -> State:
     """Return the tensors of a .safetensors file or of a torch state dict, on the CPU.
 
-    A state dict may be an entry of a dictionary, as in a trainer's checkpoint.
-
-    Raises UserError: no file of tensors, several state dicts in one, or a number that is not
-    finite.
+    A state dict may be an entry of a dictionary, as in a trainer's checkpoint. UserError for no file
+    of tensors, several state dicts in one, or a number that is not finite.
     """
     try:
         if path.suffix == ".safetensors":

@@ -89,7 +89,7 @@ class Topology:
 
 
 def split_world(world_comm: Comm) -> Topology:
-    """Split 2R ranks in two groups and R pairs, across nodes only where a node's are odd. Collective."""
+    """Split a world of 2R ranks into two groups and R pairs, as `form_pairs` does. Collective."""
     node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
     node = node_comm.allreduce(world_comm.rank, op=MPI.MIN)
     node_comm.Free()
@@ -125,7 +125,7 @@ def start_gather(
 ) -> tuple[Request, NDArray[np.float32]]:
     """Start to gather both models' confidences of a global batch of `batch` samples. Collective.
 
-    `confidence`, contiguous float32 (b,), has this rank's model's for its `partition.block`.
+    `confidence`, contiguous float32 (b,), is from this rank's model for its `partition.block`.
     Return a request, and the array (2, batch) that is complete when the request is.
     """
     lengths = block_lengths(batch, topology.pairs)
@@ -155,14 +155,14 @@ def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.
 
 
 def share_predictions(topology: Topology, own: NDArray[Any]) -> NDArray[Any]:
-    """Return both models' predictions (2, b, K) of a pair's block from `own` (b, K). Collective in it."""
+    """Return both models' predictions (2, b, K), Ma's first, from `own` (b, K). Collective in the pair."""
     both = np.empty((2, *own.shape), own.dtype)
     topology.pair_comm.Allgather(np.ascontiguousarray(own), both)
     return both
 
 
 def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
-    """Start to sum `buffer` over all ranks in place, until the request is done. Collective, in one order."""
+    """Start to sum `buffer` in place; wait for the request. Collective: all ranks start in one order."""
     return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
 
 

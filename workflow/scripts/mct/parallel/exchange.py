@@ -61,7 +61,7 @@ def ring_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
 
 
 def scattered_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
-    """Sum each rank's chunk of all, in rank order, in float32 at least, rounded once; gather the chunks."""
+    """Sum each rank's own chunk in rank order, in float32 at least, rounded once; then gather the chunks."""
     others = [rank for rank in range(comm.size) if rank != comm.rank]
     chunks = split_evenly(values, comm.size)
     own = chunks[comm.rank]

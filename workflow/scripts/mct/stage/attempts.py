@@ -31,11 +31,9 @@ class Attempts:
         return cls(Path(name) if name else None)
 
     def begin(self, attempt: int) -> None:
-        """Begin attempt 1, 2, ...
+        """Begin attempt 1, 2, ...; one that was killed, for its time or memory, left no note of its end.
 
-        Raises UserError: an earlier attempt ended in a user's error, or the last two in a fault
-        before their first step. One that was killed, for its time or memory, left no note of its
-        end.
+        UserError if an earlier one ended in a user's error, or the last two before their first step.
         """
         if self._path is None:
             return

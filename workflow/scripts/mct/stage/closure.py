@@ -36,7 +36,7 @@ TEXT_ERRORS = ("UserError", "StageInterruptedError")
 
 @cache
 def code_digest(script: Path, *opened: str) -> str:
-    """Return the SHA-256 of what a script, its imports and modules `opened` by name in a run mean."""
+    """Return the SHA-256 of the meaning of a script, its imports, and modules `opened` by name."""
     digest = hashlib.sha256()
     for path in sorted(import_closure(script, *opened)):
         digest.update(path.name.encode() + normalised(path).encode())
