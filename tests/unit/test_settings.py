@@ -256,7 +256,7 @@ def test_a_stage_refuses_to_lack_a_key_without_a_default():
 
 
 def test_the_schema_is_what_the_definitions_of_keys_make():
-    """Otherwise run `python workflow/tools/write_schema.py --output workflow/schemas/config.schema.json`."""
+    """Otherwise run `workflow/tools/describe_config.py` (see docs/extending.md)."""
     assert json.loads(json.dumps(make_schema())) == SCHEMA
 
 

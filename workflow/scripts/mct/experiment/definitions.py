@@ -1,6 +1,6 @@
 """The configuration's schema, made of the definitions of keys next to the code that uses them.
 
-`workflow/tools/write_schema.py` writes it; whoever plans or runs reads what that wrote.
+`workflow/tools/describe_config.py` writes it; whoever plans or runs reads what that wrote.
 """
 
 import ast
@@ -124,7 +124,7 @@ SECTIONS = {
 }
 TITLE = "Configuration of a Mutual Calibration Training experiment"
 DESCRIPTION = (
-    "What may stand in a configuration file, made by workflow/tools/write_schema.py from the "
+    "What may stand in a configuration file, made by workflow/tools/describe_config.py from the "
     "definitions of keys in the library. A default for the quick start's digits alone is called "
     "`quick_start`: with another data set its key must be given."
 )
