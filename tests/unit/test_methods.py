@@ -6,16 +6,19 @@ import json
 import msgspec
 import pytest
 
+from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.base.partition import samples_of
 from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.calibration.settings import CalibrationSettings, PairSettings
+from mct.data.layouts.registry import layout_class
 from mct.experiment.baselines import BASELINES, FineTuning
 from mct.experiment.configuration import describe_keys, load_schema, resolve
 from mct.experiment.methods import (
     ALONE,
     METHODS,
     TRAININGS,
+    check_confusions,
     cleannet_settings,
     evaluation_settings,
     needed_trainings,
@@ -100,6 +103,19 @@ def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
         "forward", "backward", "glc", "mct",
     }  # fmt: skip
     assert (kinds["forward"], kinds["glc"], kinds["mct"]) == ("counted", "estimated", "counted")
+
+
+def test_methods_whose_confusion_cannot_be_counted_are_named():
+    dataset = {**CONFIG["dataset"], "layout": "webvision"}
+    layout = layout_class("webvision")
+    for methods, users in (
+        (["noise_only", "mct"], "mct"),
+        (["forward_finetuned", "forward"], "forward_finetuned and forward"),
+        (["glc", "backward"], "backward"),
+    ):
+        with pytest.raises(UserError, match=rf"webvision has none; .* leave {users} out of"):
+            check_confusions({**CONFIG, "dataset": dataset, "methods": methods}, layout)
+    check_confusions({**CONFIG, "dataset": dataset, "methods": ["glc", "mct_paper"]}, layout)
 
 
 def test_the_section_mct_is_of_that_method_alone():

@@ -3,12 +3,14 @@
 import pytest
 from projects import PROJECT
 
-from mct.performance.captions import CAPTIONS, caption, machines
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
 from mct.performance.scaling_tables import (
+    CAPTIONS,
+    caption,
     communication_rows,
     link_of,
+    machines,
     prefetch_rows,
     scaling_rows,
 )

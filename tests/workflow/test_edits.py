@@ -158,7 +158,7 @@ CODE = {
         replaced("workflow/scripts/tabulate_accuracy.py", "Measured on", "As measured on"),
         {"tabulate_accuracy"},
     ),
-    "caption of scaling": (code("performance/captions.py"), {"tabulate_performance"}),
+    "tables of scaling": (code("performance/scaling_tables.py"), {"tabulate_performance"}),
     "scaling model": (code("performance/scaling.py"), {"tabulate_performance"}),
     "a figure": (code("results/figures.py"), DRAWING),
 }

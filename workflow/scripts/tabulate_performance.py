@@ -5,7 +5,6 @@ from pathlib import Path
 
 from mct.base.files import read_json, write_json
 from mct.performance import scaling_tables
-from mct.performance.captions import caption
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import Task
 from mct.results.plotting import save_figure
@@ -21,7 +20,9 @@ def main() -> None:
     found = [read_json(path, "ranks", "hardware") for path in arguments.measurements]
     measured = {part["ranks"]: part for part in found}
     rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)
-    write_table(rows, arguments.output, caption(arguments.kind, found, config["scaling"]))
+    write_table(
+        rows, arguments.output, scaling_tables.caption(arguments.kind, found, config["scaling"])
+    )
     write_json(
         arguments.output.with_suffix(".json"), {"configuration": config, "measurements": found}
     )

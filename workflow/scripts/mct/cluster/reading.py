@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mct.base.errors import UserError
-from mct.cluster import results_folder, surroundings
+from mct.cluster import results_folder
 from mct.cluster.endings import FailedJob, Run, last_words
 from mct.cluster.interruption import Interruption, resume_line
 from mct.cluster.jobs import SUBMITTED
+from mct.cluster.launch import leave_launcher
 from mct.cluster.planning import REMEDIES, Planner
 from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
@@ -86,7 +87,7 @@ class Reading:
     def _open(self, config: Mapping[str, Any]) -> tuple[Experiment, Site]:
         plans = self.snakemake.plans
         if plans:
-            surroundings.leave_launcher(os.environ)
+            leave_launcher(os.environ)
         if self.snakemake.moves_outputs:
             raise UserError(
                 "module: `prefix` moves outputs only; set `results` in its configuration"

@@ -15,7 +15,6 @@ from jsonschema.exceptions import ValidationError
 
 from mct.base.errors import UserError
 from mct.base.texts import nearest
-from mct.experiment.retired import refuse_retired
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 QUICK_START = "quick_start"
@@ -49,6 +48,15 @@ BOUNDS = {
     "uniqueItems": "without repetitions",
 }
 """What types and bounds of the schema mean, in words."""
+RENAMED = {f"shards.{name}": "shards.count" for name in ("noisy", "clean", "validation", "test")}
+"""Old keys, as `section.key`, and the new key of each."""
+_OF_CALIBRATION = (
+    "confidence_memory", "sharpening", "strictness", "teacher: partner", "teacher_views", "views",
+    "warmup_epochs",
+)  # fmt: skip
+RETIRED = {f"{part}.{key}": "e3bb913" for part in ("calibration", "mct") for key in _OF_CALIBRATION}
+RETIRED["execution.allreduce: recursive"] = "e3bb913"
+"""Keys, or `section.key: value`, and the last commit that has them."""
 
 
 def load_schema() -> dict[str, Any]:
@@ -64,7 +72,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     Raises UserError: an unknown key (with the nearest known one), one of an earlier version, or a
     value that the schema does not admit.
     """
-    refuse_retired(config)
+    _refuse_retired(config)
     schema = load_schema() if schema is None else schema
     filled = _fill(config, schema, _words_of_defaults(config))
     _refuse_infinite(filled, "")
@@ -72,6 +80,27 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     if errors:
         raise UserError(_explain(_innermost(errors[0])))
     return filled
+
+
+def _refuse_retired(config: Any) -> None:
+    """Raise UserError for a key or a value that an earlier version had."""
+    for key, value in _keys(config):
+        if key in RENAMED:
+            raise UserError(f"configuration: `{key}` is now `{RENAMED[key]}`; rename the key")
+        for retired in (key, f"{key}: {value}"):
+            if retired in RETIRED:
+                raise UserError(
+                    f"configuration: `{retired}` is retired; leave it out, or use commit "
+                    f"{RETIRED[retired]}, the last that has it"
+                )
+
+
+def _keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, depth first; none of what has no keys."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield f"{prefix}{key}", value
+            yield from _keys(value, f"{prefix}{key}.")
 
 
 def ungiven(config: Mapping[str, Any]) -> list[str]:

@@ -10,14 +10,15 @@ import gc
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
+from mct.data import intake
 from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
-from mct.data.intake import Listed, list_pictures, listing_digest
+from mct.data.intake import Intakes, Listed, Piece
 from mct.data.layouts.base import LISTED, Layout
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
@@ -76,11 +77,11 @@ class Lists:
             pictures = sorted(map(Listed, catalogue.keys, catalogue.paths))
         else:
             check_made_sets(layout)
-            sizes, pictures = layout.sizes(), list_pictures(layout)
+            sizes, pictures = layout.sizes(), intake.list_pictures(layout)
         return cls(
             source=source_digest(layout, catalogue),
             pictures=len(pictures),
-            listing=listing_digest(pictures),
+            listing=intake.listing_digest(pictures),
             sizes=sizes,
             classes=layout.class_names(),
             clean_source=layout.clean_source(),
@@ -174,3 +175,38 @@ def _forget_oldest(folder: Path) -> None:
     files = sorted(folder.glob(f"*/{NAME}"), key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-MOST]:
         shutil.rmtree(file.parent, ignore_errors=True)
+
+
+class Storage:
+    """The intakes of all listed pictures, in a folder of an experiment's results.
+
+    The layout is opened only where lists changed since the folder's intakes were written. A job takes
+    what its workflow has written.
+    """
+
+    def __init__(
+        self, folder: Path, lists: Lists, open_layout: Callable[[], Layout], *, in_job: bool
+    ) -> None:
+        self._folder, self._open_layout = folder, open_layout
+        known = Intakes.recall(folder)
+        if known is None:
+            self._intakes = Intakes.first(lists.pictures, lists.listing)
+        elif in_job or known.listed == lists.listing:
+            self._intakes = known
+        else:
+            self._intakes = intake.divide(folder, intake.list_pictures(open_layout())).intakes
+
+    def pieces(self, count: int) -> dict[str, Piece]:
+        """Return the pieces of all intakes by name, `count` of the first."""
+        return intake.cut(self._intakes, count)
+
+    def listing(self, piece: Piece) -> str:
+        """Return the list of the pictures of a piece's intake."""
+        return str(intake.list_file(self._folder, piece.intake.name))
+
+    def write_down(self) -> None:
+        """Write the intakes into their folder, unless it has them."""
+        if Intakes.recall(self._folder) != self._intakes:
+            intake.divide(self._folder, intake.list_pictures(self._open_layout())).write(
+                self._folder
+            )
