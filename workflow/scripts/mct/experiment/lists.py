@@ -94,28 +94,6 @@ class Lists:
         """Return whether the lists still say this, and every picture was there if that is asked."""
         return (self.files_checked or not check_files) and is_current(self.stamps)
 
-    def remember(self, folder: Path, settings: str, known_by: str) -> None:
-        """Write them into a folder, with the settings of the data set as JSON.
-
-        `known_by` is the digest of the code that found what they say.
-        """
-        found = {"settings": settings, "known_by": known_by, **dataclasses.asdict(self)}
-        write_json(folder / NAME, found)
-
-    @classmethod
-    def recall(cls, folder: Path, settings: str, known_by: str | None = None) -> "Lists | None":
-        """Return what was remembered for these settings, None where that is not to be had.
-
-        With `known_by`, only what that code has found.
-        """
-        try:
-            found = read_json(folder / NAME, "settings", "known_by")
-            is_ours = found.pop("settings") == settings
-            code = found.pop("known_by")
-            return cls(**found) if is_ours and known_by in (None, code) else None
-        except (UserError, TypeError):
-            return None
-
 
 class Memory:
     """What the lists of a data set say, in an experiment's folder and in one for all plans.
@@ -128,8 +106,10 @@ class Memory:
 
         `settings` are those of the data set as JSON, `code` is the digest of what reads its lists.
         """
-        self._results, self.folder = results, folder
+        self.folder, self._results = folder, results
         self._settings, self._code = settings, code
+        digest = hashlib.sha256((settings + code).encode()).hexdigest()[:16]
+        self._place = folder / digest if folder else None
 
     @property
     def file(self) -> Path:
@@ -138,37 +118,45 @@ class Memory:
 
     def recall(self) -> Lists | None:
         """Return what the workflow of this job has found, if it can be read."""
-        return Lists.recall(self._results, self._settings)
+        return self._read(self.file, None)
 
     def recall_current(self, *, check_files: bool) -> Lists | None:
         """Return what an earlier plan has found and the lists still say, None if nothing is known.
 
         Where files are to be checked, they must have been.
         """
-        for folder in (self._place(), self._results):
-            known = Lists.recall(folder, self._settings, self._code) if folder else None
+        for folder in filter(None, (self._place, self._results)):
+            known = self._read(folder / NAME, self._code)
             if known and known.holds(check_files=check_files):
                 return known
         return None
 
     def keep(self, lists: Lists) -> Lists:
         """Return lists, and remember them for the next plan if a change of them would be noticed."""
-        place = self._place()
-        if place and lists.stamps:
+        if self._place and lists.stamps:
             with suppress(OSError):
-                lists.remember(place, self._settings, self._code)
-                _forget_oldest(place.parent)
+                self._write(self._place / NAME, lists)
+                _forget_oldest(self._place.parent)
         return lists
 
     def hand_on(self, lists: Lists) -> None:
         """Remember lists for jobs."""
-        lists.remember(self._results, self._settings, self._code)
+        self._write(self.file, lists)
 
-    def _place(self) -> Path | None:
-        if self.folder is None:
+    def _write(self, file: Path, lists: Lists) -> None:
+        """Write lists with the settings of the data set, and the digest of the code that read them."""
+        known = {"settings": self._settings, "known_by": self._code}
+        write_json(file, {**known, **dataclasses.asdict(lists)})
+
+    def _read(self, file: Path, code: str | None) -> Lists | None:
+        """Return lists with these settings, read by this code or by any; None if there are none."""
+        try:
+            found = read_json(file, "settings", "known_by")
+            settings, known_by = found.pop("settings"), found.pop("known_by")
+            is_ours = settings == self._settings and code in (None, known_by)
+            return Lists(**found) if is_ours else None
+        except (UserError, TypeError):
             return None
-        asked = self._settings + self._code
-        return self.folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 def _forget_oldest(folder: Path) -> None:
