@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mct.cluster.accounting import SlurmEnd
-from mct.cluster.endings import FailedJob, Run, exit_code, last_words
-from mct.cluster.interruption import resume_line
+from mct.cluster.endings import FailedJob, Run, exit_code, last_words, resume_line
 from mct.cluster.jobs import SlurmJob
 
 RESUME = "type `snakemake` to resume"

@@ -15,7 +15,7 @@ from mct.data.layouts.registry import LAYOUTS, layout_class, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
 from mct.experiment.configuration import resolve
-from mct.experiment.dataset_keys import layout_keys, used_settings
+from mct.experiment.stage_settings import layout_keys, used_settings
 from mct.labels.settings import NoiseSettings
 
 

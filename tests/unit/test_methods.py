@@ -19,12 +19,10 @@ from mct.experiment.methods import (
     METHODS,
     TRAININGS,
     check_confusions,
-    cleannet_settings,
-    evaluation_settings,
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import StageSettings
+from mct.experiment.stage_settings import StageSettings, evaluation_settings
 from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
@@ -184,7 +182,7 @@ def test_settings_of_calibration_and_evaluation_follow_the_configuration():
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
     evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
     assert evaluation.images == calibration.images
-    cleannet = parse(CleanNetSettings, cleannet_settings(CONFIG, seed=2))
+    cleannet = parse(CleanNetSettings, json.loads(StageSettings(CONFIG).cleannet("2")))
     assert (cleannet.epochs, cleannet.seed) == (40, 2)
 
 

@@ -4,15 +4,19 @@ import pytest
 from projects import PROJECT
 
 from mct.performance.figures import DRAWINGS
-from mct.performance.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
-from mct.performance.scaling_tables import (
+from mct.performance.scaling import (
     CAPTIONS,
+    Link,
+    Task,
+    allgather_terms,
+    allreduce_terms,
     caption,
     communication_rows,
     link_of,
     machines,
     prefetch_rows,
     scaling_rows,
+    seconds_of,
 )
 from mct.results.tables import read_rows
 

@@ -17,7 +17,8 @@ from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
-from mct.experiment.methods import TRAININGS, evaluation_settings
+from mct.experiment.methods import TRAININGS
+from mct.experiment.stage_settings import evaluation_settings
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")

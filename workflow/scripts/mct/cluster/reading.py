@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 
 from mct.base.errors import UserError
 from mct.cluster import results_folder
-from mct.cluster.endings import FailedJob, Run, last_words
-from mct.cluster.interruption import Interruption, resume_line
+from mct.cluster.endings import FailedJob, Interruption, Run, last_words, resume_line
 from mct.cluster.jobs import SUBMITTED
 from mct.cluster.launch import leave_launcher
 from mct.cluster.planning import REMEDIES, Planner

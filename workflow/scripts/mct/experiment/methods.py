@@ -11,16 +11,13 @@ No stage imports this module, so that a new method reruns nothing of the others.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mct.base.errors import UserError
-from mct.base.keys import pick
 from mct.base.partition import divide_ranks, samples_of
 from mct.data.layouts.base import Layout
 from mct.experiment.baselines import BASELINES
-from mct.experiment.method import Config, Method, Training, shared_sections
+from mct.experiment.method import Config, Method, Training
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.learning.settings import EvaluationSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
 ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}
@@ -36,16 +33,6 @@ def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`."""
     needed = {name for method in config["methods"] for name in trainings_of(config, method)}
     return [name for name in TRAININGS if name in needed]
-
-
-def cleannet_settings(config: Config, seed: int) -> dict[str, Any]:
-    """Return the `CleanNetSettings` of a configuration, as plain data."""
-    return {**shared_sections(config), **config["baselines"]["cleannet"], "seed": seed}
-
-
-def evaluation_settings(config: Config) -> dict[str, Any]:
-    """Return the `EvaluationSettings` of a configuration, as plain data."""
-    return pick(shared_sections(config), EvaluationSettings)
 
 
 def check_confusions(config: Config, layout: Layout) -> None:

@@ -1,19 +1,46 @@
-"""How time grows with ranks: a model of messages, fitted to measurements, and projections from it.
+"""How time grows with ranks: a model of messages, fitted to measurements, and tables of both.
 
 A message of n bytes between two ranks takes latency + n / bandwidth. Summing n bytes over r ranks in
 a ring takes 2 (r - 1) messages of n / r bytes; gathering m bytes of each of r ranks takes r - 1
-messages of m bytes (Thakur, Rabenseifner, Gropp, IJHPCA 2005). What is projected is never measured:
-every row of a table says which it is.
+messages of m bytes (Thakur, Rabenseifner, Gropp, IJHPCA 2005). Every row of a table says whether it
+was measured here, projected from that, or published, and whether more ranks than cores took part.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from statistics import median
+from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
 
+from mct.results.tables import Row
+
 BYTES_PER_GRADIENT = BYTES_PER_CONFIDENCE = 4
+Measurements = Mapping[int, Mapping[str, Any]]
+"""The JSON of `measure_scaling.py` or `measure_prefetch.py` by number of ranks."""
+HERE = "this machine"
+COLUMNS = (
+    "scaling", "system", "ranks", "kind", "oversubscribed", "global_batch", "step_seconds", "lowest",
+    "highest", "hours", "efficiency_percent", "source",
+)  # fmt: skip
+"""Of the table of scaling."""
+CAPTIONS = {
+    "prefetch": """Mini-batches of pretraining {settings[model][name]} on {samples:,} pictures of
+{settings[images][size]} pixels. Exposed: what a step waits for its batch; hidden: what it waits less than
+without prefetch.""",
+    "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
+fitted to the rows that were measured with no more ranks than cores.""",
+    "scaling": """Steps are those of a calibrated pair of {settings[model]} on random pictures of
+{settings[size]} pixels in {settings[classes]} classes, reading not included; hours are those of
+{task[epochs]} epochs of {task[pictures]:,} pictures, but in published rows. Weak: a rank keeps its batch, and
+steps get fewer; strong: the global batch stays. Projected: the step of the fewest measured ranks, with the
+messages of more ranks over links like those measured here, nothing hidden. Published: times of the named
+source on its machine; their efficiency was computed from them here. Efficiency is against the fewest ranks
+of the same scaling and system, where it has several rows.""",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +112,178 @@ def efficiencies(times: Sequence[tuple[int, float]]) -> list[float]:
     """
     fewest, hours = min(times, key=lambda time: time[0])
     return [hours * fewest / (own * ranks) for ranks, own in times]
+
+
+def is_oversubscribed(found: Mapping[str, Any]) -> bool:
+    """Return whether a measurement had more ranks than cores."""
+    return found["ranks"] > found["cores"]
+
+
+def trusted(measured: Measurements) -> Measurements:
+    """Return the measurements without oversubscription; all if there are no others."""
+    kept = {ranks: found for ranks, found in measured.items() if not is_oversubscribed(found)}
+    return kept or measured
+
+
+def link_of(measured: Measurements) -> Link:
+    """Return the link between ranks that sums of gradients and gatherings are explained by."""
+    messages = chain.from_iterable(map(messages_of, trusted(measured).values()))
+    return fit_link([(terms, median(seconds)) for _, _, terms, seconds in messages])
+
+
+def messages_of(
+    found: Mapping[str, Any],
+) -> Iterator[tuple[str, int, tuple[float, float], list[float]]]:
+    """Yield title, bytes of a rank, terms of the model and seconds of each kind of message."""
+    ranks = found["ranks"]
+    for name, average in found["averages"].items():
+        count = BYTES_PER_GRADIENT * average["parameters"]
+        yield f"averaging {name}", count, allreduce_terms(ranks, count), average["seconds"]
+    for samples, seconds in found["gatherings"].items():
+        count = BYTES_PER_CONFIDENCE * int(samples)
+        title = f"allgather, {samples} samples a rank"
+        yield title, count, allgather_terms(ranks, count), seconds
+
+
+def communication_rows(measured: Measurements) -> list[Row]:
+    """Return what sums of gradients and gatherings of confidences take, over ranks (Figure 4)."""
+    link, rows = link_of(measured), []
+    for found in measured.values():
+        for title, count, terms, seconds in messages_of(found):
+            row = {"message": title, "ranks": str(found["ranks"]), "bytes_of_a_rank": str(count)}
+            row |= _spread("seconds", seconds)
+            row |= {"model_seconds": f"{seconds_of(terms, link):.3g}", "kind": "measured"}
+            rows.append({**row, "oversubscribed": _yes(is_oversubscribed(found))})
+    return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
+
+
+def _spread(name: str, values: Sequence[float]) -> Row:
+    found = {name: median(values), "lowest": min(values), "highest": max(values)}
+    return {column: f"{value:.4g}" for column, value in found.items()}
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def scaling_rows(
+    measured: Measurements, task: Task, projected: Sequence[int], published: Sequence[Row]
+) -> list[Row]:
+    """Return the time of a whole training over ranks (Table 1, Figure 5).
+
+    Weak: each rank keeps its batch, so steps get fewer; strong: the global batch stays. Projections
+    go on from the fewest ranks that were measured, weakly, also to ranks that were measured.
+    """
+    weak, strong = (_measured_rows(measured, task, name) for name in ("weak", "strong"))
+    return [
+        *_with_efficiency([*weak, *_projected_rows(measured, task, projected)]),
+        *_with_efficiency(strong),
+        *_published_rows(published),
+    ]
+
+
+def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
+    rows = []
+    for ranks, found in sorted(measured.items()):
+        seconds, batch = found["steps"][kind], found["batches"][kind]
+        hours = task.hours(batch, median(seconds))
+        row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
+        row.update(_spread("step_seconds", seconds))
+        row["oversubscribed"] = _yes(is_oversubscribed(found))
+        rows.append(row)
+    return rows
+
+
+def _projected_rows(measured: Measurements, task: Task, projected: Sequence[int]) -> list[Row]:
+    link, base = link_of(measured), trusted(measured)
+    fewest = min(base)
+    samples = task.samples_per_rank
+    parameters = base[fewest]["parameters"]
+
+    def messages(ranks: int) -> float:
+        return project_step(0.0, ranks, parameters, samples, link)
+
+    compute = median(base[fewest]["steps"]["weak"]) - messages(fewest)
+    rows = []
+    for ranks in sorted(projected):
+        step, batch = compute + messages(ranks), samples * (ranks // 2)
+        row = _scaling_row("weak", HERE, ranks, "projected", batch, task.hours(batch, step))
+        rows.append({**row, "step_seconds": f"{step:.4g}"})
+    return rows
+
+
+def _scaling_row(
+    scaling: str, system: str, ranks: int, kind: str, batch: int | None, hours: float
+) -> Row:
+    known = {"scaling": scaling, "system": system, "ranks": str(ranks), "kind": kind}
+    size = "" if batch is None else str(batch)
+    return dict.fromkeys(COLUMNS, "") | known | {"global_batch": size, "hours": f"{hours:.4g}"}
+
+
+def _with_efficiency(rows: list[Row]) -> list[Row]:
+    """Return rows of one scaling of one system with their efficiency; a row alone has none."""
+    if len(rows) > 1:
+        found = efficiencies([(int(row["ranks"]), float(row["hours"])) for row in rows])
+        for row, efficiency in zip(rows, found, strict=True):
+            row["efficiency_percent"] = f"{100 * efficiency:.1f}"
+    return rows
+
+
+def _published_rows(published: Sequence[Row]) -> list[Row]:
+    rows = []
+    for row in published:
+        facts = row["system"], int(row["ranks"]), "published", None, float(row["hours"])
+        rows.append({**_scaling_row("weak", *facts), "source": row["source"]})
+    for system in {row["system"] for row in rows}:
+        _with_efficiency([row for row in rows if row["system"] == system])
+    return rows
+
+
+def prefetch_rows(measured: Measurements) -> list[Row]:
+    """Return the parts of a mini-batch's time with and without prefetch, over ranks (Figure 3).
+
+    What a step waits for its batch is exposed; what it waits less than without prefetch was hidden
+    behind computing.
+    """
+    rows = []
+    for ranks, found in sorted(measured.items()):
+        whole = median(found["depths"]["0"]["exposed"])
+        for depth, times in found["depths"].items():
+            step, exposed = median(times["step"]), median(times["exposed"])
+            row = {"ranks": str(ranks), "prefetched_batches": depth}
+            row |= {"global_batch": str(found["batch_size"])} | _spread(
+                "step_seconds", times["step"]
+            )
+            row["compute_seconds"] = f"{step - exposed:.4g}"
+            row["exposed_io_seconds"] = f"{exposed:.4g}"
+            row["hidden_io_seconds"] = f"{max(whole - exposed, 0):.4g}"
+            rows.append(
+                {**row, "kind": "measured", "oversubscribed": _yes(is_oversubscribed(found))}
+            )
+    return rows
+
+
+def caption(kind: str, found: Sequence[Mapping[str, Any]], task: Mapping[str, Any]) -> str:
+    """Return the caption of a table.
+
+    All measurements that were `found` have the same settings; `task` is the section `scaling` of
+    the configuration: the training whose time is asked for.
+    """
+    what = CAPTIONS[kind].format(task=task, **found[0])
+    return f"Measured on {machines(found)}; medians, lowest, highest. {what}"
+
+
+def machines(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return the machines that measurements were made on, with their ranks where they differ."""
+    ranks: dict[str, list[int]] = {}
+    for part in sorted(found, key=lambda part: part["ranks"]):
+        ranks.setdefault(_machine(part), []).append(part["ranks"])
+    if len(ranks) == 1:
+        return next(iter(ranks))
+    return "; ".join(f"{name} ({', '.join(map(str, own))} ranks)" for name, own in ranks.items())
+
+
+def _machine(part: Mapping[str, Any]) -> str:
+    hardware = part["hardware"]
+    names = (hardware["gpu"], hardware["processor"], f"{part['cores']} cores in all")
+    return ", ".join(filter(None, (*names, hardware["precision"])))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
-from mct.results.runs import Results, Run
-from mct.results.tables import Row, read_rows
+from mct.results.tables import Results, Row, Run, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 
