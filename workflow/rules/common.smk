@@ -63,13 +63,6 @@ def piece_params(wildcard, pieces):
     }
 
 
-def judgements():
-    """Return what is thought of the labels of all shards' pictures; none where no pair judges."""
-    folder = f"suspects/{EXPERIMENT.dataset}"
-    names = EXPERIMENT.shards if FILES.judging_method else []
-    return [result(f"{folder}/{name}.h5") for name in names]
-
-
 def verbatim(text):
     """Return a parameter that holds a user's text, in which braces are no wildcards."""
     return lambda wildcards: text

@@ -5,10 +5,8 @@
 
 import ast
 from collections.abc import Mapping
-from functools import cache
+from inspect import getsource
 from itertools import pairwise
-from pathlib import Path
-from sys import modules
 from typing import Any, NamedTuple
 
 import msgspec
@@ -152,34 +150,26 @@ def _section_part(section: Section) -> Part:
 
 def _key_parts(owner: type[Settings], defaults: Mapping[str, Any]) -> list[tuple[str, Part]]:
     """Return the keys that a class itself defines, with their parts of the schema."""
-    texts = _descriptions(owner)
     fields = {field.name: field for field in msgspec.structs.fields(owner)}
-    return [
-        (name, _key_part(fields[name], text, defaults.get(name, fields[name].default)))
-        for name, text in texts.items()
-    ]
-
-
-def _key_part(field: msgspec.structs.FieldInfo, description: str, default: Any) -> Part:
-    part = {"description": description, **msgspec.json.schema(field.type)}
-    if field.default_factory is not msgspec.NODEFAULT:
-        default = field.default_factory()
-    return part if default is msgspec.NODEFAULT else part | {"default": default}
+    parts = []
+    for name, text in _descriptions(owner).items():
+        default = fields[name].default
+        if fields[name].default_factory is not msgspec.NODEFAULT:
+            default = fields[name].default_factory()
+        part = {"description": text, **msgspec.json.schema(fields[name].type)}
+        default = defaults.get(name, default)
+        parts.append((name, part if default is msgspec.NODEFAULT else part | {"default": default}))
+    return parts
 
 
 def _descriptions(owner: type[Settings]) -> dict[str, str]:
-    """Return the texts under the fields of a class, those of its bases left out."""
-    body = _classes(Path(str(modules[owner.__module__].__file__)))[owner.__name__].body
+    """Return the texts under the fields of a class, without the fields of its bases."""
+    definition = ast.parse(getsource(owner)).body[0]
+    assert isinstance(definition, ast.ClassDef)
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in pairwise(body)
+        for field, text in pairwise(definition.body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
         if isinstance(text.value.value, str)
     }
-
-
-@cache
-def _classes(path: Path) -> dict[str, ast.ClassDef]:
-    tree = ast.parse(path.read_bytes())
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
