@@ -185,8 +185,8 @@ def test_a_caption_names_the_steps_and_the_task():
     text = " ".join(
         caption("scaling", [on_machine(2, 2)], {"pictures": 10**6, "epochs": 9}).split()
     )
-    assert "a calibrated pair of alexnet on random pictures of 224 pixels in 14 classes" in text
-    assert "hours are those of 9 epochs of 1,000,000 pictures, but in published rows" in text
+    assert "calibrates a pair of alexnet on random pictures of 224 pixels in 14 classes" in text
+    assert "Hours are the time of 9 epochs of 1,000,000 pictures, except in published rows" in text
     training = {"model": {"name": "small_cnn"}, "images": {"size": 8}}
     found = {**on_machine(2, 2), "settings": training, "samples": 1117}
     text = " ".join(caption("prefetch", [found], {}).split())

@@ -299,7 +299,7 @@ def assert_complete(passed: dict, cls: type[Settings]) -> None:
         ("split", "train", "one of test, validation, got 'train'"),
         ("dataset", 3, "keys with values, got 3"),
         ("optimizer.nesterov", 3, "true or false, got 3"),
-        ("dataset.root", 3, "a text or null, got 3"),
+        ("dataset.root", 3, "text or null, got 3"),
     ],
 )
 def test_what_is_expected_is_said_in_plain_words(path, value, words):

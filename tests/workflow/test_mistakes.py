@@ -65,7 +65,7 @@ def test_wrong_configuration_ends_the_plan_in_a_line(snakemake: Run):
 
 def test_a_root_without_a_layout_is_refused(snakemake: Run):
     run = snakemake("-n", "--cores", 2, "--config", "dataset={root: /nowhere/at/all}")
-    assert_refused(run, "dataset.root: layout digits does not use this key; leave it out, or name")
+    assert_refused(run, "dataset.root: layout digits does not use this key; leave it out, or set")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class FailedJob:
             return line
         last = fault(self._lines)
         if self.code in KILLED and TRACEBACK not in self._lines:
-            return f"{ERROR}killed, perhaps for its memory; its last line: {last or 'none'}"
+            return f"{ERROR}killed, perhaps because of its memory; its last line: {last or 'none'}"
         return f"{ERROR}{last or 'its log is empty; see the messages above'}"
 
     def tail(self) -> list[str]:

@@ -79,7 +79,7 @@ class SlurmJob:
         run = os.environ.get(RUN, "")
         if run and current_run(self.results) not in ("", run):
             raise UserError(
-                f"job {self.number} belongs to an earlier run of the workflow; it is not run"
+                f"job {self.number} belongs to an earlier run of the workflow and does not start"
             )
         start = Start(
             job=self.number, run=run, log=str(log), ranks=ranks, attempt=attempt, time=time.time()
@@ -109,7 +109,7 @@ class SlurmJob:
             reason = getattr(error, "stderr", None) or error
             print(f"job {self.number} is not requeued: {reason}", file=sys.stderr)
             return
-        print(f"job {self.number} met its time limit and returns to the queue", flush=True)
+        print(f"job {self.number} reached its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
 
 
@@ -261,7 +261,7 @@ def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool)
             return
         if time.monotonic() > deadline:
             raise UserError(
-                "Slurm does not say which jobs of an earlier run are there; try again"
+                "Slurm does not say whether jobs of an earlier run are still there; try again"
                 if alive is None
                 else f"job {alive[0]} of an earlier run does not end; cancel it: scancel {alive[0]}"
             )

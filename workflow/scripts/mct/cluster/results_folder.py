@@ -62,7 +62,7 @@ def claim(lock: IO[str], folder: Path) -> None:
         lock.seek(0)
         raise UserError(
             f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
-            "wait for it, or take another `experiment`"
+            "wait for it, or choose another name in `experiment`"
         ) from None
     except OSError as error:
         print(

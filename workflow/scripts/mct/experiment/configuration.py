@@ -1,7 +1,7 @@
 """The configuration: what a user wrote, checked against one schema and completed.
 
 `resolve` fills in defaults or refuses in one line. The quick start's own values are defaults of the
-digits alone: for any other data set `ungiven` names those that are still to be given.
+digits alone: for any other data set `ungiven` names the ones that are missing.
 """
 
 import json
@@ -32,7 +32,7 @@ KINDS = {
     "boolean": "true or false",
     "integer": "a whole number",
     "number": "a number",
-    "string": "a text",
+    "string": "text",
     "array": "a list",
     "object": "keys with values",
 }

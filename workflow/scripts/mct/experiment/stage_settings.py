@@ -129,8 +129,8 @@ def layout_keys(name: str) -> tuple[str, ...]:
 def _refuse_key(key: str, layout: str) -> None:
     others = ", ".join(name for name in LAYOUTS if key in layout_keys(name))
     raise UserError(
-        f"dataset.{key}: layout {layout} does not use this key; leave it out, or name the "
-        f"layout that does in dataset.layout ({others})"
+        f"dataset.{key}: layout {layout} does not use this key; leave it out, or set "
+        f"dataset.layout to a layout that does ({others})"
     )
 
 
@@ -138,6 +138,6 @@ def _check_noise(noise: Mapping[str, Any]) -> None:
     if noise["kind"] == "none" and noise != msgspec.to_builtins(NoiseSettings()):
         key = "matrix" if noise["rate"] is None else "rate"
         raise UserError(
-            f"dataset.synthetic_noise.{key}: kind none does not use this key; leave it out, or name "
-            "the kind of noise in dataset.synthetic_noise.kind"
+            f"dataset.synthetic_noise.{key}: kind none does not use this key; leave it out, or set "
+            "dataset.synthetic_noise.kind"
         )

@@ -29,17 +29,17 @@ COLUMNS = (
 """Of the table of scaling."""
 CAPTIONS = {
     "prefetch": """Mini-batches of pretraining {settings[model][name]} on {samples:,} pictures of
-{settings[images][size]} pixels. Exposed: what a step waits for its batch; hidden: what it waits less than
-without prefetch.""",
-    "communication": """`model_seconds` is a ring of messages with one latency and one bandwidth,
-fitted to the rows that were measured with no more ranks than cores.""",
-    "scaling": """Steps are those of a calibrated pair of {settings[model]} on random pictures of
-{settings[size]} pixels in {settings[classes]} classes, reading not included; hours are those of
-{task[epochs]} epochs of {task[pictures]:,} pictures, but in published rows. Weak: a rank keeps its batch, and
-steps get fewer; strong: the global batch stays. Projected: the step of the fewest measured ranks, with the
-messages of more ranks over links like those measured here, nothing hidden. Published: times of the named
-source on its machine; their efficiency was computed from them here. Efficiency is against the fewest ranks
-of the same scaling and system, where it has several rows.""",
+{settings[images][size]} pixels. Exposed: the time that a step waits for its batch. Hidden: the waiting time
+that prefetch saves.""",
+    "communication": """`model_seconds` is the time of a ring of messages with one latency and one
+bandwidth, fitted to the rows that were measured with no more ranks than cores.""",
+    "scaling": """A step calibrates a pair of {settings[model]} on random pictures of {settings[size]} pixels
+in {settings[classes]} classes, without reading. Hours are the time of {task[epochs]} epochs of
+{task[pictures]:,} pictures, except in published rows. Weak: the batch of each rank stays the same, and steps
+get fewer. Strong: the global batch stays the same. Projected: the step on the fewest measured ranks, with the
+messages of more ranks over the links measured here, none of them hidden. Published: times that the named
+source measured on its machine; their efficiency was computed here. Efficiency is relative to the fewest ranks
+of the same scaling and system, where there are several rows.""",
 }
 
 
@@ -126,7 +126,7 @@ def trusted(measured: Measurements) -> Measurements:
 
 
 def link_of(measured: Measurements) -> Link:
-    """Return the link between ranks that sums of gradients and gatherings are explained by."""
+    """Return the link between ranks that explains the times of sums and gatherings best."""
     messages = chain.from_iterable(map(messages_of, trusted(measured).values()))
     return fit_link([(terms, median(seconds)) for _, _, terms, seconds in messages])
 
@@ -152,8 +152,8 @@ def communication_rows(measured: Measurements) -> list[Row]:
         for title, count, terms, seconds in messages_of(found):
             row = {"message": title, "ranks": str(found["ranks"]), "bytes_of_a_rank": str(count)}
             row |= _spread("seconds", seconds)
-            row |= {"model_seconds": f"{seconds_of(terms, link):.3g}", "kind": "measured"}
-            rows.append({**row, "oversubscribed": _yes(is_oversubscribed(found))})
+            row["model_seconds"] = f"{seconds_of(terms, link):.3g}"
+            rows.append(row | _measured(found))
     return sorted(rows, key=lambda row: (row["message"], int(row["ranks"])))
 
 
@@ -162,8 +162,8 @@ def _spread(name: str, values: Sequence[float]) -> Row:
     return {column: f"{value:.4g}" for column, value in found.items()}
 
 
-def _yes(fact: bool) -> str:
-    return "yes" if fact else "no"
+def _measured(found: Mapping[str, Any]) -> Row:
+    return {"kind": "measured", "oversubscribed": "yes" if is_oversubscribed(found) else "no"}
 
 
 def scaling_rows(
@@ -171,8 +171,8 @@ def scaling_rows(
 ) -> list[Row]:
     """Return the time of a whole training over ranks (Table 1, Figure 5).
 
-    Weak: each rank keeps its batch, so steps get fewer; strong: the global batch stays. Projections
-    go on from the fewest ranks that were measured, weakly, also to ranks that were measured.
+    Weak: the batch of each rank stays the same, so steps get fewer. Strong: the global batch stays
+    the same. Projections are weak and start from the fewest measured ranks.
     """
     weak, strong = (_measured_rows(measured, task, name) for name in ("weak", "strong"))
     return [
@@ -188,9 +188,7 @@ def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
         seconds, batch = found["steps"][kind], found["batches"][kind]
         hours = task.hours(batch, median(seconds))
         row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
-        row.update(_spread("step_seconds", seconds))
-        row["oversubscribed"] = _yes(is_oversubscribed(found))
-        rows.append(row)
+        rows.append(row | _spread("step_seconds", seconds) | _measured(found))
     return rows
 
 
@@ -242,32 +240,32 @@ def _published_rows(published: Sequence[Row]) -> list[Row]:
 def prefetch_rows(measured: Measurements) -> list[Row]:
     """Return the parts of a mini-batch's time with and without prefetch, over ranks (Figure 3).
 
-    What a step waits for its batch is exposed; what it waits less than without prefetch was hidden
-    behind computing.
+    The time that a step waits for its batch is exposed; the waiting time that prefetch saves was
+    hidden behind computing.
     """
     rows = []
     for ranks, found in sorted(measured.items()):
         whole = median(found["depths"]["0"]["exposed"])
         for depth, times in found["depths"].items():
             step, exposed = median(times["step"]), median(times["exposed"])
-            row = {"ranks": str(ranks), "prefetched_batches": depth}
-            row |= {"global_batch": str(found["batch_size"])} | _spread(
-                "step_seconds", times["step"]
-            )
-            row["compute_seconds"] = f"{step - exposed:.4g}"
-            row["exposed_io_seconds"] = f"{exposed:.4g}"
-            row["hidden_io_seconds"] = f"{max(whole - exposed, 0):.4g}"
-            rows.append(
-                {**row, "kind": "measured", "oversubscribed": _yes(is_oversubscribed(found))}
-            )
+            row = {
+                "ranks": str(ranks),
+                "prefetched_batches": depth,
+                "global_batch": str(found["batch_size"]),
+                **_spread("step_seconds", times["step"]),
+                "compute_seconds": f"{step - exposed:.4g}",
+                "exposed_io_seconds": f"{exposed:.4g}",
+                "hidden_io_seconds": f"{max(whole - exposed, 0):.4g}",
+            }
+            rows.append(row | _measured(found))
     return rows
 
 
 def caption(kind: str, found: Sequence[Mapping[str, Any]], task: Mapping[str, Any]) -> str:
     """Return the caption of a table.
 
-    All measurements that were `found` have the same settings; `task` is the section `scaling` of
-    the configuration: the training whose time is asked for.
+    All measurements in `found` have the same settings; `task` is the section `scaling` of the
+    configuration.
     """
     what = CAPTIONS[kind].format(task=task, **found[0])
     return f"Measured on {machines(found)}; medians, lowest, highest. {what}"

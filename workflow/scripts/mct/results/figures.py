@@ -26,7 +26,7 @@ def read_epochs(path: Path) -> Table:
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
-    """Return one panel a model: rows are true classes, cells percent of the row."""
+    """Return one panel per model: rows are true classes, cells percent of the row."""
     width = 1 + 4.2 * len(confusions)
     figure, axes = plt.subplots(
         1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False
@@ -61,10 +61,10 @@ def draw_accuracies(
     calibrated: Sequence[str],
     split: str,
 ) -> Figure:
-    """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
+    """Return one row per method: one dot per seed, their mean, and a standard deviation around it.
 
-    `accuracies` are top-1 in % of deployed models by method and number of ranks; those of
-    `calibrated` methods are in Mp's colour.
+    `accuracies` are top-1 in % of deployed models by method and number of ranks. Methods in
+    `calibrated` have Mp's colour.
     """
     height = 0.8 + 0.32 * len(accuracies)
     figure, axis = plt.subplots(figsize=(7, height), layout="constrained")
@@ -85,14 +85,14 @@ def draw_accuracies(
     axis.invert_yaxis()
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
-    axis.set_xlabel(f"measured top-1 in % ({split}): a dot a seed, mean ± standard deviation")
+    axis.set_xlabel(f"measured top-1 in % ({split}): one dot per seed, mean ± standard deviation")
     return figure
 
 
 def draw_training(
     pretraining: Mapping[str, Sequence[Table]], calibration: Sequence[Table], noise_rate: float
 ) -> Figure:
-    """Return losses of both stages, and selection and purity in calibration, a line a seed."""
+    """Return losses of both stages, and selection and purity in calibration, one line per seed."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     for role, tables in pretraining.items():
         for table in tables:
@@ -107,7 +107,7 @@ def draw_training(
             )
     axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="1 - P")
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
-    axes[1].set(title="Calibration", ylabel="mean loss of what is learned from", xlabel="epoch")
+    axes[1].set(title="Calibration", ylabel="mean loss of learned samples", xlabel="epoch")
     axes[2].set(
         title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
     )
@@ -155,9 +155,9 @@ def measure_selection(
 
 
 def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
-    """Return purity and recall of both selections over epochs, a line a class, means over seeds.
+    """Return purity and recall of both selections over epochs: means over seeds, a line per class.
 
-    A class of which nothing is selected has no purity: its line ends, and the mean is of the others.
+    A class without selected samples has no purity: its line ends, and the mean leaves it out.
     """
     figure, axes = plt.subplots(
         2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
@@ -204,7 +204,7 @@ def _legend_once(axis: Axes) -> None:
 def draw_pictures(
     census: Mapping[str, Mapping[str, Any]], names: Sequence[str], edges: NDArray[np.float64]
 ) -> Figure:
-    """Return pictures by class, and by short side, a line or a bar a set; counts on a log scale."""
+    """Return pictures by class and by short side, one line or bar per set; counts on a log scale."""
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
     places = np.arange(len(names))
     named = len(names) <= LARGEST_LABELLED
@@ -235,7 +235,7 @@ def draw_pictures(
 
 
 def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:
-    """Return a graph of rules, given (rule, rule that needs it), without shortcuts."""
+    """Return a graph of rules without redundant arrows, given pairs (rule, rule that needs it)."""
     import networkx
 
     graph = networkx.transitive_reduction(networkx.DiGraph(edges))
