@@ -40,7 +40,7 @@ def shards(suffix="h5"):
 
 
 def inspection(intake=None):
-    """Return the findings of all parts of the inspection, or of those of an intake."""
+    """Return the findings of all parts of the inspection, or of the parts of an intake."""
     return [
         result(f"inspection/{EXPERIMENT.dataset}/{name}.tsv")
         for name, part in EXPERIMENT.inspection_parts.items()

@@ -57,7 +57,7 @@ class Reading:
     def __init__(self, workflow: Any, config: Mapping[str, Any], arguments: Sequence[str]) -> None:
         """Check the configuration, or end with one line and code 2.
 
-        `arguments` are those of Snakemake's command line.
+        `arguments` are Snakemake's command line.
         """
         self.snakemake, self._arguments, self._folder = Snakemake(workflow), arguments, Path.cwd()
         if self.snakemake.plans:  # first, since large lists take a while
@@ -173,9 +173,8 @@ def say(lines: Iterable[str]) -> None:
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Print warnings, one a line."""
-    for line in lines:
-        print(f"warning: {line}", file=sys.stderr)
+    """Print warnings, one per line."""
+    say(f"warning: {line}" for line in lines)
 
 
 def end_with(error: UserError) -> NoReturn:

@@ -52,7 +52,7 @@ def begin(
 def claim(lock: IO[str], folder: Path) -> None:
     """Lock a results folder for this process and name its run.
 
-    Jobs find the name in their environment; those of an earlier run then refuse to start.
+    Jobs find the name in their environment; jobs of an earlier run then refuse to start.
 
     Raises UserError: another process holds the folder.
     """

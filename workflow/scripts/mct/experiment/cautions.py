@@ -120,18 +120,13 @@ def _doubt(lists: Lists, label: int, median: float) -> str:
 
 
 def _line(lists: Lists, label: int, doubt: str) -> str:
-    name = lists.classes[label]
-    near = _likely(lists, label)
-    hint = f"; is it a misspelling of {near!r}?" if near else ""
-    return f"classes: {name!r} has {doubt}{hint}"
-
-
-def _likely(lists: Lists, label: int) -> str | None:
-    """Return the nearest name of a class with more noisy pictures."""
+    """Return the line for a class, with the nearest name of a class with more noisy pictures."""
     noisy, name = lists.class_counts["noisy"], lists.classes[label]
     larger = (
         other
         for place, other in enumerate(lists.classes)
         if noisy[place] > noisy[label] and not other.isdecimal()
     )
-    return nearest(name, larger, CLOSE)
+    near = nearest(name, larger, CLOSE)
+    hint = f"; is it a misspelling of {near!r}?" if near else ""
+    return f"classes: {name!r} has {doubt}{hint}"

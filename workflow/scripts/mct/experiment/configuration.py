@@ -24,7 +24,7 @@ WORDS: dict[str, dict[str, bool | None]] = {
     "boolean": {"true": True, "false": False},
     "null": {"null": None},
 }
-"""What a text stands for where a key admits such a value."""
+"""What a text means where a key admits such a value."""
 OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
 """Values by what people call them elsewhere, where no likeness of letters leads there."""
 KINDS = {
@@ -105,16 +105,9 @@ def _keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def ungiven(config: Mapping[str, Any]) -> list[str]:
     """Return the keys, as `section.key`, that a resolved configuration lacks and its user must give."""
-    asked = [path for path, part in describe_keys(load_schema()) if QUICK_START in part]
-    return [path for path in asked if not _has(config, path.split("."))]
-
-
-def _has(config: Any, keys: list[str]) -> bool:
-    for key in keys:
-        if not isinstance(config, Mapping) or key not in config:
-            return False
-        config = config[key]
-    return True
+    given = {key for key, _ in _keys(config)}
+    asked = [key for key, part in describe_keys(load_schema()) if QUICK_START in part]
+    return [key for key in asked if key not in given]
 
 
 def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,7 +118,7 @@ def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fill(value: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> Any:
-    """Return `value` with defaults filled in and text converted where a number must stand."""
+    """Return `value` with defaults filled in, and text converted where a number is needed."""
     if isinstance(value, Mapping) and "properties" in schema:
         known = schema["properties"]
         merged = {key: part[word] for key, part in known.items() for word in words if word in part}
@@ -152,10 +145,9 @@ def _refuse_infinite(value: Any, key: str) -> None:
 
 
 def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
+    """Return a number for text such as "3", as `--config section={key: 3}` gives it.
 
-    So it is for true, false and null. Whole numbers written with a point become integers where those
-    must stand.
+    Likewise true, false and null. A whole number with a point becomes an integer where one is needed.
     """
     kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
     for kind, words in WORDS.items():
@@ -173,7 +165,7 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _innermost(error: ValidationError) -> ValidationError:
-    """Return the error of the item that is wrong, where a list is one of several things admitted."""
+    """Return the error of the wrong item, where a list is one of several admitted types."""
     items = [inner for inner in error.context or () if inner.path]
     return _innermost(items[0]) if items else error
 

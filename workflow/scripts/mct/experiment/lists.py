@@ -42,11 +42,11 @@ def _no_collection() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lists:
-    """What lists say that the catalogue is made from, and when they said it.
+    """What the lists of a catalogue say.
 
     `pictures` is the number of pictures, `listing` the digest of their keys and paths.
     `class_counts` has the pictures of each class by set, empty where there are no lists. `stamps`
-    are the times of all that was read, `files_checked` says whether every listed picture was there.
+    are the times of all that was read; `files_checked` says whether every listed picture was there.
     """
 
     source: str

@@ -60,7 +60,7 @@ def _rate(layout: Layout, catalogue: Catalogue) -> float | str | None:
 
 
 def _notes(layout: Layout, found: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is to be said of a key next to its value."""
+    """Return a note for a key, in addition to its value."""
     pictures = found["pictures"]
     notes = {}
     if pictures:
@@ -124,7 +124,7 @@ def _moments(pictures: list[Sample], size: int) -> tuple[list[float], list[float
 
 
 def _as_yaml(values: Mapping[str, Any]) -> str:
-    """Return keys given as `section.key` as YAML in one line, as it can stand in a configuration."""
+    """Return keys, given as `section.key`, as one line of YAML for a configuration."""
     nested: dict[str, Any] = {}
     for key, value in values.items():
         section, _, name = key.rpartition(".")

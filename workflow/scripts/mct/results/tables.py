@@ -67,7 +67,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_table(rows: Sequence[Row], path: Path, caption: str) -> None:
-    """Write rows as TSV to `path` and as Markdown with a caption beside it."""
+    """Write rows as TSV to `path` and as Markdown with a caption next to it."""
     header = list(rows[0])
     write_rows(path, header, [[row[name] for name in header] for row in rows])
     shown = [name for name in header if any(row[name] for row in rows)]
