@@ -18,11 +18,10 @@ from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
-from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.methods import Ranks, check_confusions
+from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
-from mct.experiment.spelling import check_results, spell_paths
 from mct.experiment.stage_settings import StageSettings, as_json, used_settings
 from mct.experiment.suggestions import ask_for
 from mct.stage.closure import code_digest, imported_files, module_files

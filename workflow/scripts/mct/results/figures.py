@@ -15,7 +15,8 @@ COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
-Table = dict[str, NDArray[np.float64]]
+Values = NDArray[np.float64]
+Table = dict[str, Values]
 
 
 def read_epochs(path: Path) -> Table:
@@ -113,7 +114,9 @@ def draw_training(
     )
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
-        _legend_once(axis)
+        handles, labels = axis.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
     return figure
 
 
@@ -186,19 +189,11 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
     return figure
 
 
-def mean_of_known(
-    values: Sequence[NDArray[np.float64]] | NDArray[np.float64],
-) -> NDArray[np.float64]:
+def mean_of_known(values: Sequence[Values] | Values) -> Values:
     """Return the mean over the first axis of what is not NaN; NaN where nothing is."""
     known = ~np.isnan(values)
     total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _legend_once(axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
 
 
 def draw_pictures(

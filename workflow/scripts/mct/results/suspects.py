@@ -101,13 +101,10 @@ s {{ color: #a00; }}
 
 def _figure(picture: Picture, row: tuple[str, ...]) -> str:
     key, observed, proposed, wrong, _ = map(html.escape, row)
-    return (
-        f'<figure><img alt="{key}" src="data:image/png;base64,{_thumbnail(picture)}">'
-        f"<figcaption><s>{observed}</s> {proposed}<br>wrong: {wrong}<br>{key}</figcaption></figure>"
-    )
-
-
-def _thumbnail(picture: Picture) -> str:
     image = Image.fromarray(picture)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return base64.b64encode(as_png(np.asarray(image))).decode()
+    thumbnail = base64.b64encode(as_png(np.asarray(image))).decode()
+    return (
+        f'<figure><img alt="{key}" src="data:image/png;base64,{thumbnail}">'
+        f"<figcaption><s>{observed}</s> {proposed}<br>wrong: {wrong}<br>{key}</figcaption></figure>"
+    )
