@@ -64,7 +64,7 @@ def load_schema() -> dict[str, Any]:
     return json.loads(SCHEMA_PATH.read_bytes())
 
 
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with defaults filled in and numbers given as text converted.
 
     It is complete for the digits. For another data set it lacks what `ungiven` names.
@@ -73,7 +73,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     value that the schema does not admit.
     """
     _refuse_retired(config)
-    schema = load_schema() if schema is None else schema
+    schema = load_schema()
     filled = _fill(config, schema, _words_of_defaults(config))
     _refuse_infinite(filled, "")
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
