@@ -35,11 +35,15 @@ def main() -> None:
     # As in the file: lists, where definitions of keys have tuples.
     text = json.dumps(make_schema(), indent=2, ensure_ascii=False)
     rows = [
-        f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {' '.join(part['description'].split())} |"
+        f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {_meaning(part)} |"
         for key, part in describe_keys(json.loads(text))
     ]
     write_text(arguments.schema, text + "\n")
     write_text(arguments.reference, HEADER + "\n".join(rows) + "\n")
+
+
+def _meaning(part: Mapping) -> str:
+    return " ".join(part["description"].split()).replace("|", r"\|")
 
 
 def _default(part: Mapping) -> str:

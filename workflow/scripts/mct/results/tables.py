@@ -47,7 +47,7 @@ def read_results(paths: Iterable[Path]) -> dict[Run, dict[str, Any]]:
 def deployed_accuracies(
     evaluations: Results, methods: Iterable[str]
 ) -> dict[tuple[str, int], list[float]]:
-    """Return top-1 in % of deployed models, a value a seed, by method (in that order) and ranks."""
+    """Return top-1 in % of deployed models, one value per seed, by method (in that order) and ranks."""
     runs = sorted(run for run in evaluations if run.role == Role.PRIMARY)
     kinds = [(method, ranks) for method in methods for ranks in sorted({run.ranks for run in runs})]
     return {
