@@ -16,7 +16,7 @@ from samples import CLASSES, write_labelled
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.experiment.configuration import resolve
-from mct.experiment.methods import evaluation_settings
+from mct.experiment.stage_settings import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings

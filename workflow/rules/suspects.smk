@@ -35,7 +35,7 @@ rule list_suspects:
         shards=shards(),
         labels=LABELS,
         classes=result("catalogue/{dataset}.classes.txt"),
-        judgements=judgements(),
+        judgements=[result(f"suspects/{{dataset}}/{name}.h5") for name in EXPERIMENT.shards],
     output:
         list=result("suspects/{dataset}.tsv"),
         page=shown("suspects/{dataset}.html", "Data", "suspects"),

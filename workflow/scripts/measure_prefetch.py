@@ -11,7 +11,7 @@ from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import Comm, check_world_size, count_cores, world
-from mct.performance.prefetch_timing import time_depths
+from mct.performance.rehearsal import time_depths
 from mct.stage import entry
 from mct.stage.compute import hardware, versions
 from mct.stage.rank_compute import choose_for_ranks

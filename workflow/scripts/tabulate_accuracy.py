@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mct.base.files import write_json
 from mct.results import accuracy, tables
-from mct.results.runs import read_results
+from mct.results.tables import read_results
 from mct.stage import entry
 
 CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard

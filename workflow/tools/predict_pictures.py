@@ -1,7 +1,7 @@
 """Predict the classes of pictures in files by the models of a finished experiment.
 
-Pictures are seen as the record beside the weights says that the models were trained. Several weights are
-asked for their mean prediction; folders are searched. A file that is no picture gets a row that says so.
+Pictures are prepared as in training, by the settings in the record next to the weights. The prediction
+of several models is their mean. Folders are searched. A file that is no picture gets a row that says so.
 """
 
 import os

@@ -7,9 +7,7 @@ from typing import Any
 
 from mct.cluster.planning import Demand
 
-START = (
-    '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {{resources.attempt}} --log {{log:q}}'
-)
+START = '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {resources.attempt} --log {log:q}'
 ON_RANKS = (
     "--ranks {resources.ranks} --threads {resources.rank_threads} --cpus {resources.rank_cpus}"
 )
@@ -46,12 +44,10 @@ def write_command(
     Snakemake's trigger `code` does.
     """
     script, _, words = program.partition(" ")
-    start = f"{START.format()} --results {shlex.quote(results)}"
-    launched = (
-        f"{start} {ON_RANKS} {script} --ranks {{resources.ranks}}" if mpi else f"{start} {script}"
-    )
+    start = [START, "--results", shlex.quote(results)]
+    launched = [*start, ON_RANKS, script, "--ranks {resources.ranks}"] if mpi else [*start, script]
     fixed = [f"--{flag} {RESOURCES}/{file}" for flag, file in files.items()]
-    return " ".join([launched, write_options(words), *fixed, "2> {log:q}", "#", *digests])
+    return " ".join([*launched, write_options(words), *fixed, "2> {log:q}", "#", *digests])
 
 
 def demanded(
