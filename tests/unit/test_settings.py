@@ -101,7 +101,7 @@ def test_unknown_key_is_refused_with_the_nearest_known_one(config, unknown, near
 
 def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
     with pytest.raises(
-        UserError, match=r"unknown key `images\.xyz`; known keys: size, augmentation"
+        UserError, match=r"unknown key `images\.xyz`; known keys: size, resize"
     ):
         resolve({"images": {"xyz": 1}})
 

@@ -6,15 +6,26 @@ from msgspec import Meta
 
 from mct.base.keys import Count, Natural, Positive, Settings, Share, quick_start, unit
 
+TINY = 64
+"""Pictures up to so many pixels are kept decoded, and seen without a margin around their crop."""
+
 
 class ImageSettings(Settings, frozen=True, kw_only=True):
     """What happens to a decoded picture on its way to a model."""
 
     size: Annotated[int, Meta(ge=8), unit("pixels"), quick_start(8)]
     """Height and width of a model's input. Required unless layout is digits."""
-    augmentation: Literal["none", "flip", "crop", "crop_flip", "resized_crop"] = "crop"
+    resize: Annotated[Count | None, unit("pixels")] = None
+    """Short side that pictures are resized to before `size` is cropped from them: at a random place
+    with augmentation `random_crop`, else, and in evaluation, at the centre. null: 8/7 of a `size`
+    above 64 (256 for 224), else `size`.
+    """
+    augmentation: Literal["none", "flip", "crop", "crop_flip", "random_crop", "resized_crop"] = (
+        "crop"
+    )
     """Training augmentation: `none`, `flip` (half of the pictures mirrored), `crop` (random crop
-    after padding by an eighth), `crop_flip` (both), `resized_crop` (random scale and aspect, flip).
+    after padding by an eighth), `crop_flip` (both), `random_crop` (a random place of the picture
+    whose short side is `resize`, flip), `resized_crop` (random scale and aspect, flip).
     """
     strong_augmentation: Annotated[Share, unit("fraction of full strength")] = 0
     """Strength of what is done to the augmented picture for a model that learns from it: turned,
@@ -73,3 +84,10 @@ class ShardSettings(EncodingSettings, frozen=True, kw_only=True):
     quality: Annotated[int, Meta(ge=1, le=100)] = 95
     """JPEG quality of pictures that are resized or converted."""
     size: int
+
+
+def choose_encoding(encoding: str, size: int) -> str:
+    """Return `pixels` or `encoded`, by a value of the key `encoding` and the size of views."""
+    if encoding == "auto":
+        return "pixels" if size <= TINY else "encoded"
+    return encoding

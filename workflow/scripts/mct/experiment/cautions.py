@@ -28,7 +28,7 @@ CLOSE = 0.75
 def cautions(config: Mapping[str, Any], lists: Lists) -> list[str]:
     """Return a line for each doubtful thing about a configuration and the lists of its data set."""
     learning = learning_cautions(config, lists.sizes)
-    return [*_model_cautions(config), *learning, *class_cautions(lists)]
+    return [*_model_cautions(config), *_view_cautions(config), *learning, *class_cautions(lists)]
 
 
 def storage_cautions(shards: Path) -> list[str]:
@@ -49,6 +49,17 @@ def _model_cautions(config: Mapping[str, Any]) -> list[str]:
     return [
         f"model.name: {name} is made for pictures up to {LARGEST_FOR_IT} pixels, and images.size is "
         f"{size}; take resnet18, resnet34 or resnet50 for such pictures"
+    ]
+
+
+def _view_cautions(config: Mapping[str, Any]) -> list[str]:
+    """Return a line where pictures are stored smaller than they are resized to in every epoch."""
+    stored, resize = config["shards"]["short_side"], config["images"]["resize"]
+    if stored is None or resize is None or stored >= resize:
+        return []
+    return [
+        f"shards.short_side: pictures are stored with a short side of {stored} pixels and enlarged to "
+        f"images.resize, {resize}, whenever they are read; store {resize}"
     ]
 
 

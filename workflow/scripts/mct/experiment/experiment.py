@@ -17,6 +17,7 @@ from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, storage_cautions
+from mct.experiment.combinations import check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.methods import Ranks, check_confusions
@@ -67,6 +68,7 @@ class Experiment:
             return
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
+        check_views(self.config["images"])
         for path in map(Path, self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
         check_confusions(self.config, self._layout)

@@ -18,6 +18,7 @@ from mct.data.layouts.folders import files_below
 from mct.data.layouts.storage import read_regular
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
+from mct.data.settings import ImageSettings
 from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
 
@@ -79,17 +80,17 @@ def predict_files(
     models: Sequence[Predictor],
     files: Sequence[Path],
     classes: Sequence[str],
-    size: int,
+    images: ImageSettings,
     threads: int,
 ) -> Iterator[Prediction]:
     """Yield what the mean of `models` says of each file, in order, as their evaluation sees it.
 
-    A picture is decoded upright as RGB, its short side resized and its centre cropped to `size`.
+    A picture is decoded upright as RGB, its short side resized and its centre cropped.
     """
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(files), BATCH_SIZE):
             part = files[start : start + BATCH_SIZE]
-            seen = list(pool.map(lambda file: view(file, size), part))
+            seen = list(pool.map(lambda file: view(file, images.size, images.resize), part))
             views = [one for one in seen if not isinstance(one, str)]
             answers = iter(_predict(models, views, classes) if views else ())
             for file, one in zip(part, seen, strict=True):
@@ -99,11 +100,11 @@ def predict_files(
                     yield Prediction(key_of(str(file)), *next(answers), "")
 
 
-def view(file: Path, size: int) -> Picture | str:
+def view(file: Path, size: int, resize: int | None = None) -> Picture | str:
     """Return a picture as a model is evaluated on it, uint8 (size, size, 3), or why it cannot be."""
     name = key_of(str(file))
     try:
-        return fit(decode(read_regular(file, name), name), size)
+        return fit(decode(read_regular(file, name), name), size, resize)
     except UserError as error:
         return " ".join(str(error).split())
 

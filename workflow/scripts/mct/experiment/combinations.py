@@ -1,0 +1,32 @@
+"""Values of keys that each are admitted but do not go together; the schema cannot say so."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mct.base.errors import UserError
+from mct.data.settings import choose_encoding
+
+
+def check_views(images: Mapping[str, Any]) -> None:
+    """Raise UserError unless views can be cropped from pictures whose short side is `resize`.
+
+    Pictures that are kept as pixels have the size of views already.
+    """
+    resize, size, is_random = (
+        images["resize"], images["size"], images["augmentation"] == "random_crop"
+    )  # fmt: skip
+    if is_random and resize is None:
+        raise UserError(
+            "images.augmentation: random_crop needs images.resize, the short side that pictures have "
+            f"before {size} pixels are cropped from them; for 224 pixels 256 is usual"
+        )
+    if resize is None:
+        return
+    if resize < size + is_random:
+        least = f"more than images.size, {size}" if is_random else f"at least images.size, {size}"
+        raise UserError(f"images.resize: expected {least}, got {resize}")
+    if choose_encoding(images["encoding"], size) == "pixels":
+        raise UserError(
+            "images.resize: shards keep these pictures as pixels, cropped to images.size; set "
+            "images.encoding to encoded, or leave images.resize out"
+        )
