@@ -18,11 +18,12 @@ from mct.experiment.methods import (
     ALONE,
     METHODS,
     TRAININGS,
+    Ranks,
     check_confusions,
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import StageSettings, evaluation_settings
+from mct.experiment.stage_settings import StageSettings
 from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
@@ -41,6 +42,14 @@ def samples(method: str) -> int:
     """Return all samples that a method's stages process."""
     constant, decay = TRAININGS[method].epochs(CONFIG)
     return samples_of(constant, SIZES) + samples_of(decay, SIZES)
+
+
+def ranks_of(config: dict) -> Ranks:
+    return Ranks(config, lambda: SIZES)
+
+
+def stage_settings(config: dict) -> StageSettings:
+    return StageSettings(config, ranks_of(config))
 
 
 def test_methods_are_those_of_the_schema():
@@ -180,9 +189,9 @@ def test_settings_of_a_training_follow_the_configuration(method):
 def test_settings_of_calibration_and_evaluation_follow_the_configuration():
     calibration = parse(CalibrationSettings, CALIBRATIONS["mct"].settings(CONFIG, seed=2))
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
-    evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
+    evaluation = parse(EvaluationSettings, json.loads(stage_settings(CONFIG).evaluation()))
     assert evaluation.images == calibration.images
-    cleannet = parse(CleanNetSettings, json.loads(StageSettings(CONFIG).cleannet("2")))
+    cleannet = parse(CleanNetSettings, json.loads(stage_settings(CONFIG).cleannet("2")))
     assert (cleannet.epochs, cleannet.seed) == (40, 2)
 
 
@@ -227,7 +236,73 @@ def test_a_diverged_training_names_the_key_of_its_rate():
 
 def test_the_accuracy_table_knows_pretrainings_then_methods_then_what_those_need():
     config = {**CONFIG, "methods": ["mct", "forward_finetuned"]}
-    rows = json.loads(StageSettings(config).table("somewhere"))["methods"]
+    rows = json.loads(stage_settings(config).table("somewhere"))["methods"]
     assert list(rows) == [*PRETRAININGS, "mct", "forward_finetuned", "forward"]
     assert rows["mct"]["lineages"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
     assert rows["forward_finetuned"]["preparations"] == ["forward"]
+
+
+PER_RANK = resolve({"optimizer": {"batch_per_rank": 16}, "methods": ["mct", "glc", "cleannet"]})
+
+
+def batch_of(method: str, ranks: str, **keys: object) -> int:
+    config = {**PER_RANK, **keys}
+    return ranks_of(config).settings(method, 0, ranks)["optimizer"]["batch_size"]
+
+
+def test_a_batch_by_ranks_is_that_of_the_ranks_of_each_model():
+    """Ma has 4,000 and Mp 10,000 samples, so of 8 ranks Ma has 2."""
+    config = {**PER_RANK, **{name: CONFIG[name] for name in ("pretraining", "calibration")}}
+    ranks = ranks_of(config)
+    batches = {
+        name: ranks.settings(name, 0, "8")["optimizer"]["batch_size"]
+        for name in (*PRETRAININGS, "glc", "mct")
+    }
+    assert batches == {
+        "pretrain_auxiliary": 2 * 16, "pretrain_primary": 6 * 16, "glc": 8 * 16, "mct": 4 * 16,
+    }  # fmt: skip
+    assert batch_of("glc", "8", baselines={**PER_RANK["baselines"], "ranks": "half"}) == 4 * 16
+    assert batch_of("mct", "2") == 16
+
+
+@pytest.mark.parametrize("ranks", ["2", "4", "32"])
+def test_equal_terms_follow_the_batch_of_the_pair(ranks):
+    """16 clean samples join each batch of the pair, 16 samples on each of its ranks."""
+    clean = PER_RANK["calibration"]["epochs"] * 2 / int(ranks)
+    epochs = PER_RANK["pretraining"]["epochs_primary"] + PER_RANK["calibration"]["epochs"] + clean
+    plan = ranks_of(PER_RANK)
+    for method in ("noise_only", "glc", "clean_only"):
+        settings = plan.settings(method, 0, ranks)
+        total = sum(settings["constant_epochs"].values()) + sum(settings["decay_epochs"].values())
+        assert total == pytest.approx(epochs)
+        assert plan.samples(method, ranks) == round(1000 * epochs)
+    settings = plan.settings("mct", 0, ranks)
+    assert "batch_per_rank" not in settings["optimizer"]
+    assert parse(CalibrationSettings, settings).optimizer.batch_size == 8 * int(ranks)
+
+
+def test_settings_are_the_same_however_the_batch_is_given():
+    """So that nothing reruns where only the key is another."""
+    for method in ("mct", "mct_paper", "pretrain_primary", "glc"):
+        given = ranks_of(PER_RANK).settings(method, 0, "8")
+        batch = given["optimizer"]["batch_size"]
+        pair = resolve({"optimizer": {"batch_size": 4 * 16}})
+        plain = ranks_of(pair).settings(method, 0, "8")
+        plain["optimizer"]["batch_size"] = batch
+        assert given == plain
+
+
+def test_cleannets_verification_and_prefetch_have_the_batch_of_their_ranks():
+    settings = stage_settings(PER_RANK)
+    assert json.loads(settings.cleannet("0"))["optimizer"]["batch_size"] == 16
+    assert json.loads(settings.reading("4"))["optimizer"]["batch_size"] == 64
+    assert json.loads(stage_settings(CONFIG).reading("4"))["optimizer"]["batch_size"] == 64
+
+
+def test_a_batch_is_given_once():
+    both = {"batch_size": 64, "batch_per_rank": 16}
+    with pytest.raises(UserError, match="expected batch_size or batch_per_rank, got both"):
+        resolve({"optimizer": both})
+    assert resolve({"optimizer": {**both, "batch_per_rank": None}}) == resolve({})
+    assert "batch_size" not in PER_RANK["optimizer"]
+    assert resolve(PER_RANK) == PER_RANK

@@ -55,6 +55,19 @@ def test_a_large_model_takes_more_core_groups():
     assert SITE.refusal({"cpus_per_task": refused.cpus_per_task, "nodes": 1}) is not None
 
 
+@pytest.mark.parametrize("ranks", ["2", "8", "32"])
+def test_a_batch_by_ranks_is_planned_as_the_batch_it_makes(ranks: str):
+    """A rank of the pair has 16 samples, however many there are."""
+    sections = {"model": {"name": "resnet18"}, "images": {"size": 224}, "ranks": [int(ranks)]}
+    by_rank = planner(**sections, optimizer={"batch_per_rank": 16})
+    whole = planner(**sections, optimizer={"batch_size": 16 * int(ranks) // 2})
+    assert by_rank.calibrate("mct", ranks, 1) == whole.calibrate("mct", ranks, 1)
+    larger = planner(**sections, optimizer={"batch_size": 16 * int(ranks)})
+    assert by_rank.rehearse_reading(ranks, 1) == larger.rehearse_reading(ranks, 1)
+    memory = by_rank.train("noise_only", ranks, 1).mem_mb_per_cpu
+    assert memory == larger.train("noise_only", ranks, 1).mem_mb_per_cpu
+
+
 def test_time_and_memory_grow_with_the_attempt_but_not_beyond_the_queue():
     plan = planner(pretraining={"epochs_primary": 3000})
     demands = [plan.train("noise_only", "4", attempt) for attempt in (1, 2, 3, 40)]

@@ -27,9 +27,9 @@ from samples import (
 
 from mct.base.errors import UserError
 from mct.data import sharding, shards
+from mct.data.encoding import choose_encoding
 from mct.data.images import fit
 from mct.data.pictures import decode
-from mct.data.settings import choose_encoding
 from mct.data.sharding import ShardPlan, deal, write_shard
 from mct.data.shards import FIELDS, open_shard
 

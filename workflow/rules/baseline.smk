@@ -68,4 +68,6 @@ use rule pretrain_auxiliary as train_baseline with:
         stage=lambda wildcards: wildcards.method,
         role="primary",
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(
+            wildcards.method, wildcards.seed, wildcards.ranks
+        ),

@@ -35,7 +35,7 @@ rule measure_prefetch:
         **mpi_job(PLANNER.rehearse_reading, "ranks"),
     params:
         execution=SETTINGS.execution("prefetch_batches", "loader_threads"),
-        settings=SETTINGS.training("pretrain_primary", EXPERIMENT.config["seeds"][0]),
+        settings=lambda wildcards: SETTINGS.reading(wildcards.ranks),
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:
         program(

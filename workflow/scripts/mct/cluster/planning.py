@@ -12,7 +12,7 @@ from mct.base.roles import PAIR, ROLES
 from mct.cluster import demands
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
-from mct.experiment.method import CONFUSION_SETS
+from mct.experiment.method import CONFUSION_SETS, with_batch
 from mct.experiment.pair import CALIBRATIONS
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
@@ -98,14 +98,15 @@ class Planner:
     def train(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
         own = self._experiment.ranks.of_training(method, ranks)
-        seconds = self._training_seconds(self._experiment.ranks.samples(method), own)
+        seconds = self._training_seconds(self._experiment.ranks.samples(method, ranks), own)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
     def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
-        samples = epochs * noisy * CALIBRATIONS[method].cost(self._config)
+        cost = CALIBRATIONS[method].cost(self._experiment.ranks.config_of(ranks))
+        samples = epochs * noisy * cost
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
@@ -179,7 +180,7 @@ class Planner:
         count, most = int(ranks), self._experiment.sizes["noisy"]
         prefetched = self._config["execution"]["prefetch_batches"]
         batches = demands.timed_batches(prefetched, self._config["scaling"]["repeats"])
-        samples = batches * min(self._config["optimizer"]["batch_size"], most)
+        samples = batches * min(self._batch(count), most)
         seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
         return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
 
@@ -237,8 +238,12 @@ class Planner:
         threads = execution["loader_threads"] or execution["threads_per_rank"]
         return 0 if stored else samples * demands.PICTURE_SECONDS / threads
 
+    def _batch(self, replicas: int) -> int:
+        """Return the global batch of a model that has `replicas` ranks."""
+        return with_batch(self._config, replicas)["optimizer"]["batch_size"]
+
     def _model_megabytes(self, replicas: int) -> float:
-        batch = -(-self._config["optimizer"]["batch_size"] // replicas)
+        batch = -(-self._batch(replicas) // replicas)
         prefetched = self._config["execution"]["prefetch_batches"]
         size, on_gpu = self._config["images"]["size"], self._on_gpu
         return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)

@@ -13,8 +13,8 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from mct.data.encoding import TINY
 from mct.data.pictures import Picture, decode
-from mct.data.settings import TINY
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,6 @@ from msgspec import Meta
 
 from mct.base.keys import Count, Natural, Positive, Settings, Share, quick_start, unit
 
-TINY = 64
-"""Pictures up to so many pixels are kept decoded, and seen without a margin around their crop."""
-
 
 class ImageSettings(Settings, frozen=True, kw_only=True):
     """What happens to a decoded picture on its way to a model."""
@@ -84,10 +81,3 @@ class ShardSettings(EncodingSettings, frozen=True, kw_only=True):
     quality: Annotated[int, Meta(ge=1, le=100)] = 95
     """JPEG quality of pictures that are resized or converted."""
     size: int
-
-
-def choose_encoding(encoding: str, size: int) -> str:
-    """Return `pixels` or `encoded`, by a value of the key `encoding` and the size of views."""
-    if encoding == "auto":
-        return "pixels" if size <= TINY else "encoded"
-    return encoding

@@ -16,12 +16,13 @@ from mct.base.errors import UserError
 from mct.base.files import open_hdf5, replacing
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
+from mct.data.encoding import choose_encoding
 from mct.data.images import fit
 from mct.data.inspection import Finding, read_findings
 from mct.data.intake import Listed, read_listing
 from mct.data.layouts.base import Layout
 from mct.data.pictures import decode, to_jpeg
-from mct.data.settings import ShardSettings, choose_encoding
+from mct.data.settings import ShardSettings
 from mct.data.shards import FIELDS, SEAL_BYTES, VERSION, payload_place, seal
 
 COPY_BYTES = 1 << 22

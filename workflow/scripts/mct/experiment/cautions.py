@@ -11,6 +11,7 @@ from mct.base.roles import Role
 from mct.base.texts import nearest
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
+from mct.experiment.method import with_batch
 from mct.experiment.pair import CALIBRATIONS, Calibration
 
 SETS = ("noisy", "clean", "validation", "test")
@@ -87,13 +88,15 @@ def _pair_cautions(
 ) -> list[str]:
     from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
 
-    settings = parse(CalibrationSettings, method.settings(config, 0))
+    fewest = with_batch(config, min(config["ranks"]) // 2)
+    settings = parse(CalibrationSettings, method.settings(fewest, 0))
+    key = "batch_size" if config["optimizer"]["batch_per_rank"] is None else "batch_per_rank"
     section = method.section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
         f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
         f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
-        f"optimizer.batch_size or {section}.clean_per_batch_{role}"
+        f"optimizer.{key} or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]
     ]

@@ -4,7 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.data.settings import choose_encoding
+from mct.data.encoding import choose_encoding
+
+
+def choose_batch(config: Mapping[str, Any], filled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a valid, filled-in configuration without `batch_size` where ranks give the batch.
+
+    UserError if the configuration gives both.
+    """
+    optimizer = filled["optimizer"]
+    if optimizer["batch_per_rank"] is None:
+        return dict(filled)
+    if "batch_size" in config["optimizer"]:
+        raise UserError(
+            "configuration: `optimizer`: expected batch_size or batch_per_rank, got both; leave one "
+            "out, or set batch_per_rank to null"
+        )
+    without = {key: value for key, value in optimizer.items() if key != "batch_size"}
+    return {**filled, "optimizer": without}
 
 
 def check_views(images: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ SECTIONS = {
     ),
     "optimizer": Section(
         "Stochastic gradient descent; weight decay leaves out norms and biases.",
-        (OptimizerSettings,),
+        (OptimizerSettings, settings.BatchSettings),
     ),
     "pretraining": Section(
         "Stage 1: a constant, large learning rate on the labels as they are.",

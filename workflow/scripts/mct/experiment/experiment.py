@@ -46,9 +46,9 @@ class Experiment:
             raise UserError(ask_for(missing, self._layout))
         self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
         self.dataset = self.config["dataset"]["name"]
-        self.settings = StageSettings(self.config)
         self.files = ResultFiles(self.folder, self.config)
         self.ranks = Ranks(self.config, lambda: self.sizes)
+        self.settings = StageSettings(self.config, self.ranks)
         reading = self.catalogue_settings(), self.code("build_catalogue.py")
         self.memory = Memory(Path(self.folder), memory, *reading)
 

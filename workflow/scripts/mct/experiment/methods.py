@@ -11,12 +11,13 @@ No stage imports this module, so that a new method reruns nothing of the others.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.partition import divide_ranks, samples_of
 from mct.data.layouts.base import Layout
 from mct.experiment.baselines import BASELINES
-from mct.experiment.method import Config, Method, Training
+from mct.experiment.method import Config, Method, Training, with_batch
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
@@ -62,10 +63,25 @@ class Ranks:
     config: Config
     read_sizes: Callable[[], Mapping[str, int]]
 
-    def samples(self, method: str) -> int:
-        """Return how many samples a training sees, all its models together."""
-        sizes = self.read_sizes()
-        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(self.config))
+    def samples(self, method: str, ranks: str) -> int:
+        """Return how many samples a training in a run of `ranks` sees, all its models together."""
+        sizes, config = self.read_sizes(), self.config_of(ranks)
+        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(config))
+
+    def config_of(self, ranks: str) -> Config:
+        """Return the configuration with the global batch of the pair in a run of `ranks`."""
+        return with_batch(self.config, int(ranks) // 2)
+
+    def settings(self, method: str, seed: int, ranks: str) -> dict[str, Any]:
+        """Return the settings of a training in a run of `ranks` ranks, as plain data.
+
+        What a baseline sees depends on the batch of the pair, what a step of it sees on its own.
+        """
+        settings = TRAININGS[method].settings(self.config_of(ranks), seed)
+        each = self.config["optimizer"]["batch_per_rank"]
+        if each is not None and method in ALONE:
+            settings["optimizer"]["batch_size"] = each * self.of_training(method, ranks)
+        return settings
 
     def of_training(self, method: str, ranks: str) -> int:
         """Return the ranks of a training of one model in a run of `ranks`.
@@ -75,7 +91,7 @@ class Ranks:
         """
         if method not in PRETRAININGS:
             return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
-        one, other = map(self.samples, PRETRAININGS)
+        one, other = (self.samples(name, ranks) for name in PRETRAININGS)
         return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(method)]
 
     def cores_of_training(self, method: str, ranks: str) -> int:

@@ -102,6 +102,16 @@ class ShardCounts(Settings, frozen=True, kw_only=True):
     """Number of shards for the pictures of all sets. Pictures that are listed later form new shards."""
 
 
+class BatchSettings(Settings, frozen=True, kw_only=True):
+    """A batch that grows with the ranks."""
+
+    batch_per_rank: Annotated[Count | None, unit("samples")] = None
+    """Batch of each rank of a model, in place of `batch_size`. The global batch is this number times
+    the ranks that train the model: its own in pretraining and of a baseline, the pairs in
+    calibration. CleanNet's verification, which has one rank, takes it as it is.
+    """
+
+
 class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """How long and at which rate both models are pretrained."""
 
