@@ -5,6 +5,7 @@ import json
 
 import msgspec
 import pytest
+from runs import SIZES, stage_settings
 
 from mct.base.errors import UserError
 from mct.base.keys import parse
@@ -18,12 +19,10 @@ from mct.experiment.methods import (
     ALONE,
     METHODS,
     TRAININGS,
-    Ranks,
     check_confusions,
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import StageSettings
 from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
@@ -35,7 +34,6 @@ CONFIG = resolve(
         "optimizer": {"batch_size": 64},
     }
 )
-SIZES = {"clean": 100, "noisy": 1000}
 
 
 def samples(method: str) -> int:
@@ -44,18 +42,12 @@ def samples(method: str) -> int:
     return samples_of(constant, SIZES) + samples_of(decay, SIZES)
 
 
-def ranks_of(config: dict) -> Ranks:
-    return Ranks(config, lambda: SIZES)
-
-
-def stage_settings(config: dict) -> StageSettings:
-    return StageSettings(config, ranks_of(config))
-
-
 def test_methods_are_those_of_the_schema():
     known = dict(describe_keys(load_schema()))["methods"]["items"]["enum"]
-    assert list(METHODS) == known
     assert [*BASELINES, *CALIBRATIONS] == known
+    finetuned = dict(describe_keys(load_schema()))["finetuning.methods"]["items"]["enum"]
+    assert finetuned == [name for name in known if name not in ("forward", "forward_finetuned")]
+    assert [*known, *(f"{name}_finetuned" for name in finetuned)] == list(METHODS)
 
 
 ALIKE = [name for name in BASELINES if name not in ("noise_only_compute", "forward_finetuned")]
@@ -212,6 +204,7 @@ def test_every_method_but_one_with_its_own_key_can_have_a_rate_of_its_own():
     key = dict(describe_keys(load_schema()))["calibration.learning_rates"]
     names = key["propertyNames"]["enum"]
     assert names == [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
+    assert set(names) == {*BASELINES, *CALIBRATIONS} - {"forward_finetuned"}
 
 
 def test_execution_is_in_no_stages_settings():
@@ -225,12 +218,14 @@ def test_execution_is_in_no_stages_settings():
 
 
 def test_a_diverged_training_names_the_key_of_its_rate():
-    own, common = "baselines.loss_correction.finetuning_learning_rate", "pretraining.learning_rate"
+    common = "pretraining.learning_rate"
     for name, method in TRAININGS.items():
         decay = f"calibration.learning_rate (or calibration.learning_rates.{name})"
         kinds = {True: common, False: common if name in PRETRAININGS else decay}
         if isinstance(method, FineTuning):
-            kinds = {True: own, False: own}
+            is_general = name != "forward_finetuned"
+            section = "finetuning." if is_general else "baselines.loss_correction.finetuning_"
+            kinds = dict.fromkeys(kinds, f"{section}learning_rate")
         assert {kind: rate_key(name, is_constant=kind) for kind in kinds} == kinds
 
 
@@ -240,69 +235,3 @@ def test_the_accuracy_table_knows_pretrainings_then_methods_then_what_those_need
     assert list(rows) == [*PRETRAININGS, "mct", "forward_finetuned", "forward"]
     assert rows["mct"]["lineages"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
     assert rows["forward_finetuned"]["preparations"] == ["forward"]
-
-
-PER_RANK = resolve({"optimizer": {"batch_per_rank": 16}, "methods": ["mct", "glc", "cleannet"]})
-
-
-def batch_of(method: str, ranks: str, **keys: object) -> int:
-    config = {**PER_RANK, **keys}
-    return ranks_of(config).settings(method, 0, ranks)["optimizer"]["batch_size"]
-
-
-def test_a_batch_by_ranks_is_that_of_the_ranks_of_each_model():
-    """Ma has 4,000 and Mp 10,000 samples, so of 8 ranks Ma has 2."""
-    config = {**PER_RANK, **{name: CONFIG[name] for name in ("pretraining", "calibration")}}
-    ranks = ranks_of(config)
-    batches = {
-        name: ranks.settings(name, 0, "8")["optimizer"]["batch_size"]
-        for name in (*PRETRAININGS, "glc", "mct")
-    }
-    assert batches == {
-        "pretrain_auxiliary": 2 * 16, "pretrain_primary": 6 * 16, "glc": 8 * 16, "mct": 4 * 16,
-    }  # fmt: skip
-    assert batch_of("glc", "8", baselines={**PER_RANK["baselines"], "ranks": "half"}) == 4 * 16
-    assert batch_of("mct", "2") == 16
-
-
-@pytest.mark.parametrize("ranks", ["2", "4", "32"])
-def test_equal_terms_follow_the_batch_of_the_pair(ranks):
-    """16 clean samples join each batch of the pair, 16 samples on each of its ranks."""
-    clean = PER_RANK["calibration"]["epochs"] * 2 / int(ranks)
-    epochs = PER_RANK["pretraining"]["epochs_primary"] + PER_RANK["calibration"]["epochs"] + clean
-    plan = ranks_of(PER_RANK)
-    for method in ("noise_only", "glc", "clean_only"):
-        settings = plan.settings(method, 0, ranks)
-        total = sum(settings["constant_epochs"].values()) + sum(settings["decay_epochs"].values())
-        assert total == pytest.approx(epochs)
-        assert plan.samples(method, ranks) == round(1000 * epochs)
-    settings = plan.settings("mct", 0, ranks)
-    assert "batch_per_rank" not in settings["optimizer"]
-    assert parse(CalibrationSettings, settings).optimizer.batch_size == 8 * int(ranks)
-
-
-def test_settings_are_the_same_however_the_batch_is_given():
-    """So that nothing reruns where only the key is another."""
-    for method in ("mct", "mct_paper", "pretrain_primary", "glc"):
-        given = ranks_of(PER_RANK).settings(method, 0, "8")
-        batch = given["optimizer"]["batch_size"]
-        pair = resolve({"optimizer": {"batch_size": 4 * 16}})
-        plain = ranks_of(pair).settings(method, 0, "8")
-        plain["optimizer"]["batch_size"] = batch
-        assert given == plain
-
-
-def test_cleannets_verification_and_prefetch_have_the_batch_of_their_ranks():
-    settings = stage_settings(PER_RANK)
-    assert json.loads(settings.cleannet("0"))["optimizer"]["batch_size"] == 16
-    assert json.loads(settings.reading("4"))["optimizer"]["batch_size"] == 64
-    assert json.loads(stage_settings(CONFIG).reading("4"))["optimizer"]["batch_size"] == 64
-
-
-def test_a_batch_is_given_once():
-    both = {"batch_size": 64, "batch_per_rank": 16}
-    with pytest.raises(UserError, match="expected batch_size or batch_per_rank, got both"):
-        resolve({"optimizer": both})
-    assert resolve({"optimizer": {**both, "batch_per_rank": None}}) == resolve({})
-    assert "batch_size" not in PER_RANK["optimizer"]
-    assert resolve(PER_RANK) == PER_RANK

@@ -1,4 +1,4 @@
-"""Baselines, and what they need besides their sets: a confusion of labels, weights of labels."""
+"""Baselines, fine-tuning, and what they need besides sets: confusions and weights of labels."""
 
 
 rule estimate_confusion:
@@ -60,7 +60,7 @@ use rule pretrain_auxiliary as train_baseline with:
     log:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
-        method="|".join(BASELINES),
+        method="|".join([*BASELINES, *FINETUNED]),
     threads: lambda wildcards: RANKS.cores_of_training(wildcards.method, wildcards.ranks)
     resources:
         **mpi_job(PLANNER.train, "method", "ranks"),

@@ -91,6 +91,11 @@ SECTIONS = {
             "clean_per_batch_primary": 16,
         },
     ),
+    "finetuning": Section(
+        "A last phase on the clean set that every method can have. It continues the deployed model "
+        "(Mp), and is counted in the row's samples.",
+        (settings.FinetuningSettings,),
+    ),
     "baselines": Section(
         "Keys of baselines alone.",
         (settings.BaselineSettings,),

@@ -4,7 +4,7 @@ Equal terms: the deployed model of every baseline sees as many samples as that o
 within the clean ones of a partial batch an epoch), with the same shape of schedule;
 `noise_only_compute` instead gets all samples that MCT's two models process.
 Models that a method needs before (its pair's pretraining, the net that estimates a confusion) count as
-the method's compute. `forward_finetuned` alone sees its fine-tuning in addition to that of `forward`.
+the method's compute. A row with fine-tuning sees that in addition to what the row without it sees.
 
 No stage imports this module, so that a new method reruns nothing of the others.
 """
@@ -16,13 +16,23 @@ from typing import Any
 from mct.base.errors import UserError
 from mct.base.partition import divide_ranks, samples_of
 from mct.data.layouts.base import Layout
-from mct.experiment.baselines import BASELINES
+from mct.experiment.baselines import BASELINES, FINETUNED, finetuned_name
 from mct.experiment.method import Config, Method, Training, with_batch
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 
-METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
-ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}
+METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED}
+ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES, **FINETUNED}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
+
+
+def rows_of(config: Config) -> list[str]:
+    """Return the methods of the accuracy table: the configured ones, each before its fine-tuning."""
+    finetuned = config["finetuning"]["methods"]
+    rows = []
+    for method in dict.fromkeys([*config["methods"], *finetuned]):
+        rows += [method] * (method in config["methods"])
+        rows += [finetuned_name(method)] * (method in finetuned)
+    return rows
 
 
 def trainings_of(config: Config, method: str) -> list[str]:
@@ -32,7 +42,7 @@ def trainings_of(config: Config, method: str) -> list[str]:
 
 def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`."""
-    needed = {name for method in config["methods"] for name in trainings_of(config, method)}
+    needed = {name for method in rows_of(config) for name in trainings_of(config, method)}
     return [name for name in TRAININGS if name in needed]
 
 
@@ -49,7 +59,7 @@ def check_confusions(config: Config, layout: Layout) -> None:
     for name in needed_trainings(config):
         training = TRAININGS[name]
         if training.confusion_kind(config) == "counted":
-            users = [each for each in config["methods"] if name in trainings_of(config, each)]
+            users = [each for each in rows_of(config) if name in trainings_of(config, each)]
             raise UserError(
                 f"{training.confusion_key}: {lack}; set it to `estimated` or `anchors`, or leave "
                 f"{' and '.join(users)} out of `methods`"

@@ -44,7 +44,7 @@ class ResultFiles:
 
     def evaluations(self) -> list[str]:
         """Return the evaluations of everything that is evaluated."""
-        shown = [*PRETRAININGS, *self.config["methods"]]
+        shown = [*PRETRAININGS, *methods.rows_of(self.config)]
         trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
         return [
             self.evaluation(method.name, run, role)
@@ -57,7 +57,7 @@ class ResultFiles:
         """Return the evaluations of each method's deployed model, in some runs or in all."""
         return [
             self.evaluation(method, run, "primary")
-            for method in self.config["methods"]
+            for method in methods.rows_of(self.config)
             for run in runs or self.runs()
         ]
 

@@ -17,13 +17,15 @@ from mct.base.keys import (
     unit,
 )
 from mct.data.layouts.registry import LAYOUTS
-from mct.experiment.baselines import FineTuning
-from mct.experiment.methods import METHODS
+from mct.experiment.baselines import BASELINES, FINETUNED, FineTuning
+from mct.experiment.pair import CALIBRATIONS
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
 WorldSizes = Annotated[tuple[Even, ...], unit("MPI ranks"), UNIQUE]
+METHODS = {**BASELINES, **CALIBRATIONS}
 MethodName = Annotated[str, one_of(METHODS)]
+FinetunedName = Annotated[str, one_of(method.continues.name for method in FINETUNED.values())]
 DECAYING = [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 """Methods whose rate decays as in calibration; the others have a rate of their own."""
 Confusion = Literal["counted", "estimated", "anchors"]
@@ -55,7 +57,7 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
         "mct_paper",
         "mct",
     )
-    """Rows of the accuracy table, in this order."""
+    """Rows of the accuracy table, in this order; `finetuning` adds rows."""
     split: Literal["test", "validation"] = "test"
     """The held-out set that models are evaluated on; tune on `validation`."""
 
@@ -142,6 +144,20 @@ class ConfusionSettings(Settings, frozen=True, kw_only=True):
     label is known. `estimated`: the mean prediction of pretrained Mp for the clean pictures of each
     class (GLC). `anchors`: pretrained Mp's predictions for noisy pictures, without clean ones.
     """
+
+
+class FinetuningSettings(Settings, frozen=True, kw_only=True):
+    """A last phase on the clean set."""
+
+    methods: Annotated[tuple[FinetunedName, ...], UNIQUE] = ()
+    """Methods whose deployed model is also trained on the clean set, after its last epoch: each gives
+    a row `<title>, fine-tuned` below its own, and its results are those of `<method>_finetuned`.
+    `forward_finetuned` is a method of its own.
+    """
+    epochs: Annotated[Count, unit("epochs")] = 2
+    """Number of passes over the clean set."""
+    learning_rate: Positive = 0.001
+    """Rate at the start of these passes; it decays as in calibration."""
 
 
 class BaselineSettings(Settings, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ class StageSettings:
 
     def table(self, clean_set: str) -> str:
         """Return what the accuracy table needs to know of the configuration, its rows in order."""
-        shown = [*PRETRAININGS, *self.config["methods"]]
+        shown = [*PRETRAININGS, *methods.rows_of(self.config)]
         rows = dict.fromkeys([*shown, *methods.needed_trainings(self.config)])
         facts = {name: self._facts(methods.TRAININGS[name]) for name in rows}
         dataset = self.config["dataset"]["name"]
@@ -101,7 +101,7 @@ class StageSettings:
 
     def titles(self) -> str:
         """Return the titles of the configured methods."""
-        return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
+        return as_json({name: methods.METHODS[name].title for name in methods.rows_of(self.config)})
 
 
 def as_json(data: Any) -> str:
