@@ -9,7 +9,9 @@ from torch import Tensor
 from mct.base.roles import Role
 from mct.calibration.averages import WeightAverage
 from mct.calibration.settings import CalibrationSettings
+from mct.data.loading import Batch
 from mct.learning.learner import Learner
+from mct.learning.trunk import Seen
 from mct.parallel.collectives import share_logits, share_predictions
 from mct.parallel.comm import Topology
 from mct.stage.state import State
@@ -38,20 +40,22 @@ class Teacher:
         self._average = WeightAverage(learner.model, steps) if steps else None
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
-    def teach(self, images: Tensor, logits: Tensor) -> Teaching:
+    def teach(self, batch: Batch, seen: Seen, logits: Tensor) -> Teaching:
         """Return what the teacher and both models say of the pair's pictures.
 
         Collective in the pair.
 
         Parameters
         ----------
-        images
-            The pair's noisy pictures, uint8 of shape (b, 3, size, size).
+        batch
+            The pair's noisy pictures.
+        seen
+            What this rank's model learns from.
         logits
-            This rank's model's, of the forward pass that it learns from, shape (b, K).
+            What it makes of that, shape (b, K).
 
         """
-        own = self._predict(images, logits)
+        own = self._predict(batch, seen, logits)
         if self._settings.teacher == Role.AUXILIARY:
             shared = share_logits(self._topology, own.cpu().numpy())
             teacher = other = torch.from_numpy(shared).to(logits.device)
@@ -62,14 +66,17 @@ class Teacher:
             other = both[self._topology.role.partner.place].to(logits.device)
         return Teaching(teacher, own, other)
 
-    def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
+    def _predict(self, batch: Batch, seen: Seen, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
         A model without averages that learns from the pictures as they are has already said in
         `logits` what it makes of them.
         """
-        weights = self._average.tensors if self._average is not None else {}
-        return self._learner.infer(images, weights) if self._looks_again else logits.detach()
+        if not self._looks_again:
+            return logits.detach()
+        if batch.strong is not None:
+            seen = self._learner.look(batch.images, shared=len(batch.images))
+        return self._learner.infer(seen, self._average.tensors if self._average is not None else {})
 
     def follow(self) -> None:
         """Take in the model's weights after a step."""

@@ -102,6 +102,7 @@ class Training(Method):
             "weighting": self.weighting,
             "code": code_of(self.loss),
             "clean_per_batch": own.get("clean_per_batch", 0),
+            "classifier_epochs": config["pretraining"]["classifier_epochs"] if constant else 0,
             "seed": seed,
             "shuffle_window": config["shards"]["shuffle_window"],
         }

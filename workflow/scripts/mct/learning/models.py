@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mct.base.architectures import ARCHITECTURES, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import replacing
+from mct.learning.parts import freeze
 from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit
 
@@ -65,6 +66,7 @@ def build_model(settings: ModelSettings, classes: int, image_size: int, seed: in
     for file in initial_files(settings):
         given = start_from(file, model, keep_classifier=settings.keep_classifier)
         model.load_state_dict({**model.state_dict(), **given})
+    freeze(model, settings)
     return model
 
 
