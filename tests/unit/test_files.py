@@ -70,15 +70,26 @@ def test_digest_of_a_missing_file_is_refused():
         file_digest(Path("nowhere"))
 
 
-@pytest.mark.parametrize("text", ["", "key\n\n"])
-def test_a_table_without_header_or_cells_ends_in_a_line(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("key\n\n", "expected columns key path, got key"),
+        ("a\tb\nc\td\n", "expected columns key path, got a, b"),
+        ("path\tkey\nc\td\n", "expected columns key path, got path, key"),
+        ("\0\0\0\0", "its last line is cut off"),
+        ("key\tpath\na\tb\nc\td", "its last line is cut off"),
+        ("key\tpath\na\n", "not enough values to unpack"),
+    ],
+)
+def test_a_damaged_table_ends_in_a_line(tmp_path, text, reason):
     path = tmp_path / "left.tsv"
     path.write_text(text)
     with (
-        pytest.raises(UserError, match=r"left\.tsv: cannot be read as a list.*rerun"),
-        table_rows(path, "a list") as rows,
+        pytest.raises(UserError, match=rf"left\.tsv: cannot be read as a list \({reason}.*rerun"),
+        table_rows(path, "a list", ("key", "path")) as rows,
     ):
-        [row[0] for row in rows]
+        [key for key, _ in rows]
 
 
 def test_json_is_read_with_the_keys_it_must_have(tmp_path):

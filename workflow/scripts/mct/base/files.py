@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
 
 ENOTSUPP = 524
 """What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
@@ -117,13 +117,20 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 @contextmanager
-def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
+def table_rows(path: Path, what: str, header: Sequence[str]) -> Iterator[Iterator[list[str]]]:
     """Yield the rows of a TSV file, without its header, for the block to parse; see `parsing`."""
     damages = (ValueError, TypeError, IndexError, StopIteration, csv.Error)
     with parsing(path, what, *damages), path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file, delimiter="\t")
-        next(reader)
+        reader = csv.reader(map(_whole_line, file), delimiter="\t")
+        if (found := next(reader)) != list(header):
+            raise ValueError(f"expected columns {' '.join(header)}, got {preview(found)}")
         yield reader
+
+
+def _whole_line(line: str) -> str:
+    if line[-1] not in "\r\n":
+        raise ValueError("its last line is cut off")
+    return line
 
 
 def file_digest(path: Path) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
 from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
@@ -111,8 +113,8 @@ class Lists:
             found = read_json(folder / NAME, "settings", "known_by")
             is_ours = found.pop("settings") == settings
             code = found.pop("known_by")
-            return cls(**found) if is_ours and known_by in (None, code) else None
-        except (UserError, TypeError):
+            return msgspec.convert(found, cls) if is_ours and known_by in (None, code) else None
+        except (UserError, msgspec.ValidationError):
             return None
 
 
