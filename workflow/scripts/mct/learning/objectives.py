@@ -10,7 +10,6 @@ confident samples of the global batch in the decay).
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from pkgutil import resolve_name
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mct.base.files import read_json
+from mct.base.functions import of_shape, open_function
 from mct.base.hdf5 import open_hdf5
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
@@ -134,7 +134,8 @@ def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
     if name == "cross_entropy":
         return cross_entropy
     if ":" in name:
-        return resolve_name(name)
+        own = open_function(name)
+        return lambda logits, labels: of_shape(own(logits, labels), tuple(labels.shape), name)
     assert evidence is not None, "the rule gives a file of the confusion"
     matrix = read_confusion(evidence)
     if name == "forward":
