@@ -14,6 +14,7 @@ from mct.data.layouts.registry import LAYOUTS, layout_module, open_layout
 from mct.experiment.baselines import BASELINES, Baseline
 from mct.experiment.experiment import Experiment
 from mct.experiment.methods import METHODS, TRAININGS
+from mct.experiment.pair import Calibration
 from mct.learning.models import build_architecture
 from mct.learning.objectives import _label_loss
 
@@ -79,6 +80,27 @@ def test_the_plan_finds_wrong_names_of_methods_and_nets_and_layouts(name, monkey
         experiment.config["methods"] = ["mct"]
     with pytest.raises(UserError, match=WRONG[name]):
         layout_module("own")
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (Calibration(name="own", title="O", changes={"temprature": 2}), "no 'temprature'; correct"),
+        (Calibration(name="own", title="O", section="nowhere"), "no 'nowhere'; correct"),
+        (
+            Calibration(name="own", title="O", changes={"targets": "sof"}),
+            "'sof' - at `\\$.targets`",
+        ),
+        (Baseline(name="own", title="O", training_set="noisy", section="mct"), "no 'mct'; correct"),
+    ],
+)
+def test_the_plan_finds_keys_that_a_method_has_wrong(own, message, monkeypatch, tmp_path):
+    for table in (METHODS, TRAININGS):
+        monkeypatch.setitem(table, "own", own)
+    experiment = Experiment({"results": str(tmp_path)})
+    experiment.config["methods"] = ["own"]
+    with pytest.raises(UserError, match=message):
+        experiment.check_paths()
 
 
 def test_a_module_that_raises_is_named_with_the_line():

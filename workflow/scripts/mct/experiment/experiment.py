@@ -22,7 +22,6 @@ from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.dataset_keys import used_settings
 from mct.experiment.initial_weights import check_weights
 from mct.experiment.lists import Lists, Memory
-from mct.experiment.methods import needed_trainings
 from mct.experiment.ranks import Ranks
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
@@ -75,8 +74,7 @@ class Experiment:
         for path in map(Path, self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
         requirements.check_confusions(self.config, self._layout)
-        for name in needed_trainings(self.config):
-            self.settings.training(name, "0")  # which finds functions of a method by their names
+        requirements.check_methods(self.config)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
         _ = self.lists  # last, since checking them takes the longest
