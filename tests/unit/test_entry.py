@@ -6,6 +6,7 @@ import pytest
 
 from mct.base.errors import UserError
 from mct.base.files import write_text
+from mct.data.layouts.settings import DatasetSettings
 from mct.stage import entry
 
 
@@ -37,3 +38,21 @@ def test_a_damaged_configuration_is_named(tmp_path: Path, text: str):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UserError, match=r"config\.yaml: "):
         entry.read_execution(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "{x", "{'layout': 'digits'}"])
+def test_settings_that_are_no_json_are_named(text: str):
+    with pytest.raises(UserError, match=r"^DatasetSettings: expected JSON, got "):
+        entry.read_settings(DatasetSettings, text)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "abc", "", "\u0663"])
+def test_a_number_that_counts_nothing_is_refused(monkeypatch, capsys, text: str):
+    monkeypatch.setattr("sys.argv", ["stage.py", f"--part={text}"])
+    with pytest.raises(SystemExit) as ending:
+        entry.options("A stage.", part=int)
+    assert ending.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == (
+        f"stage.py: error: argument --part: expected a whole number of at least 0, got {text!r}"
+    )

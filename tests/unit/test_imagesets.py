@@ -235,3 +235,9 @@ def test_a_table_that_somebody_edited_is_refused(tmp_path):
     pl.read_parquet(table).with_columns(pl.col("shard") + 99).write_parquet(table, metadata=facts)
     with pytest.raises(UserError, match="wrong checksum"):
         open_set("noisy", table)
+
+
+@pytest.mark.parametrize("name", ["", "tests", "shard"])
+def test_a_set_that_there_is_not_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=f"no set '{name}'; expected one of noisy, clean, "):
+        open_set(name, write_labelled(tmp_path))

@@ -14,6 +14,11 @@ from mct.base.errors import UserError, preview
 
 ENOTSUPP = 524
 """What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
+ABSENCES: dict[type[OSError], str] = {
+    FileNotFoundError: "run again when it is there",
+    IsADirectoryError: "name a file",
+    NotADirectoryError: "name a file, below folders",
+}
 NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTSUPP)
 """Answers of file systems that cannot sync what they are asked to."""
 
@@ -70,11 +75,8 @@ def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
     That says nothing about its content, so it is not called damaged: it may be whole, and have cost
     days to make.
     """
-    advice = (
-        "run again when it is there"
-        if isinstance(error, FileNotFoundError)
-        else "the file may be sound: check the file system and the permissions, then run again"
-    )
+    sound = "the file may be sound: check the file system and the permissions, then run again"
+    advice = ABSENCES.get(type(error), sound)
     read = f"read as {what}" if what else "read"
     reason = os.strerror(error.errno) if error.errno else error  # HDF5's own takes three lines
     return UserError(f"{path}: cannot be {read}: {reason}; {advice}")

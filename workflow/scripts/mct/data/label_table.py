@@ -100,6 +100,9 @@ def sealed(data: bytes) -> bytes:
 
 
 def members_of(table: dict[str, NDArray[Any]], name: str) -> NDArray[np.intp]:
-    """Return the rows of a set: noisy, clean, union (of both), validation or test."""
+    """Return the rows of a set: noisy, clean, union (of both), validation or test; else UserError."""
+    sets = [*(name for name, (kind, _) in COLUMNS.items() if kind == "Boolean"), "union"]
+    if name not in sets:
+        raise UserError(f"no set {name!r}; expected one of {', '.join(sets)}")
     listed = table["noisy"] | table["clean"] if name == "union" else table[name]
     return np.flatnonzero(listed & (table["shard"] >= 0))
