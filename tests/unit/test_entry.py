@@ -23,6 +23,13 @@ def test_an_output_that_cannot_be_a_file_ends_in_a_line(tmp_path: Path, capsys, 
     assert line.endswith("; name a file, below folders, then run again\n")
 
 
+def test_an_output_without_a_name_ends_in_a_line(capsys):
+    with pytest.raises(SystemExit) as ending:
+        entry.run(lambda: write_text(Path(), "text"))
+    assert ending.value.code == 2
+    assert capsys.readouterr().err.endswith("'.'; name a file, below folders, then run again\n")
+
+
 def test_ctrl_c_ends_without_a_traceback(capsys):
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -44,6 +51,14 @@ def test_a_damaged_configuration_is_named(tmp_path: Path, text: str):
 def test_settings_that_are_no_json_are_named(text: str):
     with pytest.raises(UserError, match=r"^DatasetSettings: expected JSON, got "):
         entry.read_settings(DatasetSettings, text)
+
+
+def test_an_option_that_is_no_json_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["stage.py", "--titles", "{x"])
+    with pytest.raises(SystemExit) as ending:
+        entry.options("A stage.", titles=entry.json_value)
+    assert ending.value.code == 2
+    assert "argument --titles: expected JSON, got '{x': " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "abc", "", "\u0663"])

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mct.base.errors import UserError, preview
@@ -18,6 +19,7 @@ from mct.base.files import (
     write_json,
     write_text,
 )
+from mct.base.hdf5 import read_arrays, write_arrays
 
 
 @pytest.mark.parametrize(
@@ -121,3 +123,20 @@ def test_files_and_folders_are_synced_where_the_file_system_does_it(tmp_path, mo
     refusal = errno.ENOSPC
     with pytest.raises(OSError, match="No space"):
         sync(tmp_path / "file.txt")
+
+
+@pytest.mark.parametrize("damage", ["missing", "folder", "cut", "text", "lacks"])
+def test_a_damaged_file_of_arrays_ends_in_a_line(tmp_path, damage):
+    path = tmp_path / "samples.h5"
+    write_arrays(path, {"selected": np.arange(99)}, {})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "text":
+        path.write_text("selected\n")
+    elif damage != "lacks":
+        path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    with pytest.raises(UserError, match=r"samples\.h5: cannot be read as HDF5") as raised:
+        read_arrays(path, "selected", "observed")
+    assert "\n" not in str(raised.value)

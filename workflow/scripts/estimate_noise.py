@@ -1,6 +1,5 @@
 """Write the noise of a data set: its rate as given or counted, and the counted confusion."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
+    arguments = entry.options(
+        __doc__, catalogue=Path, noisy=Path, rate=entry.json_value, output=Path
+    )
     classes = read_index(arguments.noisy)["classes"]
-    rate = json.loads(arguments.rate)
+    rate = arguments.rate
     catalogue = read_catalogue(arguments.catalogue)
     observed, true = catalogue.doubly_labelled()
     if rate == "counted":

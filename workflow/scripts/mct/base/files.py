@@ -29,6 +29,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A reader never sees half a file, whatever happens to the writer.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # it is a file

@@ -11,12 +11,18 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from mct.base.files import replacing
+from mct.base.files import parsing, replacing
 
 
 def open_hdf5(path: Path, mode: str = "r", **options: Any) -> h5py.File:
     """Open an HDF5 file as `h5py.File` does, on any file system."""
     return h5py.File(path, mode, locking=False, **options)
+
+
+def read_arrays(path: Path, *names: str) -> list[NDArray]:
+    """Return arrays of an HDF5 file that a stage wrote; UserError if it cannot be read."""
+    with parsing(path, "HDF5", KeyError, RuntimeError), open_hdf5(path) as file:
+        return [file[name][()] for name in names]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mct.base.files import read_json
 from mct.base.functions import of_shape, open_function
-from mct.base.hdf5 import open_hdf5
+from mct.base.hdf5 import read_arrays
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
@@ -157,8 +157,7 @@ def _weighting(
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:
     """Return the weight of each label of a set, shape (n,): 1 where it is verified."""
-    with open_hdf5(path) as file:
-        samples, weights = file["sample"][()], file["weight"][()]
+    samples, weights = read_arrays(path, "sample", "weight")
     places = np.searchsorted(samples, image_set.sample).clip(max=len(samples) - 1)
     known = samples[places] == image_set.sample
     assert (known | image_set.in_clean).all(), "every noisy picture was scored"

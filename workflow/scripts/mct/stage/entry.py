@@ -33,7 +33,7 @@ ADVICE = {
 """What is to be done about errors of the system."""
 
 
-def options(description: str | None, **arguments: type) -> argparse.Namespace:
+def options(description: str | None, **arguments: Callable[..., Any]) -> argparse.Namespace:
     """Return the command line's options; each argument is required, `type` converts it.
 
     `list` collects paths, `tuple` any number of them, so that it may be left out. Underscores become
@@ -55,6 +55,14 @@ def _natural(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
     return int(text)
+
+
+def json_value(text: str) -> Any:
+    """Return what an option holds as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r}: {error}") from error
 
 
 def read_settings(cls: type[T], text: str) -> T:
