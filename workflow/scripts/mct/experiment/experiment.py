@@ -77,7 +77,11 @@ class Experiment:
         requirements.check_methods(self.config)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
-        _ = self.lists  # last, since checking them takes the longest
+        pictures = self.lists.pictures  # last, since checking lists takes the longest
+        if (count := self.config["shards"]["count"]) > pictures:
+            raise UserError(
+                f"shards.count: expected at most {pictures}, one a picture, got {count}"
+            )
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
