@@ -12,14 +12,15 @@ import pytest
 from mct.base.errors import UserError, preview
 from mct.base.files import (
     file_digest,
+    read_arrays,
     read_json,
     replacing,
     sync,
     table_rows,
+    write_arrays,
     write_json,
     write_text,
 )
-from mct.base.hdf5 import read_arrays, write_arrays
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, catalogue=Path, noisy=Path, rate=entry.json_value, output=Path
+        __doc__, catalogue=Path, labels=Path, rate=entry.json_value, output=Path
     )
-    classes = read_index(arguments.noisy)["classes"]
-    rate = arguments.rate
+    classes, rate = read_index(arguments.labels)["classes"], arguments.rate
     catalogue = read_catalogue(arguments.catalogue)
     observed, true = catalogue.doubly_labelled()
     if rate == "counted":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mct.base.texts import read_names
-from mct.results import figures, runs
+from mct.results import figures, tables
 from mct.results.plotting import save_figure
 from mct.stage import entry
 
@@ -14,7 +14,7 @@ def main() -> None:
     arguments = entry.options(
         __doc__, titles=entry.json_value, evaluations=list, classes=Path, output=Path
     )
-    results = runs.read_results(arguments.evaluations)
+    results = tables.read_results(arguments.evaluations)
     confusions = {
         f"{arguments.titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(
             result["confusion"]

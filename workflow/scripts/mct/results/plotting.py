@@ -28,7 +28,7 @@ mpl.rcParams.update(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG beside it; UserError for another ending."""
+    """Write a figure as PNG to `path` and as SVG next to it; UserError for another ending."""
     if path.suffix != ".png":
         raise UserError(f"{path}: expected a name that ends in .png")
     for target, metadata in (
