@@ -77,7 +77,8 @@ def check_methods(config: Config) -> None:
         sections = config["baselines"] if is_alone else config
         for key in {*changes} - {*config["calibration"]} | {method.section} - {"", *sections}:
             raise UserError(f"method {name}: the configuration has no {key!r}; correct the method")
-        parse(TrainingSettings if is_alone else CalibrationSettings, method.settings(config, 0))
+        settings = method.settings(with_batch(config, 1), 0)  # whatever the batch is
+        parse(TrainingSettings if is_alone else CalibrationSettings, settings)
 
 
 @dataclass(frozen=True)
