@@ -16,7 +16,7 @@ from samples import CLASSES, write_labelled
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.experiment.configuration import resolve
-from mct.experiment.stage_settings import evaluation_settings
+from mct.experiment.method import evaluation_sections
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
@@ -38,7 +38,7 @@ def weights_of(folder: Path, value: float) -> Path:
 @pytest.mark.parametrize("program", [evaluate_model, estimate_noise_by_models])
 def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsys, program):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    settings = evaluation_settings(CONFIG)
+    settings = evaluation_sections(CONFIG)
     if program is evaluate_model:
         own = {"--split": "test", "--labels": write_labelled(tmp_path)}
     else:
@@ -63,7 +63,7 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
 
 def test_predictions_that_overflow_are_refused(tmp_path: Path):
     """The weights are numbers, what they make of a picture is none."""
-    settings = parse(EvaluationSettings, evaluation_settings(CONFIG))
+    settings = parse(EvaluationSettings, evaluation_sections(CONFIG))
     settings = replace(settings, model=replace(settings.model, precision="float32"))
     weights = weights_of(tmp_path, 3e38)
     predictor = Predictor(weights, settings, CLASSES, ExecutionSettings())

@@ -138,13 +138,14 @@ def drop_times(text: bytes) -> dict:
 @LONG
 def test_every_method_goes_through(copied: Path):
     others = "methods=[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
-    run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", others)
+    keys = (others, "finetuning={methods: [mct], epochs: 1}")
+    run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", *keys)
     assert run.returncode == 0, run.stdout + run.stderr
     results = copied / "results/tiny"
     with (results / "tables/accuracy.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["model"] == "Mp"]
     assert {row["method"] for row in rows} >= {
-        "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT",
+        "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT", "MCT, fine-tuned",
     }  # fmt: skip
     assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows)
     check_preparations(results / "models/tiny")
