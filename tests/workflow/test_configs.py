@@ -30,19 +30,8 @@ SAME_DATA = ("alexnet_scaling", "cifar10n_resnet34", "cifar10n_study")
 CONFIGS = [path for path in sorted((PROJECT / "config").glob("*.yaml")) if layout_of(path) in TREES]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_a_configuration_is_planned_as_it_is(snakemake: Run, config, tmp_path):
-    root = write_tree_of(config, tmp_path / "data")
-    small = ("shards={count: 1}", "inspection={parts: 1}")
-    options = ("--configfile", config, "--config", root, f"results={tmp_path}", *small)
-    plan = snakemake("-n", "--cores", 2, *options, "--quiet", "rules")
-    assert plan.returncode == 0, plan.stdout + plan.stderr
-
-
 @LONG
-@pytest.mark.parametrize(
-    "config", [path for path in CONFIGS if path.stem not in SAME_DATA], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_a_public_data_set_goes_through(snakemake: Run, config, tmp_path):
     root = write_tree_of(config, tmp_path / "data")
     options = ("--configfile", config, "--config", root, f"results={tmp_path}", *QUICK)
