@@ -70,14 +70,14 @@ def outline(frame: Frame, look: Look, angle: float) -> Plane:
     side, down = frame.side, frame.down
     waist = WAIST * min(look.length, 1.2)
     upper = unit(down / waist)
-    lower = unit((down - waist) / (max(look.length - waist, 0.05)))
+    lower = unit((down - waist) / max(look.length - waist, 0.05))
     width = look.shoulder + (look.waist - look.shoulder) * upper
     width += (look.hem - look.waist) * lower
     body = np.maximum(side - width, down - look.length)
     np.maximum(body, 0.25 * side - down, out=body)
     if look.gap > 0.25:
         half = 0.14 * look.gap
-        np.maximum(body, half - abs(down - (0.55 * look.length)), out=body)
+        np.maximum(body, half - abs(down - 0.55 * look.length), out=body)
     if look.sleeve > 0.05:
         start = (look.shoulder - 0.6 * look.thickness, 0.1 + 0.5 * look.thickness)
         np.minimum(body, frame.limb(start, angle, look.sleeve, look.thickness), out=body)
@@ -96,7 +96,7 @@ def neckline(frame: Frame, look: Look) -> Plane:
 def fringe_cover(frame: Frame, look: Look) -> Plane:
     """Return 0 between the threads of a fringe, else 1."""
     threads = wave(frame.across * 22) > 0.45
-    is_above = frame.down < (look.length - 0.16 * look.fringe)
+    is_above = frame.down < look.length - 0.16 * look.fringe
     return (threads | is_above).astype(np.float32)
 
 

@@ -163,7 +163,7 @@ def draw_look(
 ) -> tuple[Look, str]:
     """Return the look and the pattern of one garment of class `label`, which may resemble `other`.
 
-    The looks of both are mixed; `ambiguity`, 0 to 1, is the less, the more of them are sure.
+    The looks of both are mixed: the larger `ambiguity`, 0 to 1, the more there is of `other`.
     """
     weight = MOST_MIXED * ambiguity**2
     mean = (1 - weight) * LOOK_ARRAY[label] + weight * LOOK_ARRAY[other]
