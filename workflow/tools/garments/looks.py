@@ -111,7 +111,7 @@ LOOK_ARRAY = np.array(list(LOOKS.values()))
 """Shape (classes, features)."""
 
 SPREAD = Look(
-    0.08, 0.03, 0.03, 0.04, 0.06, 0.02, 0.03, 0.02, 0.11, 0.15, 0.7, point=0.2, hood=0.1, front=0.2,
+    0.08, 0.03, 0.03, 0.04, 0.06, 0.02, 0.03, 0.02, 0.09, 0.12, 0.5, point=0.2, hood=0.1, front=0.2,
     buttons=0.2, lapel=0.1, quilt=0.15, knit=0.15, rib=0.2, collar=0.2, pocket=0.3, fringe=0.15,
     gap=0.1, sheer=0.15, gloss=0.2, pattern=0.35,
 )  # fmt: skip
