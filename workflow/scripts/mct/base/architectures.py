@@ -1,7 +1,4 @@
-"""Architectures by name: which pictures are large enough for them, and which module builds them.
-
-A plan imports neither torch nor the module that builds a net.
-"""
+"""Architectures by name, for plans too: nothing here imports torch or a module that builds a net."""
 
 from typing import NamedTuple
 

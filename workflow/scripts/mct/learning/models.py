@@ -55,10 +55,7 @@ def build_architecture(name: str, classes: int) -> nn.Module:
 
 
 def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
-    """Return a model at its start: random by seed, then `initial_weights` where they are given.
-
-    Raises UserError: pictures too small for the architecture, or weights that do not fit it.
-    """
+    """Return a model: random by seed, then `initial_weights`; UserError if pictures or weights do not fit."""
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
@@ -82,7 +79,7 @@ def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[s
     lacks or has for another number of classes.
     """
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     classifier = [name for name, _ in model.named_parameters()][-2:]
     given = [state[name].shape for name in classifier if name in state]
     expected = [own[name].shape for name in classifier]
@@ -120,6 +117,6 @@ def save_weights(model: nn.Module, path: Path) -> None:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a file that `save_weights` wrote, in place; UserError where it does not fit the model."""
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     require_fit(state, own, path)
     model.load_state_dict(state)
