@@ -97,7 +97,7 @@ class Canvas:
         bright += (noise * np.int16(16 * grain)) >> 8
         blue, red = small[1:].astype(np.uint8)
         return simplejpeg.encode_jpeg_yuv_planes(
-            np.clip(bright, 0, 255).astype(np.uint8), blue, red, quality=quality
+            np.clip(bright, 0, 255).astype(np.uint8), blue, red, quality=quality, fastdct=True
         )
 
 

@@ -10,7 +10,7 @@ from garments.looks import Look, draw_look
 from garments.scenes import any_colour, change_light, paint_background, paint_occluder, paint_person
 
 SHORT_SIDE = 256
-LONGEST = 1.5
+LONGEST = 1.4
 """The largest ratio of both sides."""
 WORN, OCCLUDED = 0.65, 0.3
 """Shares of garments that somebody wears, and that something stands before."""
