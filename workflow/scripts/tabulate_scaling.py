@@ -11,7 +11,8 @@ from mct.stage import entry
 CAPTION = """Measured on {machines}. Seconds are those of a mean step of all seeds, without the first steps of
 each run, means over its ranks: the columns `compute_seconds` to `other_seconds` are parts of `step_seconds`.
 `reading` waits for pictures, `averaging` for the sum of gradients (on a GPU with the end of backward),
-`gathering` for confidences and for a teacher's targets; `other` has checkpoints and the agreement of ranks.
+`gathering` for confidences, a teacher's targets and what a shared trunk hands on; `other` has checkpoints and
+the agreement of ranks to go on.
 `ranks` are the training's own: the two pretrainings share those of the run (`run_ranks`) and run at the same
 time. Speed-up and efficiency compare samples per second with the fewest ranks of the same training; where
 there is one number of ranks they are empty. `hours` is the whole training at this speed. Published: hours of

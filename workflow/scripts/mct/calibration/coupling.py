@@ -91,6 +91,7 @@ class Coupling(Training):
         role, comm = topology.role, topology.world_comm
         super().__init__(learner, self._plans[role], settings=settings, role=role, comm=comm)
         self.topology, self._set, self._progress = topology, image_set, progress
+        learner.share_trunk(topology.pair_comm)
         samples = len(image_set) if comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
         self._selector = Selector(settings, evidence.noise, image_set.observed, topology.pairs)
@@ -108,12 +109,13 @@ class Coupling(Training):
     def step(self, samples: Samples, rate: float) -> float:
         """Make one step of both models on a global batch; return this rank's loss. Collective."""
         batch, labels = samples.noisy, self.learner.to_device(samples.labels)
-        logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
         noisy = slice(len(batch.labels))
+        seen = self.learner.look(*samples.pictures(), shared=noisy.stop)
+        logits = self.learner.learn(seen, key=samples.plan.step)
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         with self._gathering:
             request, both = start_gather(self.topology, own, samples.plan.size)
-        predicted = self._teacher.teach(batch.images, logits[noisy])
+        predicted = self._teacher.teach(batch, tuple(part[noisy] for part in seen), logits[noisy])
         with self._gathering:
             wait_for([request])
         decision = self._selector.decide(both, batch)
@@ -208,9 +210,12 @@ class Coupling(Training):
             self.record.selected[:] = records["selected"]
 
     def waits(self) -> dict[str, float]:
-        """Return what `Training.waits` does; gathering is that of confidences and of teachers' targets."""
-        gathering = self._gathering.seconds + self._teacher.exchanging.seconds
-        return {**super().waits(), "gathering": gathering}
+        """Return what `Training.waits` does, and the gathering of all that ranks of both models exchange.
+
+        These are confidences, a teacher's targets, and what a shared trunk hands on.
+        """
+        watches = (self._gathering, self._teacher.exchanging, self.learner.exchanging)
+        return {**super().waits(), "gathering": sum(watch.seconds for watch in watches)}
 
     def facts(self) -> dict[str, Any]:
         """Return what each model has seen and learned from, and where the pairs were."""
