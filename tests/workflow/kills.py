@@ -24,8 +24,8 @@ SIGNALS = {
     "snakemake": [signal.SIGKILL, signal.SIGTERM],
 }
 LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")
-TIMED = ("scaling", "jobs")
-"""Tables of times."""
+TIMED = ("scaling",)
+"""The table of times."""
 PROVENANCE = ("started", "seconds", "command", "hardware")
 
 

@@ -258,7 +258,13 @@ def test_a_report_holds_tables_and_figures(finished: Path, project: Path, snakem
     run = snakemake("--configfile", "tiny.yaml", "--report", "report.html")
     assert run.returncode == 0, run.stderr
     page = (project / "report.html").read_text()
-    for name in ("accuracy.tsv", "noise.tsv", "pictures.svg", "training_mct_paper.svg"):
+    for name in (
+        "accuracy.tsv",
+        "noise.tsv",
+        "scaling.tsv",
+        "pictures.svg",
+        "training_mct_paper.svg",
+    ):
         assert name in page
 
 
