@@ -28,11 +28,11 @@ def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run
 
 
 def test_a_dry_run_says_once_which_jobs_no_queue_takes(snakemake: Run):
-    plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[64]", "seeds=[0, 1]")
+    plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[1024]", "seeds=[0, 1]")
     assert plan.returncode == 0, plan.stderr
     warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
     [calibration] = [line for line in warnings if line.startswith("warning: calibrate_pair: ")]
-    assert "q_sw_share gives at most max_nodes = 4, asked 16" in calibration
+    assert "q_sw_share gives at most max_mpi_tasks = 512, asked 1024" in calibration
     assert "max_runtime" not in calibration
     assert "warning: " not in snakemake("-n", "--profile", "slurm").stderr
 
