@@ -73,7 +73,7 @@ def test_a_job_ends_its_own_hours_after_the_last_that_it_needs():
         (64, range(2, 17), "the queues carry at most 16 ranks"),
         (1024, range(2, 515), "the queues carry at most 514 ranks"),
         (100, range(20, 41), "the queues carry at most 40 ranks"),
-        (4, range(14, 513), "the queues carry 14 ranks and more, whose batches are smaller"),
+        (4, range(14, 513), "the queues carry 14 ranks and more (or lower optimizer.batch_size)"),
         (4, (), "no number of ranks is carried"),
     ],
 )

@@ -16,7 +16,7 @@ def advise(asked: int, carries: Callable[[int], bool]) -> str:
     if fewer := _search(asked, carries, lambda ranks: ranks // 2):
         return f"the queues carry at most {fewer} ranks"
     if more := _search(asked, carries, lambda ranks: 2 * ranks):
-        return f"the queues carry {more} ranks and more, whose batches are smaller"
+        return f"the queues carry {more} ranks and more (or lower optimizer.batch_size)"
     return "no number of ranks is carried"
 
 
