@@ -12,15 +12,18 @@ rule estimate_confusion:
         f"{LOGS}/estimate_confusion/{{kind}}_{RUN}.log",
     wildcard_constraints:
         kind="|".join(CONFUSION_SETS),
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.estimate_confusion, "kind")
     resources:
-        **serial_job(PLANNER.estimate_confusion, "kind"),
+        **mpi_job(PLANNER.estimate_confusion, "kind"),
     params:
+        stage="estimate_confusion",
+        checkpoints=f"{CHECKPOINTS}/estimate_confusion/{{kind}}_{RUN}",
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
-            " {input.labels} {input.weights} {output}"
+            "estimate_confusion.py {params.stage} {wildcards.kind} {params.settings} {execution}"
+            " {input.labels} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )
 
 
@@ -33,15 +36,18 @@ rule score_labels:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
     log:
         f"{LOGS}/score_labels/{RUN}.log",
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.score)
     resources:
-        **serial_job(PLANNER.score),
+        **mpi_job(PLANNER.score),
     params:
+        stage="score_labels",
+        checkpoints=f"{CHECKPOINTS}/score_labels/{RUN}",
         settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
         program(
-            "score_labels.py {params.settings} {execution} {input.labels} {input.weights}"
-            " {output}"
+            "score_labels.py {params.stage} {params.settings} {execution} {input.labels}"
+            " {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )
 
 

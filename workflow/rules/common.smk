@@ -102,6 +102,15 @@ def mpi_job(plan, *wildcards):
     return {**planned, "slurm_extra": "--signal=USR1@60 --open-mode=append"}
 
 
+def cores_of(plan, *wildcards):
+    """Return the cores that a job's ranks keep busy, which `plan` says by the values of wildcards."""
+
+    def cores(values):
+        return RANKS.cores(plan(*(values[name] for name in wildcards), 1).ranks)
+
+    return cores
+
+
 def summary():
     """Return the resources of a table or a figure."""
     return serial_job(PLANNER.report)

@@ -30,10 +30,6 @@ REMEDIES = {
     "inspect_pictures": "inspection.parts or execution.picture_threads",
     "write_shard": "shards.count or execution.picture_threads",
     "judge_labels": f"shards.count, {PREDICTIONS}",
-    "estimate_noise_by_models": f"{PREDICTIONS}; or lower dataset.noise_samples",
-    "estimate_confusion": PREDICTIONS,
-    "score_labels": PREDICTIONS,
-    "evaluate_model": PREDICTIONS,
 }
 """By rule, what to raise where a job that cannot resume needs longer than a queue gives."""
 
@@ -102,7 +98,7 @@ class Planner:
             yield plan(name, ranks, 1)
 
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
-        """Return what the predictions of models for whole sets ask for, on one rank."""
+        """Return what the predictions of models for whole sets ask for."""
         samples = models * sum(self._experiment.sizes[name] for name in set_names)
         logits = demands.logits_megabytes(samples, self._experiment.classes, models)
         return self._predict(samples, attempt, models, logits)
@@ -124,8 +120,10 @@ class Planner:
     def judge(self, attempt: int) -> Demand:
         """Return what judging a shard's noisy pictures with every pair of a method asks for."""
         models = 2 * len(self._experiment.files.runs())
-        pictures = self._experiment.sizes["noisy"] / self._config["shards"]["count"]
-        return self._predict(models * pictures, attempt, models)
+        samples = models * self._experiment.sizes["noisy"] / self._config["shards"]["count"]
+        seconds = self._prediction_seconds(samples, self._processor_rate)
+        memory = demands.inference_megabytes(self._cost, models, self._config["images"]["size"])
+        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""
@@ -133,11 +131,18 @@ class Planner:
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
     def _predict(self, samples: float, attempt: int, models: int = 1, held_mb: float = 0) -> Demand:
-        size, rate = self._config["images"]["size"], self._processor_rate
-        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
-        seconds += self._reading_seconds(samples)
+        """Return what predictions ask for, on as many ranks as end soon, at most the experiment's."""
+        size = self._config["images"]["size"]
+        seconds = self._prediction_seconds(samples, self._rank_rate)
+        pieces = math.ceil(samples / demands.PREDICTED_AT_A_TIME)
+        most = min(max(self._config["ranks"]), pieces)
+        ranks = max(1, min(most, math.ceil(seconds / (60 * SHORTEST_MINUTES["ranks"]))))
         memory = demands.inference_megabytes(self._cost, models, size) + held_mb
-        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
+        return self._ranks(ranks, 1, seconds / ranks, memory, attempt)
+
+    def _prediction_seconds(self, samples: float, rate: float) -> float:
+        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
+        return seconds + self._reading_seconds(samples)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.

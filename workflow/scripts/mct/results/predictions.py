@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from mct.base.errors import UserError
 from mct.base.files import read_json
@@ -111,7 +110,7 @@ def view(file: Path, size: int) -> Picture | str:
 def _predict(
     models: Sequence[Predictor], views: Sequence[Picture], classes: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    batch = [(to_tensor(np.stack(views)), torch.zeros(len(views), dtype=torch.int64))]
-    probabilities = mean_probabilities([model.predict_batches(batch)[0] for model in models])
+    pictures = to_tensor(np.stack(views))
+    probabilities = mean_probabilities([model.predict_pictures(pictures) for model in models])
     for row in probabilities:
         yield classes[int(row.argmax())], f"{row.max():.4f}"
