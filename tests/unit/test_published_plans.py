@@ -97,6 +97,19 @@ def test_the_queues_take_resnet50_where_a_rank_has_few_pictures(
     assert calibration.rank_cpus == (2 if ranks == 16 else 1)
 
 
+@pytest.mark.parametrize("model", ["alexnet", "resnet50"])
+def test_the_queues_take_all_predictions(lists: Path, sizes: dict[str, int], model: str):
+    planner = plan(lists, sizes, 64, model={"name": model})
+    asked = {
+        "evaluate_model": planner.evaluate("test", "pair", 1),
+        "estimate_noise_by_models": planner.estimate_noise(1),
+        "estimate_confusion": planner.predict(("noisy",), 1),
+        "score_labels": planner.score(1),
+    }
+    for rule, demand in asked.items():
+        assert planner.refusal(rule, demand.resources, "64") is None, rule
+
+
 def test_too_few_ranks_for_the_memory_of_a_node_are_refused_with_how_many_do(
     lists: Path, sizes: dict[str, int]
 ):
