@@ -111,8 +111,9 @@ SECTIONS = {
         },
     ),
     "scaling": Section(
-        "What `snakemake performance` measures and projects, for tables and figures of prefetch, "
-        "communication and scaling. No training depends on it.",
+        "What `snakemake performance` measures, rehearses and projects, for tables and figures of "
+        "prefetch, communication and the rehearsal of scaling. No training depends on it; "
+        "`tables/scaling.tsv` is made of the trainings themselves.",
         (settings.ScalingPlan, ScalingSettings),
     ),
     "execution": Section(

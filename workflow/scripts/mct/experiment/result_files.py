@@ -37,6 +37,14 @@ class ResultFiles:
         """Return a file of a training in each run."""
         return [self.model(method, run, name) for run in self.runs()]
 
+    def records(self) -> list[str]:
+        """Return the records of everything that is trained, in each run."""
+        return [path for each in self.trainings() for path in self.of_runs(each, "record.json")]
+
+    def scales(self) -> bool:
+        """Return whether there are several numbers of ranks, so that scaling can be drawn."""
+        return len(self.config["ranks"]) > 1
+
     def evaluation(self, method: str, run: str, role: str) -> str:
         """Return the evaluation of a model, or of a pair."""
         split = self.config["split"]

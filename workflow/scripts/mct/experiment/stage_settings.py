@@ -91,6 +91,11 @@ class StageSettings:
         """Return the titles of the configured methods."""
         return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
 
+    def training_titles(self) -> str:
+        """Return the titles of everything that is trained, in the order of the table of scaling."""
+        names = methods.needed_trainings(self.config)
+        return json.dumps({name: methods.TRAININGS[name].title for name in names})
+
 
 def as_json(data: Any) -> str:
     """Return data as JSON with sorted keys."""

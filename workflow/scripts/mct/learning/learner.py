@@ -25,13 +25,17 @@ from mct.parallel.transport import choose_transport
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
+from mct.stage.step_times import Stopwatch
 
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 """Types of gradients between ranks by setting; None is their own."""
 
 
 class Learner:
-    """A model in training, with its optimiser, replicated on all ranks of `comm`."""
+    """A model in training, with its optimiser, replicated on all ranks of `comm`.
+
+    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair.
+    """
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Learner:
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
         self._classes = self._named[-1][1].numel()
         self._exchange: FeatureExchange | None = None
+        self.exchanging = Stopwatch()
         self._begin()
 
     def _begin(self) -> None:
@@ -143,7 +148,8 @@ class Learner:
             return self._features(images, strong)
         mine = self._exchange.part(shared)
         own = self._features(torch.cat([images[mine], images[shared:]]), None)
-        return self._exchange.complete(own, shared)
+        with self.exchanging:
+            return self._exchange.complete(own, shared)
 
     def _features(self, images: Tensor, strong: Draws | None) -> Seen:
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
