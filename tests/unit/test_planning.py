@@ -14,7 +14,7 @@ from mct.cluster.demands import MODELS, model_cost
 from mct.cluster.planning import Demand, Planner
 from mct.cluster.site import Site, read_site
 from mct.experiment.experiment import Experiment
-from mct.learning.prediction import BATCH_SIZE
+from mct.learning.prediction import BATCH_SIZE, PREDICTED_AT_A_TIME
 
 PROJECT = Path(__file__).parents[2]
 SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")
@@ -254,7 +254,8 @@ def test_predicting_needs_less_memory_than_training():
     demand = plan.predict(("test",), 1)
     assert demand.mem_mb < 20_000
     assert SITE.refusal(vars(demand)) is None
-    assert demands.PREDICTED_AT_A_TIME == BATCH_SIZE
+    assert demands.READ_AT_A_TIME == BATCH_SIZE
+    assert demands.PREDICTED_AT_A_TIME == PREDICTED_AT_A_TIME
 
 
 WEB_PICTURES = {"noisy": 2_400_000, "clean": 25_000, "validation": 25_000, "test": 50_000}
@@ -280,13 +281,18 @@ def test_what_is_held_of_all_pictures_is_planned():
     experiment.__dict__["classes"] = 14
     plan = Planner(experiment, SITE)
     features = 1_050_000 * 2048 * 4 / 1e6
-    evaluation = plan.predict(("test",), 1).mem_mb
-    assert evaluation + 1.2 * features < plan.score(1).mem_mb < evaluation + 1.4 * features
+    evaluation = of_a_rank(plan.predict(("test",), 1))
+    assert evaluation + 1.2 * features < of_a_rank(plan.score(1)) < evaluation + 1.4 * features
     assert SITE.refusal({**plan.score(1).resources, "runtime": 5}) is None
     experiment.__dict__["classes"] = 1000
     logits = 1_000_000 * 1000 * 4 / 1e6
-    assert plan.predict(("noisy",), 1).mem_mb > 3 * logits
-    assert plan.predict(("noisy",), 1).mem_mb < 3.1 * logits + evaluation
+    noisy = of_a_rank(plan.predict(("noisy",), 1))
+    assert 3 * logits < noisy < 3.1 * logits + evaluation
+
+
+def of_a_rank(demand: demands.Demand) -> float:
+    """Return the memory of each rank of a job, in MB."""
+    return demand.mem_mb / demand.ranks
 
 
 def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut():

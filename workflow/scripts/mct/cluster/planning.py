@@ -5,12 +5,14 @@ site's queues give.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mct.base.roles import PAIR, ROLES
-from mct.cluster import demands
+from mct.cluster import carrying, demands, disk
+from mct.cluster.demands import Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
@@ -30,49 +32,6 @@ REMEDIES = {
     "judge_labels": f"shards.count, {PREDICTIONS}",
 }
 """By rule, what to raise where a job that cannot resume needs longer than a queue gives."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demand:
-    """What a job asks for; the names are Snakemake's and the Slurm plugin's.
-
-    A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
-    `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes.
-    A queue (`slurm_partition`) is named where another might take the job without holding its tasks.
-    """
-
-    rank_threads: int
-    rank_cpus: int
-    cpus_per_task: int
-    mem_mb_per_cpu: int
-    runtime: int
-    attempt: int = 1
-    ranks: int = 0
-    tasks: int = 1
-    nodes: int = 1
-    gpu: int = 0
-    tasks_per_gpu: int = 0
-    slurm_partition: str = ""
-
-    @property
-    def mpi_tasks(self) -> int:
-        """The ranks, under the name that queues may limit: serial queues take none."""
-        return self.ranks
-
-    @property
-    def mem_mb(self) -> int:
-        """The memory of the whole job, in MB."""
-        return self.mem_mb_per_cpu * self.cpus_per_task * self.tasks
-
-    @property
-    def mpi(self) -> str:
-        """Text that makes the Slurm plugin ask for several tasks, or none."""
-        return "yes" if self.tasks > 1 else ""
-
-    @property
-    def resources(self) -> dict[str, Any]:
-        """All of these by name."""
-        return {**vars(self), "mpi_tasks": self.mpi_tasks, "mem_mb": self.mem_mb, "mpi": self.mpi}
 
 
 Plan = tuple[Queue, Demand]
@@ -108,13 +67,36 @@ class Planner:
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
-    def refusal(self, rule: str, resources: Mapping[str, Any]) -> str | None:
-        """Return why no queue takes a job of a rule, and what to raise if that is its time."""
+    def refusal(self, rule: str, resources: Mapping[str, Any], run_ranks: str = "") -> str | None:
+        """Return why no queue takes a job of a rule, and what to raise if that is its time.
+
+        Of a job on ranks also how many ranks a run may have, where `run_ranks` are too many or too few.
+        """
         asked = self._with_threads(resources)
         refusal = self._site.refusal(asked)
+        if refusal and resources.get("ranks") and run_ranks:
+            advice = carrying.advise(int(run_ranks), partial(self._carries, rule))
+            return "; ".join(filter(None, [refusal, advice]))
         if refusal is None or self._site.refusal(asked, but_for="runtime"):
             return refusal
         return f"{refusal}; raise {REMEDIES.get(rule, 'max_runtime of a queue')}"
+
+    def _carries(self, rule: str, ranks: int) -> bool:
+        """Return whether queues take a run on so many ranks: all its trainings, or a measurement."""
+        return not any(
+            self._site.refusal(self._with_threads(each.resources))
+            for each in self._on_ranks(rule, str(ranks))
+        )
+
+    def _on_ranks(self, rule: str, ranks: str) -> Iterator[Demand]:
+        """Yield what the measurement of a rule on so many ranks asks for, or what all trainings do."""
+        measurements = {"measure_scaling": self.rehearse, "measure_prefetch": self.rehearse_reading}
+        if rule in measurements:
+            yield measurements[rule](ranks, 1)
+            return
+        for name in self._experiment.files.trainings():
+            plan = self.calibrate if name in CALIBRATIONS else self.train
+            yield plan(name, ranks, 1)
 
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
         """Return what the predictions of models for whole sets ask for."""
@@ -153,7 +135,7 @@ class Planner:
         """Return what predictions ask for, on as many ranks as end soon, at most the experiment's."""
         size = self._config["images"]["size"]
         seconds = self._prediction_seconds(samples, self._rank_rate)
-        pieces = math.ceil(samples / demands.PREDICTED_AT_A_TIME)
+        pieces = math.ceil(samples / demands.READ_AT_A_TIME)
         most = min(max(self._config["ranks"]), pieces)
         ranks = max(1, min(most, math.ceil(seconds / (60 * SHORTEST_MINUTES["ranks"]))))
         memory = demands.inference_megabytes(self._cost, models, size) + held_mb
@@ -219,6 +201,10 @@ class Planner:
         memory = pictures * demands.ROW_BYTES + threads * demands.PIXEL_BYTES * most
         return self._serial(seconds, memory / 1e6, attempt, threads)
 
+    def stored_megabytes(self, rule: str) -> float:
+        """Return the disk that a job of a rule fills."""
+        return disk.megabytes(rule, self._experiment, self._cost)
+
     @property
     def _pictures_per_shard(self) -> float:
         """The pictures of the largest shard, those in two sets counted twice."""
@@ -270,7 +256,10 @@ class Planner:
         fitting = (each for each in plans if self._taken(each))
         queue, plan = self._choose(next(fitting, plans[-1]))
         named = self._ranks_site.is_mixed and not self._excess(queue, plan)
-        return replace(plan, attempt=attempt, slurm_partition=queue.name if named else "")
+        partition = queue.name if named else ""
+        return replace(
+            plan, attempt=attempt, slurm_partition=partition, work_seconds=math.ceil(seconds)
+        )
 
     def _taken(self, plans: Sequence[Plan]) -> list[Plan]:
         """Return the plans that their queues take."""
@@ -334,10 +323,5 @@ class Planner:
             cpus_per_task=cores,
             mem_mb_per_cpu=-(-memory // cores),
             runtime=int(max(first, min(grown, queue.limit("max_runtime")))),
+            work_seconds=math.ceil(seconds),
         )
-
-
-def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:
-    """Return the MB to ask for: more with each attempt, but not beyond what is there."""
-    first = demands.megabytes(parts_mb, 1)
-    return int(min(demands.megabytes(parts_mb, attempt), max(most_mb, first)))

@@ -17,7 +17,9 @@ from mct.stage.compute import Compute, choose_compute
 from mct.stage.settings import ExecutionSettings
 
 BATCH_SIZE = 256
-"""Pictures that are predicted at a time."""
+"""Pictures that are read at a time."""
+PREDICTED_AT_A_TIME = 64
+"""Those of them whose activations are in memory together."""
 
 
 class Predictor:
@@ -56,11 +58,12 @@ class Predictor:
     @torch.inference_mode()
     def predict_pictures(self, images: Tensor) -> NDArray[np.float32]:
         """Return logits (b, K) of pictures, uint8 (b, 3, size, size)."""
-        with self.compute.autocast():
-            output = self._model(
-                self.compute.normalise(images, self._images.mean, self._images.std)
-            )
-        logits = output.float().cpu().numpy()
+        outputs = []
+        for part in images.split(PREDICTED_AT_A_TIME):
+            pictures = self.compute.normalise(part, self._images.mean, self._images.std)
+            with self.compute.autocast():
+                outputs.append(self._model(pictures).float().cpu())
+        logits = torch.cat(outputs).numpy()
         if not np.isfinite(logits).all():
             raise UserError(
                 f"{self._weights}: expected finite predictions, got NaN or infinity: the training "
@@ -84,7 +87,8 @@ class Predictor:
         try:
             for images in self._read(image_set):
                 self.predict_pictures(images)
-                yield kept.pop().float().cpu().numpy()
+                yield torch.cat(kept).float().cpu().numpy()
+                kept.clear()
         finally:
             hook.remove()
 
