@@ -1,5 +1,6 @@
 """Trainings of the published size on the queues of the profile: memory mode, nodes and time."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,14 @@ def test_too_few_ranks_for_the_memory_of_a_node_are_refused_with_how_many_do(
 ):
     planner = plan(lists, sizes, 4, model={"name": "resnet50"}, optimizer={"batch_size": 256})
     refusal = planner.refusal("calibrate_pair", planner.calibrate("mct", "4", 1).resources, "4")
-    assert refusal is not None
-    assert "the queues carry 14 ranks and more" in refusal
+    named = re.search(r"the queues carry (\d+) ranks and more", refusal or "")
+    assert named is not None, refusal
+    least = int(named[1])
+    assert 4 < least < 16
+    for ranks, is_carried in ((least - 2, False), (least, True)):
+        sized = plan(lists, sizes, ranks, model={"name": "resnet50"}, optimizer={"batch_size": 256})
+        trainings = sized._on_ranks("calibrate_pair", str(ranks))
+        assert all(sized.refusal("", each.resources) is None for each in trainings) == is_carried
 
 
 def test_too_many_ranks_for_the_queues_are_refused_with_the_most_that_they_carry(
