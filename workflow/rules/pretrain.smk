@@ -26,8 +26,8 @@ rule pretrain_auxiliary:
     shell:
         program(
             "train_model.py {params.stage} {params.role} {params.settings} {execution}"
-            " {input.labels} {input.start} {input.evidence} {params.checkpoints}"
-            " --output $(dirname {output.record:q})",
+            " {input.labels} {input.initial} {input.start} {input.evidence}"
+            " {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,
         )
 

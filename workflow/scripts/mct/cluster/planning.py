@@ -88,8 +88,7 @@ class Planner:
     def __init__(self, experiment: Experiment, site: Site) -> None:
         self._experiment, self._site, self._ranks_site = experiment, site, site.for_ranks()
         self._config = experiment.config
-        size = self._config["images"]["size"]
-        self._cost = demands.model_cost(self._config["model"]["name"], size)
+        self._cost = demands.cost_of(experiment)
         execution = self._config["execution"]
         self._on_gpu = self._ranks_site.has_gpus and execution["device"] != "cpu"
         self._processor_rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]

@@ -119,6 +119,7 @@ class Reading:
         try:
             for refusal in self._refusals():
                 raise UserError(refusal)
+            note(self.experiment.notes)
             warn(self.experiment.cautions())
             on_cluster = self.site.is_cluster
             results_folder.begin(self.experiment, self._forced(), log, on_cluster=on_cluster)
@@ -150,6 +151,7 @@ class Reading:
     def _end_dry_run(self) -> None:
         """After a dry run, warn of what is doubtful and of jobs that a run would refuse."""
         if self.snakemake.is_dry_run:
+            note(self.experiment.notes)
             warn([*self.experiment.cautions(), *self._refusals()])
 
 
@@ -170,6 +172,11 @@ def say(lines: Iterable[str]) -> None:
     with suppress(OSError):
         for line in lines:
             print(line, file=sys.stderr, flush=True)
+
+
+def note(lines: Iterable[str]) -> None:
+    """Print what the configuration left open and how it was decided, one line each."""
+    say(f"note: {line}" for line in lines)
 
 
 def warn(lines: Iterable[str]) -> None:

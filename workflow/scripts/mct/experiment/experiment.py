@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mct.base.architectures import check_input_size
+from mct.base.architectures import ARCHITECTURES, IMAGENET, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
@@ -20,8 +20,9 @@ from mct.experiment import requirements
 from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.dataset_keys import used_settings
-from mct.experiment.initial_weights import check_weights
+from mct.experiment.initial_weights import check_fetched, check_weights
 from mct.experiment.lists import Lists, Memory
+from mct.experiment.nets import Net, Nets, follow_weights
 from mct.experiment.ranks import Ranks
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.spelling import check_results, spell_paths
@@ -34,6 +35,11 @@ from mct.stage.limits import allow_open_files
 SCRIPTS = Path(__file__).parents[2]
 
 
+def results_folder(config: Mapping[str, Any]) -> Path:
+    """Return the folder of an experiment's results; its name may not be known yet."""
+    return Path(os.path.normpath(f"{config['results']}/{config.get('experiment', '')}"))
+
+
 class Experiment:
     """One configuration, resolved and checked."""
 
@@ -44,10 +50,13 @@ class Experiment:
 
         `memory` is a folder in which that is kept for the next plan.
         """
-        self.config, self._in_job = spell_paths(resolve(config)), in_job
+        resolved, self._in_job = spell_paths(resolve(config)), in_job
+        self.nets = Nets(results_folder(resolved))
+        given = config.get("images") or {}
+        self.config, self.notes = follow_weights(resolved, given, self.nets)
         if missing := ungiven(self.config):
             raise UserError(ask_for(missing, self._layout))
-        self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
+        self.folder = str(results_folder(self.config))
         self.dataset = self.config["dataset"]["name"]
         self.settings = StageSettings(self.config)
         self.files = ResultFiles(self.folder, self.config)
@@ -60,6 +69,7 @@ class Experiment:
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         self.memory.hand_on(self.lists)
+        self.nets.hand_on()
         self.storage.write_down()
 
     def check_paths(self) -> None:
@@ -71,7 +81,10 @@ class Experiment:
             return
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
-        for path in map(Path, self.initial_weights()):
+        _ = self.net
+        if self.fetches_weights:
+            check_fetched(self.config["model"], self.classes, self.nets)
+        for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
         requirements.check_confusions(self.config, self._layout)
         for path in (Path(self.folder), *Path(self.folder).parents):
@@ -87,9 +100,30 @@ class Experiment:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
         requirements.check_rules(self.config, names, judges=self.files.judging_method is not None)
 
+    @property
+    def fetches_weights(self) -> bool:
+        """Whether a job fetches the weights that models start from."""
+        return self.config["model"]["initial_weights"] == IMAGENET
+
+    @property
+    def fetched_weights(self) -> str:
+        """The file that fetched weights are written to."""
+        name = self.config["model"]["name"].replace("/", "_")
+        return f"{self.folder}/weights/{name}.safetensors"
+
     def initial_weights(self) -> list[str]:
         """Return the file that models start from, if there is one."""
+        if self.fetches_weights:
+            return [self.fetched_weights]
         return list(filter(None, [self.config["model"]["initial_weights"]]))
+
+    @cached_property
+    def net(self) -> Net | None:
+        """What the net costs, if it is none of ours: these are listed."""
+        name = self.config["model"]["name"]
+        return (
+            None if name in ARCHITECTURES else self.nets.find(name, self.config["images"]["size"])
+        )
 
     @cached_property
     def _layout(self):

@@ -14,6 +14,7 @@ from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.files import write_json
+from mct.experiment.nets import Nets, pretrained
 from mct.stage.closure import code_digest
 
 PROGRAM = Path(__file__).parents[2] / "check_weights.py"
@@ -44,6 +45,16 @@ def check_weights(
     if question not in fitting and _fits(path, settings, classes) and memory:
         with suppress(OSError):  # a folder that cannot be written is asked again
             write_json(memory / NAME, [*fitting, question][-MOST:])
+
+
+def check_fetched(model: Mapping[str, Any], classes: int, nets: Nets) -> None:
+    """Raise UserError where the classifier of weights that a job fetches is kept for other classes."""
+    weights = pretrained(model["name"], 0, nets) if model["keep_classifier"] else None
+    if weights and weights.classes != classes:
+        raise UserError(
+            f"model.keep_classifier: {model['name']}'s own weights are for {weights.classes} classes, "
+            f"expected {classes}; set it to false to start the classifier at random"
+        )
 
 
 def _read(file: Path) -> list[str]:

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
+from mct.learning.classifier import classifier_layer
 from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
@@ -63,7 +64,7 @@ class Learner:
         self.gradients = GradientSum(parameters, transport, execution.bucket_bytes, leaves)
         self.optimizer = MomentumSGD(parameters, optimizer, leaves)
         self._named = list(self.model.named_parameters())
-        self._classes = list(self.model.parameters())[-1].numel()
+        self._classes = classifier_layer(self.model).weight.shape[0]
 
     def state(self) -> State:
         """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""

@@ -12,6 +12,7 @@ from mct.base.errors import UserError
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
 from mct.data.settings import ImageSettings
+from mct.learning.classifier import classifier_layer
 from mct.learning.models import load_model
 from mct.learning.settings import EvaluationSettings
 from mct.stage.compute import Compute
@@ -68,12 +69,13 @@ class Predictor:
         return logits, labels
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:
-        """Return the inputs of the model's last linear layer for a whole set, shape (n, d).
+        """Return the inputs of the model's classifier for a whole set, shape (n, d).
 
-        They are in memory once, beside those of a batch.
+        Of a classifier that is a convolution, their means over a picture. They are in memory once,
+        beside those of a batch.
         """
-        classifier = [part for part in self._model.modules() if isinstance(part, nn.Linear)][-1]
-        features = np.empty((len(image_set), classifier.in_features), np.float32)
+        classifier = classifier_layer(self._model)
+        features = np.empty((len(image_set), classifier.weight.shape[1]), np.float32)
         kept: list[Tensor] = []
         hook = classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
         stop = 0
@@ -81,10 +83,15 @@ class Predictor:
             for batch in self._read(image_set):
                 self.predict_batches([batch])
                 start, stop = stop, stop + len(batch[1])
-                features[start:stop] = kept.pop().float().cpu().numpy()
+                features[start:stop] = flat(kept.pop()).float().cpu().numpy()
         finally:
             hook.remove()
         return features
+
+
+def flat(features: Tensor) -> Tensor:
+    """Return features (n, d) as they are, and the means over pictures of those (n, d, h, w)."""
+    return features.mean(dim=(2, 3)) if features.dim() == 4 else features
 
 
 def mean_probabilities(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
 LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
 """glibc's mallopt: parameters, and values that keep freed memory in the process."""
 AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
-"""Layers of our architectures that autocast computes in bfloat16."""
+"""Layers that autocast computes in bfloat16. Kinds of them may compute with their weights first, which then
+stay in float32 and are cast in each pass."""
 LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
 
 
@@ -48,7 +49,7 @@ class Compute:
         shared: dict[int, Tensor] = {id(tensor): tensor for tensor in model.buffers()}
         leaves = {parameter: parameter for parameter in model.parameters()}
         for module in model.modules():
-            if isinstance(module, AUTOCAST_LAYERS):
+            if type(module) in AUTOCAST_LAYERS:
                 for parameter in module.parameters(recurse=False):
                     leaves[parameter] = nn.Parameter(parameter.detach().to(self.dtype))
         shared.update((id(parameter), leaf) for parameter, leaf in leaves.items())
