@@ -19,14 +19,17 @@ from mct.stage import entry
 def main() -> None:
     arguments = entry.options(__doc__, name=str, size=int)
     logging.disable(logging.WARNING)  # of timm, on weights that it does not load
-    net = find_net(arguments.name)
+    print(json.dumps(describe(arguments.name, arguments.size)))
+
+
+def describe(name: str, size: int) -> dict[str, Any]:
+    """Return library, name and weights of a net, and what it costs where a size is known."""
+    net = find_net(name)
     weights = pretrained_of(net)
     facts: dict[str, Any] = {"library": net.library, "name": net.name}
     facts |= {"pretrained": weights and weights._asdict()}
-    size = arguments.size or (weights.size if weights else 0)
-    if size:
-        facts |= {"size": size, **costs(arguments.name, size)}
-    print(json.dumps(facts))
+    size = size or (weights.size if weights else 0)
+    return {**facts, "size": size, **costs(name, size)} if size else facts
 
 
 def costs(name: str, size: int) -> dict[str, int]:
