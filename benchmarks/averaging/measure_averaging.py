@@ -25,8 +25,7 @@ from mct.learning.learner import WIRES, Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
 from mct.learning.settings import OptimizerSettings
-from mct.parallel.collectives import sum_array
-from mct.parallel.comm import Comm, world
+from mct.parallel.comm import Comm, sum_array, world
 from mct.parallel.gradients import group_by_bytes
 from mct.parallel.transport import Sum, choose_transport
 from mct.results.tables import write_table

@@ -20,8 +20,7 @@ from mct.calibration.decisions import Selector
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
-from mct.parallel.collectives import start_gather, wait_for
-from mct.parallel.comm import Topology, split_world, world
+from mct.parallel.comm import Topology, split_world, start_gather, wait_for, world
 from mct.performance.rehearsal import (
     NOISE,
     learn_all,

@@ -17,8 +17,7 @@ from statistics import mean
 
 from benchmarks.shared.conditions import describe_conditions
 from mct.results.accuracy import paired_difference, spread
-from mct.results.runs import read_results
-from mct.results.tables import write_table
+from mct.results.tables import read_results, write_table
 
 
 def main() -> None:

@@ -27,7 +27,6 @@ from mct.learning.prediction import Predictor
 from mct.results.accuracy import spread
 from mct.results.predictions import trained_settings
 from mct.results.tables import write_table
-from mct.stage.compute import choose_compute
 from mct.stage.entry import read_execution
 
 SHARPENINGS = (1.0, 1.3, 1.6, 2.0)
@@ -91,10 +90,9 @@ def predictions(folder: Path, image_set: ImageSet) -> tuple[NDArray, NDArray]:
     files = [folder / f"{role}.safetensors" for role in ("auxiliary", "primary")]
     settings = trained_settings(files)
     execution = read_execution(folder.parents[3] / "config.yaml")
-    compute = choose_compute(settings.model.precision, execution)
     logits = []
     for weights in files:
-        predictor = Predictor(weights, settings, image_set.classes, compute, execution)
+        predictor = Predictor(weights, settings, image_set.classes, execution)
         own, labels = predictor.predict(image_set)
         logits.append(own)
     return softmax(np.stack(logits), axis=2), labels

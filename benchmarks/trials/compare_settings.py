@@ -23,8 +23,7 @@ import yaml
 
 from benchmarks.shared.conditions import command, commit
 from mct.results.accuracy import paired_difference, spread
-from mct.results.runs import Run, read_results
-from mct.results.tables import Row, write_table
+from mct.results.tables import Row, Run, read_results, write_table
 
 CAPTION = """Measured: top-1 % of the deployed model after the last epoch, on the {split} split, mean and
 sample standard deviation over seeds; differences to {reference}, seed by seed, in points, with their

@@ -21,8 +21,7 @@ from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.models import build_architecture
 from mct.learning.settings import OptimizerSettings
-from mct.parallel.collectives import sum_array
-from mct.parallel.comm import Comm, world
+from mct.parallel.comm import Comm, sum_array, world
 from mct.performance.rehearsal import learn_all, random_batch, random_set, time_once
 from mct.results.tables import write_table
 from mct.stage.compute import choose_compute

@@ -65,7 +65,7 @@ def test_each_ending_has_its_reason(fields: dict[str, str], reason: str):
 def test_an_interrupted_job_is_known_by_what_it_noted():
     start = replace(START, code=75)
     [row] = accounting.tabulate([start], [record(State="FAILED", ExitCode="1:0")])
-    assert row["reason"] == "interrupted with a checkpoint; goes on when it is run again"
+    assert row["reason"] == "interrupted with a checkpoint; resumes when it is run again"
 
 
 def test_the_end_of_a_job_is_that_of_its_last_record():

@@ -58,7 +58,7 @@ def test_only_the_messages_between_ranks_import_mpi():
         for path in LIBRARY.rglob("*.py")
         if re.search(r"^\s*(from|import) mpi4py", path.read_text(), re.M)
     }
-    assert importers == {"comm.py", "collectives.py", "shared_batches.py"}
+    assert importers == {"comm.py", "shared_batches.py"}
 
 
 PROJECT = LIBRARY.parents[2]

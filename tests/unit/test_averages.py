@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mct.calibration.averages import WeightAverage
+from mct.calibration.teachers import WeightAverage
 from mct.stage.state import State
 
 

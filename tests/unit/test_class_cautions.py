@@ -60,7 +60,7 @@ def test_many_classes_are_ten_lines_and_a_number_the_smallest_first():
     lines = class_cautions(lists_of({**full, **small}))
     assert len(lines) == 11
     assert lines[0].startswith("classes: 'k00' has no noisy picture")
-    assert lines[-1] == "classes: 2 more classes lack pictures like these"
+    assert lines[-1] == "classes: 2 more classes also lack pictures"
 
 
 def test_numbers_are_no_misspellings_of_each_other():

@@ -10,9 +10,9 @@ import pytest
 from matplotlib import pyplot as plt
 
 from mct.results import figures
+from mct.results.figures import Quality
 from mct.results.noise_table import noise_rows
 from mct.results.plotting import save_figure
-from mct.results.quality import Quality
 from mct.results.tables import write_table
 
 NAMES = [

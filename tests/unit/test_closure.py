@@ -86,7 +86,7 @@ def test_a_lost_docstring_keeps_the_digest_of_a_function_that_has_code(tmp_path)
         ("LIMIT = 3", "LIMIT = '3'"),
         ("raise UserError", "raise BrokenPictureError"),
         ("if count < 1", "if count < 2"),
-        ("from mct.base import partition", "from mct.learning import schedules"),
+        ("from mct.base import partition", "from mct.learning import norms"),
         ("return count // 2", "'no docstring'\n    return count // 2 + 0"),
     ],
 )

@@ -16,12 +16,11 @@ from samples import CLASSES, write_labelled
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.experiment.configuration import resolve
-from mct.experiment.methods import evaluation_settings
+from mct.experiment.stage_settings import evaluation_settings
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
-from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
 
 CONFIG = resolve({"execution": {"device": "cpu"}})
@@ -41,7 +40,7 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     settings = evaluation_settings(CONFIG)
     if program is evaluate_model:
-        own = {"--split": "test", "--index": write_labelled(tmp_path)}
+        own = {"--split": "test", "--labels": write_labelled(tmp_path)}
     else:
         settings |= {"samples": 5, "seed": 0}
         own = {"--labels": write_labelled(tmp_path)}
@@ -66,9 +65,8 @@ def test_predictions_that_overflow_are_refused(tmp_path: Path):
     """The weights are numbers, what they make of a picture is none."""
     settings = parse(EvaluationSettings, evaluation_settings(CONFIG))
     settings = replace(settings, model=replace(settings.model, precision="float32"))
-    compute = Compute(device=torch.device("cpu"), dtype=torch.float32)
     weights = weights_of(tmp_path, 3e38)
-    predictor = Predictor(weights, settings, CLASSES, compute, ExecutionSettings())
+    predictor = Predictor(weights, settings, CLASSES, ExecutionSettings())
     batches = [(torch.zeros((2, 3, 8, 8), dtype=torch.uint8), torch.zeros(2))]
     with pytest.raises(UserError, match=f"{weights}: .* diverged; lower its learning rate"):
         predictor.predict_batches(batches)

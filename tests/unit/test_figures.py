@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.results.figures import draw_accuracies, draw_selection, mean_of_known, read_epochs
-from mct.results.quality import Quality
+from mct.results.figures import Quality, draw_accuracies, draw_selection, mean_of_known, read_epochs
 
 TITLES = {"noise_only": "Noise only", "mct": "MCT"}
 

@@ -23,7 +23,6 @@ from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings, ModelSettings
 from mct.results.predictions import Prediction, find_pictures, predict_files
-from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
 
 
@@ -134,8 +133,7 @@ def predictions(folder: Path, results: Path) -> dict[str, dict[str, str]]:
     weights = results / "model.safetensors"
     save_weights(build_model(SETTINGS.model, CLASSES, 8, seed=0), weights)
     execution = ExecutionSettings(device="cpu")
-    compute = choose_compute("float32", execution)
-    model = Predictor(weights, SETTINGS, CLASSES, compute, execution)
+    model = Predictor(weights, SETTINGS, CLASSES, execution)
     files = find_pictures([folder])
     found = predict_files([model], files, "abc", 8, 1)
     write_rows(results / "found.tsv", Prediction._fields, found)

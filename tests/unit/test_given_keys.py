@@ -57,7 +57,7 @@ def test_a_key_of_the_quick_start_is_asked_for(tmp_path, key):
     root = TREES["table"](tmp_path / "pets")
     Experiment(config_without(root, "table"))
     assert error_of(config_without(root, "table", key)).startswith(
-        f"configuration: `{key}`: to be given"
+        f"configuration: `{key}`: must be given"
     )
 
 
@@ -141,7 +141,7 @@ def test_lists_and_pictures_that_cannot_be_read_suggest_nothing_and_say_so(tmp_p
     assert "none of the listed pictures can be read" in error_of(config)
     (root / "table.csv").write_text("path\n")
     error = error_of(config)
-    assert error.startswith("configuration: `images.size`: to be given")
+    assert error.startswith("configuration: `images.size`: must be given")
     assert "no column label, true_label, split" in error
 
 

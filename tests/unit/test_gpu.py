@@ -11,8 +11,7 @@ from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_architecture
 from mct.learning.settings import OptimizerSettings
-from mct.parallel.process_group import join
-from mct.parallel.transport import unit_name
+from mct.parallel.transport import process_group, unit_name
 from mct.stage.compute import Compute, choose_compute
 from mct.stage.settings import ExecutionSettings
 
@@ -70,7 +69,7 @@ def test_a_training_that_is_taken_up_ends_in_the_same_bits(name):
 
 
 def test_a_group_of_nccl_can_be_joined_by_one_rank():
-    group = join(MPI.COMM_SELF, "nccl")
+    group = process_group(MPI.COMM_SELF, "nccl")
     values = torch.arange(5.0, device="cuda")
     group.allreduce([values]).wait()
     assert values.tolist() == [0, 1, 2, 3, 4]

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from mct.base.hdf5 import write_arrays
-from mct.learning.history import History, write_epochs
+from mct.base.files import write_arrays
+from mct.learning.loop import History, write_epochs
 
 SHAPES = {"loss": (), "selected": (2, 3), "pure": (2,)}
 EPOCHS = np.array([0, 0, 0, 1, 1])

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mct.cluster.interruption import Interruption
+from mct.cluster.endings import Interruption
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from trees import write_image_folder
 from mct.base.errors import UserError
 from mct.data.layouts.registry import open_layout
 from mct.experiment.configuration import resolve
-from mct.experiment.dataset_keys import used_settings
+from mct.experiment.stage_settings import used_settings
 from mct.labels.settings import NoiseSettings
 
 HELD_OUT = ("y.jpg,,0,validation", "z.jpg,,1,test")

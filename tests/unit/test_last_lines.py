@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mct.cluster.accounting import SlurmEnd
-from mct.cluster.endings import FailedJob, Run, exit_code, last_words
-from mct.cluster.interruption import resume_line
+from mct.cluster.endings import FailedJob, Run, exit_code, last_words, resume_line
 from mct.cluster.jobs import SlurmJob
 
 RESUME = "type `snakemake` to resume"
@@ -85,7 +84,10 @@ def test_a_job_that_left_a_checkpoint_says_how_to_resume(tmp_path: Path):
     [
         ({}, "error: its log is empty; see the messages above (train; log: "),
         ({"message": "sbatch failed"}, "error: sbatch failed (train; log: "),
-        ({"code": 137}, "error: killed, perhaps for its memory; its last line: none (train, exit"),
+        (
+            {"code": 137},
+            "error: killed, perhaps because of its memory; its last line: none (train, exit",
+        ),
     ],
 )
 def test_a_job_without_a_log_has_what_else_is_known(tmp_path: Path, facts, expected: str):

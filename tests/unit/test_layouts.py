@@ -15,7 +15,7 @@ from mct.data.layouts.registry import LAYOUTS, layout_class, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.pictures import decode
 from mct.experiment.configuration import resolve
-from mct.experiment.dataset_keys import layout_keys, used_settings
+from mct.experiment.stage_settings import layout_keys, used_settings
 from mct.labels.settings import NoiseSettings
 
 
@@ -156,7 +156,7 @@ def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
         ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
         (
             {"root": "/data"},
-            r"root: layout digits does .* in dataset\.layout \(.*clothing1m, .*table\)",
+            r"root: layout digits does .* set dataset\.layout .* \(.*clothing1m, .*table\)",
         ),
         ({"measuring_labels": "builtin"}, "dataset.measuring_labels: layout digits does not use"),
         (
@@ -166,7 +166,7 @@ def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
         ({"layout": "table", "synthetic_clean_fraction": 0.5}, "clean_fraction: layout table does"),
         (
             {"synthetic_noise": {"rate": 0.3}},
-            r"noise\.rate: kind none .* in dataset\.synthetic_noise",
+            r"noise\.rate: kind none .* set dataset\.synthetic_noise",
         ),
         (
             {"synthetic_noise": {"matrix": "T.csv"}},

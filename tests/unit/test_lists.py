@@ -1,5 +1,6 @@
 """What a data set's lists say reaches a workflow's jobs without their reading them."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -8,8 +9,9 @@ from samples import dataset_settings, write_clothing
 from mct.base.errors import UserError
 from mct.cluster.results_folder import begin
 from mct.data.layouts.registry import open_layout
+from mct.data.verdict import take_stamps
 from mct.experiment.experiment import Experiment
-from mct.experiment.lists import Lists
+from mct.experiment.lists import Lists, Memory
 
 
 def test_lists_are_recalled_as_they_were_read(tmp_path):
@@ -18,16 +20,20 @@ def test_lists_are_recalled_as_they_were_read(tmp_path):
     )
     lists = Lists.read(layout)
     assert (lists.sizes["noisy"], lists.classes) == (3, ["Shirt", "Coat", "Dress"])
-    lists.remember(tmp_path, "{}", "code")
-    assert Lists.recall(tmp_path, "{}") == Lists.recall(tmp_path, "{}", "code") == lists
-    assert Lists.recall(tmp_path, "{}", "other code") is None
+    lists = dataclasses.replace(lists, stamps=take_stamps(layout))
+    memory = Memory(tmp_path, None, "{}", "code")
+    memory.hand_on(lists)
+    assert memory.recall() == memory.recall_current(check_files=True) == lists
+    other = Memory(tmp_path, None, "{}", "other code")
+    assert other.recall() == lists
+    assert other.recall_current(check_files=True) is None
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"settings": "{}"}', '{"settings": "other"}'])
 def test_nothing_is_recalled_of_other_settings_or_from_a_damaged_file(tmp_path, text):
     if text is not None:
         (tmp_path / "lists.json").write_text(text)
-    assert Lists.recall(tmp_path, "{}") is None
+    assert Memory(tmp_path, None, "{}", "code").recall() is None
 
 
 def test_a_job_needs_no_list_that_its_workflow_has_read(tmp_path, monkeypatch):

@@ -6,22 +6,23 @@ import json
 import msgspec
 import pytest
 
+from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.base.partition import samples_of
 from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.calibration.settings import CalibrationSettings, PairSettings
+from mct.data.layouts.registry import layout_class
 from mct.experiment.baselines import BASELINES, FineTuning
 from mct.experiment.configuration import describe_keys, load_schema, resolve
 from mct.experiment.methods import (
     ALONE,
     METHODS,
     TRAININGS,
-    cleannet_settings,
-    evaluation_settings,
+    check_confusions,
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import StageSettings
+from mct.experiment.stage_settings import StageSettings, evaluation_settings
 from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
@@ -102,6 +103,19 @@ def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
     assert (kinds["forward"], kinds["glc"], kinds["mct"]) == ("counted", "estimated", "counted")
 
 
+def test_methods_whose_confusion_cannot_be_counted_are_named():
+    dataset = {**CONFIG["dataset"], "layout": "webvision"}
+    layout = layout_class("webvision")
+    for methods, users in (
+        (["noise_only", "mct"], "mct"),
+        (["forward_finetuned", "forward"], "forward_finetuned and forward"),
+        (["glc", "backward"], "backward"),
+    ):
+        with pytest.raises(UserError, match=rf"webvision has none; .* leave {users} out of"):
+            check_confusions({**CONFIG, "dataset": dataset, "methods": methods}, layout)
+    check_confusions({**CONFIG, "dataset": dataset, "methods": ["glc", "mct_paper"]}, layout)
+
+
 def test_the_section_mct_is_of_that_method_alone():
     ours, papers = (CALIBRATIONS[method].settings(CONFIG, 0) for method in ("mct", "mct_paper"))
     assert (ours["targets"], papers["targets"]) == ("posterior", "soft")
@@ -168,7 +182,7 @@ def test_settings_of_calibration_and_evaluation_follow_the_configuration():
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
     evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
     assert evaluation.images == calibration.images
-    cleannet = parse(CleanNetSettings, cleannet_settings(CONFIG, seed=2))
+    cleannet = parse(CleanNetSettings, json.loads(StageSettings(CONFIG).cleannet("2")))
     assert (cleannet.epochs, cleannet.seed) == (40, 2)
 
 

@@ -5,12 +5,11 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from torch import nn
 
 from mct.data.settings import ImageSettings
 from mct.labels.confusions import count_confusion
 from mct.learning.metrics import evaluate_predictions, top_correct
-from mct.learning.prediction import mean_probabilities, predict
+from mct.learning.prediction import mean_probabilities
 from mct.stage.compute import Compute
 
 CPU = Compute(device=torch.device("cpu"), dtype=torch.float32)
@@ -92,17 +91,3 @@ def test_top_five_is_at_least_top_one(case):
 def test_five_classes_or_fewer_are_always_among_the_top_five():
     logits = np.random.default_rng(0).random((20, 5))
     assert evaluate_predictions(logits, np.arange(20) % 5)["top5"] == 1
-
-
-def test_predicting_normalises_pictures_and_is_in_evaluation_mode():
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (6, 3, 8, 8), generator=generator, dtype=torch.uint8)
-    labels = torch.arange(6)
-    model = nn.Sequential(nn.Dropout(0.9), nn.Flatten(), nn.Linear(192, 4)).train()
-    batches = [(images[:4], labels[:4]), (images[4:], labels[4:])]
-    logits, out = predict(model, batches, CPU, IMAGES)
-    with torch.no_grad():
-        expected = model[2](((images / 255 - 0.5) / 0.25).flatten(1))
-    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(out, labels)
-    assert not model.training

@@ -8,7 +8,7 @@ import torch
 from mpi4py import MPI
 from samples import pixel_set
 
-from mct.base.hdf5 import write_arrays
+from mct.base.files import write_arrays
 from mct.base.partition import GlobalBatch
 from mct.data.clean_batches import CleanBatch, Samples
 from mct.data.loading import Batch

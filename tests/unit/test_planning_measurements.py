@@ -10,7 +10,7 @@ from test_planning import planner
 from mct.cluster import demands
 from mct.cluster.demands import model_cost
 from mct.cluster.planning import Demand
-from mct.performance import prefetch_timing
+from mct.performance import rehearsal
 
 
 def test_measuring_prefetch_is_planned_for_the_experiments_model_and_batch():
@@ -32,8 +32,8 @@ def test_batches_that_measuring_prefetch_reads_are_planned(
     monkeypatch: pytest.MonkeyPatch, prefetched: int, steps: int, batches: int
 ):
     reader, depths = Mock(), (0, max(1, prefetched))
-    monkeypatch.setattr(prefetch_timing, "learn_all", lambda learner, batch: None)
-    prefetch_timing.time_depths(MPI.COMM_SELF, Mock(), reader, 1000, 8, depths, steps)
+    monkeypatch.setattr(rehearsal, "learn_all", lambda learner, batch: None)
+    rehearsal.time_depths(MPI.COMM_SELF, Mock(), reader, 1000, 8, depths, steps)
     assert demands.timed_batches(prefetched, steps) == batches == reader.read.call_count
 
 

@@ -12,7 +12,6 @@ from mct.data.settings import ImageSettings
 from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import BATCH_SIZE, Predictor
 from mct.learning.settings import EvaluationSettings, ModelSettings
-from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
 
 SETTINGS = EvaluationSettings(
@@ -26,8 +25,7 @@ def predictor(tmp_path: Path) -> Predictor:
     path = tmp_path / "model.safetensors"
     save_weights(build_model(SETTINGS.model, CLASSES, 8, seed=0), path)
     execution = ExecutionSettings(device="cpu", prefetch_batches=2)
-    compute = choose_compute("float32", execution)
-    return Predictor(path, SETTINGS, CLASSES, compute, execution)
+    return Predictor(path, SETTINGS, CLASSES, execution)
 
 
 @pytest.mark.parametrize("count", [0, 5, BATCH_SIZE + 3])
@@ -43,3 +41,21 @@ def test_features_are_what_the_classifier_takes(predictor: Predictor, tmp_path: 
         expected = classifier(torch.from_numpy(features)).numpy()
     assert features.shape == (count, classifier.in_features)
     np.testing.assert_allclose(expected, logits, rtol=1e-5, atol=1e-6)
+
+
+def test_predicting_normalises_pictures_and_is_in_evaluation_mode(tmp_path: Path):
+    """In evaluation batch norm has its running statistics, not those of a batch."""
+    model = build_model(SETTINGS.model, CLASSES, 8, seed=1)
+    for buffer in model.buffers():
+        buffer.add_(1)
+    save_weights(model, tmp_path / "model.safetensors")
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (6, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    batches = [(images[:4], torch.arange(4)), (images[4:], torch.arange(4, 6))]
+    execution = ExecutionSettings(device="cpu")
+    predictor = Predictor(tmp_path / "model.safetensors", SETTINGS, CLASSES, execution)
+    logits, labels = predictor.predict_batches(batches)
+    with torch.inference_mode():
+        expected = model.eval()((images / 255 - 0.5) / 0.25)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(labels, np.arange(6))

@@ -20,7 +20,6 @@ from mct.base.errors import UserError
 from mct.base.partition import plan_batches
 from mct.base.threads import Workers
 from mct.data.augmentation import DRAWS, Viewer
-from mct.data.buffers import OwnBuffers
 from mct.data.images import (
     REDUCTIONS,
     Box,
@@ -34,7 +33,7 @@ from mct.data.images import (
     to_image,
 )
 from mct.data.imagesets import open_set
-from mct.data.loading import BatchReader, PictureReader, Prefetcher, only_copies
+from mct.data.loading import BatchReader, OwnBuffers, PictureReader, Prefetcher, only_copies
 from mct.data.order import draw_numbers
 from mct.data.settings import ImageSettings
 from mct.data.shards import open_shard

@@ -3,9 +3,8 @@
 import pytest
 
 from mct.base.errors import UserError
-from mct.experiment.configuration import resolve
+from mct.experiment.configuration import RETIRED, resolve
 from mct.experiment.experiment import Experiment
-from mct.experiment.retired import RETIRED
 
 
 @pytest.mark.parametrize("retired", RETIRED)

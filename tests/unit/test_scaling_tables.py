@@ -3,14 +3,20 @@
 import pytest
 from projects import PROJECT
 
-from mct.performance.captions import CAPTIONS, caption, machines
 from mct.performance.figures import DRAWINGS
-from mct.performance.scaling import Link, Task, allgather_terms, allreduce_terms, seconds_of
-from mct.performance.scaling_tables import (
+from mct.performance.scaling import (
+    CAPTIONS,
+    Link,
+    Task,
+    allgather_terms,
+    allreduce_terms,
+    caption,
     communication_rows,
     link_of,
+    machines,
     prefetch_rows,
     scaling_rows,
+    seconds_of,
 )
 from mct.results.tables import read_rows
 
@@ -179,8 +185,8 @@ def test_a_caption_names_the_steps_and_the_task():
     text = " ".join(
         caption("scaling", [on_machine(2, 2)], {"pictures": 10**6, "epochs": 9}).split()
     )
-    assert "a calibrated pair of alexnet on random pictures of 224 pixels in 14 classes" in text
-    assert "hours are those of 9 epochs of 1,000,000 pictures, but in published rows" in text
+    assert "calibrates a pair of alexnet on random pictures of 224 pixels in 14 classes" in text
+    assert "Hours are the time of 9 epochs of 1,000,000 pictures, except in published rows" in text
     training = {"model": {"name": "small_cnn"}, "images": {"size": 8}}
     found = {**on_machine(2, 2), "settings": training, "samples": 1117}
     text = " ".join(caption("prefetch", [found], {}).split())

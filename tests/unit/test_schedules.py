@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mct.learning.schedules import SCHEDULES, constant_then, cosine, linear, step
+from mct.learning.plan import SCHEDULES, constant_then, cosine, linear, step
 
 PROGRESS = st.floats(0, 1)
 DECAYS = st.sampled_from(sorted(SCHEDULES))

@@ -18,7 +18,7 @@ from mct.labels.selection import (
     select_within,
     share_out,
 )
-from mct.results.quality import measure_selection
+from mct.results.figures import measure_selection
 
 RATES = st.floats(0, 0.99)
 # Few values, so that there are ties.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mct.base.errors import UserError
-from mct.cluster.surroundings import add_own_programs, leave_launcher
+from mct.cluster.launch import add_own_programs, leave_launcher
 
 HYDRA = {"PMI_FD": "9", "PMI_RANK": "0", "PMI_SIZE": "1", "MPI_LOCALNRANKS": "1"}
 OPENMPI = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_MCA_ess": "^singleton", "PMIX_RANK": "0"}

@@ -10,8 +10,13 @@ from mct.base.errors import UserError
 from mct.experiment.methods import METHODS, TRAININGS
 from mct.experiment.pair import PRETRAININGS
 from mct.results.accuracy import Method, accuracy_rows, count_samples, read_published, spread
-from mct.results.runs import Run, deployed_accuracies, parse_run, read_results
-from mct.results.tables import write_table
+from mct.results.tables import (
+    Run,
+    deployed_accuracies,
+    parse_run,
+    read_results,
+    write_table,
+)
 
 TITLES = {"noise_only": "Noise only", "mct_paper": "MCT (paper)", "mct": "MCT"}
 PUBLISHED = Path(__file__).parents[2] / "workflow" / "resources" / "published.tsv"

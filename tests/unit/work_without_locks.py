@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from samples import picture_of, pixel_set, write_labelled
 
-from mct.base.hdf5 import write_arrays
+from mct.base.files import write_arrays
 from mct.cluster.results_folder import claim
 from mct.data.imagesets import open_set, verify_index
 from mct.labels.judging import FIELDS, Judgement, read_judgements, write_judgement

@@ -62,7 +62,7 @@ def test_nothing_of_the_quick_start_is_taken_for_other_pictures(snakemake: Run, 
     dataset = f"dataset={{layout: image_folder, root: {tmp_path / 'data'}}}"
     run = snakemake("-n", "--cores", 2, "--config", dataset, "mct={confusion: estimated}")
     keys = "`experiment`, `dataset.name`, `dataset.noise_rate`, `images.size`, `images.mean`"
-    assert_refused(run, f"configuration: {keys}, `images.std`: to be given")
+    assert_refused(run, f"configuration: {keys}, `images.std`: must be given")
 
 
 @pytest.mark.parametrize(

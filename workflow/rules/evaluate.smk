@@ -4,7 +4,7 @@
 rule evaluate_model:
     input:
         shards=shards(),
-        index=LABELS,
+        labels=LABELS,
         weights=lambda wildcards: FILES.evaluated_weights(
             wildcards.method, run_of(wildcards), wildcards.role
         ),
@@ -20,5 +20,5 @@ rule evaluate_model:
     shell:
         program(
             "evaluate_model.py {params.settings} {execution} {wildcards.split}"
-            " {input.index} {input.weights} {output}"
+            " {input.labels} {input.weights} {output}"
         )

@@ -4,7 +4,7 @@
 rule estimate_noise:
     input:
         catalogue=result("catalogue/{dataset}.tsv"),
-        noisy=LABELS,
+        labels=LABELS,
     output:
         result("noise/{dataset}.json"),
     log:
@@ -14,7 +14,7 @@ rule estimate_noise:
     params:
         rate=SETTINGS.noise(),
     shell:
-        program("estimate_noise.py {input.catalogue} {input.noisy} {params.rate} {output}")
+        program("estimate_noise.py {input.catalogue} {input.labels} {params.rate} {output}")
 
 
 rule estimate_noise_by_models:

@@ -25,7 +25,7 @@ rule measure_scaling:
 rule measure_prefetch:
     input:
         shards=shards(),
-        noisy=LABELS,
+        labels=LABELS,
     output:
         result("performance/prefetch/ranks{ranks}.json"),
     log:
@@ -39,7 +39,7 @@ rule measure_prefetch:
         steps=EXPERIMENT.config["scaling"]["repeats"],
     shell:
         program(
-            "measure_prefetch.py {params.settings} {params.execution} {input.noisy}"
+            "measure_prefetch.py {params.settings} {params.execution} {input.labels}"
             " {params.steps} {output}",
             mpi=True,
         )

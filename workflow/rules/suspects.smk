@@ -33,9 +33,9 @@ rule judge_labels:
 rule list_suspects:
     input:
         shards=shards(),
-        noisy=LABELS,
+        labels=LABELS,
         classes=result("catalogue/{dataset}.classes.txt"),
-        judgements=judgements(),
+        judgements=[result(f"suspects/{{dataset}}/{name}.h5") for name in EXPERIMENT.shards],
     output:
         list=result("suspects/{dataset}.tsv"),
         page=shown("suspects/{dataset}.html", "Data", "suspects"),
@@ -46,6 +46,6 @@ rule list_suspects:
         **serial_job(PLANNER.lists),
     shell:
         program(
-            "list_suspects.py {wildcards.dataset} {input.noisy} {input.classes}"
+            "list_suspects.py {wildcards.dataset} {input.labels} {input.classes}"
             " {input.judgements} --output {output.list}"
         )

@@ -10,19 +10,17 @@ from mct.labels import confusions
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
-from mct.stage.compute import choose_compute
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, kind=str, settings=str, execution=Path, index=Path, weights=Path, output=Path
+        __doc__, kind=str, settings=str, execution=Path, labels=Path, weights=Path, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution)
     set_name = "noisy" if arguments.kind == "anchors" else "clean"
-    image_set = open_set(set_name, arguments.index)
-    predictor = Predictor(arguments.weights, settings, image_set.classes, compute, execution)
+    image_set = open_set(set_name, arguments.labels)
+    predictor = Predictor(arguments.weights, settings, image_set.classes, execution)
     logits, labels = predictor.predict(image_set)
     probabilities = softmax(logits, axis=1)
     if arguments.kind == "anchors":

@@ -14,8 +14,8 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, catalogue=Path, noisy=Path, rate=str, output=Path)
-    classes = read_index(arguments.noisy)["classes"]
+    arguments = entry.options(__doc__, catalogue=Path, labels=Path, rate=str, output=Path)
+    classes = read_index(arguments.labels)["classes"]
     rate = json.loads(arguments.rate)
     catalogue = read_catalogue(arguments.catalogue)
     observed, true = catalogue.doubly_labelled()

@@ -1,4 +1,4 @@
-"""Estimate the noise rate with Ma, from its confusion and from its confidence, beside the truth."""
+"""Estimate the noise rate with Ma, from its confusion and its confidence, next to the truth."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EstimationSettings
 from mct.stage import entry
-from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.compute import hardware, versions
 from mct.stage.record import write_record
 
 
@@ -22,14 +22,13 @@ def main() -> None:
     )
     settings = entry.read_settings(EstimationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution)
     noisy = open_set("noisy", arguments.labels)
     validation = open_set("validation", arguments.labels)
-    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
+    predictor = Predictor(arguments.weights, settings, noisy.classes, execution)
     facts = estimate(predictor, noisy, validation, settings)
     facts |= {"truth": true_rate(noisy.observed, noisy.true, noisy.classes)}
     facts |= {"weights": file_digest(arguments.weights), "settings": settings}
-    facts |= {"hardware": hardware(compute), "versions": versions()}
+    facts |= {"hardware": hardware(predictor.compute), "versions": versions()}
     write_record(arguments.output, facts)
 
 

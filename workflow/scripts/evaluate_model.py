@@ -8,28 +8,26 @@ from mct.learning.metrics import evaluate_predictions
 from mct.learning.prediction import Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
-from mct.stage.compute import choose_compute, hardware, versions
+from mct.stage.compute import hardware, versions
 from mct.stage.record import write_record
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, split=str, index=Path, weights=list, output=Path
+        __doc__, settings=str, execution=Path, split=str, labels=Path, weights=list, output=Path
     )
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution)
-    image_set = open_set(arguments.split, arguments.index)
-    said = [
-        Predictor(path, settings, image_set.classes, compute, execution).predict(image_set)
-        for path in arguments.weights
-    ]
-    logits, labels = [scores for scores, _ in said], said[0][1]
+    image_set = open_set(arguments.split, arguments.labels)
+    logits = []
+    for path in arguments.weights:
+        predictor = Predictor(path, settings, image_set.classes, execution)
+        logits.append(predictor.predict(image_set)[0])
     scores = logits[0] if len(logits) == 1 else mean_probabilities(logits)
-    facts = evaluate_predictions(scores, labels)
+    facts = evaluate_predictions(scores, image_set.label)
     facts |= {"split": arguments.split, "settings": settings}
     facts |= {"weights": [file_digest(path) for path in arguments.weights]}
-    facts |= {"hardware": hardware(compute), "versions": versions()}
+    facts |= {"hardware": hardware(predictor.compute), "versions": versions()}
     write_record(arguments.output, facts)
 
 

@@ -9,7 +9,6 @@ from mct.labels.judging import write_judgement
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
-from mct.stage.compute import choose_compute
 
 
 def main() -> None:
@@ -19,11 +18,10 @@ def main() -> None:
     )  # fmt: skip
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution)
     judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
     juries = [
         Judges(
-            pair=[Predictor(path, settings, judged.classes, compute, execution) for path in both],
+            pair=[Predictor(path, settings, judged.classes, execution) for path in both],
             confusion=read_assumed_confusion(confusion, judged.classes),
         )
         for *both, confusion in zip(

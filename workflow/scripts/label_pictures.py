@@ -12,13 +12,8 @@ def main() -> None:
     arguments = entry.options(
         __doc__, catalogue=Path, quarantine=Path, shards=list, classes=int, output=Path
     )
-    write_labels(
-        read_catalogue(arguments.catalogue),
-        read_kinds(arguments.quarantine),
-        arguments.shards,
-        arguments.classes,
-        arguments.output,
-    )
+    catalogue, left_out = read_catalogue(arguments.catalogue), read_kinds(arguments.quarantine)
+    write_labels(catalogue, left_out, arguments.shards, arguments.classes, arguments.output)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, noisy=Path, classes=Path, judgements=list, output=Path
+        __doc__, dataset=str, labels=Path, classes=Path, judgements=list, output=Path
     )
-    judged = open_set("noisy", arguments.noisy).unverified()
+    judged = open_set("noisy", arguments.labels).unverified()
     if not len(judged):
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")
     judgement = read_judgements(judged.sample, arguments.judgements)

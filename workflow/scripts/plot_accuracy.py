@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mct.results import figures, runs
+from mct.results import figures, tables
 from mct.results.plotting import save_figure
 from mct.stage import entry
 
@@ -13,9 +13,9 @@ def main() -> None:
         __doc__, titles=str, calibrated=str, evaluations=list, split=str, output=Path
     )
     titles, calibrated = json.loads(arguments.titles), json.loads(arguments.calibrated)
-    evaluations = runs.read_results(arguments.evaluations)
+    evaluations = tables.read_results(arguments.evaluations)
     methods = dict.fromkeys(run.method for run in evaluations)
-    accuracies = runs.deployed_accuracies(evaluations, methods)
+    accuracies = tables.deployed_accuracies(evaluations, methods)
     figure = figures.draw_accuracies(accuracies, titles, calibrated, arguments.split)
     save_figure(figure, arguments.output)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mct.base.texts import read_names
-from mct.results import figures, runs
+from mct.results import figures, tables
 from mct.results.plotting import save_figure
 from mct.stage import entry
 
@@ -14,7 +14,7 @@ from mct.stage import entry
 def main() -> None:
     arguments = entry.options(__doc__, titles=str, evaluations=list, classes=Path, output=Path)
     titles = json.loads(arguments.titles)
-    results = runs.read_results(arguments.evaluations)
+    results = tables.read_results(arguments.evaluations)
     confusions = {
         f"{titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(result["confusion"])
         for run, result in results.items()

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5
 from mct.base.texts import read_names
-from mct.results import figures
+from mct.results.figures import Quality, draw_selection, measure_selection
 from mct.results.plotting import save_figure
-from mct.results.quality import Quality, measure_selection
 from mct.stage import entry
 
 
@@ -14,7 +13,7 @@ def main() -> None:
     arguments = entry.options(__doc__, samples=list, classes=Path, output=Path)
     classes = read_names(arguments.classes)
     qualities = [read_quality(path, len(classes)) for path in arguments.samples]
-    save_figure(figures.draw_selection(qualities, classes), arguments.output)
+    save_figure(draw_selection(qualities, classes), arguments.output)
 
 
 def read_quality(path: Path, classes: int) -> Quality:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from mct.base.hdf5 import write_arrays
+from mct.base.files import write_arrays
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
 from mct.learning.prediction import Predictor
 from mct.learning.settings import CleanNetSettings
 from mct.stage import entry
-from mct.stage.compute import choose_compute
 
 
 def main() -> None:
@@ -17,10 +16,9 @@ def main() -> None:
     )
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
     execution = entry.read_execution(arguments.execution)
-    compute = choose_compute(settings.model.precision, execution)
     noisy = open_set("noisy", arguments.labels)
     clean = open_set("clean", arguments.labels)
-    predictor = Predictor(arguments.weights, settings, noisy.classes, compute, execution)
+    predictor = Predictor(arguments.weights, settings, noisy.classes, execution)
     noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
     weights = score_labels(
         (noisy_features, noisy.observed),

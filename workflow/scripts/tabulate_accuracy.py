@@ -5,18 +5,18 @@ from pathlib import Path
 
 from mct.base.files import write_json
 from mct.results import accuracy, tables
-from mct.results.runs import read_results
+from mct.results.tables import read_results
 from mct.stage import entry
 
 CAPTION = """Measured on the named split after the last epoch: percent, mean and sample standard
 deviation over n seeds. `minus_mct` is the mean of the differences to method `mct` seed by seed, in
 points, with its 95 % interval (Student's t). `Ma and Mp` is the mean of both models' predictions, at
-twice the cost of one. `samples_seen_by_model` is what the model of the row
-was trained on, `samples_of_method` what all models of the method learned from, those that it needs
-before included; predictions (that teach beside the pass that learns, for CleanNet's features) are not
-counted. `ranks` are those of a run: of calibration, and with `baselines.ranks: half` a baseline has
-half as many. `note` names trainings that did not change the model. Published figures are those of the
-named source, with its model and recipe, and were not measured here."""
+twice the cost of one. `samples_seen_by_model` is what the model of the row was trained on,
+`samples_of_method` what all models of the method learned from, including those that it needs first;
+predictions (a teacher's extra passes, CleanNet's features) are not counted. `ranks` are a run's: with
+`baselines.ranks: half` a baseline has half as many as calibration. `note` names trainings that did
+not change the model. Published figures are from the named source, with its model and recipe; they
+were not measured here."""
 
 
 def main() -> None:

@@ -4,10 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from mct.base.files import read_json, write_json
-from mct.performance import scaling_tables
-from mct.performance.captions import caption
+from mct.performance import scaling
 from mct.performance.figures import DRAWINGS
-from mct.performance.scaling import Task
 from mct.results.plotting import save_figure
 from mct.results.tables import Row, read_rows, write_table
 from mct.stage import entry
@@ -21,7 +19,7 @@ def main() -> None:
     found = [read_json(path, "ranks", "hardware") for path in arguments.measurements]
     measured = {part["ranks"]: part for part in found}
     rows = table_rows(arguments.kind, measured, config["scaling"], arguments.published)
-    write_table(rows, arguments.output, caption(arguments.kind, found, config["scaling"]))
+    write_table(rows, arguments.output, scaling.caption(arguments.kind, found, config["scaling"]))
     write_json(
         arguments.output.with_suffix(".json"), {"configuration": config, "measurements": found}
     )
@@ -30,16 +28,16 @@ def main() -> None:
 
 
 def table_rows(
-    kind: str, measured: scaling_tables.Measurements, settings: dict, published: Path
+    kind: str, measured: scaling.Measurements, settings: dict, published: Path
 ) -> list[Row]:
     """Return the rows of a table."""
     if kind == "prefetch":
-        return scaling_tables.prefetch_rows(measured)
+        return scaling.prefetch_rows(measured)
     if kind == "communication":
-        return scaling_tables.communication_rows(measured)
-    task = Task(**{field.name: settings[field.name] for field in fields(Task)})
+        return scaling.communication_rows(measured)
+    task = scaling.Task(**{field.name: settings[field.name] for field in fields(scaling.Task)})
     others = read_rows(published)
-    return scaling_tables.scaling_rows(measured, task, settings["projected_ranks"], others)
+    return scaling.scaling_rows(measured, task, settings["projected_ranks"], others)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the reference of all configuration keys from the schema, which `write_schema.py` makes."""
+"""Write the configuration's schema and the reference of its keys, from the definitions of keys."""
 
 import json
 from collections.abc import Mapping
@@ -7,21 +7,23 @@ from pathlib import Path
 import find_library  # noqa: F401
 
 from mct.base.files import write_text
-from mct.experiment.configuration import QUICK_START, describe_keys, load_schema
+from mct.experiment.configuration import QUICK_START, describe_keys
+from mct.experiment.definitions import make_schema
 from mct.stage import entry
 
 HEADER = """# Configuration
 
-One YAML file, checked against `workflow/schemas/config.schema.json`; what is left out has the
-default. A default marked *digits only* is the quick start's: with any other data set the key must be
-given, and the plan says what the pictures suggest. `config.yaml` is the quick start and lies under
-every other file given with `--configfile`.
+One YAML file, checked against `workflow/schemas/config.schema.json`. A key that is left out has its
+default. A default marked *digits only* is the quick start's. With any other data set the key must be
+given, and the plan says what the pictures suggest. `config.yaml` is the quick start; a file given with
+`--configfile` replaces single keys of it.
 Single keys can be given on the command line: `--config 'calibration={temperature: 3}'`.
 
 A change of a key reruns the stages that use it. Keys of `execution` rerun nothing but measurements of
 performance.
 
-(Made by `python workflow/tools/describe_config.py --output config/README.md`.)
+(Made by `python workflow/tools/describe_config.py --schema workflow/schemas/config.schema.json --reference
+config/README.md`.)
 
 | key | default | unit | meaning |
 |---|---|---|---|
@@ -29,11 +31,19 @@ performance.
 
 
 def main() -> None:
+    arguments = entry.options(__doc__, schema=Path, reference=Path)
+    # As in the file: lists, where definitions of keys have tuples.
+    text = json.dumps(make_schema(), indent=2, ensure_ascii=False)
     rows = [
-        f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {' '.join(part['description'].split())} |"
-        for key, part in describe_keys(load_schema())
+        f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {_meaning(part)} |"
+        for key, part in describe_keys(json.loads(text))
     ]
-    write_text(entry.options(__doc__, output=Path).output, HEADER + "\n".join(rows) + "\n")
+    write_text(arguments.schema, text + "\n")
+    write_text(arguments.reference, HEADER + "\n".join(rows) + "\n")
+
+
+def _meaning(part: Mapping) -> str:
+    return " ".join(part["description"].split()).replace("|", r"\|")
 
 
 def _default(part: Mapping) -> str:

@@ -1,7 +1,7 @@
 """Predict the classes of pictures in files by the models of a finished experiment.
 
-Pictures are seen as the record beside the weights says that the models were trained. Several weights are
-asked for their mean prediction; folders are searched. A file that is no picture gets a row that says so.
+Pictures are prepared as in training, by the settings in the record next to the weights. The prediction
+of several models is their mean. Folders are searched. A file that is no picture gets a row that says so.
 """
 
 import os
@@ -14,7 +14,6 @@ from mct.base.texts import read_lines
 from mct.learning.prediction import Predictor
 from mct.results.predictions import Prediction, find_pictures, predict_files, trained_settings
 from mct.stage import entry
-from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
 
 
@@ -23,10 +22,7 @@ def main() -> None:
     classes = read_lines(arguments.classes)
     settings = trained_settings(arguments.weights)
     execution = ExecutionSettings(threads_per_rank=len(os.sched_getaffinity(0)))
-    compute = choose_compute(settings.model.precision, execution)
-    models = [
-        Predictor(path, settings, len(classes), compute, execution) for path in arguments.weights
-    ]
+    models = [Predictor(path, settings, len(classes), execution) for path in arguments.weights]
     files = find_pictures(arguments.pictures)
     threads = execution.decoding_threads
     found = predict_files(models, files, classes, settings.images.size, threads)

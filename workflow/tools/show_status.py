@@ -17,12 +17,12 @@ SECONDS_OF_SILENCE = 60
 def main() -> None:
     results = entry.options(__doc__, results=Path).results
     if not results.is_dir():
-        raise UserError(f"{results}: no such folder; give that of an experiment")
+        raise UserError(f"{results}: no such folder; give an experiment's folder of results")
     lines = []
     for path in sorted(results.glob(f"checkpoints/*/*/*/{FILE}")):
         with suppress(FileNotFoundError):  # the stage has just ended
             lines.append(show(path))
-    print("\n".join(lines) if lines else f"{results}: no stage is being trained")
+    print("\n".join(lines) if lines else f"{results}: no training is running")
 
 
 def show(path: Path) -> str:
@@ -31,7 +31,7 @@ def show(path: Path) -> str:
     dataset, _, run = path.parts[-4:-1]
     job = f", job {state['slurm_job']}" if state["slurm_job"] else ""
     silent = time.time() - state["updated"]
-    sign = f"; no sign for {silent / 60:.0f} min" if silent > SECONDS_OF_SILENCE else ""
+    sign = f"; no progress noted for {silent / 60:.0f} min" if silent > SECONDS_OF_SILENCE else ""
     return f"{dataset} {run}{job}: {describe(state)}{sign}"
 
 

@@ -1,4 +1,4 @@
-"""Compare every shard with its index and say which one differs."""
+"""Compare every shard with its digest in a table of labels, and say which one differs."""
 
 import find_library  # noqa: F401
 
@@ -7,8 +7,8 @@ from mct.stage import entry
 
 
 def main() -> None:
-    for index in entry.options(__doc__, indices=list).indices:
-        print(f"{index}: {verify_index(index)} shards are as they were written")
+    for table in entry.options(__doc__, labels=list).labels:
+        print(f"{table}: {verify_index(table)} shards are as they were written")
 
 
 if __name__ == "__main__":

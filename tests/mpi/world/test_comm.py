@@ -8,7 +8,7 @@ from torch import nn
 from mct.base.errors import UserError
 from mct.base.partition import block
 from mct.learning.norms import average_running_statistics
-from mct.parallel import collectives, comm
+from mct.parallel import comm
 
 
 def test_world_of_another_size_is_refused(world):
@@ -37,27 +37,27 @@ def test_split_makes_two_groups_and_pairs_of_neighbours(topology):
 def test_confidences_arrive_in_the_order_of_the_global_batch(topology, batch):
     start, stop = block(batch, topology.pairs, topology.group_comm.rank)
     own = (1000 * topology.role.place + np.arange(start, stop)).astype(np.float32)
-    request, both = collectives.start_gather(topology, own, batch)
-    collectives.wait_for([request])
+    request, both = comm.start_gather(topology, own, batch)
+    comm.wait_for([request])
     np.testing.assert_array_equal(both, [np.arange(batch), 1000 + np.arange(batch)])
 
 
 @pytest.mark.parametrize("batch", [0, 1, 5, 64])
 def test_blocks_arrive_in_the_order_of_the_global_batch(world, batch):
     own = np.arange(*block(batch, world.size, world.rank), dtype=np.float64)
-    np.testing.assert_array_equal(collectives.gather_blocks(world, own, batch), np.arange(batch))
+    np.testing.assert_array_equal(comm.gather_blocks(world, own, batch), np.arange(batch))
 
 
 def test_pair_shares_the_logits_of_ma(topology):
     logits = np.full((3, 4), 10 * topology.group_comm.rank + topology.role.place, np.float32)
     np.testing.assert_array_equal(
-        collectives.share_logits(topology, logits), np.full((3, 4), 10 * topology.group_comm.rank)
+        comm.share_logits(topology, logits), np.full((3, 4), 10 * topology.group_comm.rank)
     )
 
 
 def test_a_pair_that_both_teach_hears_both(topology):
     own = np.full((3, 4), 10 * topology.group_comm.rank + topology.role.place, np.float32)
-    both = collectives.share_predictions(topology, own)
+    both = comm.share_predictions(topology, own)
     ten = 10 * topology.group_comm.rank
     np.testing.assert_array_equal(both[:, 0, 0], [ten, ten + 1])
 
@@ -80,5 +80,5 @@ def test_ranks_that_saw_nothing_have_no_part_in_running_statistics(world, seeing
 
 
 def test_sum_array_is_the_sum_over_ranks(world):
-    total = collectives.sum_array(world, np.arange(3) * float(world.rank))
+    total = comm.sum_array(world, np.arange(3) * float(world.rank))
     np.testing.assert_array_equal(total, np.arange(3) * sum(range(world.size)))

@@ -1,4 +1,1 @@
-"""What all else stands on: settings, errors, files, threads, blocks of ranks.
-
-Imports no other package.
-"""
+"""Settings, errors, files, threads, blocks of ranks. Imports no other package."""

@@ -1,7 +1,6 @@
-"""Architectures by name: which pictures are large enough for them, and which module builds them.
+"""Architectures by name, for plans too: nothing here imports torch or a module that builds a net.
 
-A plan imports neither torch nor the module that builds a net. Other nets are those of torchvision and
-timm; what a plan has to know of them is found out by `describe_net.py`.
+Other nets are those of torchvision and timm; `describe_net.py` finds out what a plan has to know of them.
 """
 
 from typing import NamedTuple

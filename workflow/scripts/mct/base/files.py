@@ -5,12 +5,17 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from mct.base.errors import UserError
+
+if TYPE_CHECKING:
+    import h5py
 
 ENOTSUPP = 524
 """What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
@@ -20,10 +25,7 @@ NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTS
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` if the block succeeds.
-
-    A reader never sees half a file, whatever happens to the writer.
-    """
+    """Yield a temporary name next to `path`; rename it if the block succeeds, so nobody reads half a file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # it is a file
@@ -65,11 +67,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
-    """Return the line for a file that the system cannot read, as `what`.
-
-    That says nothing about its content, so it is not called damaged: it may be whole, and have cost
-    days to make.
-    """
+    """Return the line for a file that the system cannot read, as `what`; the file may be sound."""
     advice = (
         "run again when it is there"
         if isinstance(error, FileNotFoundError)
@@ -133,3 +131,19 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def open_hdf5(path: Path, mode: str = "r", **options: Any) -> "h5py.File":
+    """Open an HDF5 file without a lock: some file systems have none, and whole files never change."""
+    import h5py  # slow to import, and not needed for a plan
+
+    return h5py.File(path, mode, locking=False, **options)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:
+    """Write arrays as an HDF5 file, each a compressed data set, with attributes that explain them."""
+    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
+        for name, values in arrays.items():
+            options = {"compression": "gzip", "shuffle": True} if values.size else {}
+            file.create_dataset(name, data=values, **options)
+        file.attrs.update(attributes)

@@ -59,7 +59,7 @@ def plan_batches(samples: int, set_size: int, batch_size: int) -> Iterator[Globa
     samples seen is exact. UserError for a set without pictures.
     """
     if samples and not set_size:
-        raise UserError("the training set has no pictures; see *.quarantine.tsv beside its shards")
+        raise UserError("the training set has no pictures; see *.quarantine.tsv in catalogue/")
     seen = step = epoch = start = 0
     while seen < samples:
         stop = min(start + batch_size, set_size, start + samples - seen)

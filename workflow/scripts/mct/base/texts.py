@@ -58,12 +58,8 @@ def read_text(path: Path, what: str = "list", *, foreign: bool = False) -> str:
                 f"{path}: cannot be read as a {what}: it is {kind}; save it as text (a table as CSV, "
                 "in Excel `CSV UTF-8`) and name that file"
             )
-    text = (
-        _decode(data, path, foreign=foreign)
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .rstrip("\x1a")
-    )
+    text = _decode(data, path, foreign=foreign).rstrip("\x1a")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(
@@ -108,10 +104,7 @@ def _encoding_without_mark(data: bytes) -> str:
 
 
 def read_lines(path: Path, *, foreign: bool = False) -> list[str]:
-    """Return the lines of a text file, trimmed, without blank ones; UserError if it cannot be read.
-
-    `foreign` is as in `read_text`.
-    """
+    """Return a text file's lines, trimmed, without blank ones; UserError and `foreign` as in `read_text`."""
     text = read_text(path, foreign=foreign)
     return [line for line in map(trim, text.split("\n")) if line]
 

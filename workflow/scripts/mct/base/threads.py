@@ -9,7 +9,7 @@ from typing import TypeVar
 S = TypeVar("S")
 T = TypeVar("T")
 ITEMS_PER_TASK = 8
-"""So that handing work to threads costs little beside decoding a small picture."""
+"""So that handing work to threads costs little compared with decoding a small picture."""
 TASKS_PER_THREAD = 2
 
 

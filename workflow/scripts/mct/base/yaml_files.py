@@ -56,7 +56,7 @@ def _is_json(text: str) -> bool:
 
 
 def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int, int]]:
-    """Yield each key that a mapping has twice, its line and that of the first."""
+    """Yield each key that a mapping has twice, its line and the first one's."""
     if id(node) in seen:  # an alias, which may lead to itself
         return
     seen.add(id(node))

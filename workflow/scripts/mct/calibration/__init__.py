@@ -1,4 +1,1 @@
-"""The pair: what both models decide, what each is taught, and a step of calibration.
-
-May import `base`, `labels`, `data`, `parallel`, `stage` and `learning`.
-"""
+"""The pair's calibration. May import `base`, `labels`, `data`, `parallel`, `stage` and `learning`."""

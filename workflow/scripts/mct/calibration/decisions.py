@@ -18,10 +18,7 @@ from mct.labels.selection import select_within
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What both models learn from in a global batch of B samples.
-
-    `confidence` float32 and `masks` bool have shape (2, B), rows Ma and Mp; equal on all ranks.
-    """
+    """A batch's confidences, float32, and masks, bool, (2, B), rows Ma and Mp; equal on all ranks."""
 
     confidence: NDArray[np.float32]
     masks: NDArray[np.bool_]

@@ -19,10 +19,7 @@ from mct.stage.settings import ExecutionSettings
 def calibration_reader(
     session: Session, coupling: Coupling, image_set: ImageSet, clean: Path
 ) -> SampleReader:
-    """Return the reader of a pair's batches; `clean` is the index of the clean samples. Collective.
-
-    Free it with `free`, which is collective.
-    """
+    """Return the reader of a pair's batches, to be freed; `clean` is the table of labels. Collective."""
     topology, settings = coupling.topology, coupling.settings
     clean_reader = open_clean_reader(
         clean, settings.images, count=coupling.plan.clean_per_batch,
@@ -45,18 +42,12 @@ def pair_reader(
     buffers = None
     if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
         buffers = share_batches(
-            topology,
-            batches=execution.prefetch_batches + BATCHES_IN_USE,
-            batch_bytes=samples * 3 * size * size,
-            threaded=execution.prefetch_batches > 0,
-        )
+            topology, batches=execution.prefetch_batches + BATCHES_IN_USE,
+            batch_bytes=samples * 3 * size * size, threaded=execution.prefetch_batches > 0,
+        )  # fmt: skip
+    rank, threads = topology.group_comm.rank, execution.decoding_threads
     return BatchReader(
-        image_set,
-        settings.images,
-        seed=order_seed(settings.seed, stage=2),
-        share=Share(
-            ranks=topology.pairs, rank=topology.group_comm.rank, threads=execution.decoding_threads
-        ),
+        image_set, settings.images, seed=order_seed(settings.seed, stage=2), buffers=buffers,
+        share=Share(ranks=topology.pairs, rank=rank, threads=threads),
         shuffle_window=settings.shuffle_window,
-        buffers=buffers,
-    )
+    )  # fmt: skip

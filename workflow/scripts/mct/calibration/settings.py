@@ -51,9 +51,9 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     models themselves (the paper). Averages cost a forward pass more.
     """
     clean_per_batch_auxiliary: Annotated[Natural, unit("samples")] = 0
-    """Clean samples that Ma learns from in each step, beside its selection."""
+    """Clean samples that Ma learns from in each step, in addition to its selection."""
     clean_per_batch_primary: Annotated[Natural, unit("samples")] = 0
-    """Clean samples that Mp learns from in each step, beside its selection."""
+    """Clean samples that Mp learns from in each step, in addition to its selection."""
 
 
 class CalibrationSettings(PairSettings, frozen=True, kw_only=True):

@@ -4,21 +4,62 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mct.base.roles import Role
-from mct.calibration.averages import WeightAverage
 from mct.calibration.settings import CalibrationSettings
-from mct.learning.learner import Learner
-from mct.parallel.collectives import share_logits, share_predictions
-from mct.parallel.comm import Topology
-from mct.stage.state import State
+from mct.learning.learner import Learner, to_array
+from mct.parallel.comm import Topology, share_logits, share_predictions
+from mct.stage.state import Arrays, State
+
+PREFIX = "average."
+
+
+class WeightAverage:
+    """An exponential moving average of parameters and running statistics, on the model's device.
+
+    After each step a <- d a + (1 - d) w with d = 1 - 1 / `steps`; it starts at the model.
+    """
+
+    def __init__(self, model: nn.Module, steps: float) -> None:
+        self._model = model
+        self._rate = 1 / max(steps, 1.0)
+        self.tensors = {name: value.detach().clone() for name, value in named_tensors(model)}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the model's weights, in place. Counters of steps are copied."""
+        values = dict(named_tensors(self._model))
+        floating = [name for name, value in values.items() if value.is_floating_point()]
+        averages = [self.tensors[name] for name in floating]
+        torch._foreach_lerp_(averages, [values[name] for name in floating], self._rate)
+        for name in values.keys() - set(floating):
+            self.tensors[name].copy_(values[name])
+
+    def state(self) -> State:
+        """Return averages of parameters, equal on all ranks, and of running statistics, each rank's."""
+        buffers = dict(self._model.named_buffers())
+        shared: Arrays = {}
+        local: Arrays = {}
+        for name, value in self.tensors.items():
+            (local if name in buffers else shared)[PREFIX + name] = to_array(value)
+        return State(shared, local)
+
+    def restore(self, state: State) -> None:
+        """Return to a state that `state` returned, in place; others' entries are left alone."""
+        for name, value in {**state.shared, **state.local}.items():
+            if name.startswith(PREFIX):
+                self.tensors[name.removeprefix(PREFIX)].copy_(torch.from_numpy(value))
+
+
+def named_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Return a model's parameters and buffers by name."""
+    return [*model.named_parameters(), *model.named_buffers()]
 
 
 class Teaching(NamedTuple):
-    """What is said of a pair's pictures, (b, K) each: the teacher's logits, and what the decisions of
-    this rank's model and of the other one can be read from. Ma's rank of a pair that Ma teaches gets
-    its own for the other.
+    """Predictions for a pair's pictures, (b, K) each: the teacher's logits, and logits or probabilities
+    of this rank's model and of the other one. If Ma teaches, its rank gets its own as the other's.
     """
 
     teacher: Tensor
@@ -39,17 +80,10 @@ class Teacher:
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
     def teach(self, images: Tensor, logits: Tensor) -> Teaching:
-        """Return what the teacher and both models say of the pair's pictures.
+        """Return the predictions of the teacher and of both models. Collective in the pair.
 
-        Collective in the pair.
-
-        Parameters
-        ----------
-        images
-            The pair's noisy pictures, uint8 of shape (b, 3, size, size).
-        logits
-            This rank's model's, of the forward pass that it learns from, shape (b, K).
-
+        `images` are the pair's noisy pictures, uint8 (b, 3, size, size); `logits` (b, K) are from the
+        forward pass in which this rank's model learns.
         """
         own = self._predict(images, logits)
         if self._settings.teacher == Role.AUXILIARY:
@@ -65,8 +99,7 @@ class Teacher:
     def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
-        A model without averages that learns from the pictures as they are has already said in
-        `logits` what it makes of them.
+        These are `logits` if the model learns from the pictures as they are and has no averages.
         """
         weights = self._average.tensors if self._average is not None else {}
         return self._learner.infer(images, weights) if self._looks_again else logits.detach()

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mct.base.files import write_text
+from mct.base.files import write_rows
 from mct.cluster.jobs import Start, current_run, read_starts, read_submissions
 from mct.experiment.methods import BASELINES, CALIBRATIONS
 from mct.stage.entry import INTERRUPTED
@@ -50,9 +50,9 @@ class SlurmEnd:
 
 
 def record_jobs(results: Path, workflow_log: Path) -> dict[str, SlurmEnd]:
-    """Write the table of an experiment's Slurm jobs; return how those of its last run failed.
+    """Write the table of an experiment's Slurm jobs; return how jobs of its last run ended, by log.
 
-    By the log that a job noted at its start, or else by the one that Slurm writes.
+    The log is the one that a job noted at its start, or else Slurm's.
     """
     run, starts = current_run(results), read_starts(results)
     noted = {start.job for start in starts}
@@ -61,11 +61,8 @@ def record_jobs(results: Path, workflow_log: Path) -> dict[str, SlurmEnd]:
     if not starts:
         return {}
     records = ask_accounting(start.job for start in starts)
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n")
-    table.writeheader()
-    table.writerows(tabulate(starts, records))
-    write_text(results / "jobs.tsv", text.getvalue())
+    rows = (list(row.values()) for row in tabulate(starts, records))
+    write_rows(results / "jobs.tsv", COLUMNS, rows)
     last = {start.log: start for start in starts if start.run == run}
     found = _by_job(records)
     return {log: end_of(start, found[str(start.job)]) for log, start in last.items()}
@@ -77,19 +74,15 @@ def end_of(start: Start, records: Sequence[Record]) -> SlurmEnd:
     if not whole:
         return SlurmEnd(job=start.job, code=start.code)
     last = whole[-1]
-    code = start.code or exit_code(last) or None
-    return SlurmEnd(
-        job=start.job, queue=last["Partition"], killed_by=kill_reason(last, start), code=code
-    )
+    code, killed_by = start.code or exit_code(last) or None, kill_reason(last, start)
+    return SlurmEnd(job=start.job, queue=last["Partition"], killed_by=killed_by, code=code)
 
 
 def ask_accounting(jobs: Iterable[int]) -> list[dict[str, str]]:
     """Return the records of jobs and their steps, requeued ones several times; none without sacct."""
     named = ",".join(map(str, sorted(set(jobs))))
-    if not named:
-        return []
     command = ["sacct", "--duplicates", "--parsable2", "--noconvert", f"--jobs={named}"]
-    command.append(f"--format={','.join(FIELDS)}")
+    command += [f"--format={','.join(FIELDS)}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -100,8 +93,8 @@ def ask_accounting(jobs: Iterable[int]) -> list[dict[str, str]]:
 def tabulate(starts: Sequence[Start], records: Sequence[Record]) -> list[dict[str, Any]]:
     """Return a row of `COLUMNS` for every job, oldest first; what is not known is empty.
 
-    `waited_seconds` and `run_seconds` are sums over a job's restarts, `memory_used_mb` is that of
-    its largest process tree (a task), `memory_asked` as Slurm spells it, for each core or node.
+    `waited_seconds` and `run_seconds` are sums over a job's restarts, `memory_used_mb` is the memory
+    of its largest task, `memory_asked` is as Slurm spells it, per core or node.
     """
     by_job: dict[int, list[Start]] = defaultdict(list)
     for start in starts:
@@ -187,7 +180,7 @@ def explain(record: Record, start: Start) -> str:
     if start.refused:
         return f"user's error: {start.refused}"
     if start.code == INTERRUPTED:
-        return "interrupted with a checkpoint; goes on when it is run again"
+        return "interrupted with a checkpoint; resumes when it is run again"
     return f"fault, exit code {start.code or exit_code(record)}"
 
 

@@ -1,7 +1,7 @@
 """What a stage needs of a machine, planned from the size of the data and the settings.
 
-Plans, not measurements: they only have to be large enough. A training that meets its time limit goes
-on in the next attempt; a job that cannot resume begins again with more.
+Plans only have to be large enough. A training that reaches its time limit resumes in the next attempt; a
+job that cannot resume starts again with more.
 """
 
 import csv
@@ -17,14 +17,15 @@ MARGIN = 2.0
 START_SECONDS = 60
 """Imports and reading the index, on a shared file system."""
 BASE_MB = 1100
-"""An interpreter with torch and MPI, and Snakemake beside it, with what libraries they share with no
-other process: 780 + 210 MB were seen, 850 of the first where it imports scikit-learn."""
+"""An interpreter with torch and MPI, and its Snakemake: 780 + 210 MB were measured, without what they share
+with other processes; 850 + 210 MB where the first imports scikit-learn."""
 FLOATS_PER_PARAMETER = 6
 """Weight, gradient, momentum, bucket, and the copy for a checkpoint with its momentum."""
 FLOATS_PER_ACTIVATION = 1
-"""Each layer's output, kept for backward; what works in place saves about what gradients take. With the
-margin 1.2 (AlexNet) to 3 times what float32 steps on a processor took, peak less that of two pictures:
-ResNet-50 106 MB a picture of 224 pixels, ResNet-18 39; ResNet-34 8.3 of 32 pixels, small_cnn 0.95."""
+"""Each layer's output, kept for backward; layers that work in place save about what gradients take. With
+the margin this is 1.2 (AlexNet) to 3 times the measured peak of float32 steps on a processor, less the peak
+for two pictures: per picture of 224 pixels ResNet-50 106 MB, ResNet-18 39; of 32 pixels ResNet-34 8.3,
+small_cnn 0.95."""
 SUMMED_BYTES = 2e8
 """Of gradients that ranks sum in a second, on a slow network."""
 PREFETCH_ROUNDS = 4
@@ -140,7 +141,7 @@ def logits_megabytes(samples: float, classes: int, models: int) -> float:
 def features_megabytes(cost: Cost, samples: float, classes: int) -> float:
     """Return the memory of all samples' features, from which CleanNet weighs labels.
 
-    And twice of those of a class, while its centres are found, with up to double its even share.
+    A class is copied twice while its centres are found; it may have double its even share.
     """
     return _known_megabytes((1 + 2 * min(1, 2 / classes)) * samples * cost.features)
 

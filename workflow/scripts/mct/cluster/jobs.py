@@ -4,7 +4,6 @@ A job leaves a file `<results>/jobs/<job>-<start>.json` when it starts, so that 
 are known whatever becomes of it and of the workflow that submitted it.
 """
 
-import json
 import os
 import re
 import signal
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mct.base.errors import UserError
-from mct.base.files import write_json
+from mct.base.files import read_json, write_json
 from mct.stage.attempts import Attempts
 from mct.stage.entry import INTERRUPTED
 
@@ -36,10 +35,10 @@ WORKFLOW_LOGS = Path(".snakemake/log")
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """The start of a job: a restarted one has several; `rule` only where no log tells it.
+    """The start of a job; a restarted one has several. `rule` is empty where the log's path has it.
 
-    `code`, `refused` (the line of a user's error) and `lines` (the end of the log) tell how it ended,
-    where the job could still note that.
+    `code`, `refused` (the line of a user's error) and `lines` (the end of the log) say how it ended,
+    if the job could still note that.
     """
 
     job: int
@@ -79,7 +78,7 @@ class SlurmJob:
         run = os.environ.get(RUN, "")
         if run and current_run(self.results) not in ("", run):
             raise UserError(
-                f"job {self.number} belongs to an earlier run of the workflow; it is not run"
+                f"job {self.number} belongs to an earlier run of the workflow and does not start"
             )
         start = Start(
             job=self.number, run=run, log=str(log), ranks=ranks, attempt=attempt, time=time.time()
@@ -91,9 +90,8 @@ class SlurmJob:
     def run(self, command: Sequence[str], attempts: Attempts) -> int:
         """Run a command and return its exit code.
 
-        Where the time limit interrupted it, the job returns to the queue and this does not return;
-        a site that does not allow that leaves the rest to the workflow's retries. (srun tells only
-        that the ranks were killed: the first one that leaves ends the others.)
+        If the time limit interrupted it, the job returns to the queue and this does not return. A
+        site that does not allow that leaves the rest to the workflow's retries.
         """
         code = run_program(command, {number: number for number in (signal.SIGTERM, signal.SIGINT)})
         stopped_by = attempts.stopped_by() if code else None
@@ -109,7 +107,7 @@ class SlurmJob:
             reason = getattr(error, "stderr", None) or error
             print(f"job {self.number} is not requeued: {reason}", file=sys.stderr)
             return
-        print(f"job {self.number} met its time limit and returns to the queue", flush=True)
+        print(f"job {self.number} reached its time limit and returns to the queue", flush=True)
         time.sleep(SECONDS_TO_BE_REQUEUED)  # Slurm ends this process
 
 
@@ -121,7 +119,7 @@ def leave_allocation() -> None:
 
 
 def note_end(note: Path, code: int, attempts: Attempts, log: Path) -> None:
-    """Note beside its start how a job failed: the next attempt empties the log."""
+    """Note next to its start how a job failed: the next attempt empties the log."""
     lines = last_lines(log)
     end = {"code": code, "refused": attempts.refusal(), "lines": lines}
     write_json(note.with_suffix(".end"), end)
@@ -148,11 +146,9 @@ def run_program(
 ) -> int:
     """Run a program, pass signals on to it, and return its exit code as a shell counts it.
 
-    `passed` has, for each signal that may come, the one that is sent to the program, or None. Each
-    is sent once. `prepare` is called in the new process.
-
-    A handler only notes its signal: one that comes before the program runs waits for it, and one that
-    comes just before the system's wait, which it does not end, is sent after a short turn.
+    `passed` has, for each signal that may come, the one that is sent to the program (once), or None.
+    `prepare` is called in the new process. A handler only notes its signal, so that a signal that
+    comes before the program runs, or just before the wait for its end, is sent a little later.
     """
     came: list[int] = []
     before = {
@@ -209,10 +205,9 @@ def read_starts(results: Path) -> list[Start]:
 def _read_note(path: Path) -> dict[str, Any]:
     """Return a note of a job; nothing where there is none, or a full disk cut it off."""
     try:
-        note = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return read_json(path)
+    except (OSError, UserError):
         return {}
-    return note if isinstance(note, dict) else {}
 
 
 def read_submissions(workflow_log: Path, run: str) -> list[Start]:
@@ -251,9 +246,9 @@ def job_names(workflow_log: str) -> set[str]:
 def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool) -> None:
     """Cancel the jobs of these names that wait or run, and wait for their end.
 
-    Where Slurm does not answer, go on unless that `needs_answer`.
+    If Slurm does not answer, this returns, unless it `needs_answer`.
 
-    Raises UserError: one of them is there still after `seconds`, or Slurm does not answer.
+    Raises UserError: a job is still there after `seconds`, or Slurm does not answer.
     """
     deadline = time.monotonic() + seconds
     while (alive := queued(names)) != []:
@@ -261,7 +256,7 @@ def cancel_and_wait(names: Iterable[str], seconds: float, *, needs_answer: bool)
             return
         if time.monotonic() > deadline:
             raise UserError(
-                "Slurm does not say which jobs of an earlier run are there; try again"
+                "Slurm does not say whether jobs of an earlier run are still there; try again"
                 if alive is None
                 else f"job {alive[0]} of an earlier run does not end; cancel it: scancel {alive[0]}"
             )

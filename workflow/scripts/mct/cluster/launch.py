@@ -4,13 +4,13 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mct.base.errors import UserError
-from mct.cluster import jobs, surroundings
+from mct.cluster import jobs
 from mct.stage import attempts, entry, limits
 
 START_RANK = Path(__file__).parents[2] / "start_rank.py"
@@ -27,6 +27,11 @@ SIGHUP would end it at once, and its ranks before their checkpoint. So it ignore
 terminal sends to all, and gets SIGTERM in its place. The mpiexec of MPICH passes SIGTERM on to its
 ranks and waits for them. The mpiexec of Open MPI kills its ranks soon after.
 """
+LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "PALS_", "MV2_COMM_WORLD_")
+"""How variables begin that an MPI launcher gives its processes."""
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where a launcher says how many processes it started; srun with PMIx says it as Slurm does."""
+Environment = MutableMapping[str, str]
 
 
 def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -> list[str]:
@@ -41,6 +46,34 @@ def launch_command(ranks: int, cpus: int, program: list[str], srun: list[str]) -
     if srun:
         return [*srun, "-n", str(ranks), "-c", str(cpus), "-m", "plane=2", *python]
     return python if ranks == 1 else ["mpiexec", "-n", str(ranks), *python]
+
+
+def leave_launcher(environment: Environment) -> None:
+    """Forget the MPI launcher that started Snakemake: stages would take themselves for its ranks.
+
+    Raises UserError: it started several processes, which would all run the same workflow.
+    """
+    if not any(name in environment for name in entry.RANKS):
+        return
+    size = next((environment[name] for name in SIZES if name in environment), "1")
+    if size != "1":
+        raise UserError(
+            f"snakemake was started {size} times by an MPI launcher; start it once: it starts "
+            "the ranks itself"
+        )
+    for name in [name for name in environment if name.startswith(LAUNCHERS)]:
+        del environment[name]
+
+
+def add_own_programs(environment: Environment) -> None:
+    """Have programs of this interpreter's environment, such as mpiexec, found without activation.
+
+    The order of an activated environment's PATH is the user's.
+    """
+    folder = str(Path(sys.executable).parent)
+    path = environment.get("PATH", os.defpath).split(os.pathsep)
+    if folder not in path:
+        environment["PATH"] = os.pathsep.join([folder, *path])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +115,7 @@ class Launch:
 
     def _surround(self) -> attempts.Attempts:
         """Set the variables that the program needs; return the attempts of its job."""
-        surroundings.add_own_programs(os.environ)
+        add_own_programs(os.environ)
         state = self.log.with_suffix(".attempts")
         # Snakemake exports its own count of threads, which is ranks x threads.
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(self.threads)))

@@ -243,14 +243,14 @@ class Planner:
         return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)
 
     def _ranks(
-        self, ranks: int, ranks_per_task: int, seconds: float, parts_mb: float, attempt: int
+        self, ranks: int, task_ranks: int, seconds: float, parts_mb: float, attempt: int
     ) -> Demand:
         """Return the demand with the most memory, up to the attempt's, that a queue takes.
 
-        A queue cuts its time, since what needs longer goes on in the next piece.
+        A queue may cut the time: a training that needs longer resumes in the next attempt.
         """
         runtime = max(SHORTEST_MINUTES["ranks"], demands.minutes(seconds, attempt))
-        work = (ranks, ranks_per_task, runtime, parts_mb)
+        work = (ranks, task_ranks, runtime, parts_mb)
         plans = [
             [self._plan_ranks(queue, *work, grown) for queue in self._ranks_site.queues]
             for grown in range(attempt, 0, -1)
@@ -283,18 +283,12 @@ class Planner:
         return {**resources, "threads": self._experiment.ranks.cores(resources.get("ranks", 0))}
 
     def _plan_ranks(
-        self,
-        queue: Queue,
-        ranks: int,
-        ranks_per_task: int,
-        runtime: int,
-        parts_mb: float,
-        grown: int,
+        self, queue: Queue, ranks: int, task_ranks: int, runtime: int, parts_mb: float, grown: int
     ) -> Plan:
-        most_cores = min(max(CORE_GROUPS), queue.cores_per_node / ranks_per_task)
+        most_cores = min(max(CORE_GROUPS), queue.cores_per_node / task_ranks)
         memory = limit_memory(parts_mb, grown, queue.memory_per_core * most_cores)
         cores = queue.rank_cores(self._experiment.ranks.cores_per_rank, memory)
-        tasks, cpus = ranks // ranks_per_task, cores * ranks_per_task
+        tasks, cpus = ranks // task_ranks, cores * task_ranks
         gpu = ranks if self._ranks_site.has_gpus else 0
         return queue, Demand(
             ranks=ranks,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mct.base.errors import UserError
-from mct.cluster import results_folder, surroundings
-from mct.cluster.endings import FailedJob, Run, last_words
-from mct.cluster.interruption import Interruption, resume_line
+from mct.cluster import results_folder
+from mct.cluster.endings import FailedJob, Interruption, Run, last_words, resume_line
 from mct.cluster.jobs import SUBMITTED
+from mct.cluster.launch import leave_launcher
 from mct.cluster.planning import REMEDIES, Planner
 from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
@@ -57,7 +57,7 @@ class Reading:
     def __init__(self, workflow: Any, config: Mapping[str, Any], arguments: Sequence[str]) -> None:
         """Check the configuration, or end with one line and code 2.
 
-        `arguments` are those of Snakemake's command line.
+        `arguments` are Snakemake's command line.
         """
         self.snakemake, self._arguments, self._folder = Snakemake(workflow), arguments, Path.cwd()
         if self.snakemake.plans:  # first, since large lists take a while
@@ -86,7 +86,7 @@ class Reading:
     def _open(self, config: Mapping[str, Any]) -> tuple[Experiment, Site]:
         plans = self.snakemake.plans
         if plans:
-            surroundings.leave_launcher(os.environ)
+            leave_launcher(os.environ)
         if self.snakemake.moves_outputs:
             raise UserError(
                 "module: `prefix` moves outputs only; set `results` in its configuration"
@@ -180,9 +180,8 @@ def note(lines: Iterable[str]) -> None:
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Print warnings, one a line."""
-    for line in lines:
-        print(f"warning: {line}", file=sys.stderr)
+    """Print warnings, one per line."""
+    say(f"warning: {line}" for line in lines)
 
 
 def end_with(error: UserError) -> NoReturn:

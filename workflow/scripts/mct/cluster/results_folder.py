@@ -4,15 +4,17 @@ import fcntl
 import os
 import platform
 import shutil
+import subprocess
 import sys
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
 from mct.base.errors import UserError
-from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_runs
-from mct.cluster.preemption import follow_preemption
+from mct.cluster.jobs import RUN, RUNNING, cancel_and_wait, find_runs, job_names, queued
 from mct.experiment.experiment import Experiment
 
 THIS_RUN = uuid4().hex
@@ -20,6 +22,7 @@ THIS_RUN = uuid4().hex
 LOCKS: list[IO[str]] = []
 """What this process has locked; a lock ends with its file."""
 SECONDS_TO_CANCEL = 90.0
+SECONDS_BETWEEN_LOOKS = 20.0
 
 
 def begin(
@@ -49,7 +52,7 @@ def begin(
 def claim(lock: IO[str], folder: Path) -> None:
     """Lock a results folder for this process and name its run.
 
-    Jobs find the name in their environment; those of an earlier run then refuse to start.
+    Jobs find the name in their environment; jobs of an earlier run then refuse to start.
 
     Raises UserError: another process holds the folder.
     """
@@ -59,7 +62,7 @@ def claim(lock: IO[str], folder: Path) -> None:
         lock.seek(0)
         raise UserError(
             f"results: another workflow is running on {folder} ({lock.readline().strip()}); "
-            "wait for it, or take another `experiment`"
+            "wait for it, or choose another name in `experiment`"
         ) from None
     except OSError as error:
         print(
@@ -72,3 +75,21 @@ def claim(lock: IO[str], folder: Path) -> None:
     lock.write(f"process {os.getpid()} on {platform.node()}\n{THIS_RUN}\n")
     lock.flush()
     os.fsync(lock.fileno())
+
+
+def follow_preemption(workflow_log: Path) -> None:
+    """Requeue, from now on and in a thread, jobs of this workflow that were preempted for good.
+
+    Where a site preempts by cancelling, Slurm's state PREEMPTED is final, but the Slurm plugin takes
+    it for running and would wait for ever.
+    """
+
+    def watch() -> None:
+        ended = threading.Event()
+        while not ended.wait(SECONDS_BETWEEN_LOOKS):
+            with suppress(OSError):
+                names = job_names(workflow_log.read_text(errors="replace"))
+                for job in queued(names, "PREEMPTED") or []:
+                    subprocess.run(["scontrol", "requeue", job], capture_output=True, check=False)
+
+    threading.Thread(target=watch, name="preemption", daemon=True).start()

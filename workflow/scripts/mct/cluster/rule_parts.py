@@ -7,15 +7,13 @@ from typing import Any
 
 from mct.cluster.planning import Demand
 
-START = (
-    '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {{resources.attempt}} --log {{log:q}}'
-)
+START = '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {resources.attempt} --log {log:q}'
 ON_RANKS = (
     "--ranks {resources.ranks} --threads {resources.rank_threads} --cpus {resources.rank_cpus}"
 )
 RESOURCES = '"$MCT_SCRIPTS"/../resources'
 PLACEHOLDER = re.compile(r"\{(?:\w+\.)*(\w+)\}")
-"""A value of Snakemake, such as {input.noisy} or {threads}; its flag has the last name."""
+"""A value of Snakemake, such as {input.labels} or {threads}; its flag has the last name."""
 
 SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
 RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
@@ -24,7 +22,7 @@ RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu
 def write_options(words: str) -> str:
     """Return the options of a program, in which placeholders are quoted and have their flags.
 
-    `{input.noisy}` becomes `--noisy {input.noisy:q}`, unless a flag is before it.
+    `{input.labels}` becomes `--labels {input.labels:q}`, unless a flag is before it.
     """
     options: list[str] = []
     for word in words.split():
@@ -46,12 +44,10 @@ def write_command(
     Snakemake's trigger `code` does.
     """
     script, _, words = program.partition(" ")
-    start = f"{START.format()} --results {shlex.quote(results)}"
-    launched = (
-        f"{start} {ON_RANKS} {script} --ranks {{resources.ranks}}" if mpi else f"{start} {script}"
-    )
+    start = [START, "--results", shlex.quote(results)]
+    launched = [*start, ON_RANKS, script, "--ranks {resources.ranks}"] if mpi else [*start, script]
     fixed = [f"--{flag} {RESOURCES}/{file}" for flag, file in files.items()]
-    return " ".join([launched, write_options(words), *fixed, "2> {log:q}", "#", *digests])
+    return " ".join([*launched, write_options(words), *fixed, "2> {log:q}", "#", *digests])
 
 
 def demanded(

@@ -77,7 +77,7 @@ class Queue:
 
     @property
     def node(self) -> tuple[float, float, float]:
-        """Return what a node holds: cores, tasks and GPUs, those of the queue shared out among nodes."""
+        """Return what a node holds: cores, tasks and its share of the queue's GPUs."""
         gpus = self.gpus / max(1, self.limit("max_nodes")) or math.inf
         return self.cores_per_node, self.limit("max_tasks_per_node"), gpus
 
@@ -129,9 +129,9 @@ class Queue:
 
 
 def count_cores(demand: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a job's resources with the cores of a GPU, and as threads at least those of a task.
+    """Return a job's resources with the cores per GPU, and at least as many threads as a task's cores.
 
-    The Slurm plugin holds both, the threads of a rule and the cores of a task, to `max_threads`.
+    The Slurm plugin compares both, the threads of a rule and the cores of a task, with `max_threads`.
     """
     cores, gpus = demand.get("cpus_per_task") or 1, demand.get("gpu")
     each = {"cpus_per_gpu": cores * demand.get("tasks", 1) / gpus} if gpus else {}
@@ -194,13 +194,11 @@ class Site:
 def queues_file(arguments: Sequence[str], folder: Path | None = None) -> Path | None:
     """Return the file of partitions that Snakemake applies, or None where it does not submit to Slurm.
 
-    Snakemake's own parser reads `arguments` and all profiles: named ones, `profiles/default`, and
-    what the environment and the folders of configuration add, seen from the `folder` that Snakemake
-    was started in. (The executor's settings are not there yet when the workflow is parsed, and never
-    in a dry run.) A job reads no profile: the Slurm plugin's variable carries the name to it.
+    Snakemake's own parser reads `arguments` and all profiles, seen from the `folder` that Snakemake
+    was started in: the executor's settings are not there yet when the workflow is parsed, and never
+    in a dry run. A job reads no profile: the Slurm plugin's variable carries the name to it.
 
-    Raises UserError: the file has a relative name, which the Slurm plugin does not find from
-    --directory.
+    Raises UserError: the Slurm plugin would not find a file of a relative name with --directory.
     """
     from snakemake.cli import parse_args
     from snakemake_interface_executor_plugins.settings import ExecMode
@@ -225,7 +223,7 @@ def _carry(named: object, is_used: bool) -> None:
         if not path.is_absolute() and not path.exists():
             raise UserError(
                 f"slurm-partition-config: no such file: {path.absolute()}; "
-                "give an absolute path, with --directory also that of the profile"
+                "give an absolute path; with --directory the profile needs one too"
             )
         os.environ[VARIABLE] = str(path.absolute())
 

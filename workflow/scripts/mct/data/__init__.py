@@ -1,4 +1,1 @@
-"""From image lists to batches: layouts, catalogue, inspection, shards and their readers.
-
-May import `base` and `labels`.
-"""
+"""From image lists to batches: layouts, catalogue, shards, readers. May import `base` and `labels`."""

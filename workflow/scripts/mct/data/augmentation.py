@@ -78,10 +78,7 @@ class Viewer:
         resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)
 
     def view_many(self, pictures: Picture, draws: Draws, views: Picture) -> None:
-        """Write the views of pictures of the right size; for kinds that do not resample.
-
-        `pictures` and `views` have shape (b, size, size, 3), `draws` (b, DRAWS).
-        """
+        """Write views of pictures of their shape, (b, size, size, 3), by `draws` (b, DRAWS)."""
         views[:] = padded_crops(pictures, draws) if self.kind in CROPPING else pictures
         if self.kind in MIRRORING:
             mirrored = np.flatnonzero(draws[:, 2] < 0.5)

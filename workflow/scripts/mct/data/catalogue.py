@@ -100,19 +100,14 @@ def from_rows(rows: Iterable[Row]) -> Catalogue:
     """Return a catalogue of rows."""
     rows = list(rows)
 
-    def column(name: str) -> Iterator:
-        return map(operator.attrgetter(name), rows)
-
-    def array(name: str, kind: type) -> NDArray:
-        return np.fromiter(column(name), kind, len(rows))
+    def column(name: str, kind: type) -> NDArray:
+        return np.fromiter(map(operator.attrgetter(name), rows), kind, len(rows))
 
     return Catalogue(
-        keys=list(column("key")),
-        paths=list(column("path")),
-        observed=array("observed", np.int64),
-        true=array("true", np.int64),
-        right=array("right", np.int64),
-        members={name: array(name, np.bool_) for name in SETS},
+        keys=[row.key for row in rows],
+        paths=[row.path for row in rows],
+        members={name: column(name, np.bool_) for name in SETS},
+        **{name: column(name, np.int64) for name in ("observed", "true", "right")},
     )
 
 

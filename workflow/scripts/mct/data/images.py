@@ -105,10 +105,7 @@ def reduction_for(box: Box, shape: tuple[int, int]) -> int:
 
 
 def reduce_box(box: Box, reduction: int, picture: Picture) -> Box:
-    """Return a box in pixels of the picture that was decoded at a part of its size.
-
-    Pixel i of it shows pixels from i * reduction on, so its last ones may show nothing more.
-    """
+    """Return a box in pixels of a picture that was decoded at a part of its size, rounded up."""
     height, width = picture.shape[:2]
     top, left = round(box.top / reduction), round(box.left / reduction)
     bottom = min(round((box.top + box.height) / reduction), height)
@@ -117,10 +114,7 @@ def reduce_box(box: Box, reduction: int, picture: Picture) -> Box:
 
 
 def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return height and width of a picture that is resized to be cropped to `size` at its centre.
-
-    Larger inputs keep a margin around the crop, as is usual in evaluation at 224 pixels.
-    """
+    """Return height and width to resize a picture to before its centre is cropped to `size`."""
     if (height, width) == (size, size):
         return size, size
     short = size if size <= TINY else round(size * EVALUATION_RATIO)
@@ -135,10 +129,7 @@ def fit(picture: Picture, size: int) -> Picture:
 
 
 def resample_centre(picture: Picture, shape: tuple[int, int], size: int) -> Picture:
-    """Return the square of `size` pixels in the middle of a picture that is resized to `shape`.
-
-    Of a long and thin picture only that square is computed, to the same bits.
-    """
+    """Return the middle square of a picture resized to `shape`; of a thin one only that is computed."""
     top, left = (shape[0] - size) // 2, (shape[1] - size) // 2
     if shape[0] * shape[1] > MOST_VIEWS * size * size:
         return resample_window(picture, shape, Box(top, left, size, size))

@@ -118,17 +118,13 @@ def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
         label = np.where(column["clean"], column["true"], column["observed"])
     else:
         label = column["true"]
+    observed, true = (column[kind].astype(np.int64) for kind in ("observed", "true"))
     return ImageSet(
         shards=[_open(labels.parent / names[i], index["seals"][names[i]]) for i in numbers],
-        shard=shard.astype(np.int64),
-        index=column["place"].astype(np.int64),
-        sample=column["sample"],
-        label=label.astype(np.int64),
-        observed=column["observed"].astype(np.int64),
-        true=column["true"].astype(np.int64),
-        in_clean=column["clean"],
-        classes=index["classes"],
-    )
+        shard=shard.astype(np.int64), index=column["place"].astype(np.int64),
+        sample=column["sample"], label=label.astype(np.int64), observed=observed, true=true,
+        in_clean=column["clean"], classes=index["classes"],
+    )  # fmt: skip
 
 
 def _open(path: Path, seal: str) -> Shard:

@@ -97,10 +97,7 @@ class Piece:
 
 
 def cut(intakes: Intakes, count: int) -> dict[str, Piece]:
-    """Return the pieces of all intakes by name: `count` of the first.
-
-    Another intake has as many as make its pieces no larger, but not more than `count`.
-    """
+    """Return pieces of all intakes by name: `count` of the first; others have pieces no larger."""
     largest = intakes.intakes[0].pictures
     return {
         piece.name: piece
@@ -148,16 +145,11 @@ def divide(folder: Path, pictures: Sequence[Listed]) -> Division:
     names = {intake.name for intake in kept}
     retired = {(name, key) for name, key in retired if name in names}
     added = sorted(new)
-    if added:
-        name = _new_name(folder) if known else "0"
-        kept.append(Intake(name=name, pictures=len(added), digest=listing_digest(added)))
+    if added:  # under a name that no intake has ever had, forgotten ones included
+        number = 1 + max(int(file.stem) for file in folder.glob("[0-9]*.tsv")) if known else 0
+        kept.append(Intake(name=str(number), pictures=len(added), digest=listing_digest(added)))
     intakes = Intakes(listed=listed, intakes=tuple(kept))
     return Division(intakes=intakes, new=added, retired=frozenset(retired))
-
-
-def _new_name(folder: Path) -> str:
-    """Return a name that no intake has ever had, forgotten ones included."""
-    return str(1 + max(int(file.stem) for file in folder.glob("[0-9]*.tsv")))
 
 
 def read_listing(path: Path) -> Iterator[Listed]:

@@ -22,7 +22,7 @@ def write_labels(
     classes: int,
     path: Path,
 ) -> None:
-    """Write the table of labels next to its shards; each has its index beside it.
+    """Write the table of labels next to its shards; each has its index next to it.
 
     UserError if a picture that is not left out is in no shard, or a shard is not the one of its
     index. `left_out` says by key why a picture is in no set. `shards` are in the order of intakes:

@@ -6,10 +6,12 @@ the batch. So the samples of a step are the same for every number of ranks. See 
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +21,6 @@ from torch import Tensor
 from mct.base.partition import GlobalBatch, Share, block
 from mct.base.threads import Workers
 from mct.data.augmentation import DRAWS, STRONG_DRAWS, Viewer
-from mct.data.buffers import Buffers, OwnBuffers
 from mct.data.imagesets import ImageSet
 from mct.data.order import (
     AUGMENTATION_STREAM,
@@ -97,6 +98,50 @@ class PictureReader:
             self._viewer.write(self._set.read(position), draws, view)
 
 
+class Buffers(Protocol):
+    """Memory of batches that `parts` readers fill together, this one as number `part`."""
+
+    parts: int
+    part: int
+
+    def take(self, count: int, size: int) -> Picture:
+        """Return an unused array for a batch, uint8 (count, size, size, 3), of any content.
+
+        It is not used for another batch as long as it, or a tensor made of it, is referred to.
+        """
+
+    def complete(self) -> None:
+        """Return when all parts of the array that was taken last are filled, this one's included."""
+
+    def cancel(self) -> None:
+        """Make `take` and `complete` end in an error, now and from now on; from any thread."""
+
+    def free(self) -> None:
+        """Free what several ranks share. Collective."""
+
+
+class OwnBuffers:
+    """Buffers that one reader fills alone; as many as are in use at the same time."""
+
+    parts, part = 1, 0
+
+    def __init__(self) -> None:
+        self._unused: list[Picture] = []
+
+    def take(self, count: int, size: int) -> Picture:
+        buffer = self._unused.pop() if self._unused else np.empty(0, np.uint8)
+        if buffer.size < count * size * size * 3:
+            buffer = np.empty(count * size * size * 3, np.uint8)
+        batch = buffer[: count * size * size * 3].reshape(count, size, size, 3)
+        weakref.finalize(batch, self._unused.append, buffer).atexit = False
+        return batch
+
+    def complete(self) -> None:
+        """Do nothing: nobody waits here, and nothing is shared."""
+
+    cancel = free = complete
+
+
 class BatchReader:
     """Reads and augments one rank's blocks of global batches.
 
@@ -128,7 +173,8 @@ class BatchReader:
             self._begin_epoch(plan.epoch)
         positions = self._order.take(plan.start, plan.stop)
         own = self._share.block(plan.size)
-        local, part = positions[own], self._part_of(own)
+        local = positions[own]
+        part = slice(*block(len(local), self._buffers.parts, self._buffers.part))
         views = self._buffers.take(len(local), self._size)
         following = self._order.take(plan.stop, min(plan.stop + plan.size, len(self._set)))
         self._set.expect(following[own][part])
@@ -158,10 +204,6 @@ class BatchReader:
     def free(self) -> None:
         """Free the memory of batches, none of which may be used any more. Collective if it `shares`."""
         self._buffers.free()
-
-    def _part_of(self, own: slice) -> slice:
-        """Return what this reader reads of its rank's block, counted from its start."""
-        return slice(*block(own.stop - own.start, self._buffers.parts, self._buffers.part))
 
     def _begin_epoch(self, epoch: int) -> None:
         self._order = epoch_order(self._seed, epoch, self._set.shard, self._window)
@@ -218,44 +260,39 @@ class Prefetcher:
             yield result
 
     def _read_ahead(self, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        results: queue.Queue[Callable[[], T] | None] = queue.Queue(self.depth)
+        results: queue.Queue[Future[T] | None] = queue.Queue(self.depth)
         stopped = threading.Event()
         arguments = (function, items, results, stopped)
         thread = threading.Thread(target=_produce, args=arguments, name="prefetch", daemon=True)
         thread.start()
         try:
             while (result := results.get()) is not None:
-                yield result()
+                yield result.result()
         finally:
             stopped.set()
             self._cancel()
             while thread.is_alive():
-                _drain(results)
+                while not results.empty():
+                    results.get_nowait()
                 thread.join(0.01)
 
 
 def _produce(
     function: Callable[[S], T],
     items: Iterable[S],
-    results: "queue.Queue[Callable[[], T] | None]",
+    results: "queue.Queue[Future[T] | None]",
     stopped: threading.Event,
 ) -> None:
-    """Put each result, or the error that stands for it, and None at the end."""
+    """Put each result, then the error that ended them if there was one, and None at the end."""
+    result: Future[T] = Future()
     try:
         for item in items:
             if stopped.is_set():
                 return
-            result = function(item)
-            results.put(lambda result=result: result)  # type: ignore[misc]
+            result.set_result(function(item))
+            results.put(result)
+            result = Future()
     except BaseException as error:
-        results.put(lambda error=error: _raise(error))  # type: ignore[misc]
+        result.set_exception(error)
+        results.put(result)
     results.put(None)
-
-
-def _raise(error: BaseException) -> T:  # type: ignore[type-var]
-    raise error
-
-
-def _drain(results: queue.Queue) -> None:
-    while not results.empty():
-        results.get_nowait()

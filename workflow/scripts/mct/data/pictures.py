@@ -136,10 +136,7 @@ def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
 
 @contextmanager
 def opened(data: bytes, path: str, most_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture of known format and bounded size.
-
-    A decoder's fault is the picture's: decoders fed with damaged bytes raise nearly anything.
-    """
+    """Open a picture of bounded size; any error of its decoder becomes a BrokenPictureError."""
     if not data:
         raise BrokenPictureError("empty", f"{path}: cannot be decoded as a picture: empty file")
     try:
@@ -237,6 +234,6 @@ def _conversions(image: Image.Image) -> Iterator[str]:
 
 
 def _is_misnamed(name_of_format: str, path: str) -> bool:
-    """Return whether a file's ending is that of another format; one without ending is not."""
+    """Return whether a file's ending belongs to another format; one without ending is not."""
     ending = PurePosixPath(path).suffix.lower()
     return ending in KNOWN_ENDINGS and ending not in ENDINGS[name_of_format]

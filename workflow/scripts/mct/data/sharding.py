@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import replacing
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, replacing
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
 from mct.data.images import TINY, fit
@@ -59,7 +58,7 @@ def choose_members(
 ) -> list[Member]:
     """Return the readable pictures of one shard in its order; the list is passed, never held.
 
-    UserError if the parts are not those of this list. `parts` are the inspection of the whole
+    UserError if the parts belong to another list. `parts` are the inspection of the whole
     intake, `retired` the keys of pictures that are listed no longer, whose files may be gone.
     """
     dealt = deal(sum(1 for _ in read_listing(listing)), plan.shards, plan.shard)

@@ -25,8 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import file_digest, parsing, unreadable
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import file_digest, open_hdf5, parsing, unreadable
 
 VERSION = 3
 FIELDS = {
@@ -123,10 +122,7 @@ class Shard:
         return np.frombuffer(data, np.uint8)
 
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return a copy of pictures that are kept as pixels, uint8 (b, size, size, 3).
-
-        UserError if the bytes of one are not those that were written.
-        """
+        """Return a copy of pictures kept as pixels, uint8 (b, size, size, 3); UserError if one is damaged."""
         assert self.pixels is not None
         pictures = self.pixels[indices]
         checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))
@@ -177,15 +173,11 @@ def open_shard(path: Path) -> Shard:
             raise UserError(
                 f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
             )
+        pixels = None if is_encoded else _map_pixels(path, shape, place[0])
         shard = Shard(
-            path=path,
-            seal=digest,
-            attributes=attributes,
-            fields=fields,
-            pixels=None if is_encoded else _map_pixels(path, shape, place[0]),
-            payload_start=place[0],
-            file=os.open(path, os.O_RDONLY),
-        )
+            path=path, seal=digest, attributes=attributes, fields=fields, pixels=pixels,
+            payload_start=place[0], file=os.open(path, os.O_RDONLY),
+        )  # fmt: skip
     weakref.finalize(shard, os.close, shard.file)
     return shard
 
@@ -193,7 +185,7 @@ def open_shard(path: Path) -> Shard:
 def index_shard(path: Path) -> dict[str, Any]:
     """Return what a shard is, verified picture by picture: its pictures and digests.
 
-    `sha256` is that of the file, which finds any flipped byte; `seal` that of all but the pictures.
+    `sha256` covers the whole file and finds any flipped byte; `seal` covers all but the pictures.
     """
     shard = open_shard(path)
     shard.verify()

@@ -35,8 +35,8 @@ def storage_cautions(shards: Path) -> list[str]:
     """Return a line where a folder has shards that an earlier version wrote, which nothing reads."""
     old = [name for name in SETS if (shards / name / "index.json").is_file()]
     advice = (
-        "shards of an earlier version, which hold labels; all stages run again, once. The last commit that "
-        f"reads them is e3bb913; delete {', '.join(old)} there to free their space"
+        "shards of an earlier version, which hold labels; all stages run again, once. The last commit "
+        f"that reads them is e3bb913; delete the folders {', '.join(old)} there to free their space"
     )
     return [f"{shards}: {advice}"] if old else []
 
@@ -48,14 +48,14 @@ def _model_cautions(config: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"model.name: {name} is made for pictures up to {LARGEST_FOR_IT} pixels, and images.size is "
-        f"{size}; resnet18, resnet34 and resnet50 are made for these"
+        f"{size}; take resnet18, resnet34 or resnet50 for such pictures"
     ]
 
 
 def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> list[str]:
-    """Return a line for each model that a training of the configuration would leave as it is.
+    """Return a line for each model that a training of the configuration would not change.
 
-    A counted P is not known before the noise is estimated; the table of accuracy says it then.
+    A counted P is not known yet; later the table of accuracy has a note.
     """
     finetuning = config["baselines"]["loss_correction"]["finetuning_epochs"]
     lines = []
@@ -105,7 +105,7 @@ def class_cautions(lists: Lists) -> list[str]:
     labels = sorted(doubts, key=lambda label: noisy[label])
     lines = [_line(lists, label, doubts[label]) for label in labels[:MOST_LINES]]
     if len(labels) > MOST_LINES:
-        lines.append(f"classes: {len(labels) - MOST_LINES} more classes lack pictures like these")
+        lines.append(f"classes: {len(labels) - MOST_LINES} more classes also lack pictures")
     return lines
 
 
@@ -120,18 +120,13 @@ def _doubt(lists: Lists, label: int, median: float) -> str:
 
 
 def _line(lists: Lists, label: int, doubt: str) -> str:
-    name = lists.classes[label]
-    near = _likely(lists, label)
-    hint = f"; is it a misspelling of {near!r}?" if near else ""
-    return f"classes: {name!r} has {doubt}{hint}"
-
-
-def _likely(lists: Lists, label: int) -> str | None:
-    """Return the nearest name of a class with more noisy pictures."""
+    """Return the line for a class, with the nearest name of a class with more noisy pictures."""
     noisy, name = lists.class_counts["noisy"], lists.classes[label]
     larger = (
         other
         for place, other in enumerate(lists.classes)
         if noisy[place] > noisy[label] and not other.isdecimal()
     )
-    return nearest(name, larger, CLOSE)
+    near = nearest(name, larger, CLOSE)
+    hint = f"; is it a misspelling of {near!r}?" if near else ""
+    return f"classes: {name!r} has {doubt}{hint}"

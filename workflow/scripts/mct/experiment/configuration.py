@@ -1,7 +1,7 @@
 """The configuration: what a user wrote, checked against one schema and completed.
 
 `resolve` fills in defaults or refuses in one line. The quick start's own values are defaults of the
-digits alone: for any other data set `ungiven` names those that are still to be given.
+digits alone: for any other data set `ungiven` names the ones that are missing.
 """
 
 import json
@@ -15,7 +15,6 @@ from jsonschema.exceptions import ValidationError
 
 from mct.base.errors import UserError
 from mct.base.texts import nearest
-from mct.experiment.retired import refuse_retired
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 QUICK_START = "quick_start"
@@ -25,7 +24,7 @@ WORDS: dict[str, dict[str, bool | None]] = {
     "boolean": {"true": True, "false": False},
     "null": {"null": None},
 }
-"""What a text stands for where a key admits such a value."""
+"""What a text means where a key admits such a value."""
 OTHER_WORDS = {"gpu": "cuda", "none": "null", "nil": "null"}
 """Values by what people call them elsewhere, where no likeness of letters leads there."""
 KINDS = {
@@ -33,7 +32,7 @@ KINDS = {
     "boolean": "true or false",
     "integer": "a whole number",
     "number": "a number",
-    "string": "a text",
+    "string": "text",
     "array": "a list",
     "object": "keys with values",
 }
@@ -49,6 +48,15 @@ BOUNDS = {
     "uniqueItems": "without repetitions",
 }
 """What types and bounds of the schema mean, in words."""
+RENAMED = {f"shards.{name}": "shards.count" for name in ("noisy", "clean", "validation", "test")}
+"""Old keys, as `section.key`, and the new key of each."""
+_OF_CALIBRATION = (
+    "confidence_memory", "sharpening", "strictness", "teacher: partner", "teacher_views", "views",
+    "warmup_epochs",
+)  # fmt: skip
+RETIRED = {f"{part}.{key}": "e3bb913" for part in ("calibration", "mct") for key in _OF_CALIBRATION}
+RETIRED["execution.allreduce: recursive"] = "e3bb913"
+"""Keys, or `section.key: value`, and the last commit that has them."""
 
 
 def load_schema() -> dict[str, Any]:
@@ -56,7 +64,7 @@ def load_schema() -> dict[str, Any]:
     return json.loads(SCHEMA_PATH.read_bytes())
 
 
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with defaults filled in and numbers given as text converted.
 
     It is complete for the digits. For another data set it lacks what `ungiven` names.
@@ -64,8 +72,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     Raises UserError: an unknown key (with the nearest known one), one of an earlier version, or a
     value that the schema does not admit.
     """
-    refuse_retired(config)
-    schema = load_schema() if schema is None else schema
+    _refuse_retired(config)
+    schema = load_schema()
     filled = _fill(config, schema, _words_of_defaults(config))
     _refuse_infinite(filled, "")
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
@@ -74,18 +82,32 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any] | None = None) 
     return filled
 
 
+def _refuse_retired(config: Any) -> None:
+    """Raise UserError for a key or a value that an earlier version had."""
+    for key, value in _keys(config):
+        if key in RENAMED:
+            raise UserError(f"configuration: `{key}` is now `{RENAMED[key]}`; rename the key")
+        for retired in (key, f"{key}: {value}"):
+            if retired in RETIRED:
+                raise UserError(
+                    f"configuration: `{retired}` is retired; leave it out, or use commit "
+                    f"{RETIRED[retired]}, the last that has it"
+                )
+
+
+def _keys(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, depth first; none of what has no keys."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield f"{prefix}{key}", value
+            yield from _keys(value, f"{prefix}{key}.")
+
+
 def ungiven(config: Mapping[str, Any]) -> list[str]:
     """Return the keys, as `section.key`, that a resolved configuration lacks and its user must give."""
-    asked = [path for path, part in describe_keys(load_schema()) if QUICK_START in part]
-    return [path for path in asked if not _has(config, path.split("."))]
-
-
-def _has(config: Any, keys: list[str]) -> bool:
-    for key in keys:
-        if not isinstance(config, Mapping) or key not in config:
-            return False
-        config = config[key]
-    return True
+    given = {key for key, _ in _keys(config)}
+    asked = [key for key, part in describe_keys(load_schema()) if QUICK_START in part]
+    return [key for key in asked if key not in given]
 
 
 def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -96,7 +118,7 @@ def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fill(value: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> Any:
-    """Return `value` with defaults filled in and text converted where a number must stand."""
+    """Return `value` with defaults filled in, and text converted where a number is needed."""
     if isinstance(value, Mapping) and "properties" in schema:
         known = schema["properties"]
         merged = {key: part[word] for key, part in known.items() for word in words if word in part}
@@ -123,10 +145,9 @@ def _refuse_infinite(value: Any, key: str) -> None:
 
 
 def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return a number for text such as "3", which is what `--config key=3` gives inside a key.
+    """Return a number for text such as "3", as `--config section={key: 3}` gives it.
 
-    So it is for true, false and null. Whole numbers written with a point become integers where those
-    must stand.
+    Likewise true, false and null. A whole number with a point becomes an integer where one is needed.
     """
     kinds = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
     for kind, words in WORDS.items():
@@ -144,7 +165,7 @@ def _convert(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _innermost(error: ValidationError) -> ValidationError:
-    """Return the error of the item that is wrong, where a list is one of several things admitted."""
+    """Return the error of the wrong item, where a list is one of several admitted types."""
     items = [inner for inner in error.context or () if inner.path]
     return _innermost(items[0]) if items else error
 

@@ -1,14 +1,12 @@
 """The configuration's schema, made of the definitions of keys next to the code that uses them.
 
-`workflow/tools/write_schema.py` writes it; whoever plans or runs reads what that wrote.
+`workflow/tools/describe_config.py` writes it into the file that everything else reads.
 """
 
 import ast
 from collections.abc import Mapping
-from functools import cache
+from inspect import getsource
 from itertools import pairwise
-from pathlib import Path
-from sys import modules
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +25,7 @@ Part = dict[str, Any]
 
 
 class Section(NamedTuple):
-    """What a section is for, who defines its keys, its own sections, and defaults in place of theirs."""
+    """A section: its description, the classes of its keys, its sections, and defaults for other ones."""
 
     description: str
     owners: tuple[type[Settings], ...]
@@ -41,44 +39,45 @@ SECTIONS = {
         (settings.SourceSettings, DatasetSettings),
         {
             "synthetic_noise": Section(
-                "Wrong labels made by seed from the true ones of training, instead of observed "
-                "labels. Where a layout brings no true labels of training, `measuring_labels` must "
-                "name them.",
+                "Wrong labels, made by seed from the true labels of training, in place of observed "
+                "labels. If a layout has no true labels of training, `measuring_labels` must name "
+                "a file with them.",
                 (NoiseSettings,),
             )
         },
     ),
     "images": Section(
-        "Form of the pictures as the models see them.", (ImageSettings, EncodingSettings)
+        "Form of the pictures that the models get.", (ImageSettings, EncodingSettings)
     ),
     "inspection": Section(
-        "Judging every picture before it is stored; see docs/pictures.md.",
+        "Inspection of every picture before it is stored; see docs/pictures.md.",
         (settings.InspectionSettings,),
     ),
     "shards": Section(
-        "Number of HDF5 shards, each a job of its own, how they keep encoded pictures, "
-        "and how many training reads at a time.",
+        "Number of HDF5 shards (each is written by its own job), how they store pictures, and how "
+        "many of them training reads at a time.",
         (settings.ShardCounts, ShardSettings, OrderSettings),
     ),
     "model": Section(
         "Architecture of both models of the pair and of every baseline.", (ModelSettings,)
     ),
     "optimizer": Section(
-        "Stochastic gradient descent; norms and biases are never decayed.", (OptimizerSettings,)
+        "Stochastic gradient descent; weight decay leaves out norms and biases.",
+        (OptimizerSettings,),
     ),
     "pretraining": Section(
-        "Stage 1, constant large learning rate on untouched labels.",
+        "Stage 1: a constant, large learning rate on the labels as they are.",
         (settings.PretrainingSettings,),
     ),
     "calibration": Section(
-        "Stage 2, mutual calibration of the pair; its decay schedule is the baselines' too.",
+        "Stage 2: mutual calibration of the pair. The baselines have the same decay schedule.",
         (DecaySettings, settings.MethodRates, PairSettings, settings.ConfusionSettings),
     ),
     "mct": Section(
-        "What method `mct` has in place of the keys of `calibration`, which are method "
-        "`mct_paper`'s; other keys of calibration are of both. Equal terms count with these clean "
-        "samples. With lambda 1 and all samples taught, as here, the selection is recorded but "
-        "decides nothing: the posterior of the pair takes its place.",
+        "Values of method `mct` for keys of `calibration`; method `mct_paper` has the values of "
+        "`calibration`. Keys that are only there apply to both. The samples that baselines see "
+        "depend on the clean samples given here. With lambda 1 and all samples taught, as by "
+        "default, the selection is recorded but has no effect: the pair's posterior replaces it.",
         (PairSettings, settings.ConfusionSettings),
         defaults={
             "soft_target_weight": 1,
@@ -93,7 +92,7 @@ SECTIONS = {
         },
     ),
     "baselines": Section(
-        "What baselines need besides the sections above.",
+        "Keys of baselines alone.",
         (settings.BaselineSettings,),
         {
             "loss_correction": Section(
@@ -105,28 +104,28 @@ SECTIONS = {
                 (settings.GoldSettings,),
             ),
             "cleannet": Section(
-                "Training of method `cleannet`'s verification (Lee et al., CVPR 2018), on features "
-                "of pretrained Mp.",
+                "Method `cleannet` (Lee et al., CVPR 2018): training of its verification net on "
+                "features of pretrained Mp.",
                 (CleanNetSettings,),
             ),
         },
     ),
     "scaling": Section(
-        "What `snakemake performance` measures and projects: the tables and figures of prefetch, "
-        "communication and scaling. Part of no training.",
+        "What `snakemake performance` measures and projects, for tables and figures of prefetch, "
+        "communication and scaling. No training depends on it.",
         (settings.ScalingPlan, ScalingSettings),
     ),
     "execution": Section(
-        "How stages run. Nothing here changes what is computed beyond rounding, so a change reruns "
-        "nothing but what `snakemake performance` has measured with it.",
+        "How stages run. These keys change results at most by rounding. So a change reruns nothing, "
+        "apart from measurements of `snakemake performance`.",
         (ExecutionSettings, settings.JobSettings),
     ),
 }
 TITLE = "Configuration of a Mutual Calibration Training experiment"
 DESCRIPTION = (
-    "What may stand in a configuration file, made by workflow/tools/write_schema.py from the "
-    "definitions of keys in the library. A default for the quick start's digits alone is called "
-    "`quick_start`: with another data set its key must be given."
+    "Keys of a configuration file, made by workflow/tools/describe_config.py from their definitions "
+    "in the library. `quick_start` is a default for the quick start's digits alone: with another data "
+    "set the key must be given."
 )
 
 
@@ -152,34 +151,26 @@ def _section_part(section: Section) -> Part:
 
 def _key_parts(owner: type[Settings], defaults: Mapping[str, Any]) -> list[tuple[str, Part]]:
     """Return the keys that a class itself defines, with their parts of the schema."""
-    texts = _descriptions(owner)
     fields = {field.name: field for field in msgspec.structs.fields(owner)}
-    return [
-        (name, _key_part(fields[name], text, defaults.get(name, fields[name].default)))
-        for name, text in texts.items()
-    ]
-
-
-def _key_part(field: msgspec.structs.FieldInfo, description: str, default: Any) -> Part:
-    part = {"description": description, **msgspec.json.schema(field.type)}
-    if field.default_factory is not msgspec.NODEFAULT:
-        default = field.default_factory()
-    return part if default is msgspec.NODEFAULT else part | {"default": default}
+    parts = []
+    for name, text in _descriptions(owner).items():
+        default = fields[name].default
+        if fields[name].default_factory is not msgspec.NODEFAULT:
+            default = fields[name].default_factory()
+        part = {"description": text, **msgspec.json.schema(fields[name].type)}
+        default = defaults.get(name, default)
+        parts.append((name, part if default is msgspec.NODEFAULT else part | {"default": default}))
+    return parts
 
 
 def _descriptions(owner: type[Settings]) -> dict[str, str]:
-    """Return the texts under the fields of a class, those of its bases left out."""
-    body = _classes(Path(str(modules[owner.__module__].__file__)))[owner.__name__].body
+    """Return the texts under the fields of a class, without the fields of its bases."""
+    definition = ast.parse(getsource(owner)).body[0]
+    assert isinstance(definition, ast.ClassDef)
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in pairwise(body)
+        for field, text in pairwise(definition.body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
         if isinstance(text.value.value, str)
     }
-
-
-@cache
-def _classes(path: Path) -> dict[str, ast.ClassDef]:
-    tree = ast.parse(path.read_bytes())
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}

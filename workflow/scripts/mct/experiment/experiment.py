@@ -16,18 +16,14 @@ from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
-from mct.experiment import requirements
 from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
-from mct.experiment.dataset_keys import used_settings
-from mct.experiment.initial_weights import check_fetched, check_weights
-from mct.experiment.lists import Lists, Memory
-from mct.experiment.nets import Net, Nets, follow_weights
-from mct.experiment.ranks import Ranks
+from mct.experiment.lists import Lists, Memory, Storage
+from mct.experiment.methods import Ranks, check_confusions
+from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
+from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
-from mct.experiment.spelling import check_results, spell_paths
-from mct.experiment.stage_settings import StageSettings, as_json
-from mct.experiment.storage import Storage
+from mct.experiment.stage_settings import StageSettings, as_json, used_settings
 from mct.experiment.suggestions import ask_for
 from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
@@ -86,7 +82,7 @@ class Experiment:
             check_fetched(self.config["model"], self.classes, self.nets)
         for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
-        requirements.check_confusions(self.config, self._layout)
+        check_confusions(self.config, self._layout)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
         _ = self.lists  # last, since checking them takes the longest
@@ -98,7 +94,15 @@ class Experiment:
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
-        requirements.check_rules(self.config, names, judges=self.files.judging_method is not None)
+        if not self.files.judging_method and not {"judge_labels", "list_suspects"}.isdisjoint(
+            names
+        ):
+            raise UserError(
+                "methods: suspects are found by a calibrated pair; add mct (or mct_paper)"
+            )
+        if "measure_scaling" in names:
+            section = self.config["scaling"]
+            check_input_size(section["model"], section["size"], "scaling.size")
 
     @property
     def fetches_weights(self) -> bool:

@@ -10,14 +10,15 @@ import gc
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
+from mct.data import intake
 from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
-from mct.data.intake import Listed, list_pictures, listing_digest
+from mct.data.intake import Intakes, Listed, Piece
 from mct.data.layouts.base import LISTED, Layout
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
@@ -41,11 +42,11 @@ def _no_collection() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lists:
-    """What lists say that the catalogue is made from, and when they said it.
+    """What the lists of a catalogue say.
 
     `pictures` is the number of pictures, `listing` the digest of their keys and paths.
     `class_counts` has the pictures of each class by set, empty where there are no lists. `stamps`
-    are the times of all that was read, `files_checked` says whether every listed picture was there.
+    are the times of all that was read; `files_checked` says whether every listed picture was there.
     """
 
     source: str
@@ -76,11 +77,11 @@ class Lists:
             pictures = sorted(map(Listed, catalogue.keys, catalogue.paths))
         else:
             check_made_sets(layout)
-            sizes, pictures = layout.sizes(), list_pictures(layout)
+            sizes, pictures = layout.sizes(), intake.list_pictures(layout)
         return cls(
             source=source_digest(layout, catalogue),
             pictures=len(pictures),
-            listing=listing_digest(pictures),
+            listing=intake.listing_digest(pictures),
             sizes=sizes,
             classes=layout.class_names(),
             clean_source=layout.clean_source(),
@@ -92,28 +93,6 @@ class Lists:
     def holds(self, *, check_files: bool) -> bool:
         """Return whether the lists still say this, and every picture was there if that is asked."""
         return (self.files_checked or not check_files) and is_current(self.stamps)
-
-    def remember(self, folder: Path, settings: str, known_by: str) -> None:
-        """Write them into a folder, with the settings of the data set as JSON.
-
-        `known_by` is the digest of the code that found what they say.
-        """
-        found = {"settings": settings, "known_by": known_by, **dataclasses.asdict(self)}
-        write_json(folder / NAME, found)
-
-    @classmethod
-    def recall(cls, folder: Path, settings: str, known_by: str | None = None) -> "Lists | None":
-        """Return what was remembered for these settings, None where that is not to be had.
-
-        With `known_by`, only what that code has found.
-        """
-        try:
-            found = read_json(folder / NAME, "settings", "known_by")
-            is_ours = found.pop("settings") == settings
-            code = found.pop("known_by")
-            return cls(**found) if is_ours and known_by in (None, code) else None
-        except (UserError, TypeError):
-            return None
 
 
 class Memory:
@@ -127,8 +106,10 @@ class Memory:
 
         `settings` are those of the data set as JSON, `code` is the digest of what reads its lists.
         """
-        self._results, self.folder = results, folder
+        self.folder, self._results = folder, results
         self._settings, self._code = settings, code
+        digest = hashlib.sha256((settings + code).encode()).hexdigest()[:16]
+        self._place = folder / digest if folder else None
 
     @property
     def file(self) -> Path:
@@ -137,40 +118,83 @@ class Memory:
 
     def recall(self) -> Lists | None:
         """Return what the workflow of this job has found, if it can be read."""
-        return Lists.recall(self._results, self._settings)
+        return self._read(self.file, None)
 
     def recall_current(self, *, check_files: bool) -> Lists | None:
         """Return what an earlier plan has found and the lists still say, None if nothing is known.
 
         Where files are to be checked, they must have been.
         """
-        for folder in (self._place(), self._results):
-            known = Lists.recall(folder, self._settings, self._code) if folder else None
+        for folder in filter(None, (self._place, self._results)):
+            known = self._read(folder / NAME, self._code)
             if known and known.holds(check_files=check_files):
                 return known
         return None
 
     def keep(self, lists: Lists) -> Lists:
         """Return lists, and remember them for the next plan if a change of them would be noticed."""
-        place = self._place()
-        if place and lists.stamps:
+        if self._place and lists.stamps:
             with suppress(OSError):
-                lists.remember(place, self._settings, self._code)
-                _forget_oldest(place.parent)
+                self._write(self._place / NAME, lists)
+                _forget_oldest(self._place.parent)
         return lists
 
     def hand_on(self, lists: Lists) -> None:
         """Remember lists for jobs."""
-        lists.remember(self._results, self._settings, self._code)
+        self._write(self.file, lists)
 
-    def _place(self) -> Path | None:
-        if self.folder is None:
+    def _write(self, file: Path, lists: Lists) -> None:
+        """Write lists with the settings of the data set, and the digest of the code that read them."""
+        known = {"settings": self._settings, "known_by": self._code}
+        write_json(file, {**known, **dataclasses.asdict(lists)})
+
+    def _read(self, file: Path, code: str | None) -> Lists | None:
+        """Return lists with these settings, read by this code or by any; None if there are none."""
+        try:
+            found = read_json(file, "settings", "known_by")
+            settings, known_by = found.pop("settings"), found.pop("known_by")
+            is_ours = settings == self._settings and code in (None, known_by)
+            return Lists(**found) if is_ours else None
+        except (UserError, TypeError):
             return None
-        asked = self._settings + self._code
-        return self.folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 def _forget_oldest(folder: Path) -> None:
     files = sorted(folder.glob(f"*/{NAME}"), key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-MOST]:
         shutil.rmtree(file.parent, ignore_errors=True)
+
+
+class Storage:
+    """The intakes of all listed pictures, in a folder of an experiment's results.
+
+    The layout is opened only where lists changed since the folder's intakes were written. A job takes
+    what its workflow has written.
+    """
+
+    def __init__(
+        self, folder: Path, lists: Lists, open_layout: Callable[[], Layout], *, in_job: bool
+    ) -> None:
+        self._folder, self._open_layout = folder, open_layout
+        known = Intakes.recall(folder)
+        if known is None:
+            self._intakes = Intakes.first(lists.pictures, lists.listing)
+        elif in_job or known.listed == lists.listing:
+            self._intakes = known
+        else:
+            self._intakes = intake.divide(folder, intake.list_pictures(open_layout())).intakes
+
+    def pieces(self, count: int) -> dict[str, Piece]:
+        """Return the pieces of all intakes by name, `count` of the first."""
+        return intake.cut(self._intakes, count)
+
+    def listing(self, piece: Piece) -> str:
+        """Return the list of the pictures of a piece's intake."""
+        return str(intake.list_file(self._folder, piece.intake.name))
+
+    def write_down(self) -> None:
+        """Write the intakes into their folder, unless it has them."""
+        if Intakes.recall(self._folder) != self._intakes:
+            intake.divide(self._folder, intake.list_pictures(self._open_layout())).write(
+                self._folder
+            )

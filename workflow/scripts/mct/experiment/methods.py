@@ -9,34 +9,85 @@ the method's compute. `forward_finetuned` alone sees its fine-tuning in addition
 No stage imports this module, so that a new method reruns nothing of the others.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from mct.base.keys import pick
+from mct.base.errors import UserError
+from mct.base.partition import divide_ranks, samples_of
+from mct.data.layouts.base import Layout
 from mct.experiment.baselines import BASELINES
-from mct.experiment.method import Config, Method, Training, shared_sections
+from mct.experiment.method import Config, Method, Training
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.learning.settings import EvaluationSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
 ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
 
 
+def trainings_of(config: Config, method: str) -> list[str]:
+    """Return the trainings that a method consists of, its own last."""
+    return [*METHODS[method].preparations(config), method]
+
+
 def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`."""
-    needed = {
-        name
-        for method in config["methods"]
-        for name in (*METHODS[method].preparations(config), method)
-    }
+    needed = {name for method in config["methods"] for name in trainings_of(config, method)}
     return [name for name in TRAININGS if name in needed]
 
 
-def cleannet_settings(config: Config, seed: int) -> dict[str, Any]:
-    """Return the `CleanNetSettings` of a configuration, as plain data."""
-    return {**shared_sections(config), **config["baselines"]["cleannet"], "seed": seed}
+def check_confusions(config: Config, layout: Layout) -> None:
+    """Raise UserError where something is to be counted that a layout has no pictures for."""
+    lack = (
+        "`counted` needs clean pictures whose observed label is known, and layout "
+        f"{config['dataset']['layout']} has none"
+    )
+    if config["dataset"]["noise_rate"] == "counted" and not layout.counts_rate:
+        raise UserError(f"dataset.noise_rate: {lack}; give a number")
+    if layout.counts_confusion:
+        return
+    for name in needed_trainings(config):
+        training = TRAININGS[name]
+        if training.confusion_kind(config) == "counted":
+            users = [each for each in config["methods"] if name in trainings_of(config, each)]
+            raise UserError(
+                f"{training.confusion_key}: {lack}; set it to `estimated` or `anchors`, or leave "
+                f"{' and '.join(users)} out of `methods`"
+            )
 
 
-def evaluation_settings(config: Config) -> dict[str, Any]:
-    """Return the `EvaluationSettings` of a configuration, as plain data."""
-    return pick(shared_sections(config), EvaluationSettings)
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks of stages by the resolved configuration; `read_sizes` returns the sizes of all sets."""
+
+    config: Config
+    read_sizes: Callable[[], Mapping[str, int]]
+
+    def samples(self, method: str) -> int:
+        """Return how many samples a training sees, all its models together."""
+        sizes = self.read_sizes()
+        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(self.config))
+
+    def of_training(self, method: str, ranks: str) -> int:
+        """Return the ranks of a training of one model in a run of `ranks`.
+
+        The two pretraining jobs share them by the ratio of their work; a baseline has all, or as
+        many as one model of the pair.
+        """
+        if method not in PRETRAININGS:
+            return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
+        one, other = map(self.samples, PRETRAININGS)
+        return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(method)]
+
+    def cores_of_training(self, method: str, ranks: str) -> int:
+        """Return the cores that a training of one model in a run of `ranks` keeps busy."""
+        return self.cores(self.of_training(method, ranks))
+
+    def cores(self, ranks: int | str) -> int:
+        """Return the cores that a stage of `ranks` ranks keeps busy."""
+        return int(ranks) * self.cores_per_rank
+
+    @property
+    def cores_per_rank(self) -> int:
+        """The cores of each rank: as many as compute, or as many as decode where that is more."""
+        execution = self.config["execution"]
+        return max(execution["threads_per_rank"], execution["loader_threads"])

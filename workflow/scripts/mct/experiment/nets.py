@@ -164,5 +164,15 @@ def follow_weights(
     return {**config, "images": {**config["images"], **followed}}, [line]
 
 
+def check_fetched(model: Mapping[str, Any], classes: int, nets: Nets) -> None:
+    """Raise UserError where the classifier of weights that a job fetches is kept for other classes."""
+    weights = pretrained(model["name"], 0, nets) if model["keep_classifier"] else None
+    if weights and weights.classes != classes:
+        raise UserError(
+            f"model.keep_classifier: {model['name']}'s own weights are for {weights.classes} classes, "
+            f"expected {classes}; set it to false to start the classifier at random"
+        )
+
+
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

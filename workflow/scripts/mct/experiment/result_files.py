@@ -44,9 +44,12 @@ class ResultFiles:
 
     def evaluations(self) -> list[str]:
         """Return the evaluations of everything that is evaluated."""
+        shown = [*PRETRAININGS, *self.config["methods"]]
+        trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
         return [
-            self.evaluation(method, run, role)
-            for method, role in self.models()
+            self.evaluation(method.name, run, role)
+            for method in trained
+            for role in method.evaluated_roles
             for run in self.runs()
         ]
 
@@ -91,12 +94,6 @@ class ResultFiles:
     def trainings(self) -> list[str]:
         """Return everything that is trained for the table, pretraining first."""
         return methods.needed_trainings(self.config)
-
-    def models(self) -> list[tuple[str, str]]:
-        """Return method and role of everything that is evaluated."""
-        shown = [*PRETRAININGS, *self.config["methods"]]
-        trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
-        return [(method.name, role) for method in trained for role in method.evaluated_roles]
 
     def calibrated(self) -> list[str]:
         """Return the methods that calibrate a pair."""

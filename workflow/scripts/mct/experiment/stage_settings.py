@@ -1,17 +1,30 @@
 """Settings of stages as JSON with sorted keys: a change of the text reruns the stage."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from mct.base.errors import UserError
 from mct.base.keys import pick
+from mct.data.layouts.registry import LAYOUTS, layout_class
+from mct.data.layouts.settings import DatasetSettings
+from mct.data.layouts.stored import StoredLayout
 from mct.experiment import methods
-from mct.experiment.method import Config, Method, architecture_code
+from mct.experiment.method import Config, Method, architecture_code, shared_sections
 from mct.experiment.pair import PRETRAININGS
+from mct.labels.settings import NoiseSettings
+from mct.learning.settings import EvaluationSettings
 from mct.performance.settings import ScalingSettings
 
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
 """Keys of `execution` that the time of a step depends on."""
+COMMON_KEYS = ("layout", "seed", "synthetic_noise")
+"""Keys that every layout uses."""
+FILE_KEYS = ("root", "measuring_labels")
+"""Keys that every layout of files uses."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +43,18 @@ class StageSettings:
 
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
-        return as_json(methods.cleannet_settings(self.config, int(seed)))
+        own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}
+        return as_json({**shared_sections(self.config), **own})
 
     def evaluation(self) -> str:
         """Return the settings of an evaluation."""
-        return as_json(methods.evaluation_settings(self.config))
+        return as_json(evaluation_settings(self.config))
 
     def estimation(self) -> str:
         """Return the settings of estimating the noise rate with a model."""
         dataset = self.config["dataset"]
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
-        return as_json({**methods.evaluation_settings(self.config), **own})
+        return as_json({**evaluation_settings(self.config), **own})
 
     def scaling(self) -> str:
         """Return the settings of what is rehearsed on several numbers of ranks."""
@@ -66,7 +80,7 @@ class StageSettings:
         return json.dumps({"dataset": dataset, "clean_set": clean_set, "methods": facts})
 
     def _facts(self, method: Method) -> dict[str, Any]:
-        """Return what `mct.results.tables.Method` holds."""
+        """Return what `mct.results.accuracy.Method` holds."""
         return {
             "title": method.title,
             "preparations": method.preparations(self.config),
@@ -81,3 +95,49 @@ class StageSettings:
 def as_json(data: Any) -> str:
     """Return data as JSON with sorted keys."""
     return json.dumps(data, sort_keys=True)
+
+
+def evaluation_settings(config: Config) -> dict[str, Any]:
+    """Return the `EvaluationSettings` of a configuration, as plain data."""
+    return pick(shared_sections(config), EvaluationSettings)
+
+
+def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those keys of the section `dataset` that its catalogue depends on.
+
+    A key of other layouts is left out, so that a new one changes nothing.
+
+    Raises UserError: a key that the layout, or the kind of synthetic noise, does not use.
+    """
+    defaults = msgspec.to_builtins(DatasetSettings(layout=dataset["layout"]))
+    settings = pick(dataset, DatasetSettings)
+    used = layout_keys(dataset["layout"])
+    for key, value in settings.items():
+        if key not in used and value != defaults[key]:
+            _refuse_key(key, dataset["layout"])
+    _check_noise(settings["synthetic_noise"])
+    return {key: value for key, value in settings.items() if key in used}
+
+
+def layout_keys(name: str) -> tuple[str, ...]:
+    """Return the keys of the section `dataset` that a layout uses."""
+    layout = layout_class(name)
+    files = FILE_KEYS if issubclass(layout, StoredLayout) else ()
+    return (*COMMON_KEYS, *files, *layout.keys)
+
+
+def _refuse_key(key: str, layout: str) -> None:
+    others = ", ".join(name for name in LAYOUTS if key in layout_keys(name))
+    raise UserError(
+        f"dataset.{key}: layout {layout} does not use this key; leave it out, or set "
+        f"dataset.layout to a layout that does ({others})"
+    )
+
+
+def _check_noise(noise: Mapping[str, Any]) -> None:
+    if noise["kind"] == "none" and noise != msgspec.to_builtins(NoiseSettings()):
+        key = "matrix" if noise["rate"] is None else "rate"
+        raise UserError(
+            f"dataset.synthetic_noise.{key}: kind none does not use this key; leave it out, or set "
+            "dataset.synthetic_noise.kind"
+        )

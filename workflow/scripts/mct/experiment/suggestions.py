@@ -22,11 +22,11 @@ USUAL_SIZE, SMALLEST_SIZE = 224, 8
 def ask_for(missing: Iterable[str], layout: Layout) -> str:
     """Return one line that asks for keys, given as `section.key`, and says what the data suggest."""
     named = ", ".join(f"`{key}`" for key in missing)
-    asked = f"configuration: {named}: to be given, since only the digits have a default"
+    asked = f"configuration: {named}: must be given, since only the digits have a default"
     try:
         found = _suggest(layout)
     except UserError as error:
-        return f"{asked}; what the data suggest is not known ({error})"
+        return f"{asked}; the data could not be read for a suggestion ({error})"
     chosen = {key: found[key] for key in missing if found.get(key) is not None}
     lines = [f"{asked}; the data suggest {_as_yaml(chosen)}"]
     lines += [f"{key} {note}" for key, note in _notes(layout, found).items() if key in missing]
@@ -60,7 +60,7 @@ def _rate(layout: Layout, catalogue: Catalogue) -> float | str | None:
 
 
 def _notes(layout: Layout, found: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is to be said of a key next to its value."""
+    """Return a note for a key, in addition to its value."""
     pictures = found["pictures"]
     notes = {}
     if pictures:
@@ -124,7 +124,7 @@ def _moments(pictures: list[Sample], size: int) -> tuple[list[float], list[float
 
 
 def _as_yaml(values: Mapping[str, Any]) -> str:
-    """Return keys given as `section.key` as YAML in one line, as it can stand in a configuration."""
+    """Return keys, given as `section.key`, as one line of YAML for a configuration."""
     nested: dict[str, Any] = {}
     for key, value in values.items():
         section, _, name = key.rpartition(".")

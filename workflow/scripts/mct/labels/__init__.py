@@ -1,4 +1,1 @@
-"""Labels and how far to believe them: noise, confusions, posteriors, judgement, selection by confidence.
-
-May import `base`.
-"""
+"""Noise, confusions, posteriors, judgement of labels, selection by confidence. May import `base`."""

@@ -45,7 +45,7 @@ def symmetric_matrix(classes: int, rate: float) -> Matrix:
 def mean_predictions(probabilities: NDArray[np.floating], true: Labels) -> Matrix:
     """Return GLC's C, shape (K, K): row i is the mean prediction for pictures of class i.
 
-    `probabilities` (n, K) are those of a model trained on observed labels, for clean pictures of
+    `probabilities` (n, K) come from a model trained on observed labels, for clean pictures of
     classes `true` (n,). A class without pictures counts as labelled right (Hendrycks et al.,
     NeurIPS 2018, Sec. 3.1).
     """
@@ -77,10 +77,7 @@ def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
 
 
 def read_confusion(path: Path) -> Matrix:
-    """Return the matrix, shape (K, K), of a noise or confusion file.
-
-    UserError if nothing was counted, since no clean picture has an observed label.
-    """
+    """Return the matrix, shape (K, K), of a noise or confusion file; UserError if nothing was counted."""
     matrix = read_json(path, "matrix")["matrix"]
     if matrix is None:
         raise UserError(

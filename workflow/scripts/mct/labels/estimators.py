@@ -38,17 +38,10 @@ def estimate_by_models(
 ) -> dict[str, Any]:
     """Return P of a noisy set by both estimators, and why one is not available.
 
-    Parameters
-    ----------
-    logits, observed
-        A model's outputs (n, K) and the observed labels (n,) of noisy pictures that it was not
-        trained on: a sample of `unseen` such pictures.
-    held_out
-        Counts (K, K) of the model on clean pictures that it was not trained on: rows true classes,
-        columns predictions.
-    known
-        Counts (K, K) of the other noisy pictures, those that are clean as well: rows true classes,
-        columns observed labels. Nothing is to be estimated there.
+    `logits` (n, K) and `observed` labels (n,) are of a sample of `unseen` noisy pictures that the
+    model was not trained on. `held_out` are counts (K, K) of clean pictures that it was not trained
+    on, by true class (row) and prediction. `known` are counts (K, K) of the other noisy pictures, by
+    true class (row) and observed label: nothing is to be estimated there.
     """
     if not len(observed) or not np.isfinite(logits).all():
         reason = "Ma diverged" if len(observed) else "every noisy picture is in the clean set"
@@ -134,10 +127,7 @@ def confident_joint(probabilities: NDArray[np.floating], observed: Labels) -> Jo
 
 
 def read_joint(method: str, joint: Joint, observed: Labels) -> dict[str, Any]:
-    """Return P, overall and by observed class, of a joint of pictures with these labels, shape (n,).
-
-    The rate of a class that nobody observed is None.
-    """
+    """Return P, overall and by observed class (None without pictures), from a joint; `observed` is (n,)."""
     shares, right = joint.sum(axis=0), joint.diagonal()
     parts = zip(right, shares, strict=True)
     return {

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.files import parsing, replacing
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, parsing, write_arrays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +44,8 @@ def join(parts: Sequence[Judgement]) -> Judgement:
 
 def write_judgement(sample: NDArray[np.int64], judgement: Judgement, path: Path) -> None:
     """Write what is thought of the labels of samples, shape (n,), as HDF5."""
-    with replacing(path) as temporary, open_hdf5(temporary, "w") as file:
-        file["sample"] = sample
-        for name in FIELDS:
-            file[name] = getattr(judgement, name)
+    found = {name: getattr(judgement, name) for name in FIELDS}
+    write_arrays(path, {"sample": sample, **found}, {"axes": "sample"})
 
 
 def read_judgements(sample: NDArray[np.int64], paths: Sequence[Path]) -> Judgement:

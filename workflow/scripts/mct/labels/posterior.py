@@ -12,7 +12,7 @@ from torch.nn import functional
 def posterior(logits: Tensor, observed: Tensor, confusion: Tensor) -> Tensor:
     """Return q(y) = p(y|x) T[y, observed] / sum of it over y, shape (b, K), without gradient.
 
-    `logits` (b, K) are those of the prediction p, or its log-probabilities; `observed` labels are
+    `logits` (b, K) are the prediction p's, or its log-probabilities; `observed` labels are
     int64 (b,), T is (K, K). A label that no class can have says nothing: then q is p.
     """
     joint = log_joint(logits.detach(), observed, confusion)

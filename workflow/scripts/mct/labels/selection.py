@@ -48,23 +48,13 @@ def select_within(
     noise_rates: Sequence[float],
     noise_bounds: Sequence[float],
 ) -> NDArray[np.bool_]:
-    """Return both models' masks when samples are ranked within groups only.
+    """Return masks, bool (2, B): the most confident samples of each group for Ma and for Mp.
 
-    Parameters
-    ----------
-    confidence
-        Mean confidence of both models in the observed label, float array of shape (B,).
-    groups
-        Group of each sample, integer array of shape (B,); all zero ranks the whole batch (the
-        paper), a rank's index or the observed class are the alternatives.
-    noise_rates, noise_bounds
-        P and its upper bound in each group.
-
-    Returns
-    -------
-    Boolean array of shape (2, B): the most confident samples of each group for Ma and for Mp. M and
-    N are those of the batch at the mean P of its samples, shared out by how many clean ones each
-    group should have: of small groups' own M and N every one would be rounded up, or be 0.
+    `confidence`, float (B,), is the mean of both models in the observed label. `groups`, integer
+    (B,), are all zero to rank the whole batch (the paper), else ranks or observed classes. Groups
+    have P in `noise_rates` and its upper bound in `noise_bounds`. M and N follow from the mean P of
+    the batch, and are shared out by how many clean samples each group should have: if each small
+    group had its own M and N, all of them would be rounded up, or be 0.
     """
     masks = np.zeros((2, len(confidence)), dtype=bool)
     if not len(confidence):

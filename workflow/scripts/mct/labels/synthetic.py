@@ -97,10 +97,7 @@ def asymmetric_matrix(classes: int, rate: float) -> NDArray[np.float64]:
 
 
 def read_matrix(path: Path, classes: int) -> NDArray[np.float64]:
-    """Return T, shape (K, K), from a CSV file; lines that begin with # are comments.
-
-    UserError unless it holds K x K numbers from 0 to 1 whose rows sum to 1.
-    """
+    """Return T, (K, K), from a CSV file; # begins comments. UserError unless its rows are probabilities."""
     try:
         matrix = np.array([_row_numbers(cells) for _, cells in read_cells(path)], float, ndmin=2)
     except UserError:
@@ -198,10 +195,7 @@ def label_probabilities(
 
 
 def picture_features(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the pixels of a picture (h, w, 3) at 8 x 8, shape (S,): mean 0, variance 1.
-
-    All 0 for a picture of one colour, whose wrong labels so fall on all classes alike.
-    """
+    """Return a picture (h, w, 3) at 8 x 8 as features (S,): mean 0, variance 1; all 0 for one colour."""
     small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, np.float64).reshape(-1)
     spread = pixels.std()

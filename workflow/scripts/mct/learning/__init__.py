@@ -1,4 +1,1 @@
-"""One model alone: architectures, losses, a step on all its ranks, objectives, training.
-
-May import `base`, `labels`, `data`, `parallel` and `stage`.
-"""
+"""One model: losses, steps, training. May import `base`, `labels`, `data`, `parallel` and `stage`."""

@@ -18,7 +18,6 @@ from mct.base.errors import UserError
 from mct.learning.losses import MARGIN, verification_loss
 from mct.learning.models import are_finite
 from mct.learning.optimizer import MomentumSGD
-from mct.learning.schedules import linear
 from mct.learning.settings import CleanNetSettings
 
 CENTRES = 32
@@ -116,7 +115,7 @@ class Scorer:
             classes = len(self._references)
             others = draw_others(true[chosen], observed[chosen], classes, self._generator)
             drawn = self._generator.integers(0, len(noisy[1]), size)
-            rate = self._settings.learning_rate * linear(step / steps)
+            rate = self._settings.learning_rate * (1 - step / steps)
             pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
             loss = self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
             if not math.isfinite(loss):

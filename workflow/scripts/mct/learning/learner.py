@@ -43,7 +43,7 @@ class Learner:
         execution: ExecutionSettings,
         seed: Sequence[int] = (),
     ) -> None:
-        """`seed` (stage, model) is that of dropout. Collective."""
+        """`seed` (stage, model) draws dropout. Collective."""
         self._seed = tuple(seed)
         self.model = compute.place(model).train()
         self._batches_before = tracked_batches(self.model)
@@ -148,10 +148,7 @@ class Learner:
         self.gradients.finish()
 
     def average_statistics(self) -> None:
-        """Replace the norms' running statistics by their mean over ranks, in place. Collective.
-
-        Ranks that never held a sample are left out: theirs are those that the model began with.
-        """
+        """Replace norms' running statistics by their mean over ranks that saw samples. Collective."""
         has_seen = tracked_batches(self.model) > self._batches_before
         average_running_statistics(self.comm, self.model, has_seen=has_seen)
 

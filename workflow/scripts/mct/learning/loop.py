@@ -1,28 +1,24 @@
-"""The loop of every training: steps, checkpoints between them, figures of epochs, its results.
-
-A kind of training is a subclass of `Training`, which says what a step is.
-"""
+"""The loop of every training, its history and results; a subclass of `Training` says what a step is."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from mct.base.hdf5 import write_arrays
+from mct.base.files import write_arrays, write_text
 from mct.base.partition import GlobalBatch
 from mct.base.roles import Role
 from mct.data.clean_batches import SampleReader, Samples
 from mct.data.loading import Prefetcher
 from mct.learning.divergence import describe_divergence
-from mct.learning.history import History, write_epochs
 from mct.learning.learner import Learner
 from mct.learning.models import save_weights
 from mct.learning.plan import Plan
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, sum_array
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 from mct.stage.record import write_record
@@ -48,10 +44,7 @@ class Training(ABC):
 
     @abstractmethod
     def step(self, samples: Samples, rate: float) -> float:
-        """Make a step at a learning rate, note it in the history, return this rank's loss.
-
-        Collective.
-        """
+        """Make a step at a learning rate, add it to the history, return this rank's loss. Collective."""
 
     @staticmethod
     @abstractmethod
@@ -60,17 +53,14 @@ class Training(ABC):
 
     @abstractmethod
     def diverged(self) -> dict[str, NDArray[np.float64]]:
-        """Return the mean losses (steps,) of the models that diverged, by name. Collective.
-
-        The history is reduced.
-        """
+        """Return mean losses (steps,) of models that diverged, by name, from reduced history. Collective."""
 
     def state(self) -> State:
         """Return what a checkpoint keeps of this rank's model."""
         return self.learner.state()
 
     def records(self) -> Arrays:
-        """Return what a checkpoint keeps of all ranks beside the history; of world rank 0."""
+        """Return what a checkpoint keeps of all ranks besides the history; of world rank 0."""
         return {}
 
     def restore(self, state: State, records: Arrays) -> None:
@@ -78,7 +68,7 @@ class Training(ABC):
         self.learner.restore(state)
 
     def facts(self) -> dict[str, Any]:
-        """Return what the record of the result says beside that of the session."""
+        """Return what the record of the result says besides the session's facts."""
         return self.learner.summary()
 
     def write(self, folder: Path) -> None:
@@ -97,12 +87,8 @@ class Loop:
     def run(self, reader: SampleReader, prefetch: int) -> None:
         """Train on the plan's batches, of which `prefetch` are read ahead. Collective.
 
-        Raises
-        ------
-        StageInterruptedError
-            A signal arrived on some rank; a checkpoint is written.
-        UserError
-            The loss of a model is not finite, or its weights are not; on all ranks.
+        Raises StageInterruptedError if a signal arrived on some rank, with a checkpoint written;
+        UserError, on all ranks, if the loss or the weights of a model are not finite.
         """
         plan, learner = self._plan, self._training.learner
         prefetcher = Prefetcher(prefetch, reader.cancel)
@@ -140,10 +126,7 @@ class Loop:
 
 
 def train(training: Training, reader: SampleReader, session: Session) -> None:
-    """Train in a session, from its checkpoint if there is one, and write the results. Collective.
-
-    Raises what `Loop.run` does.
-    """
+    """Train in a session, from its checkpoint if any, and write the results. Collective; see `Loop.run`."""
     checkpoints = session.open_checkpoints(training.learner.comm, training.role)
     loop = Loop(training, session.progress, checkpoints)
     loop.run(reader, session.execution.prefetch_batches)
@@ -155,3 +138,69 @@ def train(training: Training, reader: SampleReader, session: Session) -> None:
         write_record(folder / "record.json", {**record, **facts})
     if training.learner.comm.rank == 0:
         save_weights(training.learner.model, folder / f"{training.role}.safetensors")
+
+
+class History:
+    """Named quantities of each step; every rank adds its part, `reduce` sums the parts.
+
+    All quantities are sums over samples, float64 of the given shapes, so that parts add up. `steps`
+    has the reduced ones as one array, for a checkpoint.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._shapes = dict(shapes)
+        self._pending: list[NDArray[np.float64]] = []
+        self.steps = np.zeros((0, sum(int(np.prod(shape)) for shape in shapes.values())))
+
+    def add(self, values: Mapping[str, ArrayLike]) -> None:
+        """Append this rank's part of a step."""
+        parts = [np.broadcast_to(values[name], each).ravel() for name, each in self._shapes.items()]
+        self._pending.append(np.concatenate(parts).astype(np.float64))
+
+    def reduce(self, comm: Comm) -> None:
+        """Sum the parts of the steps since the last call over all ranks. Collective."""
+        if self._pending:
+            steps = sum_array(comm, np.stack(self._pending))
+            self.steps, self._pending = np.concatenate([self.steps, steps]), []
+
+    def last_sums(self, comm: Comm, count: int) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity's sum over the last `count` steps of any run and all ranks. Collective."""
+        self.reduce(comm)
+        steps = self.steps[len(self.steps) - count :]
+        return {name: values.sum(axis=0) for name, values in self._split(steps).items()}
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity with a leading axis of reduced steps."""
+        return self._split(self.steps)
+
+    def _split(self, steps: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        widths = [int(np.prod(shape)) for shape in self._shapes.values()]
+        columns = np.split(steps, np.cumsum(widths)[:-1], axis=1)
+        return {
+            name: part.reshape(len(part), *shape)
+            for (name, shape), part in zip(self._shapes.items(), columns, strict=True)
+        }
+
+    def restore(self, steps: NDArray[np.float64]) -> None:
+        """Take the reduced steps of a checkpoint."""
+        self.steps, self._pending = steps, []
+
+    def epoch_sums(self, epochs: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
+        """Return each quantity summed over the steps of each epoch; `epochs` has shape (steps,)."""
+        starts = np.flatnonzero(np.diff(epochs, prepend=-1))
+        return {name: np.add.reduceat(values, starts) for name, values in self.arrays().items()}
+
+
+def write_epochs(
+    path: Path,
+    history: History,
+    epochs: NDArray[np.integer],
+    summarise: Callable[[Mapping[str, NDArray[np.float64]]], dict[str, float]],
+) -> None:
+    """Write the figures of every epoch as a TSV file; `epochs` is that of each step, (steps,)."""
+    sums = history.epoch_sums(epochs)
+    count = len(np.unique(epochs))
+    rows = [summarise({name: values[i] for name, values in sums.items()}) for i in range(count)]
+    lines = [["epoch", *(rows[0] if rows else [])]]
+    lines += [[str(i + 1), *(f"{v:.6g}" for v in row.values())] for i, row in enumerate(rows)]
+    write_text(path, "".join("\t".join(line) + "\n" for line in lines))

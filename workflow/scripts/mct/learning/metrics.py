@@ -11,10 +11,7 @@ TOP = 5
 
 
 def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: int) -> int:
-    """Return how many labels are among the `top` largest logits; of equal ones the first counts.
-
-    A model that diverged (NaN) is never right.
-    """
+    """Return how many labels are among the `top` largest logits, the first of equal ones; none for NaN."""
     own = np.take_along_axis(logits, labels[:, None], axis=1)
     earlier = np.arange(logits.shape[1]) < labels[:, None]
     better = ((logits > own) | ((logits == own) & earlier)).sum(axis=1)
@@ -24,10 +21,7 @@ def top_correct(logits: NDArray[np.floating], labels: NDArray[np.integer], top: 
 def evaluate_predictions(
     scores: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> dict[str, Any]:
-    """Return top-1, top-5 and per-class accuracy as fractions, and the confusion counts.
-
-    `scores` are logits or probabilities, (n, K).
-    """
+    """Return top-1, top-5, per-class accuracy and confusion counts from logits or probabilities (n, K)."""
     classes = scores.shape[1]
     counts = count_confusion(scores.argmax(axis=1), labels, classes)
     totals = counts.sum(axis=1)

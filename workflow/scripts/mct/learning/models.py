@@ -57,10 +57,7 @@ def build_architecture(name: str, classes: int) -> nn.Module:
 def build_model(
     settings: ModelSettings, classes: int, image_size: int, seed: int, initial: Sequence[Path] = ()
 ) -> nn.Module:
-    """Return a model at its start: random by seed, then the weights of the files `initial`.
-
-    Raises UserError: pictures too small for the architecture, or weights that do not fit it.
-    """
+    """Return a model: random by seed, then weights of files; UserError if pictures or weights do not fit."""
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
@@ -79,7 +76,7 @@ def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[s
     lacks or has for another number of classes.
     """
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     classifier = classifier_names(model)
     given = [state[name].shape for name in classifier if name in state]
     expected = [own[name].shape for name in classifier]
@@ -114,6 +111,6 @@ def save_weights(model: nn.Module, path: Path) -> None:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a file that `save_weights` wrote, in place; UserError where it does not fit the model."""
     own = model.state_dict()
-    state = fit_state(read_weights(path), own, path)
+    state = fit_state(read_weights(path), own)
     require_fit(state, own, path)
     model.load_state_dict(state)

@@ -9,8 +9,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mct.base.errors import UserError
-from mct.parallel.collectives import sum_array
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, sum_array
 
 
 class GlobalNorm(torch.autograd.Function):
@@ -53,10 +52,7 @@ class GlobalNorm(torch.autograd.Function):
 
 
 class GlobalBatchNorm2d(nn.BatchNorm2d):
-    """torch's batch norm with the statistics of all ranks while it trains.
-
-    Collective in training, also in backward, and on ranks whose block is empty.
-    """
+    """torch's batch norm over all ranks. Collective in training, also in backward and for empty blocks."""
 
     comm: Comm
 
@@ -80,10 +76,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
 
 def global_statistics(x: Tensor, comm: Comm, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
-    """Return mean and (biased) variance of each channel, shape (C,), and the number of values.
-
-    Over all ranks' x of shape (b, C, h, w), of which some may be empty. Collective.
-    """
+    """Return mean and biased variance, (C,), and count over all ranks' x, (b >= 0, C, h, w). Collective."""
     channels, count = x.shape[1], x.numel() // x.shape[1]
     sums = x.new_zeros(3, channels, dtype=torch.float64)
     if count:

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.files import read_json
-from mct.base.hdf5 import open_hdf5
+from mct.base.files import open_hdf5, read_json
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
@@ -32,8 +31,7 @@ from mct.learning.losses import (
     selected_mean,
 )
 from mct.learning.settings import TrainingSettings
-from mct.parallel.collectives import gather_blocks
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, gather_blocks
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits (b, K) and labels (b,) to the loss of each sample (b,)."""
@@ -77,10 +75,7 @@ def easiest_examples(
 
 
 class Objective:
-    """The loss of a global batch, of which each rank computes its share.
-
-    `trusted` (bool, shape (n,)) says which samples of the set have a verified label.
-    """
+    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels."""
 
     def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
@@ -88,8 +83,8 @@ class Objective:
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
 
-        `logits` (b + c, K) and `labels` (b + c,) are those of the rank's block and, after them, of
-        its clean samples. May be collective.
+        `logits` (b + c, K) and `labels` (b + c,) are the rank's block and, after it, its
+        clean samples. May be collective.
         """
         batch = samples.noisy
         block = len(batch.labels)

@@ -51,18 +51,12 @@ class MomentumSGD:
                 weights.append(weight.detach())
                 gradients.append(weight.grad)
                 velocities.append(velocity)
+        settings = self._settings
         sgd(
-            weights,
-            gradients,
-            velocities,
-            fused=True,
-            weight_decay=self._settings.weight_decay if is_decayed else 0.0,
-            momentum=self._settings.momentum,
-            lr=learning_rate,
-            dampening=0.0,
-            nesterov=self._settings.nesterov,
-            maximize=False,
-        )
+            weights, gradients, velocities, lr=learning_rate, momentum=settings.momentum,
+            weight_decay=settings.weight_decay if is_decayed else 0.0, nesterov=settings.nesterov,
+            dampening=0.0, maximize=False, fused=True,
+        )  # fmt: skip
 
     @torch.no_grad()
     def refresh_copies(self) -> None:

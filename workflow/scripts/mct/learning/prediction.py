@@ -1,4 +1,4 @@
-"""What a trained model says of the pictures of a set."""
+"""Predictions of a trained model for the pictures of a set."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
-from mct.data.settings import ImageSettings
 from mct.learning.classifier import classifier_layer
 from mct.learning.models import load_model
 from mct.learning.settings import EvaluationSettings
-from mct.stage.compute import Compute
+from mct.stage.compute import choose_compute
 from mct.stage.settings import ExecutionSettings
 
 BATCH_SIZE = 256
@@ -23,23 +22,19 @@ BATCH_SIZE = 256
 
 
 class Predictor:
-    """A trained model and the form in which it sees pictures.
-
-    What it says is refused, by a UserError, where it is not finite: the model diverged.
-    """
+    """A trained model and how it sees pictures; UserError for predictions that are not finite."""
 
     def __init__(
         self,
         weights: Path,
         settings: EvaluationSettings,
         classes: int,
-        compute: Compute,
         execution: ExecutionSettings,
     ) -> None:
-        self._weights = weights
+        self.compute = choose_compute(settings.model.precision, execution)
         model = load_model(settings.model, classes, settings.images.size, weights)
-        self._model, self._compute, self._images = compute.place(model), compute, settings.images
-        self._classes, self._execution = classes, execution
+        self._weights, self._model = weights, self.compute.place(model).eval()
+        self._classes, self._images, self._execution = classes, settings.images, execution
 
     def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
@@ -48,31 +43,36 @@ class Predictor:
         return self.predict_batches(self._read(image_set))
 
     def _read(self, image_set: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        threads, prefetch = self._execution.decoding_threads, self._execution.prefetch_batches
         return read_for_evaluation(
-            image_set,
-            self._images,
-            BATCH_SIZE,
-            threads=self._execution.decoding_threads,
-            prefetch=self._execution.prefetch_batches,
+            image_set, self._images, BATCH_SIZE, threads=threads, prefetch=prefetch
         )
 
+    @torch.inference_mode()
     def predict_batches(
         self, batches: Iterable[tuple[Tensor, Tensor]]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of batches of pictures, uint8 (b, 3, size, size)."""
-        logits, labels = predict(self._model, batches, self._compute, self._images)
-        if not np.isfinite(logits).all():
+        logits, labels = [], []
+        for images, batch_labels in batches:
+            with self.compute.autocast():
+                output = self._model(
+                    self.compute.normalise(images, self._images.mean, self._images.std)
+                )
+            logits.append(output.float().cpu().numpy())
+            labels.append(batch_labels.numpy())
+        found = np.concatenate(logits)
+        if not np.isfinite(found).all():
             raise UserError(
                 f"{self._weights}: expected finite predictions, got NaN or infinity: the training "
                 "diverged; lower its learning rate and train again"
             )
-        return logits, labels
+        return found, np.concatenate(labels)
 
     def features(self, image_set: ImageSet) -> NDArray[np.float32]:
-        """Return the inputs of the model's classifier for a whole set, shape (n, d).
+        """Return the inputs of the classifier for a whole set, shape (n, d), held in memory once.
 
-        Of a classifier that is a convolution, their means over a picture. They are in memory once,
-        beside those of a batch.
+        Of a classifier that is a convolution they are means over a picture.
         """
         classifier = classifier_layer(self._model)
         features = np.empty((len(image_set), classifier.weight.shape[1]), np.float32)
@@ -96,23 +96,5 @@ def flat(features: Tensor) -> Tensor:
 
 def mean_probabilities(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
     """Return the mean of several models' probabilities, (n, K), from their logits, (n, K) each."""
-    said = [torch.softmax(torch.from_numpy(one).double(), dim=1) for one in logits]
-    return torch.stack(said).mean(dim=0).numpy()
-
-
-@torch.inference_mode()
-def predict(
-    model: nn.Module,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    compute: Compute,
-    settings: ImageSettings,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return logits (n, K) and labels (n,) of a set, in evaluation mode."""
-    model.eval()
-    logits, labels = [], []
-    for images, batch_labels in batches:
-        with compute.autocast():
-            output = model(compute.normalise(images, settings.mean, settings.std))
-        logits.append(output.float().cpu().numpy())
-        labels.append(batch_labels.numpy())
-    return np.concatenate(logits), np.concatenate(labels)
+    found = [torch.softmax(torch.from_numpy(one).double(), dim=1) for one in logits]
+    return torch.stack(found).mean(dim=0).numpy()

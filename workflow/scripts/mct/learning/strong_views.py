@@ -23,19 +23,10 @@ CUT = 0.5
 def strong_views(pictures: Tensor, draws: Tensor, strength: float) -> Tensor:
     """Return a strong view of each picture; a row depends on its own picture and draws alone.
 
-    Parameters
-    ----------
-    pictures
-        Normalised pictures, floating point (b, 3, h, w), not changed.
-    draws
-        Uniform random numbers in [0, 1), (b, STRONG_DRAWS), on the pictures' device: turn, two
-        shears, zoom, brightness, contrast, colour, row and column of the square.
-    strength
-        0 to 1; 0 changes nothing.
-
-    Returns
-    -------
-    Like `pictures`, channels last. What comes from outside, and the square, is 0: the mean colour.
+    `pictures` are normalised, floating point (b, 3, h, w), and not changed; views are channels last.
+    `draws` are uniform in [0, 1), (b, STRONG_DRAWS), on the same device: turn, two shears, zoom,
+    brightness, contrast, colour, row and column of the square. `strength` is 0 (no change) to 1.
+    The square, and what lies outside of a picture, is 0: the mean colour.
     """
     if not strength or not len(pictures):
         return pictures

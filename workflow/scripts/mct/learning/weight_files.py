@@ -40,10 +40,8 @@ def write_state(state: Mapping[str, Tensor], path: Path) -> None:
 def read_weights(path: Path) -> State:
     """Return the tensors of a .safetensors file or of a torch state dict, on the CPU.
 
-    A state dict may be an entry of a dictionary, as in a trainer's checkpoint.
-
-    Raises UserError: no file of tensors, several state dicts in one, or a number that is not
-    finite.
+    A state dict may be an entry of a dictionary, as in a trainer's checkpoint. UserError for no file
+    of tensors, several state dicts in one, or a number that is not finite.
     """
     try:
         if path.suffix == ".safetensors":
@@ -101,7 +99,7 @@ def _unwrap(found: Any, path: Path) -> State:
     raise UserError(f"{path}: expected a state dict (names to tensors), got {type(found).__name__}")
 
 
-def fit_state(state: State, own: Mapping[str, Tensor], path: Path) -> State:
+def fit_state(state: State, own: Mapping[str, Tensor]) -> State:
     """Return a file's tensors by the names of an architecture, whose state dict is `own`.
 
     A prefix that all names share is removed. Counters of batches that are absent start at 0.

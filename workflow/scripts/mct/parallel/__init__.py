@@ -1,4 +1,1 @@
-"""Messages between ranks, and sums of gradients that travel while backward still runs.
-
-May import `base`.
-"""
+"""Messages between ranks, and sums of gradients during backward. May import `base`."""

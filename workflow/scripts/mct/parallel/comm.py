@@ -1,18 +1,23 @@
-"""Communicators: the world of a job, and the topology of calibration (world, group, pair).
+"""Communicators, the topology of calibration (world, group, pair), and collectives that training needs.
 
 Communicators are arguments everywhere; an entry point asks for `world()` once.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.base.partition import form_pairs
+from mct.base.partition import block_lengths, form_pairs
 from mct.base.roles import ROLES, Role
 
 Comm = MPI.Intracomm
+Request = MPI.Request
 
 
 def world() -> Comm:
@@ -35,7 +40,7 @@ def check_world_size(world_comm: Comm, expected: int) -> None:
 
 
 def local_rank(world_comm: Comm) -> int:
-    """Return this rank's number among those of its node. Collective."""
+    """Return this rank's number on its node. Collective."""
     node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
     rank = node_comm.rank
     node_comm.Free()
@@ -84,10 +89,7 @@ class Topology:
 
 
 def split_world(world_comm: Comm) -> Topology:
-    """Split a world of 2R ranks in two groups and R pairs; pairs share a node. Collective.
-
-    Only where a node holds an odd number of ranks does a pair reach across nodes.
-    """
+    """Split a world of 2R ranks into two groups and R pairs, as `form_pairs` does. Collective."""
     node_comm = world_comm.Split_type(MPI.COMM_TYPE_SHARED)
     node = node_comm.allreduce(world_comm.rank, op=MPI.MIN)
     node_comm.Free()
@@ -116,3 +118,77 @@ def count_cores(comm: Comm) -> int:
     """Return how many cores all ranks may use, each counted once. Collective."""
     cores = [(host_name(), core) for core in os.sched_getaffinity(0)]
     return len({core for part in comm.allgather(cores) for core in part})
+
+
+def start_gather(
+    topology: Topology, confidence: NDArray[np.float32], batch: int
+) -> tuple[Request, NDArray[np.float32]]:
+    """Start to gather both models' confidences of a global batch of `batch` samples. Collective.
+
+    `confidence`, contiguous float32 (b,), is from this rank's model for its `partition.block`.
+    Return a request, and the array (2, batch) that is complete when the request is.
+    """
+    lengths = block_lengths(batch, topology.pairs)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
+    counts = [lengths[index] for index in topology.indices]
+    places = [
+        role.place * batch + starts[index]
+        for role, index in zip(topology.roles, topology.indices, strict=True)
+    ]
+    both = np.empty((2, batch), confidence.dtype)
+    return topology.world_comm.Iallgatherv(confidence, [both, (counts, places)]), both
+
+
+def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
+    """Return a global batch's values (batch,) from the ranks' contiguous blocks (b,). Collective."""
+    everyone = np.empty(batch, values.dtype)
+    comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])
+    return everyone
+
+
+def share_logits(topology: Topology, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return Ma's logits of the pair's block, shape (b, K), on both ranks. Collective in the pair."""
+    is_teacher = topology.role is Role.AUXILIARY
+    teacher = np.ascontiguousarray(logits) if is_teacher else np.empty_like(logits, order="C")
+    topology.pair_comm.Bcast(teacher, root=Role.AUXILIARY.place)
+    return teacher
+
+
+def share_predictions(topology: Topology, own: NDArray[Any]) -> NDArray[Any]:
+    """Return both models' predictions (2, b, K), Ma's first, from `own` (b, K). Collective in the pair."""
+    both = np.empty((2, *own.shape), own.dtype)
+    topology.pair_comm.Allgather(np.ascontiguousarray(own), both)
+    return both
+
+
+def start_sum(comm: Comm, buffer: NDArray[Any]) -> Request:
+    """Start to sum `buffer` in place; wait for the request. Collective: all ranks start in one order."""
+    return comm.Iallreduce(MPI.IN_PLACE, buffer, op=MPI.SUM)
+
+
+def are_done(requests: Sequence[Request]) -> bool:
+    """Return whether all requests are complete, without waiting; lets MPI move its messages."""
+    return MPI.Request.Testall(list(requests))
+
+
+def wait_for(requests: Sequence[Request]) -> None:
+    """Wait until all requests are complete."""
+    MPI.Request.Waitall(list(requests))
+
+
+def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of an array over all ranks. Collective."""
+    total = np.empty_like(values)
+    comm.Allreduce(np.ascontiguousarray(values), total, op=MPI.SUM)
+    return total
+
+
+def highest(comm: Comm, value: float) -> float:
+    """Return the largest of all ranks' values. Collective."""
+    return comm.allreduce(value, op=MPI.MAX)
+
+
+def gather_arrays(comm: Comm, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return small arrays with a leading axis of ranks, on rank 0; nothing elsewhere. Collective."""
+    parts = comm.gather(arrays, root=0) or []
+    return {name: np.stack([part[name] for part in parts]) for name in arrays if parts}

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from mct.base.partition import block_lengths
-from mct.parallel.collectives import Request, are_done, start_sum, wait_for
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, Request, are_done, start_sum, wait_for
 
 Steps = Iterator[Sequence[Request]]
 
@@ -62,10 +61,7 @@ def ring_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
 
 
 def scattered_sum(comm: Comm, values: Tensor, tag: int) -> Steps:
-    """Sum each rank's own chunk directly from all others', then gather the chunks.
-
-    A chunk is added in the order of ranks, in float32 at least, and rounded once.
-    """
+    """Sum each rank's own chunk in rank order, in float32 at least, rounded once; then gather the chunks."""
     others = [rank for rank in range(comm.size) if rank != comm.rank]
     chunks = split_evenly(values, comm.size)
     own = chunks[comm.rank]

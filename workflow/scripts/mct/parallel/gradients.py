@@ -33,16 +33,9 @@ class GradientSum:
     started, so that every rank starts its messages in the same order. Messages go on whenever
     backward reaches a parameter, since MPI moves them only when it is called.
 
-    Parameters
-    ----------
-    parameters
-        The model's; their `.grad` is owned by this object from now on.
-    transport
-        What sums a bucket over all ranks that hold a replica of the model.
-    bucket_bytes
-        Largest sum of gradients in one message; a larger parameter travels alone.
-    leaves
-        The tensors of the graph that stand for some parameters, perhaps of lower precision.
+    It owns the `.grad` of all `parameters` from now on. `transport` sums a bucket, of at most
+    `bucket_bytes` unless a single parameter is larger, over all replicas of the model. `leaves` are
+    the tensors of the graph that stand for some parameters, perhaps of lower precision.
     """
 
     def __init__(
@@ -81,15 +74,12 @@ class GradientSum:
             leaf.grad = None
             parameter.grad = view
             bucket.missing -= 1
-            self._start_complete()
+            while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+                self._start_next()
             for running in self.buckets[: self._next]:
                 running.sum.progress()
 
         return arrive
-
-    def _start_complete(self) -> None:
-        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
-            self._start_next()
 
     def _start_next(self) -> None:
         self.buckets[self._next].sum.start()

@@ -22,7 +22,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 5e-5, 2e-3
 class PairBuffers:
     """Batches that the two ranks of a pair fill together, in memory that both see.
 
-    The buffers of `loading` (see `data.buffers.Buffers`) for pairs that share a node. A shared window
+    The buffers of `loading` (its `Buffers`) for pairs that share a node. A shared window
     has a slot for each batch in use, and flags: how many batches each rank has written to a slot,
     and how many it is done with. A rank writes to a slot only when both are done with it. No
     collective is called and no message sent, so a reader can be cancelled at any time, alone; the

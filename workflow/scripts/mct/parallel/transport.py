@@ -6,6 +6,7 @@ staged on the host. torch.distributed sums on the GPUs themselves where each ran
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from mct.parallel.exchange import ALGORITHMS, Exchange
 
 AUTOMATIC, MPI_ALGORITHM, HALF_ALGORITHM = "auto", "mpi", "reduce_scatter_allgather"
 DEVICE_BACKENDS = ("nccl", "gloo")
+PATIENCE = timedelta(minutes=20)
 
 
 class Running(Protocol):
@@ -38,10 +40,7 @@ class Sum(Running, Protocol):
 
 @dataclass(frozen=True)
 class Transport:
-    """Makes sums over the ranks of a communicator.
-
-    `prepare` returns the sum of a flat tensor, given its number, which is the same on all ranks.
-    """
+    """Makes sums over ranks; `prepare` gets a flat tensor and its number, the same on all ranks."""
 
     name: str
     prepare: Callable[[Tensor, int], Sum]
@@ -60,10 +59,7 @@ ALONE = Transport("none", lambda values, place: SumOfOne())
 
 
 class StagedSum:
-    """A sum that is made in `staged`: the values' own memory, or a buffer of what travels.
-
-    `begin` starts to sum that tensor in place.
-    """
+    """A sum in `staged`, the values' own memory or a buffer of what travels; `begin` sums it in place."""
 
     def __init__(self, values: Tensor, staged: Tensor, begin: Callable[[Tensor], Running]) -> None:
         self._values, self._staged, self._begin = values, staged, begin
@@ -146,17 +142,12 @@ def choose_transport(
     if allreduce == AUTOMATIC:
         allreduce = "nccl" if exclusive else HALF_ALGORITHM if is_half else MPI_ALGORITHM
     if allreduce in DEVICE_BACKENDS:
-        from mct.parallel.process_group import join  # takes a second to import
-
-        return device_transport(join(comm, allreduce), allreduce, wire)
+        return device_transport(process_group(comm, allreduce), allreduce, wire)
     return host_transport(comm, allreduce, wire)
 
 
 def unit_name(device: torch.device) -> str:
-    """Return what tells a device from others of its host.
-
-    Of ranks that Slurm gives a GPU each, every one may see its own as the first.
-    """
+    """Return what tells a device from others of its host; Slurm may show each rank its GPU as the first."""
     if device.type != "cuda":
         return str(device)
     return str(torch.cuda.get_device_properties(device).uuid)
@@ -166,3 +157,24 @@ def owns_gpu(comm: Comm, device: torch.device) -> bool:
     """Return whether every rank of `comm` computes on a GPU that no other of them uses. Collective."""
     places = comm.allgather((host_name(), unit_name(device)))
     return device.type == "cuda" and len(set(places)) == comm.size
+
+
+def process_group(comm: Comm, backend: str) -> Any:
+    """Return a process group of torch.distributed for all ranks of `comm`: `nccl` or `gloo`.
+
+    MPI starts the ranks and tells them where to meet; no variable of torchrun is needed, nor the one
+    global group, so both models of a pair have groups of their own. Collective.
+    """
+    import torch.distributed as dist  # takes a second
+
+    hosts = comm.allgather(host_name())
+    address, store = "localhost" if len(set(hosts)) == 1 else hosts[0], None
+    if comm.rank == 0:  # it serves the store on a free port
+        store = dist.TCPStore(address, 0, None, True, PATIENCE, wait_for_workers=False)
+    port = comm.bcast(store.port if store else None)
+    store = store or dist.TCPStore(address, port, None, False, PATIENCE)
+    if backend == "gloo":
+        return dist.ProcessGroupGloo(store, comm.rank, comm.size, PATIENCE)
+    options = dist.ProcessGroupNCCL.Options()
+    options._timeout = PATIENCE
+    return dist.ProcessGroupNCCL(store, comm.rank, comm.size, options)

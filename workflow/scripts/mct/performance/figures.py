@@ -31,7 +31,8 @@ def draw_prefetch(rows: Sequence[Row]) -> Figure:
         below += values
     axis.set(ylabel="seconds of a mini-batch", title="Prefetch")
     axis.legend(frameon=False, fontsize=8)
-    _explain_marks(figure, rows)
+    if any(map(_mark, rows)):
+        figure.supxlabel("* more ranks than cores", fontsize=8)
     return figure
 
 
@@ -98,11 +99,6 @@ def _set_ranks(axis: Axes, rows: Sequence[Row]) -> None:
 
 def _mark(row: Row) -> str:
     return "*" if row.get("oversubscribed") == "yes" else ""
-
-
-def _explain_marks(figure: Figure, rows: Sequence[Row]) -> None:
-    if any(map(_mark, rows)):
-        figure.supxlabel("* more ranks than cores", fontsize=8)
 
 
 DRAWINGS: dict[str, Callable[[Sequence[Row]], Figure]] = {

@@ -1,25 +1,25 @@
-"""Stages rehearsed on random pictures: what a step, an average, a gathering cost on some ranks."""
+"""What stages cost on some ranks: steps and messages on random pictures, and reading that is hidden."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 
-from mct.base.partition import GlobalBatch, Share
+from mct.base.partition import GlobalBatch, Share, plan_batches
 from mct.calibration.coupling import Coupling, Evidence
 from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader, Samples
 from mct.data.imagesets import ImageSet
-from mct.data.loading import Batch
+from mct.data.loading import Batch, BatchReader, Prefetcher
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy, selected_mean
 from mct.learning.models import build_architecture
 from mct.learning.settings import ModelSettings, OptimizerSettings
-from mct.parallel.collectives import slowest, start_gather, wait_for
-from mct.parallel.comm import Comm, Topology
+from mct.parallel.comm import Comm, Topology, highest, start_gather, wait_for
 from mct.performance.settings import ScalingSettings
 from mct.stage.progress import Progress
 from mct.stage.rank_compute import choose_for_ranks
@@ -30,6 +30,8 @@ NOISE = {"rate": 0.4, "upper": 0.4}
 RATE = 1e-4
 PUBLISHED_CLASSES = 1000
 """Of the models whose averaging the paper times."""
+PREFETCH_ROUNDS = 3
+Times = dict[str, dict[str, list[float]]]
 
 
 def timed(comm: Comm, action: Callable[[], object], repeats: int) -> list[float]:
@@ -42,7 +44,7 @@ def time_once(comm: Comm, action: Callable[[], object]) -> float:
     comm.Barrier()
     began = perf_counter()
     action()
-    return slowest(comm, perf_counter() - began)
+    return highest(comm, perf_counter() - began)
 
 
 def time_steps(
@@ -176,3 +178,47 @@ def learn_all(learner: Learner, batch: Batch) -> None:
     loss = selected_mean(losses, torch.ones_like(losses), batch.plan.size)
     learner.update(loss, RATE)
     loss.item()
+
+
+def time_depths(
+    comm: Comm,
+    learner: Learner,
+    reader: BatchReader,
+    set_size: int,
+    batch_size: int,
+    depths: Sequence[int],
+    steps: int,
+) -> Times:
+    """Return, for each prefetch depth, the mean times of a mini-batch in each round. Collective.
+
+    By depth (as text) these are seconds of the whole step, and `exposed`, which the step waited for
+    its batch; each of the slowest rank. The first round warms up and is not among them; depths
+    alternate.
+    """
+    times: Times = {str(depth): {"step": [], "exposed": []} for depth in depths}
+    batches = plan_batches(10**12, set_size, batch_size)
+    for number in range(PREFETCH_ROUNDS + 1):
+        for depth in depths:
+            ahead = Prefetcher(depth, reader.cancel)
+            results = ahead.map(reader.read, islice(batches, 2 * depth + 1 + steps))
+            found = _time_round(comm, learner, ahead, results, steps)
+            for name, seconds in found.items():
+                if number:
+                    times[str(depth)][name].append(seconds)
+    return times
+
+
+def _time_round(
+    comm: Comm, learner: Learner, prefetcher: Prefetcher, batches: Iterator[Batch], steps: int
+) -> dict[str, float]:
+    """Return the mean times of `steps` steps, after the batches that are read with nothing to hide it."""
+    for batch in islice(batches, prefetcher.depth + 1):
+        learn_all(learner, batch)
+    comm.Barrier()
+    began, waited = perf_counter(), prefetcher.waited_seconds
+    for batch in islice(batches, steps):
+        learn_all(learner, batch)
+    totals = {"step": perf_counter() - began, "exposed": prefetcher.waited_seconds - waited}
+    for _ in batches:  # read ahead to the end of the measured steps
+        pass
+    return {name: highest(comm, seconds) / steps for name, seconds in totals.items()}

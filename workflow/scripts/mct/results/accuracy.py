@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
-from mct.results.runs import Results, Run
-from mct.results.tables import Row, read_rows
+from mct.results.tables import Results, Row, Run, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
 
@@ -36,9 +35,9 @@ def accuracy_rows(
 ) -> list[Row]:
     """Return the rows of the accuracy table, methods in the order of `methods`.
 
-    Accuracies are percent of the test split, mean and sample standard deviation over seeds. A
-    published figure of a method stands in its first row for the deployed model; methods that only
-    others measured get rows of their own.
+    Accuracies are percent of the test split, mean and sample standard deviation over seeds. The
+    first row of a method's deployed model has its published figure; methods that only others
+    measured have their own rows.
     """
     rows = []
     for method, facts in methods.items():
@@ -113,10 +112,10 @@ def paired_difference(differences: Sequence[float], percent: float = 95) -> list
 
 
 def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, int]:
-    """Return the samples that a run's model (or both) was trained on, and those all models processed.
+    """Return the samples that a run's model (or both) saw, and those that the method needed.
 
-    The former add up over the trainings that the model went through, the latter over all that the
-    method needs, its preparations included.
+    The first number adds up the trainings of the model, the second all trainings of the method and
+    its preparations.
     """
 
     def seen(training: str, role: str) -> int:
@@ -134,7 +133,7 @@ def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, in
 
 
 def describe_idle(runs: Sequence[Run], records: Results, methods: Methods) -> str:
-    """Return in words which trainings of a row left a model as it was, nothing if none did."""
+    """Return in words which trainings of a row did not change a model; empty if there is none."""
     idle: dict[str, list[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):

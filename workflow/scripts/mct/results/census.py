@@ -17,7 +17,7 @@ SIDE_EDGES = 2.0 ** np.arange(3, 14.5, 0.5)
 """Edges of the histogram of short sides, in pixels."""
 QUANTILES = (5, 50, 95)
 MOST_EXAMPLES = 3
-"""Of skipped files that a table names, for each reason."""
+"""Number of skipped files that a table names for each reason."""
 
 
 class SetCensus:
@@ -97,7 +97,7 @@ def _copies_in(copies: Sequence[Copy], name: str) -> dict[str, int]:
 
 
 def picture_rows(census: Census) -> list[dict[str, str]]:
-    """Return the table of pictures: a row a quantity, a column a set."""
+    """Return the table of pictures: one row per quantity, one column per set."""
     counts = sorted({name for part in census.values() for name in part["counts"]})
     columns = {name: _quantities(part, counts) for name, part in census.items()}
     rows = []
@@ -120,7 +120,7 @@ def _quantities(part: dict[str, Any], counts: Sequence[str]) -> dict[tuple[str, 
 
 
 def class_rows(census: Census, names: Sequence[str]) -> list[dict[str, str]]:
-    """Return the table of classes: pictures of each, by observed labels in noisy, else by true."""
+    """Return the table of classes: pictures of each, by observed labels in noisy, else true ones."""
     rows = []
     for label, name in enumerate(names):
         counts = {own: str(part["classes"][label]) for own, part in census.items()}
@@ -131,8 +131,7 @@ def class_rows(census: Census, names: Sequence[str]) -> list[dict[str, str]]:
 def sum_up(rows: int, folders: Mapping[str, Any], found: Sequence[LeftOut]) -> dict[str, Any]:
     """Return how the numbers add up: files in folders are listed or skipped, rows used or left out.
 
-    `rows` is the number of the catalogue's rows, `folders` what the catalogue's stage noted of
-    folders that are lists themselves; see `skipped`.
+    `rows` is the number of rows of the catalogue, `folders` counts the files of listed folders.
     """
     return {
         "listed": rows,

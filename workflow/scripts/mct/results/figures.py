@@ -1,22 +1,22 @@
-"""Figures of results, as PNG and SVG."""
+"""Figures of results, and the quality of selections that one of them shows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.files import parsing
 from mct.results.plotting import Axes, Figure, mpl, plt
-from mct.results.quality import Quality
 from mct.results.tables import read_rows
 
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
-Table = dict[str, NDArray[np.float64]]
+Values = NDArray[np.float64]
+Table = dict[str, Values]
 
 
 def read_epochs(path: Path) -> Table:
@@ -27,7 +27,7 @@ def read_epochs(path: Path) -> Table:
 
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
-    """Return one panel a model: rows are true classes, cells percent of the row."""
+    """Return one panel per model: rows are true classes, cells percent of the row."""
     width = 1 + 4.2 * len(confusions)
     figure, axes = plt.subplots(
         1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False
@@ -62,10 +62,10 @@ def draw_accuracies(
     calibrated: Sequence[str],
     split: str,
 ) -> Figure:
-    """Return a line a method, from the top: a dot a seed, the mean, a standard deviation around it.
+    """Return one row per method: one dot per seed, their mean, and a standard deviation around it.
 
-    `accuracies` are top-1 in % of deployed models by method and number of ranks; those of
-    `calibrated` methods are in Mp's colour.
+    `accuracies` are top-1 in % of deployed models by method and number of ranks. Methods in
+    `calibrated` have Mp's colour.
     """
     height = 0.8 + 0.32 * len(accuracies)
     figure, axis = plt.subplots(figsize=(7, height), layout="constrained")
@@ -86,14 +86,14 @@ def draw_accuracies(
     axis.invert_yaxis()
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
-    axis.set_xlabel(f"measured top-1 in % ({split}): a dot a seed, mean ± standard deviation")
+    axis.set_xlabel(f"measured top-1 in % ({split}): one dot per seed, mean ± standard deviation")
     return figure
 
 
 def draw_training(
     pretraining: Mapping[str, Sequence[Table]], calibration: Sequence[Table], noise_rate: float
 ) -> Figure:
-    """Return losses of both stages, and selection and purity in calibration, a line a seed."""
+    """Return losses of both stages, and selection and purity in calibration, one line per seed."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     for role, tables in pretraining.items():
         for table in tables:
@@ -108,20 +108,59 @@ def draw_training(
             )
     axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="1 - P")
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
-    axes[1].set(title="Calibration", ylabel="mean loss of what is learned from", xlabel="epoch")
+    axes[1].set(title="Calibration", ylabel="mean loss of learned samples", xlabel="epoch")
     axes[2].set(
         title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
     )
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
-        _legend_once(axis)
+        handles, labels = axis.get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
     return figure
 
 
-def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
-    """Return purity and recall of both selections over epochs, a line a class, means over seeds.
+class Quality(NamedTuple):
+    """Purity and recall of both selections in every epoch, float64 of shape (epochs, 2, K).
 
-    A class of which nothing is selected has no purity: its line ends, and the mean is of the others.
+    By observed class; NaN where there is nothing to measure.
+    """
+
+    purity: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+
+def measure_selection(
+    selected: NDArray[np.bool_],
+    observed: NDArray[np.integer],
+    true: NDArray[np.integer],
+    measurable: NDArray[np.bool_],
+    classes: int,
+) -> Quality:
+    """Measure the selections (epochs, n, 2) of samples whose labels are (n,).
+
+    Purity is the share of selected labels that are right, recall the share of right labels that
+    are selected, both over `measurable` samples: truth known, but not to the training.
+    """
+    is_right = measurable & (observed == true)
+
+    def count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the numbers by class, (epochs, 2, K), of a mask (epochs, n, 2)."""
+        parts = [
+            [np.bincount(observed[part], minlength=classes) for part in epoch.T] for epoch in mask
+        ]
+        return np.array(parts)
+
+    pure, chosen = (count(selected & part[:, None]) for part in (is_right, measurable))
+    right = np.bincount(observed[is_right], minlength=classes)
+    with np.errstate(invalid="ignore"):
+        return Quality(purity=pure / chosen, recall=pure / right)
+
+
+def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
+    """Return purity and recall of both selections over epochs: means over seeds, a line per class.
+
+    A class without selected samples has no purity: its line ends, and the mean leaves it out.
     """
     figure, axes = plt.subplots(
         2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
@@ -150,25 +189,17 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
     return figure
 
 
-def mean_of_known(
-    values: Sequence[NDArray[np.float64]] | NDArray[np.float64],
-) -> NDArray[np.float64]:
+def mean_of_known(values: Sequence[Values] | Values) -> Values:
     """Return the mean over the first axis of what is not NaN; NaN where nothing is."""
     known = ~np.isnan(values)
     total, count = np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _legend_once(axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
-
-
 def draw_pictures(
     census: Mapping[str, Mapping[str, Any]], names: Sequence[str], edges: NDArray[np.float64]
 ) -> Figure:
-    """Return pictures by class, and by short side, a line or a bar a set; counts on a log scale."""
+    """Return pictures by class and by short side, one line or bar per set; counts on a log scale."""
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
     places = np.arange(len(names))
     named = len(names) <= LARGEST_LABELLED
@@ -199,7 +230,7 @@ def draw_pictures(
 
 
 def draw_rules(edges: Sequence[tuple[str, str]]) -> Figure:
-    """Return a graph of rules, given (rule, rule that needs it), without shortcuts."""
+    """Return a graph of rules without redundant arrows, given pairs (rule, rule that needs it)."""
     import networkx
 
     graph = networkx.transitive_reduction(networkx.DiGraph(edges))

@@ -1,4 +1,4 @@
-"""The table of noise rates: the configured one, what Ma makes of it, and the truth where it is known."""
+"""The table of noise rates: the configured one, Ma's estimates, and the truth where it is known."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,10 +19,10 @@ ALL = "all"
 def noise_rows(
     configured: Mapping[str, Any], models: Mapping[str, Any], classes: Sequence[str]
 ) -> list[Row]:
-    """Return rows of percent of wrong labels: each method overall, then class by observed class.
+    """Return rows of percent of wrong labels: each method overall, then by observed class.
 
-    `configured` is the rate that feeds M and N, a `NoiseRate` as plain data; `models` the output of
-    `estimate_by_models` and the truth, a `NoiseRate` or None.
+    `configured` is the rate that sets M and N, a `NoiseRate` as plain data. `models` has the output
+    of `estimate_by_models` and the truth, a `NoiseRate` or None.
     """
     known = [configured, *models["estimates"], *filter(None, [models["truth"]])]
     rows = [_row(ALL, rate["method"], rate) for rate in known]

@@ -27,7 +27,7 @@ mpl.rcParams.update(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG beside it."""
+    """Write a figure as PNG to `path` and as SVG next to it."""
     for target, metadata in (
         (path, {"Software": None}),
         (path.with_suffix(".svg"), {"Date": None}),

@@ -32,16 +32,16 @@ class Prediction(NamedTuple):
 
 
 def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
-    """Return how models see pictures: as the records beside their weights say they were trained.
+    """Return how models see pictures, from the records of their trainings next to their weights.
 
-    UserError for weights without a record, or trained in another way than the first.
+    UserError for weights without a record, or trained with other settings than the first.
     """
     first, *others = map(_recorded_settings, weights)
     for path, settings in zip(weights[1:], others, strict=True):
         if settings != first:
             raise UserError(
                 f"{path}: trained with other settings of images or model than {weights[0]}; "
-                "a mean prediction needs the same"
+                "a mean prediction needs equal settings"
             )
     return first
 
@@ -50,7 +50,7 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
     record = weights.with_name("record.json")
     if not record.is_file():
         raise UserError(
-            f"{record}: no such file; weights need the record that their training wrote beside them"
+            f"{record}: no such file; weights need the record that their training wrote next to them"
         )
     settings = read_json(record, "settings")["settings"]
     try:

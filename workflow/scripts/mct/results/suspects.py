@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, as people read them: in their order, measured, with pictures."""
+"""Labels that are probably wrong: their list, its quality, and a page with pictures."""
 
 import base64
 import html
@@ -20,11 +20,11 @@ SHOWN = 200
 THUMBNAIL = 128
 """Most pixels of a side."""
 FIRST = (100, 1000)
-"""Beginnings of the list that are measured, besides all of it."""
+"""Lengths of the beginnings of the list that are measured, in addition to the whole list."""
 
 
 def order_suspects(judgement: Judgement, observed: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Return the positions whose label is not the most probable one, the most surely wrong first."""
+    """Return the positions whose label is not the most probable one, most likely wrong first."""
     order = np.argsort(-judgement.wrong, kind="stable")
     return order[judgement.proposed[order] != observed[order]]
 
@@ -45,10 +45,10 @@ def suspect_rows(
 def measure_list(
     image_set: ImageSet, judgement: Judgement, order: NDArray[np.integer]
 ) -> dict[str, float]:
-    """Return how good a list is, where true labels are known that nothing was trained on.
+    """Return how good a list is on true labels that no training used; empty without such labels.
 
     Precision is the share of listed labels that are wrong, recall the share of wrong labels that are
-    listed; `auc` says how well the probability separates wrong from right labels, listed or not.
+    listed; `auc` is the area under the ROC curve of the probability, for all labels.
     """
     known = (image_set.true >= 0) & ~image_set.in_clean
     wrong = image_set.observed != image_set.true
@@ -101,13 +101,10 @@ s {{ color: #a00; }}
 
 def _figure(picture: Picture, row: tuple[str, ...]) -> str:
     key, observed, proposed, wrong, _ = map(html.escape, row)
-    return (
-        f'<figure><img alt="{key}" src="data:image/png;base64,{_thumbnail(picture)}">'
-        f"<figcaption><s>{observed}</s> {proposed}<br>wrong: {wrong}<br>{key}</figcaption></figure>"
-    )
-
-
-def _thumbnail(picture: Picture) -> str:
     image = Image.fromarray(picture)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return base64.b64encode(as_png(np.asarray(image))).decode()
+    thumbnail = base64.b64encode(as_png(np.asarray(image))).decode()
+    return (
+        f'<figure><img alt="{key}" src="data:image/png;base64,{thumbnail}">'
+        f"<figcaption><s>{observed}</s> {proposed}<br>wrong: {wrong}<br>{key}</figcaption></figure>"
+    )

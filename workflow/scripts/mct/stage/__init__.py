@@ -1,4 +1,1 @@
-"""A stage's process: its start, device, progress, checkpoints, interruption and record.
-
-May import `base` and `parallel`.
-"""
+"""A stage's process: options, device, progress, checkpoints, record. May import `base` and `parallel`."""

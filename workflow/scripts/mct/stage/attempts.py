@@ -1,7 +1,7 @@
 """What earlier attempts of a job came to, in a file that Snakemake does not know.
 
 Snakemake repeats a failed job (`--retries`). A user's error must not be repeated, nor a fault that
-strikes again and again without progress. The file lies beside the job's log and lives from the
+strikes again and again without progress. The file lies next to the job's log and lives from the
 first attempt to the last.
 """
 
@@ -31,11 +31,9 @@ class Attempts:
         return cls(Path(name) if name else None)
 
     def begin(self, attempt: int) -> None:
-        """Begin attempt 1, 2, ...
+        """Begin attempt 1, 2, ...; one that was killed, for its time or memory, left no note of its end.
 
-        Raises UserError: an earlier attempt ended in a user's error, or the last two in a fault
-        before their first step. One that was killed, for its time or memory, left no note of its
-        end.
+        UserError if an earlier one ended in a user's error, or the last two before their first step.
         """
         if self._path is None:
             return
@@ -60,10 +58,7 @@ class Attempts:
             self._append({"failed": line})
 
     def start_at(self, step: int) -> None:
-        """Note the step at which training starts.
-
-        UserError if two attempts got no further, those that a signal stopped not counted.
-        """
+        """Note the first step; UserError if two attempts, not stopped by a signal, got no further."""
         entries = self._read()
         starts = [
             entry["step"]
@@ -85,10 +80,7 @@ class Attempts:
         return next((entry["refused"] for entry in self._read() if "refused" in entry), "")
 
     def stopped_by(self) -> str | None:
-        """Return the signal that stopped the last attempt, if that is how it ended.
-
-        SIGUSR1 is Slurm's before the time limit, SIGTERM a person's.
-        """
+        """Return the signal that stopped the last attempt: SIGUSR1 is Slurm's, SIGTERM a person's."""
         return next(iter(self._read()[-1:]), {}).get("interrupted")
 
     def _read(self) -> list[dict[str, Any]]:

@@ -32,8 +32,7 @@ from safetensors.numpy import load_file, save_file
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.files import file_digest, sync, unreadable
-from mct.parallel.collectives import gather_arrays, highest
-from mct.parallel.comm import Comm
+from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
@@ -68,10 +67,7 @@ class Resumable(Protocol):
 
 
 def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> Path:
-    """Return the folder of a stage's checkpoints, below its option `checkpoints`.
-
-    Its name is a digest of the stage's settings, the code it can reach and its input files.
-    """
+    """Return the folder of a stage's checkpoints, named by a digest of its settings, code and inputs."""
     digest = hashlib.sha256(f"{arguments.settings}\n{code_digest(script)}\n".encode())
     for path in inputs:
         digest.update(file_digest(path).encode())
@@ -79,10 +75,7 @@ def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> 
 
 
 def hold_stage(world_comm: Comm, folder: Path) -> StageLock | None:
-    """Return the right to run a stage, which rank 0 holds; no rank has it earlier. Collective.
-
-    Its former holder may leave a last checkpoint before it gives way.
-    """
+    """Return the lock of a stage, held by rank 0, once a former holder has given way. Collective."""
     lock = StageLock(folder) if world_comm.rank == 0 else None
     world_comm.Barrier()
     return lock
@@ -148,15 +141,10 @@ class Checkpoints:
     def after_step(self, step: int, stage: Resumable, *, is_finite: bool = True) -> None:
         """Save where it is time to. Collective, after step number `step`.
 
-        `is_finite` says whether this rank's loss is. Ranks agree on that in the same message.
-
-        Raises
-        ------
-        StageInterruptedError
-            A signal arrived on some rank; the checkpoint is written.
-        UserError
-            The loss of some rank is not finite, or the weights are not that were to be saved. The
-            checkpoints from before are kept.
+        `is_finite` says whether this rank's loss is; ranks agree on that in the same message. Raises
+        StageInterruptedError if a signal arrived on some rank, with the checkpoint written; UserError
+        if the loss of some rank or the weights to be saved are not finite, with earlier checkpoints
+        kept.
         """
         self._watch.note_progress()
         wish = highest(self._world, self._wish(step + 1) if is_finite else DIVERGED)
@@ -198,7 +186,9 @@ class Checkpoints:
             shutil.rmtree(whole, ignore_errors=True)
             partial.rename(whole)
             sync(self._folder)
-            self._remove_old()
+            old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
+            for path in (*old, *self._folder.glob("partial-*")):
+                shutil.rmtree(path, ignore_errors=True)
         self._world.Barrier()  # a launcher may end all ranks as soon as one has left
         self._saved_at = monotonic()
 
@@ -227,16 +217,8 @@ class Checkpoints:
             sync(folder / META)
             sync(folder)
 
-    def _remove_old(self) -> None:
-        old = [path for _, path in sorted(whole_checkpoints(self._folder))[:-KEPT]]
-        for path in (*old, *self._folder.glob("partial-*")):
-            shutil.rmtree(path, ignore_errors=True)
-
     def remove(self) -> None:
-        """Remove all checkpoints, also of other configurations, when the stage has succeeded.
-
-        Collective.
-        """
+        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective."""
         self._world.Barrier()
         if self._world.rank == 0:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
@@ -253,7 +235,7 @@ def kept_execution(
 ) -> ExecutionSettings:
     """Return the settings that a stage goes on with: those that influence bits as it began.
 
-    A stage that is taken up again keeps its number of threads and size of buckets, whatever the
+    A stage that is resumed keeps its number of threads and size of buckets, whatever the
     configuration says by then. `nccl` becomes `auto` where that no longer asks for it: the same where
     ranks have GPUs, and elsewhere it goes on without. Collective; by what rank 0 sees. Raises like
     `find_checkpoint`.

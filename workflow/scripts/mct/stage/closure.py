@@ -36,10 +36,7 @@ TEXT_ERRORS = ("UserError", "StageInterruptedError")
 
 @cache
 def code_digest(script: Path, *opened: str) -> str:
-    """Return the SHA-256 of the meaning of a script and of all library modules it imports.
-
-    `opened` names modules that it imports by name when it runs: the layout of its data set.
-    """
+    """Return the SHA-256 of the meaning of a script, its imports, and modules `opened` by name."""
     digest = hashlib.sha256()
     for path in sorted(import_closure(script, *opened)):
         digest.update(path.name.encode() + normalised(path).encode())
@@ -104,10 +101,7 @@ def module_files(name: str) -> list[Path]:
 
 
 class WithoutTexts(ast.NodeTransformer):
-    """Drops what is for people: docstrings, also those of constants, and the texts of errors.
-
-    Imports for type checkers go too.
-    """
+    """Drops docstrings, also those of constants, texts of errors and imports for type checkers."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Return a statement unless it is a string."""

@@ -103,10 +103,7 @@ def choose_compute(
 
 
 def keep_freed_memory() -> None:
-    """Let this process reuse the memory of one step's activations in the next.
-
-    glibc gives large blocks back to the system and gets them anew, page by page, in every step.
-    """
+    """Keep freed memory in the process: glibc gives it back, and gets it anew page by page in each step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt:
         mallopt(MALLOC_MMAP_THRESHOLD, LARGEST_MAPPED)
@@ -131,7 +128,7 @@ def _processor(field: str) -> str:
 
 
 def hardware(compute: Compute) -> dict[str, str | int]:
-    """Return what a process runs on, for the record beside a result."""
+    """Return what a process runs on, for the record next to a result."""
     gpu = torch.cuda.get_device_name(compute.device) if compute.device.type == "cuda" else ""
     return {
         "host": platform.node(),

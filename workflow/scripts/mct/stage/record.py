@@ -1,4 +1,4 @@
-"""The record beside a result: what made it, on what, with which settings and in what time."""
+"""The record next to a result: what made it, on what, with which settings and in what time."""
 
 import sys
 import time

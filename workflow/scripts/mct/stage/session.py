@@ -69,10 +69,7 @@ class Session:
         return Share(ranks=comm.size, rank=comm.rank, threads=self.execution.decoding_threads)
 
     def open_checkpoints(self, model_comm: Comm, role: str) -> Checkpoints:
-        """Return the stage's checkpoints, which the session removes at its end.
-
-        From here on signals end the stage after a step (see `Checkpoints`), not at once.
-        """
+        """Return checkpoints, removed at the end; from here on signals end the stage after a step."""
         checkpoints = Checkpoints(
             self._folder, self.execution, world_comm=self.world, model_comm=model_comm, role=role
         )
@@ -80,7 +77,7 @@ class Session:
         return checkpoints
 
     def record(self, settings: Any, samples_seen: int) -> dict[str, Any]:
-        """Return what stands beside a training's result; `samples_seen` counts those of one model."""
+        """Return the facts for a training's record; `samples_seen` counts one model's samples."""
         return {
             "settings": settings,
             "ranks": self.world.size,

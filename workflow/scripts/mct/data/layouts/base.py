@@ -102,7 +102,7 @@ class Layout(ABC):
         return []
 
     def missing(self, paths: list[str]) -> list[str]:
-        """Return those of `paths` that cannot be read; none where folders are the lists."""
+        """Return which of `paths` cannot be read; none where folders are the lists."""
         return []
 
     @abstractmethod

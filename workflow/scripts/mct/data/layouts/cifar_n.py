@@ -84,16 +84,14 @@ class CifarN(StoredLayout):
         return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
 
     def sizes(self) -> dict[str, int]:
-        training = self._training_count()
+        if self.is_synthetic:
+            training = len(self._labels(self._release.training))
+        else:
+            training = len(_entry(read_pickle(self._human), TRUTH, self._human))
         validation = round(training * self.settings.validation_fraction)
         noisy, test = training - validation, len(self._labels((self._release.test,)))
         clean = round(noisy * self._clean_fraction)
         return {"noisy": noisy, "clean": clean, "validation": validation, "test": test}
-
-    def _training_count(self) -> int:
-        if not self.is_synthetic:
-            return len(_entry(read_pickle(self._human), TRUTH, self._human))
-        return len(self._labels(self._release.training))
 
     def _rows(self) -> Iterator[Row]:
         """Yield training rows, in the order of the batches, then test rows."""

@@ -130,10 +130,7 @@ class Classes:
         return is_number(text) and not self._numbers and not self.names_it(text)
 
     def _find(self, text: str) -> int:
-        """Return the number of the class that text names, `UNKNOWN` for a marker.
-
-        UserError for text that names no class; the message lacks where it is.
-        """
+        """Return the class that text names, `UNKNOWN` for a marker; UserError, without a place, for none."""
         if self.names_it(text):
             return self._places.get(
                 unify(text), self._numbers.get(whole_number(text) or 0, UNKNOWN)

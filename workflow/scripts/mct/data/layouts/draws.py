@@ -26,10 +26,7 @@ def halve(keys: Collection[str], seed: int) -> tuple[set[str], set[str]]:
 def divide_held_out(
     keys: Collection[str], clean_fraction: float, seed: int
 ) -> tuple[set[str], set[str], set[str]]:
-    """Return clean, validation and test keys: a share, and the halves of what remains.
-
-    UserError if the keys are too few for three sets.
-    """
+    """Return clean, validation and test keys: a share, and halves of the rest; UserError for an empty set."""
     clean = choose(keys, clean_fraction, seed, CLEAN_STREAM)
     validation, test = halve(set(keys) - clean, seed)
     if not (clean and validation and test):

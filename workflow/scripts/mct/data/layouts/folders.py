@@ -1,7 +1,7 @@
 """Folders that are themselves the list: which files are listed, and which are skipped and why.
 
 A file whose name ends like a picture is listed whatever it is; the inspection judges it. Any other
-file is listed if its first bytes are those of a picture. Each remaining file is counted as skipped.
+file is listed if its first bytes are a picture's. Each remaining file is counted as skipped.
 """
 
 import os

@@ -23,7 +23,7 @@ HEADERS = ("class_name", "class_name/key")
 
 
 class Food101N(StoredLayout):
-    """A data set laid out like Food-101N, with Food-101 beside it."""
+    """A data set laid out like Food-101N, with Food-101 next to it."""
 
     keys = ("archives", "test_root")
     counts_confusion = brings_truth = False

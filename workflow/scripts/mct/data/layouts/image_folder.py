@@ -1,6 +1,6 @@
 """Folders of classes: `train/<class>/`, and `clean/`, `validation/` and `test/` like it.
 
-Labels of `train/` are noisy, those of the other folders true. Clean pictures are those of `clean/`,
+Labels of `train/` are noisy, labels of the other folders true. Clean pictures are in `clean/`,
 or a part of the held-out ones; none are ever taken from `train/`, whose labels nobody verified.
 The class is the first folder below the set's; deeper folders only hold pictures.
 """

@@ -43,10 +43,7 @@ class Storage:
         self._targets: set[Path] = set()
 
     def missing(self, paths: list[str]) -> list[str]:
-        """Return the paths that are no files; lists each folder once, not each file.
-
-        UserError if a path leads outside its folder.
-        """
+        """Return paths that are no files, with one look per folder; UserError for one outside its folder."""
         return [path for path in paths if not (self._is_plain_file(path) or self._holds(path))]
 
     def looked_at(self) -> list[Path]:
@@ -128,7 +125,7 @@ class Storage:
         return self._real_folders[root, folder]
 
     def _listing(self, folder: Path) -> tuple[set[str], set[str]]:
-        """Return the names in a folder, and those of them that are links."""
+        """Return the names in a folder, and which of them are links."""
         if folder not in self._listings:
             entries = entries_of(folder) if stat.S_ISDIR(mode_of(folder)) else []
             links = {entry.name for entry in entries if entry.is_symlink()}
