@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
+from mct.base.errors import UserError
 from mct.results import figures
 from mct.results.figures import Quality
 from mct.results.noise_table import noise_rows
@@ -97,3 +98,10 @@ def test_svg_files_of_such_names_are_whole(tmp_path):
     figure = figures.draw_confusions({"one": np.eye(len(NAMES), dtype=np.int64)}, NAMES)
     save_figure(figure, tmp_path / "confusion.png")
     assert ElementTree.parse(tmp_path / "confusion.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize("name", ["figure", "figure.svg", "figure.xyz"])
+def test_a_figure_is_a_png_with_an_svg_beside_it(tmp_path, name):
+    with pytest.raises(UserError, match=f"{name}: expected a name that ends in .png"):
+        save_figure(plt.figure(), tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -56,7 +56,7 @@ def test_what_is_lost_without_locks_is_said_in_one_line(outcomes, error):
 
 
 def read_table(path: Path) -> None:
-    with table_rows(path, "a table") as rows:
+    with table_rows(path, "a table", ("key",)) as rows:
         list(rows)
 
 

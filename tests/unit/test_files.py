@@ -6,15 +6,18 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mct.base.errors import UserError, preview
 from mct.base.files import (
     file_digest,
+    read_arrays,
     read_json,
     replacing,
     sync,
     table_rows,
+    write_arrays,
     write_json,
     write_text,
 )
@@ -70,15 +73,26 @@ def test_digest_of_a_missing_file_is_refused():
         file_digest(Path("nowhere"))
 
 
-@pytest.mark.parametrize("text", ["", "key\n\n"])
-def test_a_table_without_header_or_cells_ends_in_a_line(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("key\n\n", "expected columns key path, got key"),
+        ("a\tb\nc\td\n", "expected columns key path, got a, b"),
+        ("path\tkey\nc\td\n", "expected columns key path, got path, key"),
+        ("\0\0\0\0", "its last line is cut off"),
+        ("key\tpath\na\tb\nc\td", "its last line is cut off"),
+        ("key\tpath\na\n", "not enough values to unpack"),
+    ],
+)
+def test_a_damaged_table_ends_in_a_line(tmp_path, text, reason):
     path = tmp_path / "left.tsv"
     path.write_text(text)
     with (
-        pytest.raises(UserError, match=r"left\.tsv: cannot be read as a list.*rerun"),
-        table_rows(path, "a list") as rows,
+        pytest.raises(UserError, match=rf"left\.tsv: cannot be read as a list \({reason}.*rerun"),
+        table_rows(path, "a list", ("key", "path")) as rows,
     ):
-        [row[0] for row in rows]
+        [key for key, _ in rows]
 
 
 def test_json_is_read_with_the_keys_it_must_have(tmp_path):
@@ -110,3 +124,20 @@ def test_files_and_folders_are_synced_where_the_file_system_does_it(tmp_path, mo
     refusal = errno.ENOSPC
     with pytest.raises(OSError, match="No space"):
         sync(tmp_path / "file.txt")
+
+
+@pytest.mark.parametrize("damage", ["missing", "folder", "cut", "text", "lacks"])
+def test_a_damaged_file_of_arrays_ends_in_a_line(tmp_path, damage):
+    path = tmp_path / "samples.h5"
+    write_arrays(path, {"selected": np.arange(99)}, {})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "text":
+        path.write_text("selected\n")
+    elif damage != "lacks":
+        path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    with pytest.raises(UserError, match=r"samples\.h5: cannot be read as HDF5") as raised:
+        read_arrays(path, "selected", "observed")
+    assert "\n" not in str(raised.value)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from samples import (
     CLASSES,
@@ -212,3 +213,31 @@ def test_a_cut_table_is_refused(tmp_path):
         table.write_bytes(data[:length])
         with pytest.raises(UserError, match="cannot be read as a table of labels"):
             open_set("noisy", table)
+
+
+def test_a_flipped_byte_anywhere_in_the_table_is_found(tmp_path):
+    """Polars takes many such tables, and panics at others."""
+    table = write_labelled(tmp_path)
+    data = table.read_bytes()
+    for position in {*range(0, len(data), 13), len(data) - 1}:
+        damaged = bytearray(data)
+        damaged[position] ^= 1
+        table.write_bytes(damaged)
+        with pytest.raises(
+            UserError, match=r"labels\.parquet: cannot .* \(wrong checksum\); delete"
+        ):
+            open_set("noisy", table)
+
+
+def test_a_table_that_somebody_edited_is_refused(tmp_path):
+    table = write_labelled(tmp_path)
+    facts = pl.read_parquet_metadata(table)
+    pl.read_parquet(table).with_columns(pl.col("shard") + 99).write_parquet(table, metadata=facts)
+    with pytest.raises(UserError, match="wrong checksum"):
+        open_set("noisy", table)
+
+
+@pytest.mark.parametrize("name", ["", "tests", "shard"])
+def test_a_set_that_there_is_not_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=f"no set '{name}'; expected one of noisy, clean, "):
+        open_set(name, write_labelled(tmp_path))

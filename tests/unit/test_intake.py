@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import dataset_settings
 
+from mct.base.errors import UserError
 from mct.data.intake import (
     Intake,
     Intakes,
@@ -100,6 +101,43 @@ def test_without_its_lists_a_folder_has_no_intakes(tmp_path):
     list_file(tmp_path, "0").unlink()
     assert Intakes.recall(tmp_path) is None
     assert take(tmp_path, pictures(2, 3)).intakes[0].pictures == 2
+
+
+@pytest.mark.parametrize("appended", [(), (4,)])
+def test_a_list_that_lost_a_picture_is_refused(tmp_path, appended):
+    """It would be inspected and stored in part, and the rest a second time."""
+    take(tmp_path, pictures(1, 2, 3))
+    path = list_file(tmp_path, "0")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match=r"0\.tsv: not the list that this intake had .* restore it"):
+        divide(tmp_path, pictures(1, 2, 3, *appended))
+    path.unlink()
+    assert take(tmp_path, pictures(1, 2, 3)) == Intakes.first(3, listing_digest(pictures(1, 2, 3)))
+
+
+def test_which_pictures_are_retired_is_found_again(tmp_path):
+    take(tmp_path, pictures(5, 6, 7))
+    take(tmp_path, pictures(5, 7))
+    (tmp_path / "retired.tsv").unlink()
+    found = Intakes.recall(tmp_path)
+    assert found is not None
+    assert found.listed != listing_digest(pictures(5, 7)), "so the next plan divides anew"
+    take(tmp_path, pictures(5, 7))
+    assert keys(tmp_path, "0") == ["k5", "k7"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"listed": "", "intakes": []}', '{"listed": "", "intakes": 3}',
+        '{"listed": 1, "intakes": []}', '{"listed": "", "intakes": [{"name": 0}]}',
+        '{"listed": "", "intakes": [{"name": "0", "pictures": "x", "digest": ""}]}',
+    ],
+)  # fmt: skip
+def test_a_damaged_record_of_intakes_is_made_again(tmp_path, text):
+    first = take(tmp_path, pictures(1, 2))
+    (tmp_path / "intakes.json").write_text(text)
+    assert take(tmp_path, pictures(1, 2)) == first
 
 
 @given(st.lists(st.frozensets(st.integers(0, 9), min_size=1), min_size=1, max_size=6))

@@ -27,6 +27,12 @@ def test_block_lengths_by_hand():
     assert [block(10, 4, i) for i in range(4)] == [(0, 3), (3, 6), (6, 8), (8, 10)]
 
 
+@pytest.mark.parametrize(("parts", "index"), [(0, 0), (4, 4), (4, -1), (-2, 0)])
+def test_a_block_of_no_part_is_refused(parts, index):
+    with pytest.raises(UserError, match=f"expected a part from 0 to below {parts}, got {index}"):
+        block(10, parts, index)
+
+
 @given(COUNTS, PARTS)
 def test_blocks_follow_each_other_from_first_item_to_last(count, parts):
     blocks = [block(count, parts, i) for i in range(parts)]

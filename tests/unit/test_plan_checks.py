@@ -239,3 +239,10 @@ def test_what_is_remembered_names_the_lists_and_their_times(tmp_path):
     found = json.loads(path.read_text())
     assert str(root / "noisy_label_kv.txt") in found["stamps"]
     assert found["class_counts"]["noisy"] and sum(found["class_counts"]["noisy"]) == 60
+
+
+def test_more_shards_than_pictures_are_refused(tmp_path):
+    """Each is a job, so that a slip of the finger would plan millions."""
+    Experiment({"results": str(tmp_path), "shards": {"count": 1797}}).check_paths()
+    with pytest.raises(UserError, match=r"shards\.count: expected at most 1797, .* got 1798"):
+        Experiment({"results": str(tmp_path), "shards": {"count": 1798}}).check_paths()

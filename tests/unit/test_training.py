@@ -153,13 +153,15 @@ def test_a_restored_learner_goes_on_as_the_first_would_have(dtype):
 
 def test_weights_in_the_place_of_a_models_own_leave_it_in_training():
     learner = make_learner(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
-    own = learner.infer(pictures(3), {})
+    own = learner.infer(learner.look(pictures(3)), {})
     torch.testing.assert_close(own, learner.forward(pictures(3), key=0).detach())
     others = {"1.weight": torch.zeros(4, 192).double(), "1.bias": torch.arange(4).double()}
-    assert torch.equal(learner.infer(pictures(2), others), torch.arange(4).double().expand(2, 4))
-    assert learner.infer(pictures(0), others).shape == (0, 4)
+    assert torch.equal(
+        learner.infer(learner.look(pictures(2)), others), torch.arange(4).double().expand(2, 4)
+    )
+    assert learner.infer(learner.look(pictures(0)), others).shape == (0, 4)
     assert learner.model.training
-    torch.testing.assert_close(learner.infer(pictures(3), {}), own)
+    torch.testing.assert_close(learner.infer(learner.look(pictures(3)), {}), own)
 
 
 def test_clean_samples_of_batches_are_among_the_samples_seen():

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mct.base.errors import UserError
-from mct.base.yaml_files import check_configfiles, check_keys, given_configfiles, read_yaml
+from mct.base.yaml_files import OPTIONS, check_configfiles, check_keys, given_words, read_yaml
 from mct.stage.entry import read_keys
 
 
@@ -73,7 +73,7 @@ def test_stages_name_the_line_of_a_damaged_configuration(tmp_path, text):
     ],
 )
 def test_configuration_files_are_found_among_arguments(arguments, expected):
-    assert given_configfiles(arguments.split()) == expected
+    assert given_words(arguments.split(), OPTIONS) == expected
 
 
 def test_a_target_after_the_configuration_is_explained(tmp_path, monkeypatch):
@@ -82,3 +82,13 @@ def test_a_target_after_the_configuration_is_explained(tmp_path, monkeypatch):
     check_configfiles(["suspects", "--configfile", "mine.yaml"])
     with pytest.raises(UserError, match="no such file: suspects; targets come before --configfile"):
         check_configfiles(["--configfile", "mine.yaml", "suspects"])
+
+
+@pytest.mark.parametrize("word", ["shards.count=3", "calibration.sharpening=1", "suspects", "=1"])
+@pytest.mark.parametrize("option", ["--config", "-C"])
+def test_a_word_that_is_no_key_with_a_value_is_explained(option, word):
+    """Snakemake itself ends in a traceback."""
+    check_configfiles(["all", option, "seeds=[0]", "shards={count: 3}", "-n", word])
+    with pytest.raises(UserError, match=r"--config: expected KEY=VALUE, got .*'SECTION=") as raised:
+        check_configfiles(["-n", option, "seeds=[0]", word])
+    assert repr(word) in str(raised.value)

@@ -18,6 +18,7 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 MADE = [line for line in COMMANDS if not line.startswith("snakemake")]
+MODULES = re.findall(r"^# new file: workflow/scripts/(mct/\S+)\.py$", PAGE, re.M)
 PLANNED = [line.split() for line in COMMANDS if line.startswith("snakemake")]
 QUICK = "methods=[noise_only,glc,cleannet,mct_paper,mct]"
 
@@ -75,6 +76,8 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
 def test_the_pages_code_plans_and_reruns_nothing_of_the_others(extended):
     project, before = extended
     assert before
+    imports = "; ".join(f"import {module.replace('/', '.')}" for module in MODULES)
+    run(project, f"PYTHONPATH=workflow/scripts python -c '{imports}'")  # which no plan does
     assert commands(plan(project, "--cores", "2", "--config", QUICK)) == before
     assert len(PLANNED) == 3
     plans = [plan(project, *words[1:]) for words in PLANNED]

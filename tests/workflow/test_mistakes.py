@@ -72,7 +72,10 @@ def test_a_root_without_a_layout_is_refused(snakemake: Run):
     ("methods", "expected"),
     [
         ("methods=[mct]", "mct.confusion: `counted` needs clean pictures whose observed label"),
-        ("methods=[forward_finetuned]", "baselines.loss_correction.confusion: `counted` needs"),
+        (
+            "methods=[forward_finetuned]",
+            "layout image_folder has none; set it to `estimated` or `anchors`, or leave forward_finetuned",
+        ),
     ],
 )
 def test_a_confusion_that_nothing_can_count_is_refused(snakemake: Run, tmp_path, methods, expected):

@@ -14,8 +14,8 @@ rule inspect_pictures:
         most_pixels=EXPERIMENT.config["inspection"]["most_pixels"],
     shell:
         program(
-            "inspect_pictures.py {params.dataset} {params.listing} --part {params.number}"
-            " --parts {params.pieces} {params.most_pixels} {threads} {output}"
+            "inspect_pictures.py {params.dataset} {params.listing} {params.digest}"
+            " --part {params.number} --parts {params.pieces} {params.most_pixels} {threads} {output}"
         )
 
 

@@ -1,6 +1,5 @@
 """Write the noise of a data set: its rate as given or counted, and the counted confusion."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, catalogue=Path, labels=Path, rate=str, output=Path)
-    classes = read_index(arguments.labels)["classes"]
-    rate = json.loads(arguments.rate)
+    arguments = entry.options(
+        __doc__, catalogue=Path, labels=Path, rate=entry.json_value, output=Path
+    )
+    classes, rate = read_index(arguments.labels)["classes"], arguments.rate
     catalogue = read_catalogue(arguments.catalogue)
     observed, true = catalogue.doubly_labelled()
     if rate == "counted":

@@ -1,6 +1,5 @@
 """Draw the accuracy of every method's deployed model, seed by seed."""
 
-import json
 from pathlib import Path
 
 from mct.results import figures, tables
@@ -10,9 +9,10 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, titles=str, calibrated=str, evaluations=list, split=str, output=Path
-    )
-    titles, calibrated = json.loads(arguments.titles), json.loads(arguments.calibrated)
+        __doc__, titles=entry.json_value, calibrated=entry.json_value, evaluations=list, split=str,
+        output=Path,
+    )  # fmt: skip
+    titles, calibrated = arguments.titles, arguments.calibrated
     evaluations = tables.read_results(arguments.evaluations)
     methods = dict.fromkeys(run.method for run in evaluations)
     accuracies = tables.deployed_accuracies(evaluations, methods)

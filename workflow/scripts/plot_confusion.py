@@ -1,6 +1,5 @@
 """Draw the confusion matrices of several models of one run side by side."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,14 @@ from mct.stage import entry
 
 
 def main() -> None:
-    arguments = entry.options(__doc__, titles=str, evaluations=list, classes=Path, output=Path)
-    titles = json.loads(arguments.titles)
+    arguments = entry.options(
+        __doc__, titles=entry.json_value, evaluations=list, classes=Path, output=Path
+    )
     results = tables.read_results(arguments.evaluations)
     confusions = {
-        f"{titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(result["confusion"])
+        f"{arguments.titles[run.method]}, seed {run.seed}, {run.ranks} ranks": np.array(
+            result["confusion"]
+        )
         for run, result in results.items()
     }
     classes = read_names(arguments.classes)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.files import open_hdf5
+from mct.base.files import read_arrays
 from mct.base.texts import read_names
 from mct.results.figures import Quality, draw_selection, measure_selection
 from mct.results.plotting import save_figure
@@ -18,10 +18,9 @@ def main() -> None:
 
 def read_quality(path: Path, classes: int) -> Quality:
     """Return the quality of the selections in a record of samples."""
-    with open_hdf5(path) as file:
-        selected, observed, true = (file[name][()] for name in ("selected", "observed", "true"))
-        measurable = (true >= 0) & ~file["in_clean"][()]
-    return measure_selection(selected, observed, true, measurable, classes)
+    names = ("selected", "observed", "true", "in_clean")
+    selected, observed, true, in_clean = read_arrays(path, *names)
+    return measure_selection(selected, observed, true, (true >= 0) & ~in_clean, classes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Write the accuracy table (TSV, Markdown) and the sidecar that says what made it."""
 
-import json
 from pathlib import Path
 
 from mct.base.files import write_json
@@ -21,10 +20,10 @@ were not measured here."""
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, config=Path, evaluations=list, records=list, published=Path,
-        output=Path,
+        __doc__, settings=entry.json_value, config=Path, evaluations=list, records=list,
+        published=Path, output=Path,
     )  # fmt: skip
-    settings = json.loads(arguments.settings)
+    settings = arguments.settings
     evaluations = read_results(arguments.evaluations)
     records = read_results(arguments.records)
     published = accuracy.read_published(arguments.published, settings["dataset"])

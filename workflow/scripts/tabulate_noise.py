@@ -20,7 +20,8 @@ def main() -> None:
     arguments = entry.options(
         __doc__, clean=str, config=Path, configured=Path, models=Path, classes=Path, output=Path
     )
-    configured, models = map(read_json, (arguments.configured, arguments.models))
+    configured = read_json(arguments.configured, "method", "rate")
+    models = read_json(arguments.models, "estimates")
     classes = read_names(arguments.classes)
     caption = name_clean_set(CAPTION, arguments.clean)
     write_table(noise_rows(configured, models, classes), arguments.output, caption)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.data.intake import retired_keys
+from mct.data.intake import check_listing, retired_keys
 from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
@@ -19,6 +19,7 @@ def main() -> None:
     settings = entry.read_settings(ShardSettings, arguments.settings)
     listing, number = arguments.listing, arguments.shard
     plan = ShardPlan(shard=number, shards=arguments.shards, source=arguments.digest)
+    check_listing(listing, plan.source)
     retired = retired_keys(listing.parent, listing.stem)
     members = choose_members(listing, arguments.inspection, retired, plan)
     write_shard(members, layout, settings, plan, arguments.output, arguments.threads)

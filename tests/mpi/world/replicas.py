@@ -20,7 +20,8 @@ from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.objectives import Objective, equal_weights
-from mct.learning.settings import OptimizerSettings
+from mct.learning.parts import freeze
+from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
@@ -69,6 +70,9 @@ def share_of(comm: MPI.Intracomm) -> Share:
     return Share(ranks=comm.size, rank=comm.rank)
 
 
+PLAIN = ModelSettings(name="small_cnn", precision="float64")
+
+
 def plain_model(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 5, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(45, CLASSES)]
@@ -90,10 +94,17 @@ class SignallingReader(BatchReader):
         self._reader.cancel()
 
 
-def make_learner(comm: MPI.Intracomm, seed: int = 0, images: ImageSettings = IMAGES) -> Learner:
+def make_learner(
+    comm: MPI.Intracomm,
+    seed: int = 0,
+    images: ImageSettings = IMAGES,
+    settings: ModelSettings = PLAIN,
+) -> Learner:
+    model = plain_model(seed)
+    freeze(model, settings)
     # Small buckets, so that several travel.
     return Learner(
-        plain_model(seed),
+        model,
         compute=DOUBLE,
         comm=comm,
         images=images,

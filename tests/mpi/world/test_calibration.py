@@ -16,7 +16,6 @@ from replicas import (
     IMAGES,
     OPTIMIZER,
     SAMPLES,
-    SIZE,
     SignallingReader,
     checkpoints_in,
     clean_reader_on,
@@ -34,6 +33,7 @@ from mct.calibration.teachers import Teacher
 from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.labels.selection import select_within
+from mct.learning.learner import Learner
 from mct.learning.loop import Loop
 from mct.learning.settings import ModelSettings
 from mct.learning.training import ModelTraining
@@ -61,7 +61,8 @@ def calibrate(
     folder: Path,
     **changes: object,
 ) -> Coupling:
-    learner = make_learner(topology.group_comm, seed=topology.role.place, images=settings.images)
+    seed = changes.get("model_seed", topology.role.place)
+    learner = make_learner(topology.group_comm, seed, settings.images, settings.model)
     if changes.get("diverged") is topology.role:
         learner.model[0].bias.data.fill_(np.nan)
     progress, role = Progress("test"), topology.role
@@ -163,16 +164,24 @@ def test_files_have_what_was_selected_by_step_and_by_class(
         assert by_class.shape == (2, 2, CLASSES)
 
 
+def read_batch(topology, image_set, settings):
+    """Return the first batch of a calibration."""
+    reader = reader_on(topology.group_comm, image_set, settings.images)
+    return reader.read(next(plan_calibration(settings, len(image_set)).batches()))
+
+
 @pytest.mark.parametrize(
     ("kind", "weights"),
     [("auxiliary", [(1, 0), (1, 0)]), ("pair", [(0.5, 0.5)] * 2)],
 )
-def test_the_teacher_is_who_the_settings_name(topology, kind, weights):
+def test_the_teacher_is_who_the_settings_name(topology, image_set, kind, weights):
     both = np.array([(0.7, 0.2, 0.1), (0.1, 0.6, 0.3)])
     learner = make_learner(topology.group_comm, seed=0)
-    teacher = Teacher(learner, topology, calibration_settings(teacher=kind), set_size=SAMPLES)
+    settings = calibration_settings(teacher=kind)
+    teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
+    batch = read_batch(topology, image_set, settings)
     logits = learner.to_device(torch.from_numpy(np.log(both[topology.role.place])).float()[None])
-    taught = teacher.teach(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8), logits).teacher
+    taught = teacher.teach(batch, learner.look(batch.images), logits).teacher
     expected = weights[topology.role.place] @ both
     np.testing.assert_allclose(taught.softmax(dim=1)[0].cpu().numpy(), expected, rtol=1e-5)
 
@@ -181,15 +190,35 @@ def test_a_teacher_sees_pictures_as_they_are_and_models_their_strong_views(topol
     settings = calibration_settings(teacher="pair", images=replace(IMAGES, strong_augmentation=0.8))
     learner = make_learner(topology.group_comm, seed=topology.role.place, images=settings.images)
     teacher = Teacher(learner, topology, settings, set_size=SAMPLES)
-    reader = reader_on(topology.group_comm, image_set, settings.images)
-    batch = reader.read(next(plan_calibration(settings, len(image_set)).batches()))
+    batch = read_batch(topology, image_set, settings)
     plain = learner.forward(batch.images, key=0).detach()
-    seen = learner.forward(batch.images, batch.strong, key=0).detach()
-    assert len(plain) == 0 or not torch.allclose(seen, plain)
+    strong = learner.look(batch.images, batch.strong)
+    logits = learner.learn(strong, key=0).detach()
+    assert len(plain) == 0 or not torch.allclose(logits, plain)
     expected = sum(topology.pair_comm.allgather(plain.softmax(dim=1).cpu().numpy())) / 2
-    said = teacher.teach(batch.images, seen)
+    said = teacher.teach(batch, strong, logits)
     np.testing.assert_allclose(said.teacher.softmax(dim=1).cpu().numpy(), expected, rtol=1e-9)
     assert torch.equal(said.own, plain)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pair_that_shares_its_trunk_learns_what_two_trunks_would(
+    topology, image_set, form, folder, monkeypatch
+):
+    frozen = ModelSettings(name="small_cnn", trainable="classifier", precision="float64")
+    settings = calibration_settings(**FORMS[form], model=frozen)
+    shared = calibrate(topology, image_set, settings, folder / "one", model_seed=0).learner
+    assert shared._exchange is not None or topology.world_comm.size == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "share_trunk", lambda self, pair_comm: None)
+        apart = calibrate(topology, image_set, settings, folder / "two", model_seed=0).learner
+    np.testing.assert_allclose(parameters_of(shared), parameters_of(apart), rtol=1e-12)
+
+
+def test_models_with_other_trunks_share_nothing(topology, image_set, folder):
+    frozen = ModelSettings(name="small_cnn", trainable="classifier", precision="float64")
+    settings = calibration_settings(model=frozen)
+    assert calibrate(topology, image_set, settings, folder).learner._exchange is None
 
 
 def test_both_models_learn_from_strong_views(topology, image_set, folder):

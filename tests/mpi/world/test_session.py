@@ -62,6 +62,18 @@ def test_a_session_that_ends_well_removes_checkpoints_and_frees_the_newest_first
     assert not (folder / "checkpoints").exists()
 
 
+def test_what_is_not_a_stages_stays_in_the_folder_of_checkpoints(world, folder):
+    """Somebody may have named a folder of his own."""
+    with open_session(folder, world) as session:
+        session.open_checkpoints(session.world, Role.PRIMARY).save(1, Numbers())
+        if world.rank == 0:
+            (folder / "checkpoints/thesis").mkdir()
+            (folder / "checkpoints/thesis/chapter").touch()
+    world.Barrier()
+    left = sorted(path.name for path in (folder / "checkpoints").rglob("*"))
+    assert left == ["chapter", "thesis"]
+
+
 def test_after_an_error_checkpoints_stay_and_nothing_is_freed(world, folder):
     freed: list[str] = []
     with pytest.raises(UserError, match="stop"), open_session(folder, world) as session:

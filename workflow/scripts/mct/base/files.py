@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from mct.base.errors import UserError
+from mct.base.errors import UserError, preview
 
 if TYPE_CHECKING:
     import h5py
 
 ENOTSUPP = 524
 """What Linux' NFS and some other file systems answer instead of EOPNOTSUPP."""
+ABSENCES: dict[type[OSError], str] = {
+    FileNotFoundError: "run again when it is there",
+    IsADirectoryError: "name a file",
+    NotADirectoryError: "name a file, below folders",
+}
 NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTSUPP)
 """Answers of file systems that cannot sync what they are asked to."""
 
@@ -26,6 +31,8 @@ NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, ENOTS
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name next to `path`; rename it if the block succeeds, so nobody reads half a file."""
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # it is a file
@@ -68,11 +75,8 @@ def write_json(path: Path, data: Any) -> None:
 
 def unreadable(path: Path, error: OSError, what: str = "") -> UserError:
     """Return the line for a file that the system cannot read, as `what`; the file may be sound."""
-    advice = (
-        "run again when it is there"
-        if isinstance(error, FileNotFoundError)
-        else "the file may be sound: check the file system and the permissions, then run again"
-    )
+    sound = "the file may be sound: check the file system and the permissions, then run again"
+    advice = ABSENCES.get(type(error), sound)
     read = f"read as {what}" if what else "read"
     reason = os.strerror(error.errno) if error.errno else error  # HDF5's own takes three lines
     return UserError(f"{path}: cannot be {read}: {reason}; {advice}")
@@ -115,13 +119,20 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 @contextmanager
-def table_rows(path: Path, what: str) -> Iterator[Iterator[list[str]]]:
+def table_rows(path: Path, what: str, header: Sequence[str]) -> Iterator[Iterator[list[str]]]:
     """Yield the rows of a TSV file, without its header, for the block to parse; see `parsing`."""
     damages = (ValueError, TypeError, IndexError, StopIteration, csv.Error)
     with parsing(path, what, *damages), path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file, delimiter="\t")
-        next(reader)
+        reader = csv.reader(map(_whole_line, file), delimiter="\t")
+        if (found := next(reader)) != list(header):
+            raise ValueError(f"expected columns {' '.join(header)}, got {preview(found)}")
         yield reader
+
+
+def _whole_line(line: str) -> str:
+    if line[-1] not in "\r\n":
+        raise ValueError("its last line is cut off")
+    return line
 
 
 def file_digest(path: Path) -> str:
@@ -138,6 +149,12 @@ def open_hdf5(path: Path, mode: str = "r", **options: Any) -> "h5py.File":
     import h5py  # slow to import, and not needed for a plan
 
     return h5py.File(path, mode, locking=False, **options)
+
+
+def read_arrays(path: Path, *names: str) -> list[NDArray]:
+    """Return arrays of an HDF5 file that a stage wrote; UserError if it cannot be read."""
+    with parsing(path, "HDF5", KeyError, RuntimeError), open_hdf5(path) as file:
+        return [file[name][()] for name in names]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray], attributes: Mapping[str, str]) -> None:

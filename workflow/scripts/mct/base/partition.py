@@ -11,8 +11,10 @@ def block(count: int, parts: int, index: int) -> tuple[int, int]:
     """Return start and stop of block `index` when `count` items are cut into `parts` blocks.
 
     The blocks are contiguous, disjoint and complete; their lengths differ by at most one, the
-    longer ones first. A block may be empty.
+    longer ones first. A block may be empty. UserError for a block that is none of these parts.
     """
+    if not 0 <= index < parts:
+        raise UserError(f"expected a part from 0 to below {parts}, got {index}")
     quotient, remainder = divmod(count, parts)
     start = index * quotient + min(index, remainder)
     return start, start + quotient + (index < remainder)

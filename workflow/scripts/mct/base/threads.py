@@ -20,7 +20,7 @@ def map_in_threads(function: Callable[[S], T], items: Iterable[S], threads: int)
     """
     pieces = _pieces(iter(items))
     pending: deque[Future[list[T]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(max(1, threads)) as pool:
         try:
             for piece in pieces:
                 pending.append(pool.submit(lambda part: [function(item) for item in part], piece))

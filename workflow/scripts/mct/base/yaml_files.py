@@ -5,6 +5,7 @@ broken one, so `profiles/default` has them checked first.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import yaml
 from mct.base.errors import UserError
 
 OPTIONS = ("--configfile", "--configfiles")
+KEY = re.compile(r"[A-Za-z_][\w-]*\w=")
+"""How a word of `--config` begins, as Snakemake asks."""
 OWN = "config/config.yaml"
 """The configuration that lies under all others."""
 
@@ -72,12 +75,12 @@ def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[tuple[str, int, int]]
             yield from _repeated(value, seen)
 
 
-def given_configfiles(arguments: Sequence[str]) -> list[str]:
-    """Return the files that arguments of snakemake name as configuration; each option takes several."""
+def given_words(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Return what arguments of snakemake give to `options`, each of which takes several words."""
     found, takes = [], False
     for word in arguments:
         option, equals, value = word.partition("=")
-        if option in OPTIONS:
+        if option in options:
             found += [value] if equals else []
             takes = not equals
         elif word.startswith("-"):
@@ -88,8 +91,18 @@ def given_configfiles(arguments: Sequence[str]) -> list[str]:
 
 
 def check_configfiles(arguments: Sequence[str]) -> None:
-    """Raise UserError where a file of the configuration is missing or broken."""
-    for name in given_configfiles(arguments):
+    """Raise UserError where a file of the configuration is missing or broken, or a key no key.
+
+    Snakemake ends in a traceback there.
+    """
+    for word in given_words(arguments, ("--config", "-C")):
+        if not KEY.match(word):
+            raise UserError(
+                f"--config: expected KEY=VALUE, got {word!r}; a key of a section is given as "
+                "'SECTION={KEY: VALUE}', and targets come before --config, which takes all words that "
+                "follow it"
+            )
+    for name in given_words(arguments, OPTIONS):
         if not Path(name).exists():
             raise UserError(
                 f"--configfile: no such file: {name}; targets come before --configfile, which takes "

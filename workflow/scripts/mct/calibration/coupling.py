@@ -90,6 +90,7 @@ class Coupling(Training):
         role, comm = topology.role, topology.world_comm
         super().__init__(learner, self._plans[role], settings=settings, role=role, comm=comm)
         self.topology, self._set, self._progress = topology, image_set, progress
+        learner.share_trunk(topology.pair_comm)
         samples = len(image_set) if comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
         self._selector = Selector(settings, evidence.noise, image_set.observed, topology.pairs)
@@ -106,11 +107,12 @@ class Coupling(Training):
     def step(self, samples: Samples, rate: float) -> float:
         """Make one step of both models on a global batch; return this rank's loss. Collective."""
         batch, labels = samples.noisy, self.learner.to_device(samples.labels)
-        logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
         noisy = slice(len(batch.labels))
+        seen = self.learner.look(*samples.pictures(), shared=noisy.stop)
+        logits = self.learner.learn(seen, key=samples.plan.step)
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         request, both = start_gather(self.topology, own, samples.plan.size)
-        predicted = self._teacher.teach(batch.images, logits[noisy])
+        predicted = self._teacher.teach(batch, tuple(part[noisy] for part in seen), logits[noisy])
         wait_for([request])
         decision = self._selector.decide(both, batch)
         lesson = self._lesson(samples, decision, logits, labels, predicted.teacher)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mct.base.functions import of_shape, open_function
 from mct.base.partition import GlobalBatch, block_lengths
 from mct.base.roles import PAIR, Role
 from mct.calibration.settings import CalibrationSettings
@@ -33,7 +33,7 @@ class Selector:
         self._settings, self._noise = settings, noise
         self._observed, self._pairs = observed, pairs
         own = settings.selecting
-        self._select = resolve_name(own) if own else select_within
+        self._select = open_function(own) if own else select_within
 
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
         """Return the decision on a global batch from confidences of shape (2, B)."""
@@ -45,7 +45,10 @@ class Selector:
         # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
         margin = self._noise["upper"] - rate
         bounds = [min(each + margin, 1.0) for each in rates]
-        return Decision(confidence=both, masks=self._select(ranked, groups, rates, bounds))
+        masks = self._select(ranked, groups, rates, bounds)
+        return Decision(
+            confidence=both, masks=of_shape(masks, both.shape, self._settings.selecting)
+        )
 
     def _groups(self, batch: Batch) -> NDArray[np.int64]:
         if self._settings.selection == "per_class":

@@ -1,12 +1,12 @@
 """What each model of the pair learns from its samples: labels, a teacher's targets, clean samples."""
 
 from dataclasses import dataclass
-from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mct.base.functions import of_shape, open_function
 from mct.calibration.settings import CalibrationSettings
 from mct.labels.posterior import posterior
 from mct.learning.losses import cross_entropy, selected_mean
@@ -40,6 +40,7 @@ class Targets:
     ) -> None:
         """`confusion` T, shape (K, K), is needed for posterior targets alone."""
         self._settings, self._is_taught, self._confusion = settings, is_taught, confusion
+        self._own = open_function(settings.teaching) if settings.teaching else None
 
     def loss(self, lesson: Lesson) -> tuple[Tensor, int]:
         """Return this rank's share of a step's loss, scalar, and the samples it is the mean over.
@@ -66,8 +67,8 @@ class Targets:
 
     def _teach(self, lesson: Lesson) -> Tensor:
         """Return the loss against the teacher's targets of each noisy sample, shape (b,)."""
-        if self._settings.teaching:
-            return resolve_name(self._settings.teaching)(lesson)
+        if self._own:
+            return of_shape(self._own(lesson), tuple(lesson.mask.shape), self._settings.teaching)
         student, kind = lesson.logits[: len(lesson.mask)], self._settings.targets
         if kind == "soft":
             return soft_target_loss(student, lesson.teacher, self._settings.temperature)

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from mct.base.roles import Role
 from mct.calibration.settings import CalibrationSettings
+from mct.data.loading import Batch
 from mct.learning.learner import Learner, to_array
+from mct.learning.trunk import Seen
 from mct.parallel.comm import Topology, share_logits, share_predictions
 from mct.stage.state import Arrays, State
 
@@ -79,13 +81,13 @@ class Teacher:
         self._average = WeightAverage(learner.model, steps) if steps else None
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
-    def teach(self, images: Tensor, logits: Tensor) -> Teaching:
+    def teach(self, batch: Batch, seen: Seen, logits: Tensor) -> Teaching:
         """Return the predictions of the teacher and of both models. Collective in the pair.
 
-        `images` are the pair's noisy pictures, uint8 (b, 3, size, size); `logits` (b, K) are from the
-        forward pass in which this rank's model learns.
+        `batch` has the pair's noisy pictures, `seen` what this rank's model learns from; `logits`
+        (b, K) are from that forward pass.
         """
-        own = self._predict(images, logits)
+        own = self._predict(batch, seen, logits)
         if self._settings.teacher == Role.AUXILIARY:
             shared = share_logits(self._topology, own.cpu().numpy())
             teacher = other = torch.from_numpy(shared).to(logits.device)
@@ -96,13 +98,16 @@ class Teacher:
             other = both[self._topology.role.partner.place].to(logits.device)
         return Teaching(teacher, own, other)
 
-    def _predict(self, images: Tensor, logits: Tensor) -> Tensor:
+    def _predict(self, batch: Batch, seen: Seen, logits: Tensor) -> Tensor:
         """Return this rank's model's prediction as logits, shape (b, K), without gradient.
 
         These are `logits` if the model learns from the pictures as they are and has no averages.
         """
-        weights = self._average.tensors if self._average is not None else {}
-        return self._learner.infer(images, weights) if self._looks_again else logits.detach()
+        if not self._looks_again:
+            return logits.detach()
+        if batch.strong is not None:
+            seen = self._learner.look(batch.images, shared=len(batch.images))
+        return self._learner.infer(seen, self._average.tensors if self._average is not None else {})
 
     def follow(self) -> None:
         """Take in the model's weights after a step."""

@@ -21,6 +21,7 @@ from mct.data.layouts.base import LISTED, Layout, Row
 from mct.labels.synthetic import check_noise, read_matrix
 
 SETS = ("noisy", "clean", "validation", "test")
+COLUMNS = ("key", "path", "observed", "true", *SETS, "right")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +145,12 @@ def write_catalogue(catalogue: Catalogue, path: Path) -> None:
     labels = catalogue.observed.tolist(), catalogue.true.tolist()
     right = catalogue.right.tolist()
     rows = zip(catalogue.keys, catalogue.paths, *labels, *flags, right, strict=True)
-    write_rows(path, ("key", "path", "observed", "true", *SETS, "right"), rows)
+    write_rows(path, COLUMNS, rows)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of a TSV file that `write_catalogue` made; UserError if it is damaged."""
-    with table_rows(path, "a catalogue") as rows:
+    with table_rows(path, "a catalogue", COLUMNS) as rows:
         for key, name, observed, true, *flags, right in rows:
             row = Row(key, name, int(observed), int(true), *(flag == "1" for flag in flags))
             yield row._replace(right=int(right))

@@ -80,7 +80,7 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 def read_findings(paths: Sequence[Path]) -> Iterator[Finding]:
     """Yield the findings of all parts, in their order; UserError if one is damaged."""
     for path in paths:
-        with table_rows(path, "an inspection") as rows:
+        with table_rows(path, "an inspection", Finding._fields) as rows:
             yield from map(_parse, rows)
 
 

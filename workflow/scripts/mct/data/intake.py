@@ -9,16 +9,18 @@ a folder without intakes all pictures form the first one, sorted by key.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from mct.base.errors import UserError
 from mct.base.files import read_json, table_rows, write_json, write_rows
 from mct.data.layouts.base import Layout
 
 NAME = "intakes.json"
-RETIRED = "retired.tsv"
+RETIRED, RETIRED_COLUMNS = "retired.tsv", ("intake", "key")
 READING_KEYS = ("layout", "root", "archives", "clean_root", "test_root")
 """Keys of the section `dataset` that say where pictures are."""
 
@@ -55,12 +57,13 @@ class Intakes:
     def recall(cls, folder: Path) -> "Intakes | None":
         """Return the intakes that a folder has, None where it has none or one lacks its list."""
         try:
-            found = read_json(folder / NAME, "listed", "intakes")
-            intakes = tuple(Intake(**intake) for intake in found["intakes"])
-        except (UserError, TypeError):
+            known = msgspec.convert(read_json(folder / NAME), cls)
+        except (UserError, msgspec.ValidationError):
             return None
-        has_lists = all(list_file(folder, intake.name).is_file() for intake in intakes)
-        return cls(listed=found["listed"], intakes=intakes) if has_lists else None
+        if not (folder / RETIRED).is_file():  # the next division writes it again
+            known = replace(known, listed="")
+        lists = [list_file(folder, intake.name) for intake in known.intakes]
+        return known if lists and all(map(Path.is_file, lists)) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ class Division:
             if file.exists():  # intakes that lack a list start over; nobody may recall them now
                 (folder / NAME).unlink(missing_ok=True)
             write_rows(file, Listed._fields, self.new)
-        write_rows(folder / RETIRED, ("intake", "key"), sorted(self.retired))
+        write_rows(folder / RETIRED, RETIRED_COLUMNS, sorted(self.retired))
         write_json(folder / NAME, asdict(self.intakes))
 
 
@@ -133,9 +136,10 @@ def divide(folder: Path, pictures: Sequence[Listed]) -> Division:
     retired and is listed again.
     """
     known, listed = Intakes.recall(folder), listing_digest(pictures)
-    new, retired = set(pictures), set(_read_retired(folder)) if known else set()
+    new, retired = set(pictures), set(_read_retired(folder)) if known and known.listed else set()
     kept = []
     for intake in known.intakes if known else ():
+        check_listing(list_file(folder, intake.name), intake.digest)
         listing = read_listing(list_file(folder, intake.name))
         living = [one for one in listing if (intake.name, one.key) not in retired]
         retired |= {(intake.name, one.key) for one in living if one not in new}
@@ -154,9 +158,18 @@ def divide(folder: Path, pictures: Sequence[Listed]) -> Division:
 
 def read_listing(path: Path) -> Iterator[Listed]:
     """Yield the pictures of a list of an intake; UserError if it is damaged."""
-    with table_rows(path, "a list of pictures") as rows:
+    with table_rows(path, "a list of pictures", Listed._fields) as rows:
         for key, name in rows:
             yield Listed(key, name)
+
+
+def check_listing(path: Path, digest: str) -> None:
+    """Raise UserError where a list of an intake is not the one that was written, by its digest."""
+    if listing_digest(read_listing(path)) != digest:
+        raise UserError(
+            f"{path}: not the list that this intake had when it was made; restore it, or delete it and "
+            "rerun, which may inspect and store pictures again"
+        )
 
 
 def retired_keys(folder: Path, name: str) -> frozenset[str]:
@@ -175,5 +188,5 @@ def reading_settings(dataset: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_retired(folder: Path) -> Iterator[tuple[str, str]]:
-    with table_rows(folder / RETIRED, "a list of pictures") as rows:
+    with table_rows(folder / RETIRED, "a list of pictures", RETIRED_COLUMNS) as rows:
         yield from ((intake, key) for intake, key in rows)

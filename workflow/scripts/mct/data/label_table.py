@@ -2,9 +2,12 @@
 
 One Parquet file next to the shards, written by `labelling`. `COLUMNS` is its whole format, with one
 row per picture in the order of the catalogue; the file's metadata hold, as JSON under `mct`, the number
-of classes, the pictures of each set, and the digests of the shards that it was joined with by key.
+of classes, the pictures of each set, and the digests of the shards that it was joined with by key. Under
+`seal` is the SHA-256 of the file with zeros for its digits, checked before polars sees the file, which may
+panic at a damaged one.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -38,6 +41,7 @@ COLUMNS = {
     "shard": ("Int32", "number of its shard in the list of shards, -1 where it is left out"),
     "place": ("Int32", "its place in that shard, -1 where it is left out"),
 }
+SEAL, UNSEALED = b"sha256:", 64 * b"0"
 FACTS = ("classes", "samples", "samples_per_class", "files", "seals")
 
 
@@ -82,10 +86,23 @@ def _bytes_of(path: Path) -> Iterator[tuple[Any, io.BytesIO]]:
     library = polars_library()
     errors = (KeyError, ValueError, TypeError, library.exceptions.PolarsError)
     with parsing(path, "a table of labels", *errors):
-        yield library, io.BytesIO(path.read_bytes())
+        data = path.read_bytes()
+        if sealed(data) != data:
+            raise ValueError("wrong checksum")
+        yield library, io.BytesIO(data)
+
+
+def sealed(data: bytes) -> bytes:
+    """Return the bytes of a table of labels with the digits of their digest after `SEAL`."""
+    before, mark, after = data.rpartition(SEAL)
+    start, end = before + mark, after[len(UNSEALED) :]
+    return start + hashlib.sha256(start + UNSEALED + end).hexdigest().encode() + end
 
 
 def members_of(table: dict[str, NDArray[Any]], name: str) -> NDArray[np.intp]:
-    """Return the rows of a set: noisy, clean, union (of both), validation or test."""
+    """Return the rows of a set: noisy, clean, union (of both), validation or test; else UserError."""
+    sets = [*(name for name, (kind, _) in COLUMNS.items() if kind == "Boolean"), "union"]
+    if name not in sets:
+        raise UserError(f"no set {name!r}; expected one of {', '.join(sets)}")
     listed = table["noisy"] | table["clean"] if name == "union" else table[name]
     return np.flatnonzero(listed & (table["shard"] >= 0))

@@ -1,5 +1,6 @@
 """Writing the table of labels: the catalogue joined by key with what the shards hold."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from mct.base.errors import UserError, preview
 from mct.base.files import read_json, replacing
 from mct.data.catalogue import SETS, Catalogue
-from mct.data.label_table import COLUMNS, FORMAT, VERSION, polars_library
+from mct.data.label_table import COLUMNS, FORMAT, SEAL, UNSEALED, VERSION, polars_library, sealed
 from mct.data.shards import Shard, open_shard
 
 
@@ -104,6 +105,8 @@ def _digests(shards: Sequence[Path]) -> dict[str, dict[str, str]]:
 def _write(columns: Mapping[str, Any], facts: Mapping[str, Any], path: Path) -> None:
     library = polars_library()
     kinds = {name: getattr(library, kind) for name, (kind, _) in COLUMNS.items()}
-    table = library.DataFrame(columns, schema_overrides=kinds)
+    table, buffer = library.DataFrame(columns, schema_overrides=kinds), io.BytesIO()
+    metadata = {"mct": json.dumps(facts, sort_keys=True), "seal": (SEAL + UNSEALED).decode()}
+    table.write_parquet(buffer, metadata=metadata)
     with replacing(path) as temporary:
-        table.write_parquet(temporary, metadata={"mct": json.dumps(facts, sort_keys=True)})
+        temporary.write_bytes(sealed(buffer.getvalue()))

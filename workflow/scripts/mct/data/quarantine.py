@@ -133,5 +133,5 @@ def check_share(found: Sequence[LeftOut], listed: Mapping[str, int], most: float
 
 def read_kinds(path: Path) -> dict[str, str]:
     """Return the kind of each picture that stays out, by key; UserError if the list is damaged."""
-    with table_rows(path, "a list of pictures") as rows:
+    with table_rows(path, "a list of pictures", LeftOut._fields) as rows:
         return {key: kind for key, _, _, kind, _ in rows}

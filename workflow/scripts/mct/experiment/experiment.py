@@ -19,7 +19,7 @@ from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
-from mct.experiment.methods import Ranks, check_confusions
+from mct.experiment.methods import Ranks, check_confusions, check_methods
 from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
@@ -83,9 +83,14 @@ class Experiment:
         for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
         check_confusions(self.config, self._layout)
+        check_methods(self.config)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
-        _ = self.lists  # last, since checking them takes the longest
+        pictures = self.lists.pictures  # last, since checking lists takes the longest
+        if (count := self.config["shards"]["count"]) > pictures:
+            raise UserError(
+                f"shards.count: expected at most {pictures}, one a picture, got {count}"
+            )
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""

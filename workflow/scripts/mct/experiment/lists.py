@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
 from mct.data import intake
@@ -154,8 +156,8 @@ class Memory:
             found = read_json(file, "settings", "known_by")
             settings, known_by = found.pop("settings"), found.pop("known_by")
             is_ours = settings == self._settings and code in (None, known_by)
-            return Lists(**found) if is_ours else None
-        except (UserError, TypeError):
+            return msgspec.convert(found, Lists) if is_ours else None
+        except (UserError, msgspec.ValidationError):
             return None
 
 

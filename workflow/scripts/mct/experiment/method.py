@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mct.base.architectures import builder_of
+from mct.base.functions import check_name
 from mct.base.keys import pick
 from mct.base.roles import PAIR, Role
 from mct.data.settings import ImageSettings
@@ -15,6 +16,7 @@ from mct.stage.closure import code_digest, module_files
 Config = Mapping[str, Any]
 Epochs = dict[str, float]
 """Epochs by the name of the set whose size they are counted in."""
+LOSSES = ("cross_entropy", "forward", "backward")
 CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
 """The set that a net's predictions are averaged on, by the kind of the confusion."""
 
@@ -102,6 +104,7 @@ class Training(Method):
             "weighting": self.weighting,
             "code": code_of(self.loss),
             "clean_per_batch": own.get("clean_per_batch", 0),
+            "classifier_epochs": config["pretraining"]["classifier_epochs"] if constant else 0,
             "seed": seed,
             "shuffle_window": config["shards"]["shuffle_window"],
         }
@@ -139,8 +142,11 @@ def code_of(*functions: str) -> str:
     """Return the digest of the modules of functions that are given as `module:function`.
 
     In the settings of a stage that opens them by name, it reruns that stage when they change, and
-    no other. Empty where no name has a module.
+    no other. Empty where no name has a module. UserError where a module or its function is missing.
     """
-    modules = [name.partition(":")[0] for name in functions if ":" in name]
+    own = [name for name in functions if name not in ("", *LOSSES)]
+    for name in own:
+        check_name(name)
+    modules = [name.partition(":")[0] for name in own]
     files = [module_files(name)[-1] for name in modules]
     return code_digest(files[0], *modules) if files else ""

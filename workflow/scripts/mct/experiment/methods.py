@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mct.base.errors import UserError
+from mct.base.keys import parse
 from mct.base.partition import divide_ranks, samples_of
+from mct.calibration.settings import CalibrationSettings
 from mct.data.layouts.base import Layout
 from mct.experiment.baselines import BASELINES
 from mct.experiment.method import Config, Method, Training
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.learning.settings import TrainingSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
 ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}
@@ -53,6 +56,17 @@ def check_confusions(config: Config, layout: Layout) -> None:
                 f"{training.confusion_key}: {lack}; set it to `estimated` or `anchors`, or leave "
                 f"{' and '.join(users)} out of `methods`"
             )
+
+
+def check_methods(config: Config) -> None:
+    """Raise UserError where a method names a function, a section or a key that is not there."""
+    for name in needed_trainings(config):
+        method, changes = TRAININGS[name], getattr(TRAININGS[name], "changes", {})
+        is_alone = isinstance(method, Training)
+        sections = config["baselines"] if is_alone else config
+        for key in {*changes} - {*config["calibration"]} | {method.section} - {"", *sections}:
+            raise UserError(f"method {name}: the configuration has no {key!r}; correct the method")
+        parse(TrainingSettings if is_alone else CalibrationSettings, method.settings(config, 0))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from mct.base.keys import (
     UNIQUE,
     Count,
     Natural,
+    NotNegative,
     Positive,
     ProperShare,
     Settings,
@@ -111,6 +112,10 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """Number of passes of Ma over the clean set."""
     epochs_primary: Annotated[Count, unit("epochs")] = 10
     """Number of passes of Mp over the noisy set."""
+    classifier_epochs: Annotated[NotNegative, unit("epochs")] = 0
+    """Epochs at the start of every training in which the classifier learns alone: the rest waits until
+    it is no longer random. They are among the others.
+    """
 
 
 class MethodRates(Settings, frozen=True, kw_only=True):

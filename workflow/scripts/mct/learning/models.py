@@ -3,14 +3,15 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pkgutil import resolve_name
 
 import torch
 from torch import Tensor, nn
 
 from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size
 from mct.base.errors import UserError
+from mct.base.functions import open_function
 from mct.learning.classifier import classifier_names
+from mct.learning.parts import freeze
 from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit, write_state
 
@@ -42,9 +43,16 @@ def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
 def build_architecture(name: str, classes: int) -> nn.Module:
     """Return a model at its random start: one of ours, else torchvision's or timm's of that name."""
     if name not in ARCHITECTURES:
-        return resolve_name(HUBS)(name, classes)
+        return open_function(HUBS)(name, classes)
     if builder := ARCHITECTURES[name].builder:
-        return resolve_name(builder)(classes)
+        net = open_function(builder)(classes)
+        sizes = [p.shape for p in net.parameters()] if isinstance(net, nn.Module) else []
+        if sizes[-1:] != [(classes,)]:
+            raise UserError(
+                f"{builder}: expected a net that ends in weight and bias of a classifier for {classes} "
+                f"classes, got {type(net).__name__} that ends in {[*map(tuple, sizes[-2:])]}"
+            )
+        return net
     if name == "small_cnn":
         return small_cnn(classes)
     if name in CIFAR_BLOCKS:
@@ -64,6 +72,7 @@ def build_model(
     for file in initial:
         given = start_from(file, model, keep_classifier=settings.keep_classifier)
         model.load_state_dict({**model.state_dict(), **given})
+    freeze(model, settings)
     return model
 
 

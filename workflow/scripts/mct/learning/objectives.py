@@ -10,14 +10,14 @@ confident samples of the global batch in the decay).
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from pkgutil import resolve_name
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.files import open_hdf5, read_json
+from mct.base.files import read_arrays, read_json
+from mct.base.functions import of_shape, open_function
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
@@ -129,7 +129,8 @@ def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
     if name == "cross_entropy":
         return cross_entropy
     if ":" in name:
-        return resolve_name(name)
+        own = open_function(name)
+        return lambda logits, labels: of_shape(own(logits, labels), tuple(labels.shape), name)
     assert evidence is not None, "the rule gives a file of the confusion"
     matrix = read_confusion(evidence)
     if name == "forward":
@@ -151,8 +152,7 @@ def _weighting(
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:
     """Return the weight of each label of a set, shape (n,): 1 where it is verified."""
-    with open_hdf5(path) as file:
-        samples, weights = file["sample"][()], file["weight"][()]
+    samples, weights = read_arrays(path, "sample", "weight")
     places = np.searchsorted(samples, image_set.sample).clip(max=len(samples) - 1)
     known = samples[places] == image_set.sample
     assert (known | image_set.in_clean).all(), "every noisy picture was scored"

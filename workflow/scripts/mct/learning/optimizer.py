@@ -19,8 +19,9 @@ class MomentumSGD:
 
     Norms and biases are not decayed. Velocities are tensors like their parameters, zero at first
     (which equals torch's start, since dampening is 0), and stay zero without momentum. `copies` are
-    parameters of lower precision that follow theirs. A step gives the same bits for any number of
-    threads and wherever in memory tensors begin, so that ranks stay equal.
+    parameters of lower precision that follow theirs; `factors` multiply the rate of some, 1 if left
+    out. A step gives the same bits for any number of threads and wherever in memory tensors begin,
+    so that ranks stay equal.
     """
 
     def __init__(
@@ -28,32 +29,40 @@ class MomentumSGD:
         parameters: Iterable[Parameter],
         settings: OptimizerSettings,
         copies: Mapping[Parameter, Parameter] | None = None,
+        factors: Mapping[Parameter, float] | None = None,
     ) -> None:
         self._parameters = list(parameters)
         self._settings = settings
         self._copies = {p: copy for p, copy in (copies or {}).items() if copy is not p}
+        self._factors = {p: (factors or {}).get(p, 1.0) for p in self._parameters}
         self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Update parameters, copies and velocities in place from `.grad`, which is left unchanged."""
-        self._update(learning_rate, is_decayed=True)
-        self._update(learning_rate, is_decayed=False)
+        """Update parameters, copies and velocities in place from `.grad`, which is left unchanged.
+
+        Parameters that need no gradient stay as they are.
+        """
+        for factor in dict.fromkeys(self._factors.values()):
+            self._update(learning_rate, factor, is_decayed=True)
+            self._update(learning_rate, factor, is_decayed=False)
         self.refresh_copies()
 
-    def _update(self, learning_rate: float, *, is_decayed: bool) -> None:
-        """Update the matrices, which are decayed, or the norms and biases."""
+    def _update(self, learning_rate: float, factor: float, *, is_decayed: bool) -> None:
+        """Update the matrices, which are decayed, or the norms and biases, with a factor of the rate."""
         weights, gradients = [], []
         velocities: list[Tensor | None] = []
         for weight, velocity in zip(self._parameters, self.velocities, strict=True):
-            if (weight.ndim > 1) == is_decayed:
+            is_chosen = (weight.ndim > 1) == is_decayed and self._factors[weight] == factor
+            if is_chosen and weight.requires_grad:
                 assert weight.grad is not None, "GradientSum owns every gradient"
                 weights.append(weight.detach())
                 gradients.append(weight.grad)
                 velocities.append(velocity)
         settings = self._settings
         sgd(
-            weights, gradients, velocities, lr=learning_rate, momentum=settings.momentum,
+            weights, gradients, velocities, lr=factor * learning_rate,
+            momentum=settings.momentum,
             weight_decay=settings.weight_decay if is_decayed else 0.0, nesterov=settings.nesterov,
             dampening=0.0, maximize=False, fused=True,
         )  # fmt: skip

@@ -53,7 +53,11 @@ def constant_then(decay: Schedule, constant_share: float, decay_rate: float) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Which samples of a set are seen, at which rates; `clean_per_batch` clean ones join each batch."""
+    """How many samples of a set are seen, in which batches, at which learning rates.
+
+    `clean_per_batch` clean samples join each batch; they are not among `samples`. From the first
+    `classifier_samples` the classifier learns alone.
+    """
 
     samples: int
     set_size: int
@@ -61,6 +65,7 @@ class Plan:
     learning_rate: float
     schedule: Schedule
     clean_per_batch: int = 0
+    classifier_samples: int = 0
 
     @property
     def samples_seen(self) -> int:
@@ -82,8 +87,11 @@ class Plan:
 
     def rate(self, batch: GlobalBatch) -> float:
         """Return the learning rate of a step."""
-        seen = batch.epoch * self.set_size + batch.start
-        return self.learning_rate * self.schedule(seen / self.samples)
+        return self.learning_rate * self.schedule(self.seen(batch) / self.samples)
+
+    def seen(self, batch: GlobalBatch) -> int:
+        """Return how many samples the steps before that of a batch see."""
+        return batch.epoch * self.set_size + batch.start
 
     def epochs(self) -> np.ndarray:
         """Return the epoch of every step, int64 of shape (steps,)."""
@@ -123,4 +131,5 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
         learning_rate=settings.learning_rate,
         schedule=constant_then(decay, constant / total, ratio) if total else decay,
         clean_per_batch=settings.clean_per_batch,
+        classifier_samples=round(settings.classifier_epochs * set_size),
     )

@@ -1,7 +1,8 @@
 """Backward over the selected samples of a batch alone.
 
 Where samples do not touch each other, gradients of those that were not selected are zeros, and
-convolutions need not multiply them. Batch norm couples samples: there every row counts.
+convolutions need not multiply them. Batch norm couples samples while it takes its statistics from
+them: there every row counts.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ CONVOLUTION = torch.ops.aten.convolution_backward.default
 
 def keeps_samples_apart(model: nn.Module) -> bool:
     """Return whether the gradient of one sample's loss is zero in all other samples."""
-    return not any(isinstance(module, _BatchNorm) for module in model.modules())
+    return not any(isinstance(m, _BatchNorm) and m.training for m in model.modules())
 
 
 class SelectedRows(TorchDispatchMode):

@@ -31,6 +31,11 @@ class ModelSettings(Settings, frozen=True, kw_only=True):
     """Whether the classifier of `initial_weights` is kept: true for weights that were trained on
     the same classes in the same order. A file for another number of classes is then refused.
     """
+    trainable: Literal["all", "classifier"] | Count = "all"
+    """Parts of the net that learn: `all`, its last n stages and the classifier, or the `classifier`
+    alone. What does not learn keeps its parameters and the statistics of its norms, and needs
+    weights to start from.
+    """
     precision: Precision = "auto"
     """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
     has it, else float32.
@@ -49,9 +54,16 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """L2 decay of weights."""
     batch_size: Annotated[Count, unit("samples")] = 64
     """Global batch, all ranks of one model together."""
-    norm_statistics: Literal["block", "batch"] = "block"
-    """What batch norm takes its statistics from: each rank's own `block` of a batch, or the whole
-    global `batch` (synchronised: two small messages for each norm and step).
+    norm_statistics: Literal["block", "batch", "stored"] = "block"
+    """What batch norm takes its statistics from: each rank's own `block` of a batch, the whole
+    global `batch` (synchronised: two small messages for each norm and step), or the `stored` ones
+    that the model starts with, which stay (for pretrained nets).
+    """
+    classifier_rate: NotNegative = 1
+    """What the classifier's learning rate is multiplied with."""
+    stage_rate_decay: Annotated[Positive, unit("fraction")] = 1
+    """What the learning rate of each stage is multiplied with, once for every stage between it and
+    the classifier and once for itself.
     """
     gradient_wire: Literal["float32", "bfloat16"] = "float32"
     """Type of gradients on their way between ranks; `bfloat16` halves the messages and rounds every
@@ -79,7 +91,8 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     Samples seen are sums over sets of epochs x size of the set, so that methods with different
     training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
     labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`); `code`
-    is the digest of the module that a loss of its own is in.
+    is the digest of the module that a loss of its own is in. In the first `classifier_epochs` passes
+    the classifier learns alone.
     """
 
     images: ImageSettings
@@ -94,6 +107,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     loss: str = "cross_entropy"
     weighting: str = "equal"
     clean_per_batch: int = 0
+    classifier_epochs: float = 0.0
     code: str = ""
 
 

@@ -71,8 +71,10 @@ class ModelTraining(Training):
     ) -> None:
         super().__init__(learner, plan, settings=settings, role=role, comm=learner.comm)
         self._objective = objective
+        self._is_alone = False
 
     def step(self, samples: Samples, rate: float) -> float:
+        self._begin_phase(self.plan.seen(samples.plan) < self.plan.classifier_samples)
         labels = self.learner.to_device(samples.labels)
         logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
         loss = self._objective(logits, labels, samples)
@@ -82,6 +84,12 @@ class ModelTraining(Training):
             {"loss": value * samples.count, "correct": correct, "samples": len(labels)}
         )
         return value
+
+    def _begin_phase(self, alone: bool) -> None:
+        """Let the classifier learn alone, or no longer, from this step on."""
+        if alone != self._is_alone:
+            self.learner.learn_classifier_alone(alone)
+            self._is_alone = alone
 
     @staticmethod
     def summarise(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

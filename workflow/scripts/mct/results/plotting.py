@@ -7,6 +7,7 @@ without a display, LaTeX, fonts) would change figures or end in an error.
 import os
 from pathlib import Path
 
+from mct.base.errors import UserError
 from mct.base.files import replacing
 
 os.environ["MATPLOTLIBRC"] = os.devnull  # both are read when Matplotlib is imported
@@ -27,7 +28,9 @@ mpl.rcParams.update(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG next to it."""
+    """Write a figure as PNG to `path` and as SVG next to it; UserError for another ending."""
+    if path.suffix != ".png":
+        raise UserError(f"{path}: expected a name that ends in .png")
     for target, metadata in (
         (path, {"Software": None}),
         (path.with_suffix(".svg"), {"Date": None}),

@@ -47,7 +47,7 @@ def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
 
 
 def _recorded_settings(weights: Path) -> EvaluationSettings:
-    record = weights.with_name("record.json")
+    record = weights.parent / "record.json"
     if not record.is_file():
         raise UserError(
             f"{record}: no such file; weights need the record that their training wrote next to them"

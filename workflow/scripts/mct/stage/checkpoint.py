@@ -36,11 +36,12 @@ from mct.parallel.comm import Comm, gather_arrays, highest
 from mct.parallel.transport import AUTOMATIC
 from mct.stage.attempts import Attempts
 from mct.stage.closure import code_digest
+from mct.stage.progress import FILE as PROGRESS
 from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
-from mct.stage.watch import ENDINGS, StageLock, StallWatch, watch_for_termination
+from mct.stage.watch import ENDINGS, LOCK, StageLock, StallWatch, watch_for_termination
 
-KEPT = 2
+KEPT, NAME_DIGITS = 2, 24
 META = "meta.json"
 ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
@@ -71,7 +72,7 @@ def stage_folder(arguments: Namespace, script: Path, inputs: Iterable[Path]) -> 
     digest = hashlib.sha256(f"{arguments.settings}\n{code_digest(script)}\n".encode())
     for path in inputs:
         digest.update(file_digest(path).encode())
-    return arguments.checkpoints / digest.hexdigest()[:24]
+    return arguments.checkpoints / digest.hexdigest()[:NAME_DIGITS]
 
 
 def hold_stage(world_comm: Comm, folder: Path) -> StageLock | None:
@@ -218,10 +219,19 @@ class Checkpoints:
             sync(folder)
 
     def remove(self) -> None:
-        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective."""
+        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective.
+
+        What is not a stage's stays: somebody may have named a folder of other files.
+        """
         self._world.Barrier()
         if self._world.rank == 0:
-            shutil.rmtree(self._folder.parent, ignore_errors=True)
+            folder = self._folder.parent
+            for path in folder.glob(NAME_DIGITS * "[0-9a-f]"):
+                shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                (folder / PROGRESS).unlink(missing_ok=True)
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
 
 
 def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:

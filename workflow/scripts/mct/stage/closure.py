@@ -17,6 +17,7 @@ DEFINITIONS = "settings.py"
 LEFT_OUT = {
     "base/architectures.py": "finds a net by name; settings have the digest of one that they use",
     "base/errors.py": "names the kinds of errors",
+    "base/functions.py": "opens functions by name, and words what is wrong with one",
     "base/keys.py": "has the words that keys are defined with",
     "data/layouts/registry.py": "finds a layout by name; a digest covers the layout that is used",
     "data/verdict.py": "says whether lists changed since they were checked",

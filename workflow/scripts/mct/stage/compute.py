@@ -51,7 +51,8 @@ class Compute:
         for module in model.modules():
             if type(module) in AUTOCAST_LAYERS:
                 for parameter in module.parameters(recurse=False):
-                    leaves[parameter] = nn.Parameter(parameter.detach().to(self.dtype))
+                    copied = parameter.detach().to(self.dtype)
+                    leaves[parameter] = nn.Parameter(copied, parameter.requires_grad)
         shared.update((id(parameter), leaf) for parameter, leaf in leaves.items())
         return copy.deepcopy(model, shared), leaves
 

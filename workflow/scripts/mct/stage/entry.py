@@ -33,7 +33,7 @@ ADVICE = {
 """What is to be done about errors of the system."""
 
 
-def options(description: str | None, **arguments: type) -> argparse.Namespace:
+def options(description: str | None, **arguments: Callable[..., Any]) -> argparse.Namespace:
     """Return the command line's options; each argument is required, `type` converts it.
 
     `list` collects paths, `tuple` any number of them, so that it may be left out. Underscores become
@@ -47,13 +47,30 @@ def options(description: str | None, **arguments: type) -> argparse.Namespace:
         elif kind is tuple:
             parser.add_argument(flag, nargs="*", type=Path, default=[])
         else:
-            parser.add_argument(flag, type=kind, required=True)
+            parser.add_argument(flag, type=_natural if kind is int else kind, required=True)
     return parser.parse_args()
+
+
+def _natural(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def json_value(text: str) -> Any:
+    """Return what an option holds as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r}: {error}") from error
 
 
 def read_settings(cls: type[T], text: str) -> T:
     """Return settings from the JSON text that a rule passes."""
-    return parse(cls, json.loads(text))
+    try:
+        return parse(cls, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{cls.__name__}: expected JSON, got {text[:60]!r}: {error}") from error
 
 
 def read_keys(path: Path) -> dict[str, Any]:

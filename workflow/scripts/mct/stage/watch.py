@@ -21,6 +21,7 @@ ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals by which a person ends a stage: Ctrl-C sends SIGINT, a terminal that closes SIGHUP."""
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
+LOCK = "lock"
 """Slurm's own patience after SIGTERM is 30 seconds (KillWait)."""
 SECONDS_BETWEEN_LOOKS = SECONDS_OF_A_TICK = 1.0
 SECONDS_TO_GIVE_UP = MOST_SECONDS_TO_AGREE + SECONDS_TO_SAVE + 15.0
@@ -106,7 +107,7 @@ class StageLock:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "lock"
+        self._path = folder / LOCK
         self._file = self._path.open("a+")
         known = {"host": platform.node(), "pid": os.getpid(), "token": uuid4().hex}
         self._token = json.dumps(known)

@@ -1,9 +1,9 @@
 """Layouts by name. A layout's module is imported when a data set of that layout is opened."""
 
-from pkgutil import resolve_name
 from typing import Any
 
 from mct.base.errors import UserError
+from mct.base.functions import check_name, open_function
 from mct.data.layouts.base import Layout
 from mct.data.layouts.settings import DatasetSettings
 
@@ -30,9 +30,15 @@ def open_layout(settings: DatasetSettings) -> Layout:
 
 def layout_class(name: str) -> Any:
     """Return the class of a layout."""
-    return resolve_name(LAYOUTS[name])
+    found = open_function(LAYOUTS[name])
+    if lacking := getattr(found, "__abstractmethods__", {"class_names"}):
+        raise UserError(
+            f"{LAYOUTS[name]}: expected a class of layouts, but it lacks {min(lacking)}"
+        )
+    return found
 
 
 def layout_module(name: str) -> str:
-    """Return the name of the module that a layout is in."""
+    """Return the name of the module that a layout is in; UserError where there is none."""
+    check_name(LAYOUTS[name])
     return LAYOUTS[name].partition(":")[0]
