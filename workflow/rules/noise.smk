@@ -21,6 +21,7 @@ rule estimate_noise_by_models:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=FILES.of_runs("pretrain_auxiliary", "auxiliary.safetensors")[0],
     output:
         result("noise/{dataset}.models.json"),
@@ -34,7 +35,7 @@ rule estimate_noise_by_models:
     shell:
         program(
             "estimate_noise_by_models.py {params.settings} {execution} {input.labels}"
-            " {input.weights} {output}"
+            " {input.precision} {input.weights} {output}"
         )
 
 

@@ -25,6 +25,7 @@ rule measure_scaling:
 rule measure_prefetch:
     input:
         shards=shards(),
+        precision=EXPERIMENT.measured_precision,
         labels=LABELS,
     output:
         result("performance/prefetch/ranks{ranks}.json"),
@@ -40,7 +41,7 @@ rule measure_prefetch:
     shell:
         program(
             "measure_prefetch.py {params.settings} {params.execution} {input.labels}"
-            " {params.steps} {output}",
+            " {input.precision} {params.steps} {output}",
             mpi=True,
         )
 

@@ -9,6 +9,7 @@ from mct.base.files import file_digest
 from mct.data.imagesets import ImageSet, open_set
 from mct.labels.confusions import count_confusion
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
+from mct.learning.precision import with_measured
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EstimationSettings
 from mct.stage import entry
@@ -18,9 +19,11 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, labels=Path, weights=Path, output=Path
-    )
+        __doc__, settings=str, execution=Path, labels=Path, precision=tuple, weights=Path,
+        output=Path,
+    )  # fmt: skip
     settings = entry.read_settings(EstimationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     execution = entry.read_execution(arguments.execution)
     noisy = open_set("noisy", arguments.labels)
     validation = open_set("validation", arguments.labels)

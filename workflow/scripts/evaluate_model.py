@@ -5,6 +5,7 @@ from pathlib import Path
 from mct.base.files import file_digest
 from mct.data.imagesets import open_set
 from mct.learning.metrics import evaluate_predictions
+from mct.learning.precision import with_measured
 from mct.learning.prediction import Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
@@ -14,9 +15,11 @@ from mct.stage.record import write_record
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, split=str, labels=Path, weights=list, output=Path
-    )
+        __doc__, settings=str, execution=Path, split=str, labels=Path, precision=tuple,
+        weights=list, output=Path,
+    )  # fmt: skip
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     execution = entry.read_execution(arguments.execution)
     image_set = open_set(arguments.split, arguments.labels)
     logits = []

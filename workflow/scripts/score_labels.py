@@ -5,6 +5,7 @@ from pathlib import Path
 from mct.base.files import write_arrays
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
+from mct.learning.precision import with_measured
 from mct.learning.prediction import Predictor
 from mct.learning.settings import CleanNetSettings
 from mct.stage import entry
@@ -12,9 +13,11 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, labels=Path, weights=Path, output=Path
-    )
+        __doc__, settings=str, execution=Path, labels=Path, precision=tuple, weights=Path,
+        output=Path,
+    )  # fmt: skip
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     execution = entry.read_execution(arguments.execution)
     noisy = open_set("noisy", arguments.labels)
     clean = open_set("clean", arguments.labels)

@@ -19,6 +19,8 @@ SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
 REHEARSAL_SLACK = 6
 """Of steps that are measured: of a few, the slow first one and what is not learning weigh more."""
+PRECISION_STEPS = 4
+"""In each arithmetic whose time is measured."""
 INDEX_SECONDS = 0.001
 """Checking a picture's checksum, on a shared file system."""
 PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
@@ -181,6 +183,13 @@ class Planner:
         samples = batches * min(self._config["optimizer"]["batch_size"], most)
         seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
         return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
+
+    def measure_precision(self, attempt: int) -> Demand:
+        """Return what a few steps on the ranks of a pair ask for, in two arithmetics."""
+        samples = 2 * PRECISION_STEPS * self._experiment.samples_per_rank
+        seconds = REHEARSAL_SLACK * self._training_seconds(samples, 1)
+        memory = 2 * self._model_megabytes(self._config["ranks"][0] // 2)
+        return self._ranks(2, 2, seconds, memory, attempt)
 
     def catalogue(self, attempt: int) -> Demand:
         """Return what the catalogue asks for: the lists, and pictures where noise depends on them."""

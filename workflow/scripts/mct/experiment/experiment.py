@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mct.base.architectures import ARCHITECTURES, IMAGENET, check_input_size
+from mct.base.architectures import ARCHITECTURES, IMAGENET, builder_of, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
@@ -117,14 +117,34 @@ class Experiment:
     @property
     def fetched_weights(self) -> str:
         """The file that fetched weights are written to."""
-        name = self.config["model"]["name"].replace("/", "_")
-        return f"{self.folder}/weights/{name}.safetensors"
+        return f"{self.folder}/weights/{self._net_name}.safetensors"
 
     def initial_weights(self) -> list[str]:
         """Return the file that models start from, if there is one."""
         if self.fetches_weights:
             return [self.fetched_weights]
         return list(filter(None, [self.config["model"]["initial_weights"]]))
+
+    @property
+    def precision_file(self) -> str:
+        """The file that says in which arithmetic the net is faster, where that is measured."""
+        return f"{self.folder}/precision/{self._net_name}.json"
+
+    @property
+    def measured_precision(self) -> list[str]:
+        """That file, if it decides: for nets of which it is not known."""
+        model = self.config["model"]
+        is_known = model["precision"] != "auto" or not builder_of(model["name"])
+        return [] if is_known else [self.precision_file]
+
+    @property
+    def samples_per_rank(self) -> int:
+        """The pictures of a batch that a rank of calibration has in the first run."""
+        return -(-self.config["optimizer"]["batch_size"] // (self.config["ranks"][0] // 2))
+
+    @property
+    def _net_name(self) -> str:
+        return self.config["model"]["name"].replace("/", "_")
 
     @cached_property
     def net(self) -> Net | None:

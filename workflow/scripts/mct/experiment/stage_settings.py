@@ -41,6 +41,10 @@ class StageSettings:
         """Return the settings of a pretraining, a baseline, or a method's calibration."""
         return as_json(methods.TRAININGS[method].settings(self.config, int(seed)))
 
+    def precision(self) -> str:
+        """Return the settings of the steps in which arithmetic is measured."""
+        return as_json(shared_sections(self.config))
+
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
         own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}

@@ -38,7 +38,8 @@ class ModelSettings(Settings, frozen=True, kw_only=True):
     """
     precision: Precision = "auto"
     """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
-    has it, else float32.
+    has it, else float32. For nets that the table of ours does not list a job measures first whether
+    bfloat16 is the faster one.
     """
     code: str = ""
 
@@ -76,6 +77,12 @@ class EvaluationSettings(Settings, frozen=True, kw_only=True):
 
     images: ImageSettings
     model: ModelSettings
+
+
+class LearnerSettings(EvaluationSettings, frozen=True, kw_only=True):
+    """What the steps of a training compute, whatever it trains on."""
+
+    optimizer: OptimizerSettings
 
 
 class EstimationSettings(EvaluationSettings, frozen=True, kw_only=True):
