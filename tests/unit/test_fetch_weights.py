@@ -56,6 +56,7 @@ def fill_hubs_cache(name: str, folder: Path) -> nn.Module:
     return net
 
 
+@pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
 @pytest.mark.parametrize(
     ("name", "fill", "tag"),
     [

@@ -174,7 +174,8 @@ def test_the_quick_start_is_what_it_was():
             '{"images": {"augmentation": "crop", "mean": [0.5, 0.5, 0.5], '
             '"reduced_decoding": false, "size": 8, "std": [0.25, 0.25, 0.25], '
             '"strong_augmentation": 0}, "model": {"code": "", "initial_weights": null, '
-            '"keep_classifier": false, "name": "small_cnn", "precision": "auto"}}'
+            '"keep_classifier": false, "name": "small_cnn", "precision": "auto", '
+            '"trainable": "all"}}'
         )
         assert one.lists.source == (
             "4a44dc15364204a80fe80e9039455cc1608281820fe2b24f1e5233ade6af1dd5"

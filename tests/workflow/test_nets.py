@@ -70,5 +70,6 @@ def test_weights_that_were_brought_are_trained_and_evaluated(offline: Path):
     assert measured["precision"] == min(seconds, key=seconds.get)
     record = json.loads((offline / WEIGHTS).with_name("record.json").read_text())
     for made in (record, evaluated):
+        assert "timm" in made["versions"]
         assert made["settings"]["model"]["precision"] == measured["precision"]
         assert made["hardware"]["precision"] == measured["precision"]

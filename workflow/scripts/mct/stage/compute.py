@@ -5,6 +5,7 @@ import copy
 import ctypes
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
 """Layers that autocast computes in bfloat16. Kinds of them may compute with their weights first, which then
 stay in float32 and are cast in each pass."""
 LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
+OPTIONAL = ("timm",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,5 +144,6 @@ def hardware(compute: Compute) -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    """Return the versions of the libraries that results depend on, timm's where it is imported."""
+    names = (*LIBRARIES, *(name for name in OPTIONAL if name in sys.modules))
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
