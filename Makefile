@@ -33,7 +33,7 @@ cluster-up:
 	$(PYTHON) tests/slurm/cluster.py up
 
 cluster-run: $(STAMP)
-	$(ACTIVATE) && $(RESUME) snakemake --profile slurm
+	$(ACTIVATE) && $(RESUME) snakemake --profile slurm --slurm-partition-config /tmp/mct-cluster/partitions.yaml
 	@cat results/digits/tables/accuracy.md
 
 cluster-down:

@@ -50,6 +50,8 @@ rule all:
         result("tables/accuracy.tsv"),
         [result("tables/noise.tsv")] if FILES.calibrated() else [],
         result("tables/pictures.tsv"),
+        result("tables/scaling.tsv"),
+        [result("figures/scaling.png")] if FILES.scales() else [],
         result("figures/accuracy.png"),
         result("figures/confusion.png"),
         [result(f"figures/training_{name}.png") for name in FILES.calibrated()],

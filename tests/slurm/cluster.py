@@ -40,7 +40,13 @@ from slurm_daemons import (
 
 FOLDER = Path("/tmp/mct-cluster")
 TEMPLATES = ("slurm.conf", "slurmdbd.conf", "mariadb.cnf")
-CONTENTS = {"run", "log", "state", "spool", "mariadb", "munge.key", "epilog.sh", *TEMPLATES}
+PARTITIONS = "partitions.yaml"
+"""The file in the folder that describes the queues for the workflow, without those of the tests."""
+CONTENTS = {
+    "run", "log", "state", "spool", "mariadb", "munge.key", "epilog.sh", PARTITIONS, *TEMPLATES,
+}  # fmt: skip
+DESCRIBE = HERE.parents[1] / "workflow/tools/describe_cluster.py"
+QUEUES = ("q_sw_expr", "q_sw_share", "q_x86_share")
 SITE_CONF = Path("/etc/slurm/slurm.conf")
 SITE_CONF_BEFORE = SITE_CONF.with_name("slurm.conf.before-mct-cluster")
 
@@ -125,7 +131,7 @@ def find_node_trouble(folder: Path, nodes: Iterable[str]) -> str:
 
 
 def ask(folder: Path, *command: str) -> str:
-    """Return what one of Slurm's commands prints; it gives up by itself on a daemon."""
+    """Return what a command prints that asks Slurm; it gives up by itself on a daemon."""
     environment = os.environ | {"SLURM_CONF": f"{folder}/slurm.conf"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -135,6 +141,11 @@ def ask(folder: Path, *command: str) -> str:
 
 
 # For tests. Signals and times are those of a real cluster, only shorter: see slurm.conf.in.
+
+
+def partitions(folder: Path = FOLDER) -> Path:
+    """Return the file that describes the cluster's queues for the workflow."""
+    return folder / PARTITIONS
 
 
 def is_up(folder: Path = FOLDER) -> bool:
@@ -193,9 +204,9 @@ def restart_controller(how: int = signal.SIGTERM, folder: Path = FOLDER) -> None
 
 
 def up(folder: Path = FOLDER) -> None:
-    """Bring a cluster up, or what is missing of it; return when it takes jobs."""
+    """Bring a cluster up, or what is missing of it, and describe it; return when it takes jobs."""
     check_root()
-    if is_up(folder):
+    if is_up(folder) and partitions(folder).is_file():
         return
     check_packages()
     check_alone(folder)
@@ -207,6 +218,13 @@ def up(folder: Path = FOLDER) -> None:
         for stage in STAGES:
             start(folder, [daemons(folder)[name] for name in stage])
         wait(folder, partial(find_trouble, folder))
+        describe(folder)
+
+
+def describe(folder: Path) -> None:
+    """Write the file of queues that the workflow plans with."""
+    output = ("--output", str(partitions(folder)))
+    ask(folder, sys.executable, str(DESCRIBE), *output, "--queues", *QUEUES, "--serial", QUEUES[-1])
 
 
 def down(folder: Path = FOLDER) -> None:

@@ -187,7 +187,8 @@ def test_a_local_run_in_a_persons_allocation_is_none_of_its_jobs(tmp_path: Path)
 )
 def test_every_dry_run_through_the_profile_takes_seconds(tmp_path: Path, config: Path):
     project = new_project(tmp_path / "project")
-    options = ("--configfile", config, "--config", write_tree_of(config, tmp_path / "data"))
+    settings = (write_tree_of(config, tmp_path / "data"), "shards={count: 1}")  # of few pictures
+    options = ("--configfile", config, "--config", *settings)
     began = processor_seconds()
     assert run_snakemake(project, "--version").returncode == 0
     start = processor_seconds()

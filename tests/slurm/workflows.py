@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cluster
 import kills
 import psutil
 from projects import Process, change_config, copy_project, run_snakemake, write_config
@@ -20,6 +21,8 @@ from trees import write_clothing1m
 LOG = "results/tiny/logs/tiny/mct_paper/seed0_ranks2.log"
 MODEL = "results/tiny/models/tiny/mct_paper/seed0_ranks2"
 SECONDS = 420
+PROFILE = ("--profile", "slurm", "--slurm-partition-config", str(cluster.partitions()))
+"""The options that submit to the cluster of the tests."""
 POLLING = Path(__file__).with_name("snakemake_polling.py")
 """Snakemake that looks at its Slurm jobs often."""
 
@@ -34,7 +37,7 @@ def new_project(folder: Path, **sections: object) -> Path:
 
 def run_on_slurm(project: Path, *arguments: object, seconds: int = 600) -> Process:
     """Run snakemake through Slurm in a project's folder and return what it printed."""
-    options = (*arguments, "--profile", "slurm", "--configfile", "tiny.yaml")
+    options = (*arguments, *PROFILE, "--configfile", "tiny.yaml")
     return run_snakemake(project, *options, seconds=seconds, program=[POLLING])
 
 
@@ -52,7 +55,7 @@ class Workflow:
 
     def start(self, *options: str) -> psutil.Popen:
         """Start snakemake with the profile for calibration."""
-        command = [sys.executable, str(POLLING), self._target, "--profile", "slurm"]
+        command = [sys.executable, str(POLLING), self._target, *PROFILE]
         with self.output.open("a") as output:
             run = psutil.Popen(
                 [*command, "--configfile", "tiny.yaml", *options],

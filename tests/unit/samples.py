@@ -37,9 +37,11 @@ def view_picture(viewer: Viewer, picture: NDArray[np.uint8], draws: Draws) -> ND
     return view
 
 
-def augment(picture: NDArray[np.uint8], size: int, kind: str, draws: Draws) -> NDArray[np.uint8]:
+def augment(
+    picture: NDArray[np.uint8], size: int, kind: str, draws: Draws, resize: int | None = None
+) -> NDArray[np.uint8]:
     """Return the training view that a kind of augmentation gives of a picture."""
-    return view_picture(Viewer(size=size, kind=kind), picture, draws)
+    return view_picture(Viewer(size=size, kind=kind, resize=resize), picture, draws)
 
 
 def encode(picture: NDArray[np.uint8], kind: str = "PNG") -> bytes:

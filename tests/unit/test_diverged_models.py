@@ -1,11 +1,10 @@
 """A model that diverged is not evaluated, and nothing is estimated with it."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
-import estimate_noise_by_models
-import evaluate_model
 import numpy as np
 import pytest
 import torch
@@ -16,13 +15,13 @@ from samples import CLASSES, write_labelled
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.experiment.configuration import resolve
-from mct.experiment.stage_settings import evaluation_settings
+from mct.experiment.method import evaluation_sections
 from mct.learning.models import build_architecture, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
-from mct.stage import entry
 from mct.stage.settings import ExecutionSettings
 
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 CONFIG = resolve({"execution": {"device": "cpu"}})
 
 
@@ -35,27 +34,27 @@ def weights_of(folder: Path, value: float) -> Path:
     return folder / "primary.safetensors"
 
 
-@pytest.mark.parametrize("program", [evaluate_model, estimate_noise_by_models])
-def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsys, program):
+@pytest.mark.parametrize("program", ["evaluate_model", "estimate_noise_by_models"])
+def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, program: str):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    settings = evaluation_settings(CONFIG)
-    if program is evaluate_model:
-        own = {"--split": "test", "--labels": write_labelled(tmp_path)}
+    settings, own = evaluation_sections(CONFIG), {}
+    if program == "evaluate_model":
+        own = {"--split": "test"}
     else:
         settings |= {"samples": 5, "seed": 0}
-        own = {"--labels": write_labelled(tmp_path)}
     options = {
+        "--stage": "test", "--ranks": 1, "--checkpoints": tmp_path / "kept",
         "--settings": json.dumps(settings), "--execution": tmp_path / "config.yaml", **own,
-        "--weights": weights_of(tmp_path, np.nan), "--output": tmp_path / "found.json",
+        "--labels": write_labelled(tmp_path), "--weights": weights_of(tmp_path, np.nan),
+        "--output": tmp_path / "found.json",
     }  # fmt: skip
-    monkeypatch.setattr(
-        sys, "argv", ["x", *(str(part) for pair in options.items() for part in pair)]
-    )
-    with pytest.raises(SystemExit) as ending:
-        entry.run(program.main)
-    assert ending.value.code == 2
-    line = capsys.readouterr().err
-    assert line.startswith(
+    words = [str(part) for pair in options.items() for part in pair]
+    job = subprocess.run(
+        [sys.executable, SCRIPTS / f"{program}.py", *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert job.returncode == 2
+    assert job.stderr.startswith(
         f"error: {tmp_path}/primary.safetensors: expected finite weights, got NaN"
     )
     assert not (tmp_path / "found.json").exists()
@@ -63,10 +62,9 @@ def test_a_model_of_no_numbers_ends_in_a_line(tmp_path: Path, monkeypatch, capsy
 
 def test_predictions_that_overflow_are_refused(tmp_path: Path):
     """The weights are numbers, what they make of a picture is none."""
-    settings = parse(EvaluationSettings, evaluation_settings(CONFIG))
+    settings = parse(EvaluationSettings, evaluation_sections(CONFIG))
     settings = replace(settings, model=replace(settings.model, precision="float32"))
     weights = weights_of(tmp_path, 3e38)
     predictor = Predictor(weights, settings, CLASSES, ExecutionSettings())
-    batches = [(torch.zeros((2, 3, 8, 8), dtype=torch.uint8), torch.zeros(2))]
     with pytest.raises(UserError, match=f"{weights}: .* diverged; lower its learning rate"):
-        predictor.predict_batches(batches)
+        predictor.predict_pictures(torch.zeros((2, 3, 8, 8), dtype=torch.uint8))

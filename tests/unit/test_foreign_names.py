@@ -135,7 +135,7 @@ def predictions(folder: Path, results: Path) -> dict[str, dict[str, str]]:
     execution = ExecutionSettings(device="cpu")
     model = Predictor(weights, SETTINGS, CLASSES, execution)
     files = find_pictures([folder])
-    found = predict_files([model], files, "abc", 8, 1)
+    found = predict_files([model], files, "abc", SETTINGS.images, 1)
     write_rows(results / "found.tsv", Prediction._fields, found)
     with (results / "found.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))

@@ -172,7 +172,7 @@ def test_the_quick_start_is_what_it_was():
         )
         assert one.settings.evaluation() == (
             '{"images": {"augmentation": "crop", "mean": [0.5, 0.5, 0.5], '
-            '"reduced_decoding": false, "size": 8, "std": [0.25, 0.25, 0.25], '
+            '"reduced_decoding": false, "resize": null, "size": 8, "std": [0.25, 0.25, 0.25], '
             '"strong_augmentation": 0}, "model": {"code": "", "initial_weights": null, '
             '"keep_classifier": false, "name": "small_cnn", "precision": "auto", '
             '"trainable": "all"}}'

@@ -104,3 +104,14 @@ def test_each_model_that_will_learn_nothing_is_a_warning():
         in learning_cautions(resolve(config), sizes)[0]
     )
     assert not learning_cautions(resolve({}), sizes)
+
+
+def test_the_fewest_ranks_have_the_smallest_batch():
+    """A pair that learns on 8 ranks may have too few samples in a batch on 2."""
+    sizes = {"noisy": 1000, "clean": 10}
+    config = {"methods": ["mct_paper"], "optimizer": {"batch_per_rank": 4}}
+    config["dataset"] = {"name": "digits", "noise_rate": 0.4}
+    assert not learning_cautions(resolve({**config, "ranks": [8]}), sizes)
+    (line,) = learning_cautions(resolve({**config, "ranks": [8, 2]}), sizes)
+    assert "batch of 4 is selected" in line
+    assert "raise optimizer.batch_per_rank or" in line

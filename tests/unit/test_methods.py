@@ -5,6 +5,7 @@ import json
 
 import msgspec
 import pytest
+from runs import SIZES, stage_settings
 
 from mct.base.errors import UserError
 from mct.base.keys import parse
@@ -22,7 +23,6 @@ from mct.experiment.methods import (
     needed_trainings,
 )
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
-from mct.experiment.stage_settings import StageSettings, evaluation_settings
 from mct.learning.divergence import rate_key
 from mct.learning.settings import CleanNetSettings, EvaluationSettings, TrainingSettings
 
@@ -34,7 +34,6 @@ CONFIG = resolve(
         "optimizer": {"batch_size": 64},
     }
 )
-SIZES = {"clean": 100, "noisy": 1000}
 
 
 def samples(method: str) -> int:
@@ -45,8 +44,10 @@ def samples(method: str) -> int:
 
 def test_methods_are_those_of_the_schema():
     known = dict(describe_keys(load_schema()))["methods"]["items"]["enum"]
-    assert list(METHODS) == known
     assert [*BASELINES, *CALIBRATIONS] == known
+    finetuned = dict(describe_keys(load_schema()))["finetuning.methods"]["items"]["enum"]
+    assert finetuned == [name for name in known if name not in ("forward", "forward_finetuned")]
+    assert [*known, *(f"{name}_finetuned" for name in finetuned)] == list(METHODS)
 
 
 ALIKE = [name for name in BASELINES if name not in ("noise_only_compute", "forward_finetuned")]
@@ -180,9 +181,9 @@ def test_settings_of_a_training_follow_the_configuration(method):
 def test_settings_of_calibration_and_evaluation_follow_the_configuration():
     calibration = parse(CalibrationSettings, CALIBRATIONS["mct"].settings(CONFIG, seed=2))
     assert (calibration.epochs, calibration.learning_rate, calibration.seed) == (5, 0.1, 2)
-    evaluation = parse(EvaluationSettings, evaluation_settings(CONFIG))
+    evaluation = parse(EvaluationSettings, json.loads(stage_settings(CONFIG).evaluation()))
     assert evaluation.images == calibration.images
-    cleannet = parse(CleanNetSettings, json.loads(StageSettings(CONFIG).cleannet("2")))
+    cleannet = parse(CleanNetSettings, json.loads(stage_settings(CONFIG).cleannet("2")))
     assert (cleannet.epochs, cleannet.seed) == (40, 2)
 
 
@@ -203,6 +204,7 @@ def test_every_method_but_one_with_its_own_key_can_have_a_rate_of_its_own():
     key = dict(describe_keys(load_schema()))["calibration.learning_rates"]
     names = key["propertyNames"]["enum"]
     assert names == [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
+    assert set(names) == {*BASELINES, *CALIBRATIONS} - {"forward_finetuned"}
 
 
 def test_execution_is_in_no_stages_settings():
@@ -216,18 +218,20 @@ def test_execution_is_in_no_stages_settings():
 
 
 def test_a_diverged_training_names_the_key_of_its_rate():
-    own, common = "baselines.loss_correction.finetuning_learning_rate", "pretraining.learning_rate"
+    common = "pretraining.learning_rate"
     for name, method in TRAININGS.items():
         decay = f"calibration.learning_rate (or calibration.learning_rates.{name})"
         kinds = {True: common, False: common if name in PRETRAININGS else decay}
         if isinstance(method, FineTuning):
-            kinds = {True: own, False: own}
+            is_general = name != "forward_finetuned"
+            section = "finetuning." if is_general else "baselines.loss_correction.finetuning_"
+            kinds = dict.fromkeys(kinds, f"{section}learning_rate")
         assert {kind: rate_key(name, is_constant=kind) for kind in kinds} == kinds
 
 
 def test_the_accuracy_table_knows_pretrainings_then_methods_then_what_those_need():
     config = {**CONFIG, "methods": ["mct", "forward_finetuned"]}
-    rows = json.loads(StageSettings(config).table("somewhere"))["methods"]
+    rows = json.loads(stage_settings(config).table("somewhere"))["methods"]
     assert list(rows) == [*PRETRAININGS, "mct", "forward_finetuned", "forward"]
     assert rows["mct"]["lineages"] == {role: [f"pretrain_{role}", "mct"] for role in ROLES}
     assert rows["forward_finetuned"]["preparations"] == ["forward"]

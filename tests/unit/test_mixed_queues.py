@@ -70,14 +70,13 @@ def test_what_no_queue_takes_is_refused_with_every_limit(plan: Plan):
 def test_no_queue_is_named_where_nodes_are_alike_nor_for_serial_jobs(plan: Plan):
     alike = plan(small=SMALL, long={**SMALL, "max_runtime": 100000})
     assert alike.calibrate("mct", "16", 1).slurm_partition == ""
-    assert plan(small=SMALL, bigmem=BIGMEM).predict(("test",), 1).slurm_partition == ""
+    assert plan(small=SMALL, bigmem=BIGMEM).judge(1).slurm_partition == ""
 
 
 def test_a_serial_job_that_only_lacks_time_is_refused_with_what_to_raise(plan: Plan):
     slow = {**PHOTOGRAPHS, "execution": {"gigaflops_per_thread": 0.001}}
     planner = plan(slow, tiny={"max_mem_mb": 1000}, small=SMALL, bigmem=BIGMEM)
-    demand = planner.predict(("test",), 1)
-    refusal = planner.refusal("evaluate_model", demand.resources)
+    refusal = planner.refusal("judge_labels", planner.judge(1).resources)
     assert refusal is not None
     assert "small gives at most max_runtime = 60 minutes" in refusal
-    assert "raise execution.threads_per_rank" in refusal
+    assert "raise shards.count, execution.threads_per_rank" in refusal

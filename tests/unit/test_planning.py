@@ -11,10 +11,10 @@ import yaml
 
 from mct.cluster import demands
 from mct.cluster.demands import MODELS, model_cost
-from mct.cluster.planning import Planner
+from mct.cluster.planning import Demand, Planner
 from mct.cluster.site import Site, read_site
 from mct.experiment.experiment import Experiment
-from mct.learning.prediction import BATCH_SIZE
+from mct.learning.prediction import BATCH_SIZE, PREDICTED_AT_A_TIME
 
 PROJECT = Path(__file__).parents[2]
 SITE = read_site(PROJECT / "profiles/slurm/partitions.yaml")
@@ -53,6 +53,19 @@ def test_a_large_model_takes_more_core_groups():
     assert demand.mem_mb_per_cpu <= 8192
     refused = planner(**sections).calibrate("mct_paper", "2", 1)
     assert SITE.refusal({"cpus_per_task": refused.cpus_per_task, "nodes": 1}) is not None
+
+
+@pytest.mark.parametrize("ranks", ["2", "8", "32"])
+def test_a_batch_by_ranks_is_planned_as_the_batch_it_makes(ranks: str):
+    """A rank of the pair has 16 samples, however many there are."""
+    sections = {"model": {"name": "resnet18"}, "images": {"size": 224}, "ranks": [int(ranks)]}
+    by_rank = planner(**sections, optimizer={"batch_per_rank": 16})
+    whole = planner(**sections, optimizer={"batch_size": 16 * int(ranks) // 2})
+    assert by_rank.calibrate("mct", ranks, 1) == whole.calibrate("mct", ranks, 1)
+    larger = planner(**sections, optimizer={"batch_size": 16 * int(ranks)})
+    assert by_rank.rehearse_reading(ranks, 1) == larger.rehearse_reading(ranks, 1)
+    memory = by_rank.train("noise_only", ranks, 1).mem_mb_per_cpu
+    assert memory == larger.train("noise_only", ranks, 1).mem_mb_per_cpu
 
 
 def test_time_and_memory_grow_with_the_attempt_but_not_beyond_the_queue():
@@ -136,7 +149,7 @@ def test_each_rank_asks_for_a_gpu_where_queues_have_them(tmp_path: Path):
         plan.calibrate("mct_paper", "8", 1).tasks_per_gpu,
     ) == (8, 0)
     assert plan.train("noise_only", "4", 1).gpu == 4
-    assert plan.predict(("test",), 1).gpu == 0
+    assert plan.predict(("test",), 1).gpu == plan.predict(("test",), 1).ranks == 1
     photographs = {
         "model": {"name": "resnet50"}, "images": {"size": 224}, "optimizer": {"batch_size": 512},
     }  # fmt: skip
@@ -192,10 +205,9 @@ def test_a_gpus_speed_is_that_of_trainings_alone(tmp_path: Path):
     ):
         long, short = (getattr(planner, name)(*arguments, 1).runtime for planner in (slow, fast))
         assert short < long
-    assert slow.predict(("test",), 1) == fast.predict(("test",), 1)
+    assert fast.predict(("test",), 1).runtime <= slow.predict(("test",), 1).runtime
     threads = plan(gigaflops_per_gpu=100, threads_per_rank=8)
     assert threads.calibrate("mct", "4", 1).runtime == slow.calibrate("mct", "4", 1).runtime
-    assert threads.predict(("test",), 1).runtime < slow.predict(("test",), 1).runtime
     by_processor = [plan(device="cpu", gigaflops_per_gpu=n).train("glc", "4", 1) for n in (1, 10)]
     assert by_processor[0] == by_processor[1]
 
@@ -242,10 +254,24 @@ def test_predicting_needs_less_memory_than_training():
     demand = plan.predict(("test",), 1)
     assert demand.mem_mb < 20_000
     assert SITE.refusal(vars(demand)) is None
-    assert demands.PREDICTED_AT_A_TIME == BATCH_SIZE
+    assert demands.READ_AT_A_TIME == BATCH_SIZE
+    assert demands.PREDICTED_AT_A_TIME == PREDICTED_AT_A_TIME
 
 
 WEB_PICTURES = {"noisy": 2_400_000, "clean": 25_000, "validation": 25_000, "test": 50_000}
+
+
+def test_predictions_take_as_many_ranks_as_end_soon_but_no_more_than_the_experiment():
+    def plan(pictures: int) -> Demand:
+        slow = Experiment({"ranks": [2, 8], "execution": {"gigaflops_per_thread": 0.01}})
+        slow.__dict__["sizes"] = {**WEB_PICTURES, "test": pictures}
+        return Planner(slow, SITE).predict(("test",), 1)
+
+    few, more, most = map(plan, (200, 5000, 500_000))
+    assert few.ranks == 1
+    assert 1 < more.ranks < 8
+    assert most.ranks == most.tasks == 8
+    assert most.runtime == 120  # it goes on in the next attempt
 
 
 def test_what_is_held_of_all_pictures_is_planned():
@@ -255,13 +281,18 @@ def test_what_is_held_of_all_pictures_is_planned():
     experiment.__dict__["classes"] = 14
     plan = Planner(experiment, SITE)
     features = 1_050_000 * 2048 * 4 / 1e6
-    evaluation = plan.predict(("test",), 1).mem_mb
-    assert evaluation + 1.2 * features < plan.score(1).mem_mb < evaluation + 1.4 * features
+    evaluation = of_a_rank(plan.predict(("test",), 1))
+    assert evaluation + 1.2 * features < of_a_rank(plan.score(1)) < evaluation + 1.4 * features
     assert SITE.refusal({**plan.score(1).resources, "runtime": 5}) is None
     experiment.__dict__["classes"] = 1000
     logits = 1_000_000 * 1000 * 4 / 1e6
-    assert plan.predict(("noisy",), 1).mem_mb > 3 * logits
-    assert plan.predict(("noisy",), 1).mem_mb < 3.1 * logits + evaluation
+    noisy = of_a_rank(plan.predict(("noisy",), 1))
+    assert 3 * logits < noisy < 3.1 * logits + evaluation
+
+
+def of_a_rank(demand: demands.Demand) -> float:
+    """Return the memory of each rank of a job, in MB."""
+    return demand.mem_mb / demand.ranks
 
 
 def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut():
@@ -269,7 +300,6 @@ def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut()
     slow.__dict__["sizes"] = WEB_PICTURES
     plan = Planner(slow, SITE)
     for rule, demand, remedy in (
-        ("evaluate_model", plan.predict(("test",), 1), "raise execution.threads_per_rank"),
         ("judge_labels", plan.judge(1), "raise shards.count"),
         ("inspect_pictures", plan.inspect(1), "raise inspection.parts"),
     ):
@@ -279,7 +309,7 @@ def test_what_cannot_resume_is_refused_with_what_to_raise_instead_of_being_cut()
         assert remedy in refusal
         assert "\n" not in refusal
     assert plan.train("noise_only", "4", 1).runtime == 120
-    many = plan.refusal("evaluate_model", {"cpus_per_task": 5, "runtime": 500})
+    many = plan.refusal("judge_labels", {"cpus_per_task": 5, "runtime": 500})
     assert many is not None
     assert "raise" not in many
 

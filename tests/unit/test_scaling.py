@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import PROJECT
 
+from mct.performance.comparison import efficiencies
 from mct.performance.scaling import (
     Link,
     Task,
     allgather_terms,
     allreduce_terms,
-    efficiencies,
     fit_link,
     project_step,
     seconds_of,

@@ -3,6 +3,7 @@
 import pytest
 from projects import PROJECT
 
+from mct.performance.comparison import machines
 from mct.performance.figures import DRAWINGS
 from mct.performance.scaling import (
     CAPTIONS,
@@ -13,9 +14,8 @@ from mct.performance.scaling import (
     caption,
     communication_rows,
     link_of,
-    machines,
     prefetch_rows,
-    scaling_rows,
+    rehearsal_rows,
     seconds_of,
 )
 from mct.results.tables import read_rows
@@ -58,7 +58,7 @@ def test_the_link_is_fitted_where_ranks_have_their_own_cores():
 
 def test_measured_hours_are_steps_times_seconds():
     """1,000 pictures in batches of 10: 9 x 100 steps of 3.6 s are 0.9 h."""
-    rows = scaling_rows(MEASURED, TASK, [], [])
+    rows = rehearsal_rows(MEASURED, TASK, [], [])
     weak = {row["ranks"]: row for row in rows if row["scaling"] == "weak"}
     assert (weak["2"]["hours"], weak["2"]["step_seconds"]) == ("0.9", "3.6")
     assert (weak["2"]["lowest"], weak["2"]["highest"]) == ("3.24", "5.4")
@@ -70,10 +70,10 @@ def test_measured_hours_are_steps_times_seconds():
 
 
 def test_projections_go_on_from_the_fewest_ranks_and_say_so():
-    rows = scaling_rows(MEASURED, TASK, [512, 32], [])
+    rows = rehearsal_rows(MEASURED, TASK, [512, 32], [])
     projected = [row for row in rows if row["kind"] == "projected"]
     assert [row["ranks"] for row in projected] == ["32", "512"]
-    assert {row["kind"] for row in rows} == {"measured", "projected"}
+    assert {row["kind"] for row in rows} == {"rehearsed", "projected"}
     averaging = seconds_of(allreduce_terms(16, 4000), LINK)
     gathering = (31 - 1) * (LINK.latency + 40 * LINK.seconds_per_byte)  # beyond that of two ranks
     expected = 3.6 + averaging + gathering
@@ -82,7 +82,7 @@ def test_projections_go_on_from_the_fewest_ranks_and_say_so():
 
 
 def test_published_rows_keep_their_source_and_have_their_own_efficiency():
-    rows = scaling_rows(MEASURED, TASK, [], read_rows(PUBLISHED))
+    rows = rehearsal_rows(MEASURED, TASK, [], read_rows(PUBLISHED))
     published = [row for row in rows if row["kind"] == "published"]
     assert all(row["source"] and not row["step_seconds"] for row in published)
     sunway = {row["ranks"]: row for row in published if "Sunway" in row["system"]}
@@ -93,11 +93,11 @@ def test_published_rows_keep_their_source_and_have_their_own_efficiency():
 
 def test_ranks_that_were_measured_and_projected_have_two_efficiencies():
     """1,000 pictures in batches of 20, or 40: 9 x 50 and 9 x 25 steps; 900 of 3.6 s with 2 ranks."""
-    rows = scaling_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
+    rows = rehearsal_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
     weak = [row for row in rows if (row["scaling"], row["system"]) == ("weak", "this machine")]
     measured, projected = (
         {row["ranks"]: row for row in weak if row["kind"] == kind}
-        for kind in ("measured", "projected")
+        for kind in ("rehearsed", "projected")
     )
     assert [measured[n]["efficiency_percent"] for n in "248"] == ["100.0", "97.3", "40.0"]
     for ranks, row in projected.items():
@@ -107,11 +107,11 @@ def test_ranks_that_were_measured_and_projected_have_two_efficiencies():
 
 
 def test_the_figure_marks_oversubscribed_ranks_that_are_projected_too():
-    rows = scaling_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
-    axis = DRAWINGS["scaling"](rows).axes[1]
+    rows = rehearsal_rows(MEASURED, TASK, [4, 8], read_rows(PUBLISHED))
+    axis = DRAWINGS["rehearsal"](rows).axes[1]
     assert {"4", "8*", "32"} <= {label.get_text() for label in axis.get_xticklabels()}
     lines = {line.get_label(): line for line in axis.get_lines()}
-    assert list(lines["this machine, weak, measured"].get_ydata()) == [100.0, 97.3, 40.0]
+    assert list(lines["this machine, weak, rehearsed"].get_ydata()) == [100.0, 97.3, 40.0]
     assert not len(lines["Titan X (one GPU), published"].get_ydata())
 
 
@@ -153,10 +153,10 @@ def test_every_table_has_its_figure():
     rows = {
         "prefetch": prefetch_rows(PREFETCH),
         "communication": communication_rows(MEASURED),
-        "scaling": scaling_rows(MEASURED, TASK, [32, 512], read_rows(PUBLISHED)),
+        "rehearsal": rehearsal_rows(MEASURED, TASK, [32, 512], read_rows(PUBLISHED)),
     }
     lines = {kind: len(DRAWINGS[kind](part).axes) for kind, part in rows.items()}
-    assert lines == {"prefetch": 1, "communication": 2, "scaling": 2}
+    assert lines == {"prefetch": 1, "communication": 2, "rehearsal": 2}
 
 
 def on_machine(ranks: int, cores: int, processor: str = "EPYC", gpu: str = "") -> dict:
@@ -183,7 +183,7 @@ def test_a_caption_names_the_machine_of_each_number_of_ranks():
 
 def test_a_caption_names_the_steps_and_the_task():
     text = " ".join(
-        caption("scaling", [on_machine(2, 2)], {"pictures": 10**6, "epochs": 9}).split()
+        caption("rehearsal", [on_machine(2, 2)], {"pictures": 10**6, "epochs": 9}).split()
     )
     assert "calibrates a pair of alexnet on random pictures of 224 pixels in 14 classes" in text
     assert "Hours are the time of 9 epochs of 1,000,000 pictures, except in published rows" in text

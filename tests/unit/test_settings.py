@@ -22,6 +22,7 @@ from mct.learning.settings import (
     EstimationSettings,
     EvaluationSettings,
     ModelSettings,
+    OptimizerSettings,
     TrainingSettings,
 )
 from mct.performance.settings import ScalingSettings
@@ -102,9 +103,7 @@ def test_unknown_key_is_refused_with_the_nearest_known_one(config, unknown, near
 
 
 def test_unknown_key_like_no_other_is_refused_with_all_known_ones():
-    with pytest.raises(
-        UserError, match=r"unknown key `images\.xyz`; known keys: size, augmentation"
-    ):
+    with pytest.raises(UserError, match=r"unknown key `images\.xyz`; known keys: size, resize"):
         resolve({"images": {"xyz": 1}})
 
 
@@ -226,8 +225,8 @@ def test_whatever_stands_for_the_configuration_is_refused_as_a_users_error(value
 def test_parse_fills_nested_settings_from_json():
     settings = {
         **{name: pick(DEFAULTS[name], cls) for name, cls in
-           (("images", ImageSettings), ("model", ModelSettings))},
-        "optimizer": DEFAULTS["optimizer"], "training_set": "noisy", "constant_epochs": {"noisy": 1},
+           (("images", ImageSettings), ("model", ModelSettings), ("optimizer", OptimizerSettings))},
+        "training_set": "noisy", "constant_epochs": {"noisy": 1},
         "decay_epochs": {}, "learning_rate": 1, "decay_learning_rate": 0.5, "schedule": "linear",
         "seed": 0,
     }  # fmt: skip
@@ -268,8 +267,8 @@ EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
 @pytest.mark.parametrize(
     ("passed", "cls"),
     [
-        (EXPERIMENT.settings.training("forward", "0"), TrainingSettings),
-        (EXPERIMENT.settings.training("mct", "0"), CalibrationSettings),
+        (EXPERIMENT.settings.training("forward", "0", "4"), TrainingSettings),
+        (EXPERIMENT.settings.training("mct", "0", "4"), CalibrationSettings),
         (EXPERIMENT.settings.cleannet("0"), CleanNetSettings),
         (EXPERIMENT.settings.evaluation(), EvaluationSettings),
         (EXPERIMENT.settings.estimation(), EstimationSettings),

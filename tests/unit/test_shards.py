@@ -27,9 +27,10 @@ from samples import (
 
 from mct.base.errors import UserError
 from mct.data import sharding, shards
+from mct.data.encoding import choose_encoding
 from mct.data.images import fit
 from mct.data.pictures import decode
-from mct.data.sharding import ShardPlan, choose_encoding, deal, write_shard
+from mct.data.sharding import ShardPlan, deal, write_shard
 from mct.data.shards import FIELDS, open_shard
 
 ENCODINGS = ("pixels", "encoded")
@@ -87,7 +88,7 @@ def test_dealing_mixes_the_list():
     ],
 )
 def test_auto_keeps_pixels_of_tiny_pictures(encoding, size, expected):
-    assert choose_encoding(shard_settings(encoding, size)) == expected
+    assert choose_encoding(encoding, size) == expected
 
 
 @pytest.mark.parametrize("copy_bytes", [1 << 22, 100])

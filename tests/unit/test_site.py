@@ -45,11 +45,11 @@ def test_nodes_hold_all_tasks_whole(site: Site, tasks: int, cpus: int, nodes: in
 
 
 def test_a_refusal_names_the_file_each_queue_its_limit_and_what_was_asked(site: Site):
-    refusal = site.refusal({"tasks": 32, "nodes": 8, "runtime": 10, "mpi_tasks": 32})
+    refusal = site.refusal({"tasks": 512, "nodes": 600, "runtime": 10, "mpi_tasks": 512})
     assert refusal is not None
     assert str(PROFILE) in refusal
-    assert "q_sw_expr gives at most max_nodes = 2, asked 8" in refusal
-    assert "q_x86_share gives at most max_nodes = 1, asked 8" in refusal
+    assert "q_sw_expr gives at most max_nodes = 128, asked 600" in refusal
+    assert "q_x86_share gives at most max_nodes = 1, asked 600" in refusal
 
 
 def test_time_is_blamed_only_where_all_else_fits(site: Site):

@@ -59,7 +59,7 @@ def test_a_file_has_one_spelling(here, file):
     def texts(measuring: str, noise: dict, weights: str) -> tuple[str, str]:
         keys = {"measuring_labels": measuring, "synthetic_noise": noise}
         one = experiment(dataset=keys, model={"initial_weights": weights})
-        return one.catalogue_settings(), one.settings.training("pretrain_primary", "0")
+        return one.catalogue_settings(), one.settings.training("pretrain_primary", "0", "4")
 
     plain = texts("truth.txt", {"kind": "asymmetric", "matrix": "T.csv"}, "truth.txt")
     assert texts(file, matrix, file) == plain

@@ -15,6 +15,7 @@ from mct.results.tables import (
     deployed_accuracies,
     parse_run,
     read_results,
+    read_rows,
     write_table,
 )
 
@@ -57,6 +58,7 @@ def records_of(*runs: Run, samples: int = 100) -> dict[Run, dict]:
 def figure(method: str, title: str, top1: str) -> dict[str, str]:
     return {
         "dataset": "d", "method": method, "title": title, "model": "ResNet-50",
+        "weights": "ImageNet", "split": "test", "epoch": "best",
         "top1_percent": top1, "source": "Somebody, 2021",
     }  # fmt: skip
 
@@ -200,7 +202,9 @@ def test_a_published_figure_stands_beside_the_first_row_of_its_method():
     runs = {baseline(0, ranks): evaluation(0.8) for ranks in (2, 4)}
     first, second = rows_of(runs, [figure("noise_only", "Noise only", "68.94")])
     assert first["published_top1_percent"] == "68.94"
-    assert first["published_as"] == "ResNet-50, Somebody, 2021"
+    assert first["published_as"] == (
+        "ResNet-50, Somebody, 2021 (weights: ImageNet, split: test, epoch: best)"
+    )
     assert first["top1_percent"] == second["top1_percent"] == "80.00"
     assert second["published_top1_percent"] == ""
 
@@ -239,6 +243,15 @@ def test_published_figures_are_those_of_the_data_set():
     assert {row["dataset"] for row in rows} == {"clothing1m"}
     assert ("mct_paper", "81.20") in {(row["method"], row["top1_percent"]) for row in rows}
     assert read_published(PUBLISHED, "digits") == []
+
+
+def test_published_figures_say_what_they_are_the_accuracy_of():
+    admitted = {
+        "weights": {"ImageNet", "random", "unknown"}, "split": {"test", "validation"},
+        "epoch": {"best", "last", "unknown"},
+    }  # fmt: skip
+    for row in read_rows(PUBLISHED):
+        assert {name for name, words in admitted.items() if row[name] not in words} == set()
 
 
 def test_published_methods_of_ours_have_our_titles():

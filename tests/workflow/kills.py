@@ -24,6 +24,8 @@ SIGNALS = {
     "snakemake": [signal.SIGKILL, signal.SIGTERM],
 }
 LAUNCHERS = ("mpiexec", "hydra_pmi_proxy")
+TIMED = ("scaling",)
+"""The table of times."""
 PROVENANCE = ("started", "seconds", "command", "hardware")
 
 
@@ -147,7 +149,7 @@ def results_digest(results: Path) -> dict[str, str]:
     files = [
         path
         for path in sorted(results.rglob("*"))
-        if path.suffix in (".safetensors", ".h5", ".tsv", ".md")
+        if path.suffix in (".safetensors", ".h5", ".tsv", ".md") and path.stem not in TIMED
     ]
     digests = {
         str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files

@@ -11,10 +11,11 @@ QUICK = [
     "experiment=quick",
     "ranks=[2]",
     "methods=[mct_paper, mct]",
-    "images={size: 16}",
+    "images={size: 16, resize: 20, encoding: encoded}",
     "model={name: small_cnn}",
     "pretraining={epochs_auxiliary: 1, epochs_primary: 1}",
     "calibration={epochs: 1}",
+    "finetuning={methods: [mct]}",
     "shards={count: 1}",
 ]
 """Everything else is the configuration's own."""
@@ -24,13 +25,9 @@ def layout_of(config) -> str:
     return yaml.safe_load(config.read_text()).get("dataset", {}).get("layout", "digits")
 
 
-SAME_DATA = ("cifar10n_resnet34", "cifar10n_study")
+SAME_DATA = ("alexnet_scaling", "cifar10n_resnet34", "cifar10n_study")
 """Configurations of data sets that another one already takes through."""
-CONFIGS = [
-    path
-    for path in sorted((PROJECT / "config").glob("*.yaml"))
-    if layout_of(path) in TREES and path.stem not in SAME_DATA
-]
+CONFIGS = [path for path in sorted((PROJECT / "config").glob("*.yaml")) if layout_of(path) in TREES]
 
 
 @LONG

@@ -30,13 +30,19 @@ AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
 ACCURACY = {"tabulate_accuracy", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
+SCALING = {"tabulate_scaling", "plot_scaling"}
 REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
 DRAWING = {"plot_accuracy", "plot_confusion", *CURVES, "tabulate_pictures"}
-AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *ACCURACY, *CURVES, *SUSPECTS}
+AFTER_CALIBRATION = {
+    "calibrate_pair", "evaluate_model", *ACCURACY, *CURVES, *SUSPECTS, *SCALING,
+}  # fmt: skip
 AFTER_TRAINING = {
     "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
 }  # fmt: skip
 EVERYTHING = DATA | {"estimate_noise"} | AFTER_TRAINING | REHEARSALS
+
+OF_LIBRARIES = {"fetch_weights", "measure_precision"}
+"""Rules for nets of torchvision and timm, which the plan has none of; see `test_nets.py`."""
 
 
 class Job(NamedTuple):
@@ -115,7 +121,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     """Return the plan of a copy of the project; digests are made of the copy's files."""
     project = copy_project(tmp_path_factory.mktemp("edits") / "project")
     write_config(project / "tiny.yaml", write_clothing1m(project / "data"))
-    change_config(project, methods=METHODS)
+    change_config(project, methods=METHODS, ranks=[2, 4])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setattr(closure, "LIBRARY", project / LIBRARY)
@@ -147,7 +153,7 @@ CODE = {
     "targets": (code("calibration/targets.py"), AFTER_CALIBRATION | REHEARSALS),
     "weights of CleanNet": (
         code("learning/cleannet.py"),
-        {"score_labels", "train_baseline", "evaluate_model", *ACCURACY},
+        {"score_labels", "train_baseline", "evaluate_model", *ACCURACY, *SCALING},
     ),
     "noise by models": (code("labels/estimators.py"), NOISE),
     "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY}),
@@ -158,7 +164,13 @@ CODE = {
         replaced("workflow/scripts/tabulate_accuracy.py", "Measured on", "As measured on"),
         {"tabulate_accuracy"},
     ),
-    "the model and the tables of scaling": (
+    "rows of scaling": (code("performance/runs.py"), SCALING),
+    "the caption of scaling": (
+        replaced("workflow/scripts/tabulate_scaling.py", "Measured on", "As measured on"),
+        {"tabulate_scaling"},
+    ),
+    "the figure of scaling": (code("performance/run_figures.py"), {"plot_scaling"}),
+    "the model and the tables of the rehearsal": (
         code("performance/scaling.py"),
         {"tabulate_performance"},
     ),
@@ -204,7 +216,7 @@ def test_trainings_whose_code_changed_do_not_resume(plan, name):
 def test_the_plan_holds_every_rule(plan):
     assert {job.rule for job in plan.jobs} == EVERYTHING
     listed = run_snakemake(plan.project, "--list", "--configfile", "tiny.yaml")
-    assert set(listed.stdout.split()) - set(TARGETS) == EVERYTHING
+    assert set(listed.stdout.split()) - set(TARGETS) == EVERYTHING | OF_LIBRARIES
 
 
 def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
@@ -215,7 +227,7 @@ def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
 
 
 LABELS = {"build_catalogue", "quarantine_pictures", "label_pictures", "tabulate_pictures"}
-AFTER_LABELS = (LABELS | {"estimate_noise"} | AFTER_TRAINING) - AIDS - SUSPECTS
+AFTER_LABELS = (LABELS | {"estimate_noise"} | AFTER_TRAINING) - AIDS - SUSPECTS - {"plot_scaling"}
 """What a run of the project's tiny configuration makes of a table of labels."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 from projects import LONG, PROJECT, Run, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
@@ -24,10 +25,32 @@ def test_every_stage_leaves_what_it_should(finished: Path):
     check_calibration(finished / "models/tiny/mct_paper/seed0_ranks2")
     check_table(finished / "tables")
     check_noise(finished / "tables/noise.tsv")
+    check_scaling(finished)
     for figure in ("accuracy", "confusion", "training_mct_paper", "selection_mct_paper"):
         assert (finished / f"figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (finished / f"figures/{figure}.svg").read_text()
     assert not any((finished / "checkpoints").rglob("*.safetensors"))
+
+
+def check_scaling(results: Path) -> None:
+    """Check the times of all trainings on one number of ranks: their parts, and that no figure is drawn."""
+    with (results / "tables/scaling.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert {row["kind"] for row in rows} == {"measured", "published"}
+    measured = {row["training"]: row for row in rows if row["kind"] == "measured"}
+    assert list(measured) == [
+        "Ma, pretrained on clean", "Mp, pretrained on noisy", "Clean + noisy", "MCT (paper)",
+    ]  # fmt: skip
+    for row in measured.values():
+        parts = [float(row[name] or 0) for name in row if name.endswith("_seconds")]
+        assert sum(parts) == pytest.approx(2 * float(row["step_seconds"]), rel=0.01)
+        assert 0 < float(row["compute_seconds"]) < float(row["step_seconds"])
+        assert (row["run_ranks"], row["speed_up"], row["efficiency_percent"]) == ("2", "", "")
+    pair = measured["MCT (paper)"]
+    assert float(pair["gathering_seconds"]) > 0
+    assert (pair["global_batch"], pair["measured_steps"], pair["ranks"]) == ("13", "5", "2")
+    assert not measured["Clean + noisy"]["gathering_seconds"]
+    assert not (results / "figures/scaling.png").exists()
 
 
 def check_catalogue(path: Path) -> None:
@@ -138,13 +161,14 @@ def drop_times(text: bytes) -> dict:
 @LONG
 def test_every_method_goes_through(copied: Path):
     others = "methods=[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
-    run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", others)
+    keys = (others, "finetuning={methods: [mct], epochs: 1}")
+    run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", *keys)
     assert run.returncode == 0, run.stdout + run.stderr
     results = copied / "results/tiny"
     with (results / "tables/accuracy.tsv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["model"] == "Mp"]
     assert {row["method"] for row in rows} >= {
-        "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT",
+        "Loss correction", "Backward correction", "GLC", "CleanNet", "OEEM", "MCT", "MCT, fine-tuned",
     }  # fmt: skip
     assert all(0 <= float(row["top1_percent"]) <= 100 for row in rows)
     check_preparations(results / "models/tiny")
@@ -170,11 +194,11 @@ def test_performance_is_measured_and_drawn(copied: Path):
     run = run_snakemake(copied, "performance", *options)
     assert run.returncode == 0, run.stdout + run.stderr
     results = copied / "results/tiny"
-    for kind in ("prefetch", "communication", "scaling"):
+    for kind in ("prefetch", "communication", "rehearsal"):
         with (results / f"tables/{kind}.tsv").open(newline="") as file:
             kinds = {row["kind"] for row in csv.DictReader(file, delimiter="\t")}
-        expected = {"measured", "projected", "published"} if kind == "scaling" else {"measured"}
-        assert kinds == expected
+        rehearsed = {"rehearsed", "projected", "published"}
+        assert kinds == (rehearsed if kind == "rehearsal" else {"measured"})
         assert (results / f"figures/{kind}.png").read_bytes().startswith(b"\x89PNG")
     check_reruns_of_measurements(copied, options)
 
@@ -235,7 +259,13 @@ def test_a_report_holds_tables_and_figures(finished: Path, project: Path, snakem
     run = snakemake("--configfile", "tiny.yaml", "--report", "report.html")
     assert run.returncode == 0, run.stderr
     page = (project / "report.html").read_text()
-    for name in ("accuracy.tsv", "noise.tsv", "pictures.svg", "training_mct_paper.svg"):
+    for name in (
+        "accuracy.tsv",
+        "noise.tsv",
+        "scaling.tsv",
+        "pictures.svg",
+        "training_mct_paper.svg",
+    ):
         assert name in page
 
 

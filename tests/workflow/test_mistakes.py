@@ -17,8 +17,8 @@ from mct.data.layouts.registry import open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
+from mct.experiment.method import evaluation_sections
 from mct.experiment.methods import TRAININGS
-from mct.experiment.stage_settings import evaluation_settings
 
 SCRIPTS = PROJECT / "workflow/scripts"
 GIVEN = ("experiment=folder", "images={size: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}")
@@ -216,7 +216,7 @@ def test_a_world_of_another_size_is_refused(name, tmp_path):
 def test_a_wrong_file_for_predictions_ends_in_a_line(project, classes, weights, message):
     (project / "classes.txt").write_text("cat\ndog\n")
     (project / "one").mkdir(exist_ok=True)
-    settings = json.dumps({"settings": evaluation_settings(resolve({}))})
+    settings = json.dumps({"settings": evaluation_sections(resolve({}))})
     (project / "one/record.json").write_text(settings)
     program = "workflow/tools/predict_pictures.py", "--classes", classes
     files = "--weights", weights, "--pictures", "data", "--output", "found.tsv"

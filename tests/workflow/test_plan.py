@@ -1,5 +1,6 @@
 """What can be seen without running anything: lint, dry runs, the plan."""
 
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,9 @@ import pytest
 import yaml
 from projects import PROJECT, Run
 from trees import write_tree_of
+
+from mct.experiment.configuration import resolve
+from mct.experiment.methods import rows_of
 
 
 def test_lint_is_clean(snakemake: Run):
@@ -28,13 +32,43 @@ def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run
 
 
 def test_a_dry_run_says_once_which_jobs_no_queue_takes(snakemake: Run):
-    plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[64]", "seeds=[0, 1]")
+    plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[1024]", "seeds=[0, 1]")
     assert plan.returncode == 0, plan.stderr
     warnings = [line for line in plan.stderr.splitlines() if line.startswith("warning: ")]
     [calibration] = [line for line in warnings if line.startswith("warning: calibrate_pair: ")]
-    assert "q_sw_share gives at most max_nodes = 4, asked 16" in calibration
+    assert "q_sw_share gives at most max_mpi_tasks = 512, asked 1024" in calibration
     assert "max_runtime" not in calibration
-    assert "warning: " not in snakemake("-n", "--profile", "slurm").stderr
+    assert calibration.endswith("; the queues carry at most 512 ranks")
+
+
+def test_under_a_dry_run_stands_what_the_plan_comes_to(snakemake: Run):
+    """A table of the jobs that a cluster gets; on this machine a line."""
+    plan = snakemake("-n", "--profile", "slurm")
+    assert plan.returncode == 0, plan.stderr
+    assert "warning: " not in plan.stderr
+    header, *rows, total = plan.stdout.rpartition("\n\n")[2].splitlines()
+    assert header.split() == [
+        "job",
+        "jobs",
+        "ranks",
+        "nodes",
+        "cores/rank",
+        "pieces",
+        "hours",
+        "GB",
+    ]
+    found = {row.split()[0]: row.split()[1:] for row in rows}
+    assert found["calibrate_pair"][:5] == ["2", "4", "1", "1", "1"]
+    assert found["write_shard"][:2] == ["4", "-"]
+    assert list(found).index("write_shard") < list(found).index("pretrain_primary")
+    assert "tabulate_accuracy" not in found
+    assert re.match(
+        r"total: \d+ jobs, [\d.]+ core hours, [\d.]+ hours on the longest path, ", total
+    )
+    local = snakemake("-n", "--cores", 4).stdout.splitlines()
+    assert re.fullmatch(r"total: [\d.]+ core hours of work, [\d.]+ GB of disk", local[-1])
+    assert "total: " not in snakemake("--rulegraph").stdout
+    assert "total: " not in snakemake("-n", "--cores", 4, "--quiet", "all").stdout
 
 
 def test_jobs_of_ranks_name_their_queue_where_nodes_differ(snakemake: Run, tmp_path):
@@ -99,11 +133,15 @@ def resources(plan: str, rule: str) -> str:
     "config", sorted((PROJECT / "config").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_every_config_has_a_plan(snakemake: Run, config, tmp_path):
-    plan = snakemake(
-        "-n", "--cores", 4, "--configfile", config, "--config", write_tree_of(config, tmp_path)
-    )
+    """As it is, but for the number of shards: the tree has fewer pictures."""
+    changes = (write_tree_of(config, tmp_path), "shards={count: 1}")
+    plan = snakemake("-n", "--cores", 4, "--configfile", config, "--config", *changes)
     assert plan.returncode == 0, plan.stderr
     assert "rule calibrate_pair" in plan.stdout
+    resolved = resolve(yaml.safe_load(config.read_text()))
+    for method in rows_of(resolved):
+        for ranks in resolved["ranks"]:
+            assert f"/{method}/seed{resolved['seeds'][0]}_ranks{ranks}/primary" in plan.stdout
 
 
 def test_environment_file_pins_what_requirements_pin():

@@ -19,7 +19,7 @@ LABELLING = {"build_catalogue", "quarantine_pictures", "label_pictures"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 PLOTTING = {"plot_training", "plot_selection"}
 REPORTING = {"tabulate_accuracy", "plot_accuracy", "plot_confusion", *PLOTTING}
-AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", *REPORTING}
+AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", "tabulate_scaling", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_LABELS = {
     *LABELLING,
@@ -27,6 +27,7 @@ AFTER_LABELS = {
     "estimate_noise",
     *NOISE,
     *TRAINING,
+    "tabulate_scaling",
     "evaluate_model",
     *REPORTING,
 }

@@ -1,4 +1,4 @@
-"""Baselines, and what they need besides their sets: a confusion of labels, weights of labels."""
+"""Baselines, fine-tuning, and what they need besides sets: confusions and weights of labels."""
 
 
 rule estimate_confusion:
@@ -13,15 +13,18 @@ rule estimate_confusion:
         f"{LOGS}/estimate_confusion/{{kind}}_{RUN}.log",
     wildcard_constraints:
         kind="|".join(CONFUSION_SETS),
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.estimate_confusion, "kind")
     resources:
-        **serial_job(PLANNER.estimate_confusion, "kind"),
+        **mpi_job(PLANNER.estimate_confusion, "kind"),
     params:
+        stage="estimate_confusion",
+        checkpoints=f"{CHECKPOINTS}/estimate_confusion/{{kind}}_{RUN}",
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "estimate_confusion.py {wildcards.kind} {params.settings} {execution}"
-            " {input.labels} {input.precision} {input.weights} {output}"
+            "estimate_confusion.py {params.stage} {wildcards.kind} {params.settings} {execution}"
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )
 
 
@@ -35,15 +38,18 @@ rule score_labels:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
     log:
         f"{LOGS}/score_labels/{RUN}.log",
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.score)
     resources:
-        **serial_job(PLANNER.score),
+        **mpi_job(PLANNER.score),
     params:
+        stage="score_labels",
+        checkpoints=f"{CHECKPOINTS}/score_labels/{RUN}",
         settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
     shell:
         program(
-            "score_labels.py {params.settings} {execution} {input.labels} {input.precision}"
-            " {input.weights} {output}"
+            "score_labels.py {params.stage} {params.settings} {execution} {input.labels}"
+            " {input.precision} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )
 
 
@@ -63,7 +69,7 @@ use rule pretrain_auxiliary as train_baseline with:
     log:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
-        method="|".join(BASELINES),
+        method="|".join([*BASELINES, *FINETUNED]),
     threads: lambda wildcards: RANKS.cores_of_training(wildcards.method, wildcards.ranks)
     resources:
         **mpi_job(PLANNER.train, "method", "ranks"),
@@ -71,4 +77,6 @@ use rule pretrain_auxiliary as train_baseline with:
         stage=lambda wildcards: wildcards.method,
         role="primary",
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(
+            wildcards.method, wildcards.seed, wildcards.ranks
+        ),

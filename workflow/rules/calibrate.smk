@@ -26,7 +26,9 @@ rule calibrate_pair:
         **mpi_job(PLANNER.calibrate, "method", "ranks"),
     params:
         checkpoints=f"{CHECKPOINTS}/{{method}}/{RUN}",
-        settings=lambda wildcards: SETTINGS.training(wildcards.method, wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(
+            wildcards.method, wildcards.seed, wildcards.ranks
+        ),
     shell:
         program(
             "calibrate_pair.py --stage {wildcards.method} {params.settings} {execution}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from mct.base.files import file_digest
 from mct.cluster import rule_parts
 from mct.cluster.reading import Reading
-from mct.experiment.baselines import BASELINES
+from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.method import CONFUSION_SETS
 from mct.experiment.pair import CALIBRATIONS
 from mct.experiment.stage_settings import as_json
@@ -100,6 +100,15 @@ def mpi_job(plan, *wildcards):
     queue = ["slurm_partition"] if READING.site.for_ranks().is_mixed else []
     planned = rule_parts.demanded([*rule_parts.RANKS, *queue], plan, wildcards)
     return {**planned, "slurm_extra": "--signal=USR1@60 --open-mode=append"}
+
+
+def cores_of(plan, *wildcards):
+    """Return the cores that a job's ranks keep busy, which `plan` says by the values of wildcards."""
+
+    def cores(values):
+        return RANKS.cores(plan(*(values[name] for name in wildcards), 1).ranks)
+
+    return cores
 
 
 def summary():

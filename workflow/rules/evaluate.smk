@@ -13,13 +13,16 @@ rule evaluate_model:
         result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
     log:
         f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}.log",
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.evaluate, "split", "role")
     resources:
-        **serial_job(PLANNER.evaluate, "split", "role"),
+        **mpi_job(PLANNER.evaluate, "split", "role"),
     params:
+        stage="evaluate_model",
+        checkpoints=f"{CHECKPOINTS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}",
         settings=SETTINGS.evaluation(),
     shell:
         program(
-            "evaluate_model.py {params.settings} {execution} {wildcards.split}"
-            " {input.labels} {input.precision} {input.weights} {output}"
+            "evaluate_model.py {params.stage} {params.settings} {execution} {wildcards.split}"
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )

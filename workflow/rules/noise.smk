@@ -27,15 +27,18 @@ rule estimate_noise_by_models:
         result("noise/{dataset}.models.json"),
     log:
         f"{LOGS}/estimate_noise_by_models.log",
-    threads: RANKS.cores_per_rank
+    threads: cores_of(PLANNER.estimate_noise)
     resources:
-        **serial_job(PLANNER.estimate_noise),
+        **mpi_job(PLANNER.estimate_noise),
     params:
+        stage="estimate_noise_by_models",
+        checkpoints=f"{CHECKPOINTS}/estimate_noise_by_models",
         settings=SETTINGS.estimation(),
     shell:
         program(
-            "estimate_noise_by_models.py {params.settings} {execution} {input.labels}"
-            " {input.precision} {input.weights} {output}"
+            "estimate_noise_by_models.py {params.stage} {params.settings} {execution}"
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
         )
 
 

@@ -23,7 +23,9 @@ rule pretrain_auxiliary:
         stage="pretrain_auxiliary",
         role="auxiliary",
         checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
-        settings=lambda wildcards: SETTINGS.training("pretrain_auxiliary", wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(
+            "pretrain_auxiliary", wildcards.seed, wildcards.ranks
+        ),
     shell:
         program(
             "train_model.py {params.stage} {params.role} {params.settings} {execution}"
@@ -48,4 +50,6 @@ use rule pretrain_auxiliary as pretrain_primary with:
         stage="pretrain_primary",
         role="primary",
         checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
-        settings=lambda wildcards: SETTINGS.training("pretrain_primary", wildcards.seed),
+        settings=lambda wildcards: SETTINGS.training(
+            "pretrain_primary", wildcards.seed, wildcards.ranks
+        ),

@@ -4,7 +4,7 @@
 rule tabulate_accuracy:
     input:
         evaluations=FILES.evaluations(),
-        records=sum((FILES.of_runs(each, "record.json") for each in FILES.trainings()), []),
+        records=FILES.records(),
     output:
         tsv=shown("tables/accuracy.tsv", "Accuracy", "accuracy"),
         markdown=result("tables/accuracy.md"),

@@ -18,10 +18,10 @@ from mct.stage.session import OPTIONS, Session
 
 def main() -> None:
     files = ("labels", "noise", "confusion", *ROLES)
-    arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path), precision=tuple)
+    arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path))
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
     settings = with_measured(settings, arguments.precision)
-    inputs = [*(getattr(arguments, name) for name in files), *arguments.precision]
+    inputs = [getattr(arguments, name) for name in files]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))
         role, image_set = topology.role, open_set("noisy", arguments.labels)

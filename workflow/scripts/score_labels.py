@@ -2,34 +2,37 @@
 
 from pathlib import Path
 
+from numpy.typing import NDArray
+
 from mct.base.files import write_arrays
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
 from mct.learning.precision import with_measured
-from mct.learning.prediction import Predictor
 from mct.learning.settings import CleanNetSettings
+from mct.learning.spread import Spread
 from mct.stage import entry
+from mct.stage.session import OPTIONS, Session
 
 
 def main() -> None:
-    arguments = entry.options(
-        __doc__, settings=str, execution=Path, labels=Path, precision=tuple, weights=Path,
-        output=Path,
-    )  # fmt: skip
+    arguments = entry.options(__doc__, **OPTIONS, labels=Path, weights=Path)
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
     settings = with_measured(settings, arguments.precision)
-    execution = entry.read_execution(arguments.execution)
-    noisy = open_set("noisy", arguments.labels)
-    clean = open_set("clean", arguments.labels)
-    predictor = Predictor(arguments.weights, settings, noisy.classes, execution)
-    noisy_features, clean_features = predictor.features(noisy), predictor.features(clean)
-    weights = score_labels(
-        (noisy_features, noisy.observed),
-        (clean_features, clean.label, clean.observed),
-        noisy.classes,
-        settings,
-    )
-    write_arrays(arguments.output, {"sample": noisy.sample, "weight": weights}, {"axes": "sample"})
+    inputs = [arguments.labels, arguments.weights]
+    with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
+        noisy, clean = (open_set(name, arguments.labels) for name in ("noisy", "clean"))
+        spread = session.own(Spread(session))
+        model = spread.open(arguments.weights, settings, noisy.classes)
+        noisy_features, clean_features = (spread.features(model, each) for each in (noisy, clean))
+        if session.world.rank == 0:
+            weights = score_labels(
+                (noisy_features, noisy.observed),
+                (clean_features, clean.label, clean.observed),
+                noisy.classes,
+                settings,
+            )
+            columns: dict[str, NDArray] = {"sample": noisy.sample, "weight": weights}
+            write_arrays(arguments.output, columns, {"axes": "sample"})
 
 
 if __name__ == "__main__":

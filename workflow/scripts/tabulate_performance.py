@@ -1,4 +1,4 @@
-"""Write the table, the figure and the sidecar of prefetch, communication or scaling."""
+"""Write the table, the figure and the sidecar of prefetch, communication or the rehearsal."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -37,7 +37,7 @@ def table_rows(
         return scaling.communication_rows(measured)
     task = scaling.Task(**{field.name: settings[field.name] for field in fields(scaling.Task)})
     others = read_rows(published)
-    return scaling.scaling_rows(measured, task, settings["projected_ranks"], others)
+    return scaling.rehearsal_rows(measured, task, settings["projected_ranks"], others)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ from mct.stage.session import OPTIONS, Session
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, **OPTIONS, role=Role, labels=Path, precision=tuple, initial=tuple, start=tuple,
+        __doc__, **OPTIONS, role=Role, labels=Path, initial=tuple, start=tuple,
         evidence=tuple,
     )  # fmt: skip
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     settings, role = with_measured(settings, arguments.precision), arguments.role
     labels, seed = arguments.labels, model_seed(settings.seed, role)
     initial = arguments.initial
-    inputs = (labels, *arguments.precision, *initial, *arguments.start, *arguments.evidence)
+    inputs = (labels, *initial, *arguments.start, *arguments.evidence)
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         image_set, sizes = open_set(settings.training_set, labels), read_index(labels)["samples"]
         plan = plan_training(settings, sizes, len(image_set))

@@ -25,7 +25,7 @@ def main() -> None:
     models = [Predictor(path, settings, len(classes), execution) for path in arguments.weights]
     files = find_pictures(arguments.pictures)
     threads = execution.decoding_threads
-    found = predict_files(models, files, classes, settings.images.size, threads)
+    found = predict_files(models, files, classes, settings.images, threads)
     write_rows(arguments.output, Prediction._fields, found)
 
 

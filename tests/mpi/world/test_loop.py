@@ -94,6 +94,19 @@ def test_results_of_a_session_are_written_once_and_its_checkpoints_removed(
     assert losses[-1] < losses[0]
     record = read_json(folder / "record.json")
     assert (record["ranks"], record["samples_seen"]) == (world.size, 2 * SAMPLES)
+    check_times(record, measured=STEPS - STEPS // 2)
+
+
+def check_times(record: dict, measured: int) -> None:
+    """Check that the seconds of `measured` steps are those of their parts."""
+    assert (record["steps"], record["global_batch"]) == (STEPS, 10)
+    assert record["cores"] >= 1
+    seconds = record["step_times"]["seconds"]
+    assert record["step_times"]["steps"] == measured
+    assert set(seconds) == {"total", "compute", "reading", "averaging", "other"}
+    assert all(part >= 0 for part in seconds.values())
+    assert sum(seconds.values()) == pytest.approx(2 * seconds["total"])
+    assert seconds["total"] * measured < record["training_seconds"]
 
 
 def test_it_is_resumed_in_the_same_bits(world, image_set, folder, monkeypatch):
@@ -105,3 +118,5 @@ def test_it_is_resumed_in_the_same_bits(world, image_set, folder, monkeypatch):
     assert list((folder / "parts/checkpoints").glob("*/step-000000004"))
     resumed = shrink(world, image_set, folder / "parts")
     np.testing.assert_array_equal(resumed, whole)
+    left = STEPS - 4
+    check_times(read_json(folder / "parts/record.json"), measured=left - left // 2)

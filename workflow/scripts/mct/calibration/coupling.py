@@ -31,6 +31,7 @@ from mct.learning.plan import SCHEDULES, Plan
 from mct.parallel.comm import Topology, start_gather, wait_for
 from mct.stage.progress import Progress
 from mct.stage.state import Arrays, State
+from mct.stage.step_times import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Coupling(Training):
         )
         self._known = np.where(image_set.in_clean, image_set.true, -1)
         self._has_skipped = False
+        self._gathering = Stopwatch()
 
     def step(self, samples: Samples, rate: float) -> float:
         """Make one step of both models on a global batch; return this rank's loss. Collective."""
@@ -111,9 +113,11 @@ class Coupling(Training):
         seen = self.learner.look(*samples.pictures(), shared=noisy.stop)
         logits = self.learner.learn(seen, key=samples.plan.step)
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
-        request, both = start_gather(self.topology, own, samples.plan.size)
+        with self._gathering:
+            request, both = start_gather(self.topology, own, samples.plan.size)
         predicted = self._teacher.teach(batch, tuple(part[noisy] for part in seen), logits[noisy])
-        wait_for([request])
+        with self._gathering:
+            wait_for([request])
         decision = self._selector.decide(both, batch)
         lesson = self._lesson(samples, decision, logits, labels, predicted.teacher)
         loss, count = self._targets.loss(lesson)
@@ -204,6 +208,14 @@ class Coupling(Training):
         if self.comm.rank == 0:
             self.record.confidence[:] = records["confidence"]
             self.record.selected[:] = records["selected"]
+
+    def waits(self) -> dict[str, float]:
+        """Return what `Training.waits` does, and the gathering of all that ranks of both models exchange.
+
+        These are confidences, a teacher's targets, and what a shared trunk hands on.
+        """
+        watches = (self._gathering, self._teacher.exchanging, self.learner.exchanging)
+        return {**super().waits(), "gathering": sum(watch.seconds for watch in watches)}
 
     def facts(self) -> dict[str, Any]:
         """Return what each model has seen and learned from, and where the pairs were."""

@@ -13,6 +13,7 @@ from mct.learning.learner import Learner, to_array
 from mct.learning.trunk import Seen
 from mct.parallel.comm import Topology, share_logits, share_predictions
 from mct.stage.state import Arrays, State
+from mct.stage.step_times import Stopwatch
 
 PREFIX = "average."
 
@@ -70,7 +71,10 @@ class Teaching(NamedTuple):
 
 
 class Teacher:
-    """A rank's part of the teacher of a pair; both ranks of the pair call the same methods."""
+    """A rank's part of the teacher of a pair; both ranks of the pair call the same methods.
+
+    `exchanging` adds up the seconds of handing predictions to the other rank.
+    """
 
     def __init__(
         self, learner: Learner, topology: Topology, settings: CalibrationSettings, set_size: int
@@ -79,6 +83,7 @@ class Teacher:
         steps_per_epoch = math.ceil(set_size / settings.optimizer.batch_size)
         steps = settings.teacher_average_epochs * steps_per_epoch
         self._average = WeightAverage(learner.model, steps) if steps else None
+        self.exchanging = Stopwatch()
         self._looks_again = bool(steps) or settings.images.strong_augmentation > 0
 
     def teach(self, batch: Batch, seen: Seen, logits: Tensor) -> Teaching:
@@ -89,11 +94,15 @@ class Teacher:
         """
         own = self._predict(batch, seen, logits)
         if self._settings.teacher == Role.AUXILIARY:
-            shared = share_logits(self._topology, own.cpu().numpy())
+            logits_here = own.cpu().numpy()
+            with self.exchanging:
+                shared = share_logits(self._topology, logits_here)
             teacher = other = torch.from_numpy(shared).to(logits.device)
         else:
             probabilities = torch.softmax(own, dim=1).cpu().numpy()
-            both = torch.from_numpy(share_predictions(self._topology, probabilities))
+            with self.exchanging:
+                shared = share_predictions(self._topology, probabilities)
+            both = torch.from_numpy(shared)
             teacher = log_mean(both).to(logits.device)
             other = both[self._topology.role.partner.place].to(logits.device)
         return Teaching(teacher, own, other)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mct.experiment.experiment import Experiment
 
@@ -32,8 +33,10 @@ PREFETCH_ROUNDS = 4
 """In which prefetch is measured, the first to warm up."""
 GPU_MB = 2000
 """Of a process on the host that uses a GPU: the driver's and CUDA's libraries."""
-PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 0.25
-"""Pictures of a prediction's batch; the most of all layers' outputs that are needed at once."""
+READ_AT_A_TIME, PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 64, 0.25
+"""Pictures of a piece of predictions, and those that pass the net together; the most of all layers'
+outputs that are needed at once.
+"""
 LOGIT_COPIES = 3
 """Of what a model says of a whole set: the logits, and what their probabilities are made of."""
 LARGEST_STORED = 64
@@ -46,6 +49,51 @@ STREAMED_SECONDS = 0.00002
 """Passing a row of the catalogue and its finding."""
 ROW_SECONDS = 0.0005
 ROW_BYTES = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a job asks for; the names are Snakemake's and the Slurm plugin's.
+
+    A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
+    `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes,
+    `work_seconds` is the work alone as it is planned, however long a queue lets a job run.
+    A queue (`slurm_partition`) is named where another might take the job without holding its tasks.
+    """
+
+    rank_threads: int
+    rank_cpus: int
+    cpus_per_task: int
+    mem_mb_per_cpu: int
+    runtime: int
+    attempt: int = 1
+    work_seconds: int = 0
+    ranks: int = 0
+    tasks: int = 1
+    nodes: int = 1
+    gpu: int = 0
+    tasks_per_gpu: int = 0
+    slurm_partition: str = ""
+
+    @property
+    def mpi_tasks(self) -> int:
+        """The ranks, under the name that queues may limit: serial queues take none."""
+        return self.ranks
+
+    @property
+    def mem_mb(self) -> int:
+        """The memory of the whole job, in MB."""
+        return self.mem_mb_per_cpu * self.cpus_per_task * self.tasks
+
+    @property
+    def mpi(self) -> str:
+        """Text that makes the Slurm plugin ask for several tasks, or none."""
+        return "yes" if self.tasks > 1 else ""
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """All of these by name."""
+        return {**vars(self), "mpi_tasks": self.mpi_tasks, "mem_mb": self.mem_mb, "mpi": self.mpi}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,3 +202,9 @@ def _known_megabytes(numbers: float) -> float:
 def megabytes(parts: float, attempt: int) -> int:
     """Return the memory to ask for, in MB: base and `parts`, more with each attempt."""
     return math.ceil(attempt * (BASE_MB + MARGIN * parts))
+
+
+def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:
+    """Return the MB to ask for: more with each attempt, but not beyond what is there."""
+    first = megabytes(parts_mb, 1)
+    return int(min(megabytes(parts_mb, attempt), max(most_mb, first)))

@@ -4,15 +4,18 @@ Functions of the sizes of the data, the settings and the number of the attempt, 
 site's queues give.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mct.base.roles import PAIR, ROLES
-from mct.cluster import demands
+from mct.cluster import carrying, demands, disk
+from mct.cluster.demands import Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
-from mct.experiment.method import CONFUSION_SETS
+from mct.experiment.method import CONFUSION_SETS, with_batch
 from mct.experiment.pair import CALIBRATIONS
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
@@ -29,55 +32,8 @@ REMEDIES = {
     "inspect_pictures": "inspection.parts or execution.picture_threads",
     "write_shard": "shards.count or execution.picture_threads",
     "judge_labels": f"shards.count, {PREDICTIONS}",
-    "estimate_noise_by_models": f"{PREDICTIONS}; or lower dataset.noise_samples",
-    "estimate_confusion": PREDICTIONS,
-    "score_labels": PREDICTIONS,
-    "evaluate_model": PREDICTIONS,
 }
 """By rule, what to raise where a job that cannot resume needs longer than a queue gives."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demand:
-    """What a job asks for; the names are Snakemake's and the Slurm plugin's.
-
-    A Slurm task is a rank, in calibration the pair, so that its ranks always share a node.
-    `rank_cpus` are the cores of a rank, of which it uses `rank_threads`. `runtime` is in minutes.
-    A queue (`slurm_partition`) is named where another might take the job without holding its tasks.
-    """
-
-    rank_threads: int
-    rank_cpus: int
-    cpus_per_task: int
-    mem_mb_per_cpu: int
-    runtime: int
-    attempt: int = 1
-    ranks: int = 0
-    tasks: int = 1
-    nodes: int = 1
-    gpu: int = 0
-    tasks_per_gpu: int = 0
-    slurm_partition: str = ""
-
-    @property
-    def mpi_tasks(self) -> int:
-        """The ranks, under the name that queues may limit: serial queues take none."""
-        return self.ranks
-
-    @property
-    def mem_mb(self) -> int:
-        """The memory of the whole job, in MB."""
-        return self.mem_mb_per_cpu * self.cpus_per_task * self.tasks
-
-    @property
-    def mpi(self) -> str:
-        """Text that makes the Slurm plugin ask for several tasks, or none."""
-        return "yes" if self.tasks > 1 else ""
-
-    @property
-    def resources(self) -> dict[str, Any]:
-        """All of these by name."""
-        return {**vars(self), "mpi_tasks": self.mpi_tasks, "mem_mb": self.mem_mb, "mpi": self.mpi}
 
 
 Plan = tuple[Queue, Demand]
@@ -99,28 +55,52 @@ class Planner:
     def train(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
         own = self._experiment.ranks.of_training(method, ranks)
-        seconds = self._training_seconds(self._experiment.ranks.samples(method), own)
+        seconds = self._training_seconds(self._experiment.ranks.samples(method, ranks), own)
         return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
 
     def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
-        samples = epochs * noisy * CALIBRATIONS[method].cost(self._config)
+        cost = CALIBRATIONS[method].cost(self._experiment.ranks.config_of(ranks))
+        samples = epochs * noisy * cost
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
 
-    def refusal(self, rule: str, resources: Mapping[str, Any]) -> str | None:
-        """Return why no queue takes a job of a rule, and what to raise if that is its time."""
+    def refusal(self, rule: str, resources: Mapping[str, Any], run_ranks: str = "") -> str | None:
+        """Return why no queue takes a job of a rule, and what to raise if that is its time.
+
+        Of a job on ranks also how many ranks a run may have, where `run_ranks` are too many or too few.
+        """
         asked = self._with_threads(resources)
         refusal = self._site.refusal(asked)
+        if refusal and resources.get("ranks") and run_ranks:
+            advice = carrying.advise(int(run_ranks), partial(self._carries, rule))
+            return "; ".join(filter(None, [refusal, advice]))
         if refusal is None or self._site.refusal(asked, but_for="runtime"):
             return refusal
         return f"{refusal}; raise {REMEDIES.get(rule, 'max_runtime of a queue')}"
 
+    def _carries(self, rule: str, ranks: int) -> bool:
+        """Return whether queues take a run on so many ranks: all its trainings, or a measurement."""
+        return not any(
+            self._site.refusal(self._with_threads(each.resources))
+            for each in self._on_ranks(rule, str(ranks))
+        )
+
+    def _on_ranks(self, rule: str, ranks: str) -> Iterator[Demand]:
+        """Yield what the measurement of a rule on so many ranks asks for, or what all trainings do."""
+        measurements = {"measure_scaling": self.rehearse, "measure_prefetch": self.rehearse_reading}
+        if rule in measurements:
+            yield measurements[rule](ranks, 1)
+            return
+        for name in self._experiment.files.trainings():
+            plan = self.calibrate if name in CALIBRATIONS else self.train
+            yield plan(name, ranks, 1)
+
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:
-        """Return what the predictions of models for whole sets ask for, on one rank."""
+        """Return what the predictions of models for whole sets ask for."""
         samples = models * sum(self._experiment.sizes[name] for name in set_names)
         logits = demands.logits_megabytes(samples, self._experiment.classes, models)
         return self._predict(samples, attempt, models, logits)
@@ -142,8 +122,10 @@ class Planner:
     def judge(self, attempt: int) -> Demand:
         """Return what judging a shard's noisy pictures with every pair of a method asks for."""
         models = 2 * len(self._experiment.files.runs())
-        pictures = self._experiment.sizes["noisy"] / self._config["shards"]["count"]
-        return self._predict(models * pictures, attempt, models)
+        samples = models * self._experiment.sizes["noisy"] / self._config["shards"]["count"]
+        seconds = self._prediction_seconds(samples, self._processor_rate)
+        memory = demands.inference_megabytes(self._cost, models, self._config["images"]["size"])
+        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""
@@ -151,11 +133,18 @@ class Planner:
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
     def _predict(self, samples: float, attempt: int, models: int = 1, held_mb: float = 0) -> Demand:
-        size, rate = self._config["images"]["size"], self._processor_rate
-        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
-        seconds += self._reading_seconds(samples)
+        """Return what predictions ask for, on as many ranks as end soon, at most the experiment's."""
+        size = self._config["images"]["size"]
+        seconds = self._prediction_seconds(samples, self._rank_rate)
+        pieces = math.ceil(samples / demands.READ_AT_A_TIME)
+        most = min(max(self._config["ranks"]), pieces)
+        ranks = max(1, min(most, math.ceil(seconds / (60 * SHORTEST_MINUTES["ranks"]))))
         memory = demands.inference_megabytes(self._cost, models, size) + held_mb
-        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
+        return self._ranks(ranks, 1, seconds / ranks, memory, attempt)
+
+    def _prediction_seconds(self, samples: float, rate: float) -> float:
+        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
+        return seconds + self._reading_seconds(samples)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.
@@ -180,7 +169,7 @@ class Planner:
         count, most = int(ranks), self._experiment.sizes["noisy"]
         prefetched = self._config["execution"]["prefetch_batches"]
         batches = demands.timed_batches(prefetched, self._config["scaling"]["repeats"])
-        samples = batches * min(self._config["optimizer"]["batch_size"], most)
+        samples = batches * min(self._batch(count), most)
         seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
         return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
 
@@ -220,6 +209,10 @@ class Planner:
         memory = pictures * demands.ROW_BYTES + threads * demands.PIXEL_BYTES * most
         return self._serial(seconds, memory / 1e6, attempt, threads)
 
+    def stored_megabytes(self, rule: str) -> float:
+        """Return the disk that a job of a rule fills."""
+        return disk.megabytes(rule, self._experiment, self._cost)
+
     @property
     def _pictures_per_shard(self) -> float:
         """The pictures of the largest shard, those in two sets counted twice."""
@@ -245,8 +238,12 @@ class Planner:
         threads = execution["loader_threads"] or execution["threads_per_rank"]
         return 0 if stored else samples * demands.PICTURE_SECONDS / threads
 
+    def _batch(self, replicas: int) -> int:
+        """Return the global batch of a model that has `replicas` ranks."""
+        return with_batch(self._config, replicas)["optimizer"]["batch_size"]
+
     def _model_megabytes(self, replicas: int) -> float:
-        batch = -(-self._config["optimizer"]["batch_size"] // replicas)
+        batch = -(-self._batch(replicas) // replicas)
         prefetched = self._config["execution"]["prefetch_batches"]
         size, on_gpu = self._config["images"]["size"], self._on_gpu
         return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)
@@ -267,7 +264,10 @@ class Planner:
         fitting = (each for each in plans if self._taken(each))
         queue, plan = self._choose(next(fitting, plans[-1]))
         named = self._ranks_site.is_mixed and not self._excess(queue, plan)
-        return replace(plan, attempt=attempt, slurm_partition=queue.name if named else "")
+        partition = queue.name if named else ""
+        return replace(
+            plan, attempt=attempt, slurm_partition=partition, work_seconds=math.ceil(seconds)
+        )
 
     def _taken(self, plans: Sequence[Plan]) -> list[Plan]:
         """Return the plans that their queues take."""
@@ -331,10 +331,5 @@ class Planner:
             cpus_per_task=cores,
             mem_mb_per_cpu=-(-memory // cores),
             runtime=int(max(first, min(grown, queue.limit("max_runtime")))),
+            work_seconds=math.ceil(seconds),
         )
-
-
-def limit_memory(parts_mb: float, attempt: int, most_mb: float) -> int:
-    """Return the MB to ask for: more with each attempt, but not beyond what is there."""
-    first = demands.megabytes(parts_mb, 1)
-    return int(min(demands.megabytes(parts_mb, attempt), max(most_mb, first)))

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from mct.base.errors import UserError
-from mct.cluster import results_folder
+from mct.cluster import disk, overview, results_folder
 from mct.cluster.endings import FailedJob, Interruption, Run, last_words, resume_line
 from mct.cluster.jobs import SUBMITTED
 from mct.cluster.launch import leave_launcher
@@ -22,8 +22,8 @@ from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
 from mct.experiment.experiment import SCRIPTS, Experiment
 
-CHECKED = (*REMEDIES, "list_suspects", "measure_scaling")
-"""Rules whose jobs are checked by name."""
+KNOWN = {*REMEDIES, *disk.RULES, "list_suspects", "measure_scaling", "measure_prefetch"}
+"""Rules whose jobs are checked, or counted, by name."""
 INTERRUPTION = Interruption()
 
 
@@ -68,7 +68,7 @@ class Reading:
         except UserError as error:
             end_with(error)
         self.planner = Planner(self.experiment, self.site)
-        self._names = {self.snakemake.given_name(rule): rule for rule in CHECKED}
+        self._names = {self.snakemake.given_name(rule): rule for rule in KNOWN}
         self._register()
 
     def _set_variables(self) -> None:
@@ -134,25 +134,52 @@ class Reading:
         own = filter(self._part.owns, self.snakemake.forced_jobs())
         return list(filter(None, (job.params.get("checkpoints") for job in own)))
 
+    def _jobs(self) -> list[Job]:
+        """Return the jobs of this part that the run makes."""
+        return list(filter(self._part.owns, self.snakemake.planned_jobs()))
+
     def _refusals(self) -> list[str]:
         """Return what the configuration lacks, or why no queue takes jobs, by rule and reason."""
-        jobs = list(filter(self._part.owns, self.snakemake.planned_jobs()))
+        jobs = self._jobs()
         names = [self._names.get(job.name, job.name) for job in jobs]
         try:
             self.experiment.check_rules(set(names))
         except UserError as error:
             return [str(error)]
         found = [
-            (job.name, self.planner.refusal(name, job.resources))
+            (job.name, self.planner.refusal(name, job.resources, job.wildcards.get("ranks", "")))
             for job, name in zip(jobs, names, strict=True)
         ]
         return list(dict.fromkeys(f"{name}: {refusal}" for name, refusal in found if refusal))
 
     def _end_dry_run(self) -> None:
-        """After a dry run, warn of what is doubtful and of jobs that a run would refuse."""
+        """After a dry run, say what it comes to; warn of what is doubtful and of what a run would refuse."""
         if self.snakemake.is_dry_run:
             note(self.experiment.notes)
+            say([] if self.snakemake.is_silent else self._overview(), sys.stdout)
             warn([*self.experiment.cautions(), *self._refusals()])
+
+    def _overview(self) -> list[str]:
+        """Return what the plan comes to: a line on this machine, a table on a cluster.
+
+        Tables and figures, which take no time to speak of, are left out.
+        """
+        jobs = {
+            job: self._planned(job) for job in self._jobs() if job.resources.get("work_seconds")
+        }
+        if not jobs:
+            return []
+        if not self.site.is_cluster:
+            return [overview.local_total(jobs.values())]
+        hours = {job: planned.hours for job, planned in jobs.items()}
+        ends = overview.ends_of(hours, self.snakemake.jobs_before)
+        timed = [(planned, ends[job]) for job, planned in jobs.items()]
+        return ["", *overview.table(timed), overview.total(timed)]
+
+    def _planned(self, job: Job) -> overview.PlannedJob:
+        """Return what is known of a job of the plan."""
+        stored = self.planner.stored_megabytes(self._names.get(job.name, job.name))
+        return overview.PlannedJob.of(job.name, job.resources, stored)
 
 
 def end_run(snakemake: Snakemake, arguments: Sequence[str], folder: Path) -> None:
@@ -167,11 +194,11 @@ def end_run(snakemake: Snakemake, arguments: Sequence[str], folder: Path) -> Non
         say([f"interrupted: {resume}"])
 
 
-def say(lines: Iterable[str]) -> None:
-    """Print lines for the user; the terminal may be gone."""
+def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Print lines for the user, on stderr by default; the terminal may be gone."""
     with suppress(OSError):
         for line in lines:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=stream or sys.stderr, flush=True)
 
 
 def note(lines: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mct.cluster.planning import Demand
+from mct.cluster.demands import Demand
 
 START = '"$MCT_PYTHON" "$MCT_SCRIPTS"/launch_ranks.py --attempt {resources.attempt} --log {log:q}'
 ON_RANKS = (
@@ -15,7 +15,9 @@ RESOURCES = '"$MCT_SCRIPTS"/../resources'
 PLACEHOLDER = re.compile(r"\{(?:\w+\.)*(\w+)\}")
 """A value of Snakemake, such as {input.labels} or {threads}; its flag has the last name."""
 
-SERIAL = ("attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime")
+SERIAL = (
+    "attempt", "tasks", "cpus_per_task", "nodes", "mem_mb_per_cpu", "mem_mb", "runtime", "work_seconds",
+)  # fmt: skip
 RANKS = (*SERIAL, "ranks", "mpi_tasks", "rank_threads", "rank_cpus", "mpi", "gpu", "tasks_per_gpu")
 
 

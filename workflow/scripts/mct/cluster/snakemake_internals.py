@@ -87,6 +87,15 @@ class Snakemake:
         """Return all jobs that this run makes."""
         return self._workflow.dag.needrun_jobs(exclude_finished=False)
 
+    def jobs_before(self, job: Job) -> Iterable[Job]:
+        """Return the jobs whose outputs a job needs."""
+        return self._workflow.dag.dependencies[job]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was told to say nothing at all."""
+        return any(each.name == "ALL" for each in self._workflow.output_settings.quiet or ())
+
     def forced_jobs(self) -> list[Job]:
         """Return the jobs whose rule, or a file that they make, is named by -f, -F or --forcerun.
 

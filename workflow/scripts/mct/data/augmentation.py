@@ -11,7 +11,15 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from mct.data.images import Box, decode_box, fitted_shape, mirror, resample, resample_centre
+from mct.data.images import (
+    Box,
+    decode_box,
+    fitted_shape,
+    mirror,
+    resample,
+    resample_centre,
+    resample_part,
+)
 from mct.data.order import Draws
 from mct.data.pictures import Picture
 from mct.data.settings import ImageSettings
@@ -20,7 +28,8 @@ DRAWS = 5
 """Random numbers of one sample: crop's row and column, flip, area, aspect ratio."""
 STRONG_DRAWS = 9
 """Those of a strong view of the sample, see `mct.learning.strong_views`."""
-CROPPING, MIRRORING = ("crop", "crop_flip"), ("flip", "crop_flip", "resized_crop")
+CROPPING = ("crop", "crop_flip")
+MIRRORING = ("flip", "crop_flip", "random_crop", "resized_crop")
 """Kinds of augmentation that crop a padded picture, and that mirror half of the pictures."""
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 
@@ -29,19 +38,22 @@ AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 class Viewer:
     """Turns pictures into training views, uint8 (size, size, 3).
 
-    `kind` is `none`, `flip`, `crop`, `crop_flip` or `resized_crop`; see the schema. Each sample has
-    its row of `draw_numbers`, shape (DRAWS,).
+    `kind` is a value of the key `augmentation`, `resize` of that key; see the schema. Each sample
+    has its row of `draw_numbers`, shape (DRAWS,).
     """
 
     size: int
     kind: str
+    resize: int | None = None
     reduced_decoding: bool = False
 
     @classmethod
-    def of(cls, settings: ImageSettings) -> "Viewer":
-        """Return the viewer of a training's settings."""
-        reduced = settings.reduced_decoding
-        return cls(size=settings.size, kind=settings.augmentation, reduced_decoding=reduced)
+    def of(cls, settings: ImageSettings, kind: str = "") -> "Viewer":
+        """Return the viewer of a training's settings, or of another kind."""
+        return cls(
+            size=settings.size, kind=kind or settings.augmentation, resize=settings.resize,
+            reduced_decoding=settings.reduced_decoding,
+        )  # fmt: skip
 
     @property
     def resamples(self) -> bool:
@@ -64,7 +76,7 @@ class Viewer:
         """Return what is shown of a picture, and the size that it is resized to."""
         if self.resamples:
             return drawn_box(height, width, draws), (self.size, self.size)
-        return Box(0, 0, height, width), fitted_shape(height, width, self.size)
+        return Box(0, 0, height, width), fitted_shape(height, width, self.size, self.resize)
 
     def _write(self, picture: Picture, shape: tuple[int, int], draws: Draws, view: Picture) -> None:
         """Write what is shown of a picture, resized to `shape`, at its drawn place."""
@@ -72,7 +84,10 @@ class Viewer:
         if self.resamples:
             resample(picture, shape, mirrored=mirrored, out=view)
             return
-        fitted = resample_centre(picture, shape, self.size)
+        if self.kind == "random_crop":
+            fitted = resample_part(picture, shape, drawn_place(shape, self.size, draws))
+        else:
+            fitted = resample_centre(picture, shape, self.size)
         if self.kind in CROPPING:
             fitted = padded_crop(fitted, draws)
         resample(fitted, fitted.shape[:2], mirrored=mirrored, out=view)
@@ -118,6 +133,14 @@ def padded_crops(pictures: Picture, draws: Draws) -> Picture:
     windows = as_strided(padded, shape, (image, row, column, row, 1), writeable=False)
     down, right = crop_shifts(size, draws).T + margin
     return windows[np.arange(count), down, right].reshape(pictures.shape)
+
+
+def drawn_place(shape: tuple[int, int], size: int, draws: Draws) -> Box:
+    """Return a square of `size` at a random place of a picture; all places are equally likely."""
+    top, left = (
+        int(float(draw) * (side - size + 1)) for draw, side in zip(draws[:2], shape, strict=True)
+    )
+    return Box(top, left, size, size)
 
 
 def drawn_box(height: int, width: int, draws: Draws) -> Box:

@@ -13,6 +13,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from mct.data.encoding import TINY
 from mct.data.pictures import Picture, decode
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 EVALUATION_RATIO = 256 / 224
 """Short side before the centre crop, relative to the crop, where pictures are not tiny."""
-TINY = 64
 JPEG_START = b"\xff\xd8\xff"
 JPEG_COLOURS = ("YCbCr", "Gray")
 REDUCTIONS = (8, 4, 2)
@@ -113,8 +113,15 @@ def reduce_box(box: Box, reduction: int, picture: Picture) -> Box:
     return Box(top, left, bottom - top, right - left)
 
 
-def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """Return height and width to resize a picture to before its centre is cropped to `size`."""
+def fitted_shape(height: int, width: int, size: int, resize: int | None = None) -> tuple[int, int]:
+    """Return height and width to resize a picture to before it is cropped to `size`.
+
+    The short side becomes `resize`, as with torchvision's Resize. Without it a picture of the size
+    stays as it is.
+    """
+    if resize is not None:
+        side = min(height, width)
+        return resize * height // side, resize * width // side
     if (height, width) == (size, size):
         return size, size
     short = size if size <= TINY else round(size * EVALUATION_RATIO)
@@ -122,18 +129,28 @@ def fitted_shape(height: int, width: int, size: int) -> tuple[int, int]:
     return max(short, round(height * scale)), max(short, round(width * scale))
 
 
-def fit(picture: Picture, size: int) -> Picture:
+def fit(picture: Picture, size: int, resize: int | None = None) -> Picture:
     """Return a picture as (size, size, 3): short side resized, centre cropped."""
     height, width = picture.shape[:2]
-    return resample_centre(picture, fitted_shape(height, width, size), size)
+    return resample_centre(picture, fitted_shape(height, width, size, resize), size)
 
 
 def resample_centre(picture: Picture, shape: tuple[int, int], size: int) -> Picture:
-    """Return the middle square of a picture resized to `shape`; of a thin one only that is computed."""
+    """Return the middle square of a picture resized to `shape`."""
     top, left = (shape[0] - size) // 2, (shape[1] - size) // 2
-    if shape[0] * shape[1] > MOST_VIEWS * size * size:
-        return resample_window(picture, shape, Box(top, left, size, size))
-    return resample(picture, shape)[top : top + size, left : left + size]
+    return resample_part(picture, shape, Box(top, left, size, size))
+
+
+def resample_part(picture: Picture, shape: tuple[int, int], part: Box) -> Picture:
+    """Return a part of a picture resized to `shape`; of a thin one only that is computed.
+
+    It is the picture's own memory where nothing is resized.
+    """
+    if picture.shape[:2] == shape:
+        return part.of(picture)
+    if shape[0] * shape[1] > MOST_VIEWS * part.height * part.width:
+        return resample_window(picture, shape, part)
+    return part.of(resample(picture, shape))
 
 
 def resample(

@@ -223,7 +223,7 @@ def read_for_evaluation(
     image_set: ImageSet, settings: ImageSettings, batch_size: int, *, threads: int, prefetch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images and labels of a whole set in its order, without augmentation."""
-    viewer = Viewer(size=settings.size, kind="none", reduced_decoding=settings.reduced_decoding)
+    viewer = Viewer.of(settings, kind="none")
     pictures, buffers = PictureReader(image_set, viewer, threads), OwnBuffers()
 
     def read(start: int) -> tuple[Tensor, Tensor]:

@@ -14,9 +14,17 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     """Height and width of a model's input. Required unless layout is digits or initial weights are of
     a net of torchvision or timm, whose own size then is the default.
     """
-    augmentation: Literal["none", "flip", "crop", "crop_flip", "resized_crop"] = "crop"
+    resize: Annotated[Count | None, unit("pixels")] = None
+    """Short side that pictures are resized to before `size` is cropped from them: at a random place
+    with augmentation `random_crop`, else, and in evaluation, at the centre. null: 8/7 of a `size`
+    above 64 (256 for 224), else `size`.
+    """
+    augmentation: Literal["none", "flip", "crop", "crop_flip", "random_crop", "resized_crop"] = (
+        "crop"
+    )
     """Training augmentation: `none`, `flip` (half of the pictures mirrored), `crop` (random crop
-    after padding by an eighth), `crop_flip` (both), `resized_crop` (random scale and aspect, flip).
+    after padding by an eighth), `crop_flip` (both), `random_crop` (a random place of the picture
+    whose short side is `resize`, flip), `resized_crop` (random scale and aspect, flip).
     """
     strong_augmentation: Annotated[Share, unit("fraction of full strength")] = 0
     """Strength of what is done to the augmented picture for a model that learns from it: turned,

@@ -16,7 +16,8 @@ from mct.base.errors import UserError
 from mct.base.files import open_hdf5, replacing
 from mct.base.partition import block
 from mct.base.threads import map_in_threads
-from mct.data.images import TINY, fit
+from mct.data.encoding import choose_encoding
+from mct.data.images import fit
 from mct.data.inspection import Finding, read_findings
 from mct.data.intake import Listed, read_listing
 from mct.data.layouts.base import Layout
@@ -89,7 +90,7 @@ def write_shard(
 
     UserError if a picture's file cannot be read, or is not the one that was inspected.
     """
-    encoding = choose_encoding(settings)
+    encoding = choose_encoding(settings.encoding, settings.size)
     attributes = {
         "format": "mct-shard", "version": VERSION, "shard": plan.shard, "shards": plan.shards,
         "size": settings.size, "encoding": encoding, "source": plan.source,
@@ -108,13 +109,6 @@ def write_shard(
             shard.attrs.update(attributes)
             start, count = payload_place(shard["payload"])
         seal(temporary, start, count)
-
-
-def choose_encoding(settings: ShardSettings) -> str:
-    """Return `pixels` or `encoded`; `auto` keeps pixels of tiny pictures."""
-    if settings.encoding == "auto":
-        return "pixels" if settings.size <= TINY else "encoded"
-    return settings.encoding
 
 
 def stored_form(member: Member, layout: Layout, settings: ShardSettings, encoding: str) -> bytes:

@@ -1,9 +1,9 @@
-"""Methods that train one model, and what they need of a pair."""
+"""Methods that train one model, what they need of a pair, and fine-tuning of any method's model."""
 
 from dataclasses import dataclass
 
-from mct.experiment.method import Config, Epochs, Training, by_name
-from mct.experiment.pair import REFERENCE_PAIR
+from mct.experiment.method import Config, Epochs, Method, Training, by_name
+from mct.experiment.pair import CALIBRATIONS, REFERENCE_PAIR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,10 @@ class Baseline(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(Baseline):
-    """A baseline that continues the model of another one at a rate of its own."""
+    """A last phase on the clean set, at a rate of its own, of the primary model of another method."""
 
-    continues: Baseline
+    training_set: str = "clean"
+    continues: Method
 
     @property
     def start(self) -> str:
@@ -45,12 +46,25 @@ class FineTuning(Baseline):
     def preparations(self, config: Config) -> list[str]:
         return [*self.continues.preparations(config), self.continues.name]
 
+    def phase(self, config: Config) -> tuple[float, float]:
+        """Return its epochs, and the learning rate at their start."""
+        section = config["finetuning"]
+        return section["epochs"], section["learning_rate"]
+
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
-        epochs = config["baselines"]["loss_correction"]["finetuning_epochs"]
-        return {}, {self.training_set: epochs}
+        return {}, {self.training_set: self.phase(config)[0]}
 
     def learning_rates(self, config: Config) -> tuple[float, float]:
-        return (config["baselines"]["loss_correction"]["finetuning_learning_rate"],) * 2
+        return (self.phase(config)[1],) * 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossCorrection(FineTuning):
+    """Forward correction and the fine-tuning that its published figure has, with keys of its own."""
+
+    def phase(self, config: Config) -> tuple[float, float]:
+        section = config["baselines"]["loss_correction"]
+        return section["finetuning_epochs"], section["finetuning_learning_rate"]
 
 
 FORWARD = Baseline(
@@ -70,10 +84,23 @@ BASELINES = by_name(
         name="backward", title="Backward correction", training_set="noisy", loss="backward",
         section="loss_correction",
     ),
-    FineTuning(
-        name="forward_finetuned", title="Loss correction", training_set="clean", continues=FORWARD
-    ),
+    LossCorrection(name="forward_finetuned", title="Loss correction", continues=FORWARD),
     Baseline(name="glc", title="GLC", training_set="union", loss="forward", section="glc"),
     Baseline(name="cleannet", title="CleanNet", training_set="union", weighting="verified"),
     Baseline(name="oeem", title="OEEM", training_set="noisy", weighting="easiest"),
 )  # fmt: skip
+
+
+def finetuned_name(method: str) -> str:
+    """Return the name of the method that fine-tunes the model of another one."""
+    return f"{method}_finetuned"
+
+
+FINETUNED = by_name(
+    *(
+        FineTuning(name=finetuned_name(name), title=f"{method.title}, fine-tuned", continues=method)
+        for name, method in {**BASELINES, **CALIBRATIONS}.items()
+        if not isinstance(method, FineTuning) and finetuned_name(name) not in BASELINES
+    )
+)
+"""Fine-tuning of every method that has none of its own."""

@@ -11,6 +11,7 @@ from mct.base.roles import Role
 from mct.base.texts import nearest
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
+from mct.experiment.method import with_batch
 from mct.experiment.pair import CALIBRATIONS, Calibration
 
 SETS = ("noisy", "clean", "validation", "test")
@@ -28,7 +29,7 @@ CLOSE = 0.75
 def cautions(config: Mapping[str, Any], lists: Lists) -> list[str]:
     """Return a line for each doubtful thing about a configuration and the lists of its data set."""
     learning = learning_cautions(config, lists.sizes)
-    return [*_model_cautions(config), *learning, *class_cautions(lists)]
+    return [*_model_cautions(config), *_view_cautions(config), *learning, *class_cautions(lists)]
 
 
 def storage_cautions(shards: Path) -> list[str]:
@@ -49,6 +50,17 @@ def _model_cautions(config: Mapping[str, Any]) -> list[str]:
     return [
         f"model.name: {name} is made for pictures up to {LARGEST_FOR_IT} pixels, and images.size is "
         f"{size}; take resnet18, resnet34 or resnet50 for such pictures"
+    ]
+
+
+def _view_cautions(config: Mapping[str, Any]) -> list[str]:
+    """Return a line where pictures are stored smaller than they are resized to in every epoch."""
+    stored, resize = config["shards"]["short_side"], config["images"]["resize"]
+    if stored is None or resize is None or stored >= resize:
+        return []
+    return [
+        f"shards.short_side: pictures are stored with a short side of {stored} pixels and enlarged to "
+        f"images.resize, {resize}, whenever they are read; store {resize}"
     ]
 
 
@@ -76,13 +88,15 @@ def _pair_cautions(
 ) -> list[str]:
     from mct.calibration.learned_samples import plan_learned  # scipy takes a moment to import
 
-    settings = parse(CalibrationSettings, method.settings(config, 0))
+    fewest = with_batch(config, min(config["ranks"]) // 2)
+    settings = parse(CalibrationSettings, method.settings(fewest, 0))
+    key = "batch_size" if config["optimizer"]["batch_per_rank"] is None else "batch_per_rank"
     section = method.section or "calibration"
     learned = plan_learned(settings, samples, rate)
     return [
         f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
         f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
-        f"optimizer.batch_size or {section}.clean_per_batch_{role}"
+        f"optimizer.{key} or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]
     ]

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from mct.base.errors import UserError
 from mct.base.texts import nearest
+from mct.experiment.combinations import choose_batch
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 QUICK_START = "quick_start"
@@ -79,7 +80,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
         raise UserError(_explain(_innermost(errors[0])))
-    return filled
+    return choose_batch(config, filled)
 
 
 def _refuse_retired(config: Any) -> None:

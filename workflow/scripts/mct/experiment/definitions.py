@@ -63,7 +63,7 @@ SECTIONS = {
     ),
     "optimizer": Section(
         "Stochastic gradient descent; weight decay leaves out norms and biases.",
-        (OptimizerSettings,),
+        (OptimizerSettings, settings.BatchSettings),
     ),
     "pretraining": Section(
         "Stage 1: a constant, large learning rate on the labels as they are.",
@@ -91,6 +91,11 @@ SECTIONS = {
             "clean_per_batch_primary": 16,
         },
     ),
+    "finetuning": Section(
+        "A last phase on the clean set that every method can have. It continues the deployed model "
+        "(Mp), and is counted in the row's samples.",
+        (settings.FinetuningSettings,),
+    ),
     "baselines": Section(
         "Keys of baselines alone.",
         (settings.BaselineSettings,),
@@ -111,8 +116,9 @@ SECTIONS = {
         },
     ),
     "scaling": Section(
-        "What `snakemake performance` measures and projects, for tables and figures of prefetch, "
-        "communication and scaling. No training depends on it.",
+        "What `snakemake performance` measures, rehearses and projects, for tables and figures of "
+        "prefetch, communication and the rehearsal of scaling. No training depends on it; "
+        "`tables/scaling.tsv` is made of the trainings themselves.",
         (settings.ScalingPlan, ScalingSettings),
     ),
     "execution": Section(

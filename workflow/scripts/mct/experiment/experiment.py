@@ -17,6 +17,7 @@ from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, storage_cautions
+from mct.experiment.combinations import check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.methods import Ranks, check_confusions, check_methods
@@ -54,9 +55,9 @@ class Experiment:
             raise UserError(ask_for(missing, self._layout))
         self.folder = str(results_folder(self.config))
         self.dataset = self.config["dataset"]["name"]
-        self.settings = StageSettings(self.config)
         self.files = ResultFiles(self.folder, self.config)
         self.ranks = Ranks(self.config, lambda: self.sizes)
+        self.settings = StageSettings(self.config, self.ranks)
         reading = self.catalogue_settings(), self.code("build_catalogue.py")
         self.memory = Memory(Path(self.folder), memory, *reading)
 
@@ -77,6 +78,7 @@ class Experiment:
             return
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
+        check_views(self.config["images"])
         _ = self.net
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)

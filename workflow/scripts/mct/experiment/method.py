@@ -124,13 +124,30 @@ def decay_rate(config: Config, method: str) -> float:
     return section["learning_rates"].get(method, section["learning_rate"])
 
 
-def shared_sections(config: Config) -> dict[str, Any]:
-    """Return the sections that the settings of most stages share."""
+def with_batch(config: Config, replicas: int) -> Config:
+    """Return a configuration with the global batch of a model that has `replicas` ranks."""
+    optimizer = config["optimizer"]
+    if optimizer["batch_per_rank"] is None:
+        return config
+    batch = optimizer["batch_per_rank"] * replicas
+    return {**config, "optimizer": {**optimizer, "batch_size": batch}}
+
+
+def evaluation_sections(config: Config) -> dict[str, Any]:
+    """Return the `EvaluationSettings` of a configuration, as plain data."""
     return {
         "images": pick(config["images"], ImageSettings),
         "model": pick(config["model"], ModelSettings) | architecture_code(config["model"]["name"]),
-        "optimizer": pick(config["optimizer"], OptimizerSettings),
     }
+
+
+def shared_sections(config: Config) -> dict[str, Any]:
+    """Return the sections that the settings of all trainings share; the batch must be known."""
+    optimizer = config["optimizer"]
+    batch = {"batch_size": optimizer["batch_size"]}
+    return {
+        **evaluation_sections(config), "optimizer": pick(optimizer, OptimizerSettings) | batch
+    }  # fmt: skip
 
 
 def architecture_code(name: str) -> dict[str, str]:

@@ -4,27 +4,38 @@ Equal terms: the deployed model of every baseline sees as many samples as that o
 within the clean ones of a partial batch an epoch), with the same shape of schedule;
 `noise_only_compute` instead gets all samples that MCT's two models process.
 Models that a method needs before (its pair's pretraining, the net that estimates a confusion) count as
-the method's compute. `forward_finetuned` alone sees its fine-tuning in addition to that of `forward`.
+the method's compute. A row with fine-tuning sees that in addition to what the row without it sees.
 
 No stage imports this module, so that a new method reruns nothing of the others.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.base.partition import divide_ranks, samples_of
 from mct.calibration.settings import CalibrationSettings
 from mct.data.layouts.base import Layout
-from mct.experiment.baselines import BASELINES
-from mct.experiment.method import Config, Method, Training
+from mct.experiment.baselines import BASELINES, FINETUNED, finetuned_name
+from mct.experiment.method import Config, Method, Training, with_batch
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 from mct.learning.settings import TrainingSettings
 
-METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS}
-ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES}
+METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED}
+ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES, **FINETUNED}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
+
+
+def rows_of(config: Config) -> list[str]:
+    """Return the methods of the accuracy table: the configured ones, each before its fine-tuning."""
+    finetuned = config["finetuning"]["methods"]
+    rows = []
+    for method in dict.fromkeys([*config["methods"], *finetuned]):
+        rows += [method] * (method in config["methods"])
+        rows += [finetuned_name(method)] * (method in finetuned)
+    return rows
 
 
 def trainings_of(config: Config, method: str) -> list[str]:
@@ -34,7 +45,7 @@ def trainings_of(config: Config, method: str) -> list[str]:
 
 def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`."""
-    needed = {name for method in config["methods"] for name in trainings_of(config, method)}
+    needed = {name for method in rows_of(config) for name in trainings_of(config, method)}
     return [name for name in TRAININGS if name in needed]
 
 
@@ -51,7 +62,7 @@ def check_confusions(config: Config, layout: Layout) -> None:
     for name in needed_trainings(config):
         training = TRAININGS[name]
         if training.confusion_kind(config) == "counted":
-            users = [each for each in config["methods"] if name in trainings_of(config, each)]
+            users = [each for each in rows_of(config) if name in trainings_of(config, each)]
             raise UserError(
                 f"{training.confusion_key}: {lack}; set it to `estimated` or `anchors`, or leave "
                 f"{' and '.join(users)} out of `methods`"
@@ -66,7 +77,8 @@ def check_methods(config: Config) -> None:
         sections = config["baselines"] if is_alone else config
         for key in {*changes} - {*config["calibration"]} | {method.section} - {"", *sections}:
             raise UserError(f"method {name}: the configuration has no {key!r}; correct the method")
-        parse(TrainingSettings if is_alone else CalibrationSettings, method.settings(config, 0))
+        settings = method.settings(with_batch(config, 1), 0)  # whatever the batch is
+        parse(TrainingSettings if is_alone else CalibrationSettings, settings)
 
 
 @dataclass(frozen=True)
@@ -76,10 +88,25 @@ class Ranks:
     config: Config
     read_sizes: Callable[[], Mapping[str, int]]
 
-    def samples(self, method: str) -> int:
-        """Return how many samples a training sees, all its models together."""
-        sizes = self.read_sizes()
-        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(self.config))
+    def samples(self, method: str, ranks: str) -> int:
+        """Return how many samples a training in a run of `ranks` sees, all its models together."""
+        sizes, config = self.read_sizes(), self.config_of(ranks)
+        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(config))
+
+    def config_of(self, ranks: str) -> Config:
+        """Return the configuration with the global batch of the pair in a run of `ranks`."""
+        return with_batch(self.config, int(ranks) // 2)
+
+    def settings(self, method: str, seed: int, ranks: str) -> dict[str, Any]:
+        """Return the settings of a training in a run of `ranks` ranks, as plain data.
+
+        What a baseline sees depends on the batch of the pair, what a step of it sees on its own.
+        """
+        settings = TRAININGS[method].settings(self.config_of(ranks), seed)
+        each = self.config["optimizer"]["batch_per_rank"]
+        if each is not None and method in ALONE:
+            settings["optimizer"]["batch_size"] = each * self.of_training(method, ranks)
+        return settings
 
     def of_training(self, method: str, ranks: str) -> int:
         """Return the ranks of a training of one model in a run of `ranks`.
@@ -89,7 +116,7 @@ class Ranks:
         """
         if method not in PRETRAININGS:
             return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
-        one, other = map(self.samples, PRETRAININGS)
+        one, other = (self.samples(name, ranks) for name in PRETRAININGS)
         return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(method)]
 
     def cores_of_training(self, method: str, ranks: str) -> int:

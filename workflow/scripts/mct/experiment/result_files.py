@@ -37,6 +37,14 @@ class ResultFiles:
         """Return a file of a training in each run."""
         return [self.model(method, run, name) for run in self.runs()]
 
+    def records(self) -> list[str]:
+        """Return the records of everything that is trained, in each run."""
+        return [path for each in self.trainings() for path in self.of_runs(each, "record.json")]
+
+    def scales(self) -> bool:
+        """Return whether there are several numbers of ranks, so that scaling can be drawn."""
+        return len(self.config["ranks"]) > 1
+
     def evaluation(self, method: str, run: str, role: str) -> str:
         """Return the evaluation of a model, or of a pair."""
         split = self.config["split"]
@@ -44,7 +52,7 @@ class ResultFiles:
 
     def evaluations(self) -> list[str]:
         """Return the evaluations of everything that is evaluated."""
-        shown = [*PRETRAININGS, *self.config["methods"]]
+        shown = [*PRETRAININGS, *methods.rows_of(self.config)]
         trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
         return [
             self.evaluation(method.name, run, role)
@@ -57,7 +65,7 @@ class ResultFiles:
         """Return the evaluations of each method's deployed model, in some runs or in all."""
         return [
             self.evaluation(method, run, "primary")
-            for method in self.config["methods"]
+            for method in methods.rows_of(self.config)
             for run in runs or self.runs()
         ]
 

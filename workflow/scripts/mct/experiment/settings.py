@@ -18,13 +18,15 @@ from mct.base.keys import (
     unit,
 )
 from mct.data.layouts.registry import LAYOUTS
-from mct.experiment.baselines import FineTuning
-from mct.experiment.methods import METHODS
+from mct.experiment.baselines import BASELINES, FINETUNED, FineTuning
+from mct.experiment.pair import CALIBRATIONS
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
 WorldSizes = Annotated[tuple[Even, ...], unit("MPI ranks"), UNIQUE]
+METHODS = {**BASELINES, **CALIBRATIONS}
 MethodName = Annotated[str, one_of(METHODS)]
+FinetunedName = Annotated[str, one_of(method.continues.name for method in FINETUNED.values())]
 DECAYING = [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 """Methods whose rate decays as in calibration; the others have a rate of their own."""
 Confusion = Literal["counted", "estimated", "anchors"]
@@ -56,7 +58,7 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
         "mct_paper",
         "mct",
     )
-    """Rows of the accuracy table, in this order."""
+    """Rows of the accuracy table, in this order; `finetuning` adds rows."""
     split: Literal["test", "validation"] = "test"
     """The held-out set that models are evaluated on; tune on `validation`."""
 
@@ -103,6 +105,16 @@ class ShardCounts(Settings, frozen=True, kw_only=True):
     """Number of shards for the pictures of all sets. Pictures that are listed later form new shards."""
 
 
+class BatchSettings(Settings, frozen=True, kw_only=True):
+    """A batch that grows with the ranks."""
+
+    batch_per_rank: Annotated[Count | None, unit("samples")] = None
+    """Batch of each rank of a model, in place of `batch_size`. The global batch is this number times
+    the ranks that train the model: its own in pretraining and of a baseline, the pairs in
+    calibration. CleanNet's verification, which has one rank, takes it as it is.
+    """
+
+
 class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """How long and at which rate both models are pretrained."""
 
@@ -137,6 +149,20 @@ class ConfusionSettings(Settings, frozen=True, kw_only=True):
     label is known. `estimated`: the mean prediction of pretrained Mp for the clean pictures of each
     class (GLC). `anchors`: pretrained Mp's predictions for noisy pictures, without clean ones.
     """
+
+
+class FinetuningSettings(Settings, frozen=True, kw_only=True):
+    """A last phase on the clean set."""
+
+    methods: Annotated[tuple[FinetunedName, ...], UNIQUE] = ()
+    """Methods whose deployed model is also trained on the clean set, after its last epoch: each gives
+    a row `<title>, fine-tuned` below its own, and its results are those of `<method>_finetuned`.
+    `forward_finetuned` is a method of its own.
+    """
+    epochs: Annotated[Count, unit("epochs")] = 2
+    """Number of passes over the clean set."""
+    learning_rate: Positive = 0.001
+    """Rate at the start of these passes; it decays as in calibration."""
 
 
 class BaselineSettings(Settings, frozen=True, kw_only=True):

@@ -13,10 +13,16 @@ from mct.data.layouts.registry import LAYOUTS, layout_class
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.stored import StoredLayout
 from mct.experiment import methods
-from mct.experiment.method import Config, Method, architecture_code, shared_sections
+from mct.experiment.method import (
+    Config,
+    Method,
+    architecture_code,
+    evaluation_sections,
+    shared_sections,
+    with_batch,
+)
 from mct.experiment.pair import PRETRAININGS
 from mct.labels.settings import NoiseSettings
-from mct.learning.settings import EvaluationSettings
 from mct.performance.settings import ScalingSettings
 
 STEP_EXECUTION = ("device", "threads_per_rank", "bucket_bytes", "allreduce")
@@ -32,14 +38,20 @@ class StageSettings:
     """Settings of stages by the resolved configuration."""
 
     config: Config
+    ranks: methods.Ranks
 
     def noise(self) -> str:
         """Return the noise rate: a number or `counted`."""
         return as_json(self.config["dataset"]["noise_rate"])
 
-    def training(self, method: str, seed: str) -> str:
-        """Return the settings of a pretraining, a baseline, or a method's calibration."""
-        return as_json(methods.TRAININGS[method].settings(self.config, int(seed)))
+    def training(self, method: str, seed: str, ranks: str) -> str:
+        """Return the settings of a pretraining, a baseline, or a method's calibration in a run."""
+        return as_json(self.ranks.settings(method, int(seed), ranks))
+
+    def reading(self, ranks: str) -> str:
+        """Return the settings of Mp's pretraining, on all of some ranks, whose reading is timed."""
+        config, seed = with_batch(self.config, int(ranks)), self.config["seeds"][0]
+        return as_json(PRETRAININGS["pretrain_primary"].settings(config, seed))
 
     def precision(self) -> str:
         """Return the settings of the steps in which arithmetic is measured."""
@@ -48,17 +60,17 @@ class StageSettings:
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
         own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}
-        return as_json({**shared_sections(self.config), **own})
+        return as_json({**shared_sections(with_batch(self.config, 1)), **own})
 
     def evaluation(self) -> str:
         """Return the settings of an evaluation."""
-        return as_json(evaluation_settings(self.config))
+        return as_json(evaluation_sections(self.config))
 
     def estimation(self) -> str:
         """Return the settings of estimating the noise rate with a model."""
         dataset = self.config["dataset"]
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
-        return as_json({**evaluation_settings(self.config), **own})
+        return as_json({**evaluation_sections(self.config), **own})
 
     def scaling(self) -> str:
         """Return the settings of what is rehearsed on several numbers of ranks."""
@@ -77,7 +89,7 @@ class StageSettings:
 
     def table(self, clean_set: str) -> str:
         """Return what the accuracy table needs to know of the configuration, its rows in order."""
-        shown = [*PRETRAININGS, *self.config["methods"]]
+        shown = [*PRETRAININGS, *methods.rows_of(self.config)]
         rows = dict.fromkeys([*shown, *methods.needed_trainings(self.config)])
         facts = {name: self._facts(methods.TRAININGS[name]) for name in rows}
         dataset = self.config["dataset"]["name"]
@@ -93,17 +105,17 @@ class StageSettings:
 
     def titles(self) -> str:
         """Return the titles of the configured methods."""
-        return as_json({name: methods.METHODS[name].title for name in self.config["methods"]})
+        return as_json({name: methods.METHODS[name].title for name in methods.rows_of(self.config)})
+
+    def training_titles(self) -> str:
+        """Return the titles of everything that is trained, in the order of the table of scaling."""
+        names = methods.needed_trainings(self.config)
+        return json.dumps({name: methods.TRAININGS[name].title for name in names})
 
 
 def as_json(data: Any) -> str:
     """Return data as JSON with sorted keys."""
     return json.dumps(data, sort_keys=True)
-
-
-def evaluation_settings(config: Config) -> dict[str, Any]:
-    """Return the `EvaluationSettings` of a configuration, as plain data."""
-    return pick(shared_sections(config), EvaluationSettings)
 
 
 def used_settings(dataset: Mapping[str, Any]) -> dict[str, Any]:

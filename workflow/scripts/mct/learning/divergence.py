@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 ALONE = "the model"
 """The name of a model that is trained alone."""
-FINETUNING = {"forward_finetuned": "baselines.loss_correction.finetuning_learning_rate"}
-"""Of trainings that have a rate of their own, by name."""
+FINETUNING = {
+    "forward_finetuned": "baselines.loss_correction.finetuning_learning_rate",
+    "_finetuned": "finetuning.learning_rate",
+}
+"""Of trainings that have a rate of their own, by how their names end; the first that fits."""
 
 
 def describe_divergence(
@@ -42,8 +45,9 @@ def describe_divergence(
 
 def rate_key(training: str, *, is_constant: bool) -> str:
     """Return the key with the rate of a training, in its part at the constant rate or after that."""
-    if training in FINETUNING:
-        return FINETUNING[training]
+    for ending, key in FINETUNING.items():
+        if training.endswith(ending):
+            return key
     if is_constant or training.startswith("pretrain_"):
         return "pretraining.learning_rate"
     return f"calibration.learning_rate (or calibration.learning_rates.{training})"

@@ -26,13 +26,17 @@ from mct.parallel.transport import choose_transport
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
+from mct.stage.step_times import Stopwatch
 
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 """Types of gradients between ranks by setting; None is their own."""
 
 
 class Learner:
-    """A model in training, with its optimiser, replicated on all ranks of `comm`."""
+    """A model in training, with its optimiser, replicated on all ranks of `comm`.
+
+    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Learner:
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
         self._classes = classifier_layer(self.model).weight.shape[0]
         self._exchange: FeatureExchange | None = None
+        self.exchanging = Stopwatch()
         self._begin()
 
     def _begin(self) -> None:
@@ -144,7 +149,8 @@ class Learner:
             return self._features(images, strong)
         mine = self._exchange.part(shared)
         own = self._features(torch.cat([images[mine], images[shared:]]), None)
-        return self._exchange.complete(own, shared)
+        with self.exchanging:
+            return self._exchange.complete(own, shared)
 
     def _features(self, images: Tensor, strong: Draws | None) -> Seen:
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)

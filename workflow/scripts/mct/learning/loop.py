@@ -18,12 +18,13 @@ from mct.learning.divergence import describe_divergence
 from mct.learning.learner import Learner
 from mct.learning.models import save_weights
 from mct.learning.plan import Plan
-from mct.parallel.comm import Comm, sum_array
+from mct.parallel.comm import Comm, count_cores, sum_array
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
 from mct.stage.record import write_record
 from mct.stage.session import Session
 from mct.stage.state import Arrays, State
+from mct.stage.step_times import StepTimes
 
 
 class Training(ABC):
@@ -67,6 +68,10 @@ class Training(ABC):
         """Return to a state, in place; `records` may have what others recorded."""
         self.learner.restore(state)
 
+    def waits(self) -> dict[str, float]:
+        """Return the seconds that steps have waited for other ranks so far, by what for."""
+        return {"averaging": self.learner.gradients.waited_seconds}
+
     def facts(self) -> dict[str, Any]:
         """Return what the record of the result says besides the session's facts."""
         return self.learner.summary()
@@ -83,6 +88,7 @@ class Loop:
     def __init__(self, training: Training, progress: Progress, checkpoints: Checkpoints) -> None:
         self._training, self._plan, self._history = training, training.plan, training.history
         self._progress, self._checkpoints = progress, checkpoints
+        self.times = StepTimes()
 
     def run(self, reader: SampleReader, prefetch: int) -> None:
         """Train on the plan's batches, of which `prefetch` are read ahead. Collective.
@@ -90,18 +96,26 @@ class Loop:
         Raises StageInterruptedError if a signal arrived on some rank, with a checkpoint written;
         UserError, on all ranks, if the loss or the weights of a model are not finite.
         """
-        plan, learner = self._plan, self._training.learner
+        plan, training = self._plan, self._training
         prefetcher = Prefetcher(prefetch, reader.cancel)
         first = self._checkpoints.resume(self)
         self._progress.begin(plan.samples, step=first, samples=plan.samples_before(first))
+        self.times.begin(
+            plan.steps - first,
+            lambda: {"reading": prefetcher.waited_seconds, **training.waits()},
+        )
         for samples in prefetcher.map(reader.read, plan.batches(first)):
-            loss = self._training.step(samples, plan.rate(samples.plan))
+            with self.times.working:
+                loss = training.step(samples, plan.rate(samples.plan))
             self._progress.count(samples.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(samples.plan):
                 self._report(samples.plan)
             self._checkpoints.after_step(samples.plan.step, self, is_finite=math.isfinite(loss))
-        learner.average_statistics()
-        self._checkpoints.require_finite(plan.steps - 1, self, is_finite=learner.is_finite())
+            self.times.end_step(samples.plan.size)
+        training.learner.average_statistics()
+        self._checkpoints.require_finite(
+            plan.steps - 1, self, is_finite=training.learner.is_finite()
+        )
 
     def _report(self, last: GlobalBatch) -> None:
         """Report the epoch that ends with a batch. Collective."""
@@ -130,14 +144,25 @@ def train(training: Training, reader: SampleReader, session: Session) -> None:
     checkpoints = session.open_checkpoints(training.learner.comm, training.role)
     loop = Loop(training, session.progress, checkpoints)
     loop.run(reader, session.execution.prefetch_batches)
-    folder = session.output
+    folder, measured = session.output, measure(loop, training)
     if session.world.rank == 0:
         training.write(folder)
         record = session.record(training.settings, training.plan.samples_seen)
-        facts = {**training.facts(), "shares_batches": reader.shares}
+        facts = {**training.facts(), **measured, "shares_batches": reader.shares}
         write_record(folder / "record.json", {**record, **facts})
     if training.learner.comm.rank == 0:
         save_weights(training.learner.model, folder / f"{training.role}.safetensors")
+
+
+def measure(loop: Loop, training: Training) -> dict[str, Any]:
+    """Return how long the steps of this run took, on which cores, for the record. Collective."""
+    plan, comm = training.plan, training.comm
+    return {
+        "steps": plan.steps,
+        "global_batch": plan.batch_size,
+        "cores": count_cores(comm),
+        "step_times": loop.times.summary(lambda spent: sum_array(comm, spent) / comm.size),
+    }
 
 
 class History:

@@ -1,6 +1,6 @@
 """Predictions of a trained model for the pictures of a set."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from mct.data.loading import read_for_evaluation
 from mct.learning.classifier import classifier_layer
 from mct.learning.models import load_model
 from mct.learning.settings import EvaluationSettings
-from mct.stage.compute import choose_compute
+from mct.stage.compute import Compute, choose_compute
 from mct.stage.settings import ExecutionSettings
 
 BATCH_SIZE = 256
-"""Pictures that are predicted at a time."""
+"""Pictures that are read at a time."""
+PREDICTED_AT_A_TIME = 64
+"""Those of them whose activations are in memory together."""
 
 
 class Predictor:
@@ -30,63 +32,66 @@ class Predictor:
         settings: EvaluationSettings,
         classes: int,
         execution: ExecutionSettings,
+        compute: Compute | None = None,
     ) -> None:
-        self.compute = choose_compute(settings.model.precision, execution)
+        """Without `compute` it chooses where this process alone computes."""
+        self.compute = compute or choose_compute(settings.model.precision, execution)
         model = load_model(settings.model, classes, settings.images.size, weights)
         self._weights, self._model = weights, self.compute.place(model).eval()
         self._classes, self._images, self._execution = classes, settings.images, execution
 
     def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
-        if not len(image_set):
-            return np.empty((0, self._classes), np.float32), np.empty(0, np.int64)
-        return self.predict_batches(self._read(image_set))
+        nothing = np.empty((0, self._classes), np.float32)
+        return np.concatenate([nothing, *self.logits(image_set)]), image_set.label
 
-    def _read(self, image_set: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    def logits(self, image_set: ImageSet) -> Iterator[NDArray[np.float32]]:
+        """Yield logits (b, K) of a set, in its order, BATCH_SIZE pictures at a time."""
+        return map(self.predict_pictures, self._read(image_set))
+
+    def _read(self, image_set: ImageSet) -> Iterator[Tensor]:
         threads, prefetch = self._execution.decoding_threads, self._execution.prefetch_batches
-        return read_for_evaluation(
+        batches = read_for_evaluation(
             image_set, self._images, BATCH_SIZE, threads=threads, prefetch=prefetch
         )
+        return (images for images, _ in batches)
 
     @torch.inference_mode()
-    def predict_batches(
-        self, batches: Iterable[tuple[Tensor, Tensor]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return logits (n, K) and labels (n,) of batches of pictures, uint8 (b, 3, size, size)."""
-        logits, labels = [], []
-        for images, batch_labels in batches:
+    def predict_pictures(self, images: Tensor) -> NDArray[np.float32]:
+        """Return logits (b, K) of pictures, uint8 (b, 3, size, size)."""
+        outputs = []
+        for part in images.split(PREDICTED_AT_A_TIME):
+            pictures = self.compute.normalise(part, self._images.mean, self._images.std)
             with self.compute.autocast():
-                output = self._model(
-                    self.compute.normalise(images, self._images.mean, self._images.std)
-                )
-            logits.append(output.float().cpu().numpy())
-            labels.append(batch_labels.numpy())
-        found = np.concatenate(logits)
-        if not np.isfinite(found).all():
+                outputs.append(self._model(pictures).float().cpu())
+        logits = torch.cat(outputs).numpy()
+        if not np.isfinite(logits).all():
             raise UserError(
                 f"{self._weights}: expected finite predictions, got NaN or infinity: the training "
                 "diverged; lower its learning rate and train again"
             )
-        return found, np.concatenate(labels)
+        return logits
 
-    def features(self, image_set: ImageSet) -> NDArray[np.float32]:
-        """Return the inputs of the classifier for a whole set, shape (n, d), held in memory once.
+    @property
+    def feature_width(self) -> int:
+        """The number of inputs of the classifier."""
+        return classifier_layer(self._model).weight.shape[1]
 
-        Of a classifier that is a convolution they are means over a picture.
+    def features(self, image_set: ImageSet) -> Iterator[NDArray[np.float32]]:
+        """Yield the inputs of the classifier, (b, d), as `logits` does.
+
+        Those of a convolution are means over a picture.
         """
         classifier = classifier_layer(self._model)
-        features = np.empty((len(image_set), classifier.weight.shape[1]), np.float32)
         kept: list[Tensor] = []
         hook = classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
-        stop = 0
         try:
-            for batch in self._read(image_set):
-                self.predict_batches([batch])
-                start, stop = stop, stop + len(batch[1])
-                features[start:stop] = flat(kept.pop()).float().cpu().numpy()
+            for images in self._read(image_set):
+                self.predict_pictures(images)
+                yield flat(torch.cat(kept)).float().cpu().numpy()
+                kept.clear()
         finally:
             hook.remove()
-        return features
 
 
 def flat(features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Figures of prefetch, communication and scaling, from the rows of their tables."""
+"""Figures of prefetch, communication and rehearsed scaling, from the rows of their tables."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -13,7 +13,7 @@ PARTS = {
     "exposed_io_seconds": ("exposed I/O", "#d55e00", ""),
     "hidden_io_seconds": ("I/O hidden behind computing", "#ffffff", "////"),
 }
-LINES = {"measured": "o-", "projected": "o:", "published": "s--"}
+LINES = {"measured": "o-", "rehearsed": "o-", "projected": "o:", "published": "s--"}
 
 
 def draw_prefetch(rows: Sequence[Row]) -> Figure:
@@ -53,8 +53,8 @@ def draw_communication(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def draw_scaling(rows: Sequence[Row]) -> Figure:
-    """Return the hours of a training and the efficiency over ranks (Figure 5)."""
+def draw_rehearsal(rows: Sequence[Row]) -> Figure:
+    """Return the hours of a training and the efficiency over ranks, by rehearsed steps (Figure 5)."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 
     def group(row: Row) -> tuple[str, str, str]:
@@ -71,7 +71,7 @@ def draw_scaling(rows: Sequence[Row]) -> Figure:
     axes[1].set(title="Efficiency against the fewest ranks", ylabel="percent", xscale="log")
     axes[1].set_ylim(0, 110)
     for axis in axes:
-        axis.set_xlabel("MPI ranks (* more than cores where measured)")
+        axis.set_xlabel("MPI ranks (* more than cores where rehearsed)")
         _set_ranks(axis, rows)
     lines = axes[0].get_legend_handles_labels()
     figure.legend(*lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
@@ -104,5 +104,5 @@ def _mark(row: Row) -> str:
 DRAWINGS: dict[str, Callable[[Sequence[Row]], Figure]] = {
     "prefetch": draw_prefetch,
     "communication": draw_communication,
-    "scaling": draw_scaling,
+    "rehearsal": draw_rehearsal,
 }

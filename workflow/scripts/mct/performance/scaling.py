@@ -3,7 +3,8 @@
 A message of n bytes between two ranks takes latency + n / bandwidth. Summing n bytes over r ranks in
 a ring takes 2 (r - 1) messages of n / r bytes; gathering m bytes of each of r ranks takes r - 1
 messages of m bytes (Thakur, Rabenseifner, Gropp, IJHPCA 2005). Every row of a table says whether it
-was measured here, projected from that, or published, and whether more ranks than cores took part.
+was measured or rehearsed here, projected from that, or published, and whether more ranks than cores
+took part.
 """
 
 import math
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
+from mct.performance.comparison import efficiencies, is_oversubscribed, machines
 from mct.results.tables import Row
 
 BYTES_PER_GRADIENT = BYTES_PER_CONFIDENCE = 4
@@ -26,20 +28,20 @@ COLUMNS = (
     "scaling", "system", "ranks", "kind", "oversubscribed", "global_batch", "step_seconds", "lowest",
     "highest", "hours", "efficiency_percent", "source",
 )  # fmt: skip
-"""Of the table of scaling."""
+"""Of the table of the rehearsal."""
 CAPTIONS = {
     "prefetch": """Mini-batches of pretraining {settings[model][name]} on {samples:,} pictures of
 {settings[images][size]} pixels. Exposed: the time that a step waits for its batch. Hidden: the waiting time
 that prefetch saves.""",
     "communication": """`model_seconds` is the time of a ring of messages with one latency and one
 bandwidth, fitted to the rows that were measured with no more ranks than cores.""",
-    "scaling": """A step calibrates a pair of {settings[model]} on random pictures of {settings[size]} pixels
-in {settings[classes]} classes, without reading. Hours are the time of {task[epochs]} epochs of
-{task[pictures]:,} pictures, except in published rows. Weak: the batch of each rank stays the same, and steps
-get fewer. Strong: the global batch stays the same. Projected: the step on the fewest measured ranks, with the
-messages of more ranks over the links measured here, none of them hidden. Published: times that the named
-source measured on its machine; their efficiency was computed here. Efficiency is relative to the fewest ranks
-of the same scaling and system, where there are several rows.""",
+    "rehearsal": """A rehearsed step calibrates a pair of {settings[model]} on random pictures of
+{settings[size]} pixels in {settings[classes]} classes, without reading. Hours are the time of {task[epochs]}
+epochs of {task[pictures]:,} pictures, except in published rows. Weak: the batch of each rank stays the same,
+and steps get fewer. Strong: the global batch stays the same. Projected: the step on the fewest rehearsed
+ranks, with the messages of more ranks over the links measured here, none of them hidden. Published: times
+that the named source measured on its machine; their efficiency was computed here. Efficiency is relative to
+the fewest ranks of the same scaling and system, where there are several rows.""",
 }
 
 
@@ -105,20 +107,6 @@ def project_step(
     return compute_seconds + (averaging if pairs > 1 else 0.0) + gathering
 
 
-def efficiencies(times: Sequence[tuple[int, float]]) -> list[float]:
-    """Return, for each ranks and hours, the speed-up over the fewest ranks divided by their ratio.
-
-    Of several times for the fewest ranks the first counts.
-    """
-    fewest, hours = min(times, key=lambda time: time[0])
-    return [hours * fewest / (own * ranks) for ranks, own in times]
-
-
-def is_oversubscribed(found: Mapping[str, Any]) -> bool:
-    """Return whether a measurement had more ranks than cores."""
-    return found["ranks"] > found["cores"]
-
-
 def trusted(measured: Measurements) -> Measurements:
     """Return the measurements without oversubscription; all if there are no others."""
     kept = {ranks: found for ranks, found in measured.items() if not is_oversubscribed(found)}
@@ -162,19 +150,19 @@ def _spread(name: str, values: Sequence[float]) -> Row:
     return {column: f"{value:.4g}" for column, value in found.items()}
 
 
-def _measured(found: Mapping[str, Any]) -> Row:
-    return {"kind": "measured", "oversubscribed": "yes" if is_oversubscribed(found) else "no"}
+def _measured(found: Mapping[str, Any], kind: str = "measured") -> Row:
+    return {"kind": kind, "oversubscribed": "yes" if is_oversubscribed(found) else "no"}
 
 
-def scaling_rows(
+def rehearsal_rows(
     measured: Measurements, task: Task, projected: Sequence[int], published: Sequence[Row]
 ) -> list[Row]:
-    """Return the time of a whole training over ranks (Table 1, Figure 5).
+    """Return the time of a whole training over ranks, by rehearsed steps (Table 1, Figure 5).
 
     Weak: the batch of each rank stays the same, so steps get fewer. Strong: the global batch stays
     the same. Projections are weak and start from the fewest measured ranks.
     """
-    weak, strong = (_measured_rows(measured, task, name) for name in ("weak", "strong"))
+    weak, strong = (_rehearsed_rows(measured, task, name) for name in ("weak", "strong"))
     return [
         *_with_efficiency([*weak, *_projected_rows(measured, task, projected)]),
         *_with_efficiency(strong),
@@ -182,13 +170,13 @@ def scaling_rows(
     ]
 
 
-def _measured_rows(measured: Measurements, task: Task, kind: str) -> list[Row]:
+def _rehearsed_rows(measured: Measurements, task: Task, scaling: str) -> list[Row]:
     rows = []
     for ranks, found in sorted(measured.items()):
-        seconds, batch = found["steps"][kind], found["batches"][kind]
+        seconds, batch = found["steps"][scaling], found["batches"][scaling]
         hours = task.hours(batch, median(seconds))
-        row = _scaling_row(kind, HERE, ranks, "measured", batch, hours)
-        rows.append(row | _spread("step_seconds", seconds) | _measured(found))
+        row = _scaling_row(scaling, HERE, ranks, "rehearsed", batch, hours)
+        rows.append(row | _spread("step_seconds", seconds) | _measured(found, "rehearsed"))
     return rows
 
 
@@ -231,7 +219,7 @@ def _published_rows(published: Sequence[Row]) -> list[Row]:
     rows = []
     for row in published:
         facts = row["system"], int(row["ranks"]), "published", None, float(row["hours"])
-        rows.append({**_scaling_row("weak", *facts), "source": row["source"]})
+        rows.append({**_scaling_row("", *facts), "source": row["source"]})
     for system in {row["system"] for row in rows}:
         _with_efficiency([row for row in rows if row["system"] == system])
     return rows
@@ -269,19 +257,3 @@ def caption(kind: str, found: Sequence[Mapping[str, Any]], task: Mapping[str, An
     """
     what = CAPTIONS[kind].format(task=task, **found[0])
     return f"Measured on {machines(found)}; medians, lowest, highest. {what}"
-
-
-def machines(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return the machines that measurements were made on, with their ranks where they differ."""
-    ranks: dict[str, list[int]] = {}
-    for part in sorted(found, key=lambda part: part["ranks"]):
-        ranks.setdefault(_machine(part), []).append(part["ranks"])
-    if len(ranks) == 1:
-        return next(iter(ranks))
-    return "; ".join(f"{name} ({', '.join(map(str, own))} ranks)" for name, own in ranks.items())
-
-
-def _machine(part: Mapping[str, Any]) -> str:
-    hardware = part["hardware"]
-    names = (hardware["gpu"], hardware["processor"], f"{part['cores']} cores in all")
-    return ", ".join(filter(None, (*names, hardware["precision"])))

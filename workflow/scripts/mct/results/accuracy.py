@@ -154,7 +154,7 @@ def _with_published(rows: list[Row], methods: Methods, published: Sequence[Row])
     for figure in published:
         text = {
             "published_top1_percent": figure["top1_percent"],
-            "published_as": f"{figure['model']}, {figure['source']}",
+            "published_as": describe_published(figure),
         }
         known = methods.get(figure["method"])
         title = known and known.title
@@ -165,6 +165,12 @@ def _with_published(rows: list[Row], methods: Methods, published: Sequence[Row])
             blank = dict.fromkeys(rows[0], "")
             extra.append({**blank, "method": figure["title"], "kind": "published", **text})
     return rows + extra
+
+
+def describe_published(figure: Row) -> str:
+    """Return where a published figure is from, and what it is the accuracy of."""
+    conditions = ", ".join(f"{name}: {figure[name]}" for name in ("weights", "split", "epoch"))
+    return f"{figure['model']}, {figure['source']} ({conditions})"
 
 
 def read_published(path: Path, dataset: str) -> list[Row]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from mct.base.errors import UserError
 from mct.base.files import read_json
@@ -18,6 +17,7 @@ from mct.data.layouts.folders import files_below
 from mct.data.layouts.storage import read_regular
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
+from mct.data.settings import ImageSettings
 from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
 
@@ -79,17 +79,17 @@ def predict_files(
     models: Sequence[Predictor],
     files: Sequence[Path],
     classes: Sequence[str],
-    size: int,
+    images: ImageSettings,
     threads: int,
 ) -> Iterator[Prediction]:
     """Yield what the mean of `models` says of each file, in order, as their evaluation sees it.
 
-    A picture is decoded upright as RGB, its short side resized and its centre cropped to `size`.
+    A picture is decoded upright as RGB, its short side resized and its centre cropped.
     """
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(files), BATCH_SIZE):
             part = files[start : start + BATCH_SIZE]
-            seen = list(pool.map(lambda file: view(file, size), part))
+            seen = list(pool.map(lambda file: view(file, images.size, images.resize), part))
             views = [one for one in seen if not isinstance(one, str)]
             answers = iter(_predict(models, views, classes) if views else ())
             for file, one in zip(part, seen, strict=True):
@@ -99,11 +99,11 @@ def predict_files(
                     yield Prediction(key_of(str(file)), *next(answers), "")
 
 
-def view(file: Path, size: int) -> Picture | str:
+def view(file: Path, size: int, resize: int | None = None) -> Picture | str:
     """Return a picture as a model is evaluated on it, uint8 (size, size, 3), or why it cannot be."""
     name = key_of(str(file))
     try:
-        return fit(decode(read_regular(file, name), name), size)
+        return fit(decode(read_regular(file, name), name), size, resize)
     except UserError as error:
         return " ".join(str(error).split())
 
@@ -111,7 +111,7 @@ def view(file: Path, size: int) -> Picture | str:
 def _predict(
     models: Sequence[Predictor], views: Sequence[Picture], classes: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    batch = [(to_tensor(np.stack(views)), torch.zeros(len(views), dtype=torch.int64))]
-    probabilities = mean_probabilities([model.predict_batches(batch)[0] for model in models])
+    pictures = to_tensor(np.stack(views))
+    probabilities = mean_probabilities([model.predict_pictures(pictures) for model in models])
     for row in probabilities:
         yield classes[int(row.argmax())], f"{row.max():.4f}"

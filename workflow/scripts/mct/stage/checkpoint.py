@@ -14,14 +14,12 @@ import json
 import shutil
 import signal
 import sys
-import threading
 from argparse import Namespace
 from collections import ChainMap
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +37,7 @@ from mct.stage.closure import code_digest
 from mct.stage.progress import FILE as PROGRESS
 from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
-from mct.stage.watch import ENDINGS, LOCK, StageLock, StallWatch, watch_for_termination
+from mct.stage.watch import LOCK, Interruption, StageLock
 
 KEPT, NAME_DIGITS = 2, 24
 META = "meta.json"
@@ -48,7 +46,6 @@ BITS = ("threads_per_rank", "bucket_bytes", "allreduce")
 """Settings of execution that influence the last bits of a result."""
 CONTINUE, SAVE, STOP, STOP_FOR_GOOD, DIVERGED = range(5)
 """STOP is Slurm's signal before the time limit (SIGUSR1), STOP_FOR_GOOD a person's (of ENDINGS)."""
-SIGNALS = (*ENDINGS, signal.SIGUSR1)
 
 
 class Resumable(Protocol):
@@ -102,17 +99,7 @@ class Checkpoints:
         self._world, self._model = world_comm, model_comm
         self._execution = execution
         self._saved_at = monotonic()
-        self._signal: signal.Signals | None = None
-        self._agreed = threading.Event()
-        for number in SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, self._note_signal)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_rank.py` lets one wait
-        self._watch = StallWatch(60 * execution.stall_minutes)
-        watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)
-
-    def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signal = signal.Signals(number)
+        self._interruption = Interruption(execution.stall_minutes)
 
     def resume(self, stage: Resumable) -> int:
         """Restore the newest intact checkpoint, if there is one; return the step to go on with.
@@ -147,12 +134,12 @@ class Checkpoints:
         if the loss of some rank or the weights to be saved are not finite, with earlier checkpoints
         kept.
         """
-        self._watch.note_progress()
+        self._interruption.note_progress()
         wish = highest(self._world, self._wish(step + 1) if is_finite else DIVERGED)
         if wish == DIVERGED:
             raise UserError(stage.explain_divergence(step))
         if wish >= STOP:
-            self._agreed.set()
+            self._interruption.agree()
             if self._world.rank == 0:
                 Attempts.of_this_job().interrupt("SIGUSR1" if wish == STOP else "SIGTERM")
         if wish != CONTINUE:
@@ -168,8 +155,8 @@ class Checkpoints:
             raise UserError(stage.explain_divergence(step))
 
     def _wish(self, done: int) -> int:
-        if self._signal:
-            return STOP if self._signal == signal.SIGUSR1 else STOP_FOR_GOOD
+        if noted := self._interruption.signal:
+            return STOP if noted == signal.SIGUSR1 else STOP_FOR_GOOD
         steps, seconds = self._execution.checkpoint_steps, 60 * self._execution.checkpoint_minutes
         by_steps = steps and done % steps == 0
         by_time = seconds and monotonic() - self._saved_at > seconds
@@ -219,19 +206,23 @@ class Checkpoints:
             sync(folder)
 
     def remove(self) -> None:
-        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective.
+        """Remove all checkpoints of a stage that succeeded, also of other configurations. Collective."""
+        remove_stage(self._world, self._folder.parent)
 
-        What is not a stage's stays: somebody may have named a folder of other files.
-        """
-        self._world.Barrier()
-        if self._world.rank == 0:
-            folder = self._folder.parent
-            for path in folder.glob(NAME_DIGITS * "[0-9a-f]"):
-                shutil.rmtree(path, ignore_errors=True)
-            with suppress(OSError):
-                (folder / PROGRESS).unlink(missing_ok=True)
-                (folder / LOCK).unlink(missing_ok=True)
-                folder.rmdir()
+
+def remove_stage(world_comm: Comm, folder: Path) -> None:
+    """Remove what a stage kept in its folder until it succeeded. Collective.
+
+    What is not a stage's stays: somebody may have named a folder of other files.
+    """
+    world_comm.Barrier()
+    if world_comm.rank == 0:
+        for path in folder.glob(NAME_DIGITS * "[0-9a-f]"):
+            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            (folder / PROGRESS).unlink(missing_ok=True)
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def take_rank(rows: NDArray[Any], rank: int, size: int) -> NDArray[Any]:

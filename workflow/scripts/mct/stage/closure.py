@@ -28,6 +28,7 @@ LEFT_OUT = {
     "stage/limits.py": "raises or checks the system's limits before work starts",
     "stage/progress.py": "tells a person how far a training is, and how long it took",
     "stage/record.py": "notes next to a result what made it",
+    "stage/step_times.py": "measures how long steps take, for the record",
     "stage/watch.py": "ends a process that would wait for ever, and locks a stage",
 }
 """Modules that stages import and no result depends on, by path in the library, and why."""

@@ -16,7 +16,7 @@ from mct.stage.rank_compute import choose_for_ranks
 
 OPTIONS: dict[str, type] = {
     "stage": str, "ranks": int, "settings": str, "execution": Path, "checkpoints": Path,
-    "output": Path,
+    "output": Path, "precision": tuple,
 }  # fmt: skip
 """The options of every training's entry point, which `entry.options` reads."""
 
@@ -49,13 +49,13 @@ class Session:
         """
         self.world, self.output = world(), arguments.output
         check_world_size(self.world, arguments.ranks)
-        self._folder = stage_folder(arguments, script, inputs)
-        self._lock = hold_stage(self.world, self._folder.parent)
+        self.folder = stage_folder(arguments, script, [*inputs, *arguments.precision])
+        self._lock = hold_stage(self.world, self.folder.parent)
         self.execution = kept_execution(
-            self.world, self._folder, entry.read_execution(arguments.execution)
+            self.world, self.folder, entry.read_execution(arguments.execution)
         )
         self.compute = choose_for_ranks(precision, self.execution, self.world)
-        shown = self._folder.parent if self.world.rank == 0 else None
+        shown = self.folder.parent if self.world.rank == 0 else None
         self.progress = Progress(arguments.stage, folder=shown)
         self._owned = ExitStack()
 
@@ -71,7 +71,7 @@ class Session:
     def open_checkpoints(self, model_comm: Comm, role: str) -> Checkpoints:
         """Return checkpoints, removed at the end; from here on signals end the stage after a step."""
         checkpoints = Checkpoints(
-            self._folder, self.execution, world_comm=self.world, model_comm=model_comm, role=role
+            self.folder, self.execution, world_comm=self.world, model_comm=model_comm, role=role
         )
         self._owned.callback(checkpoints.remove)
         return checkpoints

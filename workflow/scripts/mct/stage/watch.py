@@ -13,12 +13,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from types import FrameType
 from uuid import uuid4
 
 from mct.base.errors import UserError
 
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals by which a person ends a stage: Ctrl-C sends SIGINT, a terminal that closes SIGHUP."""
+SIGNALS = (*ENDINGS, signal.SIGUSR1)
 SECONDS_TO_AGREE, MOST_SECONDS_TO_AGREE = 5.0, 60.0
 SECONDS_TO_SAVE = 25.0
 LOCK = "lock"
@@ -95,6 +97,34 @@ class StallWatch:
         message = f"fault: no step for {minutes:g} min (execution.stall_minutes): a rank is gone\n"
         os.write(2, message.encode())
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Interruption:
+    """Notes the signal that ends a stage after its step, and ends a process that gets to none.
+
+    `signal` is the last one that arrived. SIGUSR1 is Slurm's, before the time limit.
+    """
+
+    def __init__(self, stall_minutes: float) -> None:
+        self.signal: signal.Signals | None = None
+        self._agreed = threading.Event()
+        for number in SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_rank.py` lets one wait
+        self._watch = StallWatch(60 * stall_minutes)
+        watch_for_termination(self._agreed, lambda: self._watch.longest_step or 0.0)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = signal.Signals(number)
+
+    def note_progress(self) -> None:
+        """Note that a step was done."""
+        self._watch.note_progress()
+
+    def agree(self) -> None:
+        """Note that all ranks know of the signal and stop."""
+        self._agreed.set()
 
 
 class StageLock:

@@ -1,0 +1,49 @@
+"""Values of keys that each are admitted but do not go together; the schema cannot say so."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mct.base.errors import UserError
+from mct.data.encoding import choose_encoding
+
+
+def choose_batch(config: Mapping[str, Any], filled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a valid, filled-in configuration without `batch_size` where ranks give the batch.
+
+    UserError if the configuration gives both.
+    """
+    optimizer = filled["optimizer"]
+    if optimizer["batch_per_rank"] is None:
+        return dict(filled)
+    if "batch_size" in config["optimizer"]:
+        raise UserError(
+            "configuration: `optimizer`: expected batch_size or batch_per_rank, got both; leave one "
+            "out, or set batch_per_rank to null"
+        )
+    without = {key: value for key, value in optimizer.items() if key != "batch_size"}
+    return {**filled, "optimizer": without}
+
+
+def check_views(images: Mapping[str, Any]) -> None:
+    """Raise UserError unless views can be cropped from pictures whose short side is `resize`.
+
+    Pictures that are kept as pixels have the size of views already.
+    """
+    resize, size, is_random = (
+        images["resize"], images["size"], images["augmentation"] == "random_crop"
+    )  # fmt: skip
+    if is_random and resize is None:
+        raise UserError(
+            "images.augmentation: random_crop needs images.resize, the short side that pictures have "
+            f"before {size} pixels are cropped from them; for 224 pixels 256 is usual"
+        )
+    if resize is None:
+        return
+    if resize < size + is_random:
+        least = f"more than images.size, {size}" if is_random else f"at least images.size, {size}"
+        raise UserError(f"images.resize: expected {least}, got {resize}")
+    if choose_encoding(images["encoding"], size) == "pixels":
+        raise UserError(
+            "images.resize: shards keep these pictures as pixels, cropped to images.size; set "
+            "images.encoding to encoded, or leave images.resize out"
+        )
