@@ -28,7 +28,9 @@ from mct.learning.settings import (
 from mct.performance.settings import ScalingSettings
 
 SCHEMA = load_schema()
-KEYWORDS = {*Draft202012Validator.VALIDATORS, "description", "default", "quick_start", "unit"}
+KEYWORDS = {
+    *Draft202012Validator.VALIDATORS, "description", "default", "examples", "quick_start", "unit",
+}  # fmt: skip
 """The draft's keywords, those that only describe, and the project's own."""
 KEYS = dict(describe_keys(SCHEMA))
 DEFAULTS = resolve({})
@@ -311,7 +313,7 @@ def test_every_kind_and_bound_of_the_schema_has_words():
     parts = [piece for part in KEYS.values() for piece in pieces(part)]
     names = {name for part in parts for name in part}
     assert {part["type"] for part in parts if "type" in part} <= set(KINDS)
-    assert names <= {*BOUNDS, "type", "enum", "anyOf", "items", "default", "quick_start", "unit",
+    assert names <= {*BOUNDS, "type", "enum", "examples", "anyOf", "items", "default", "quick_start", "unit",
                      "description", "properties", "additionalProperties", "propertyNames"}  # fmt: skip
 
 

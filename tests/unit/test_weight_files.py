@@ -30,7 +30,8 @@ def trained(classes: int = CLASSES) -> State:
 def start(path: Path, **settings: object) -> State:
     """Return the state of a net that starts from a file."""
     named = {"name": "small_cnn", "initial_weights": str(path), "precision": "float32"}
-    return build_model(parse(ModelSettings, {**named, **settings}), CLASSES, 8, 0).state_dict()
+    model = parse(ModelSettings, {**named, **settings})
+    return build_model(model, CLASSES, 8, 0, [path]).state_dict()
 
 
 def prefixed(prefix: str) -> State:

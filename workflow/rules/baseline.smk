@@ -5,6 +5,7 @@ rule estimate_confusion:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/pretrain_primary/{RUN}/confusion_{{kind}}.json",
@@ -22,7 +23,7 @@ rule estimate_confusion:
     shell:
         program(
             "estimate_confusion.py {params.stage} {wildcards.kind} {params.settings} {execution}"
-            " {input.labels} {input.weights} {params.checkpoints} {output}",
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )
 
@@ -31,6 +32,7 @@ rule score_labels:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
         f"{MODELS}/cleannet/{RUN}/label_weights.h5",
@@ -46,7 +48,7 @@ rule score_labels:
     shell:
         program(
             "score_labels.py {params.stage} {params.settings} {execution} {input.labels}"
-            " {input.weights} {params.checkpoints} {output}",
+            " {input.precision} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )
 
@@ -55,6 +57,7 @@ use rule pretrain_auxiliary as train_baseline with:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         start=lambda wildcards: FILES.start(wildcards.method, run_of(wildcards)),
         evidence=lambda wildcards: FILES.evidence(wildcards.method, run_of(wildcards)),
         initial=EXPERIMENT.initial_weights(),

@@ -5,6 +5,7 @@ rule calibrate_pair:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         noise=result("noise/{dataset}.json"),
         confusion=lambda wildcards: FILES.confusion(wildcards.method, run_of(wildcards)),
         auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
@@ -31,7 +32,7 @@ rule calibrate_pair:
     shell:
         program(
             "calibrate_pair.py --stage {wildcards.method} {params.settings} {execution}"
-            " {input.labels} {input.noise} {input.confusion} {input.auxiliary} {input.primary}"
+            " {input.labels} {input.precision} {input.noise} {input.confusion} {input.auxiliary} {input.primary}"
             " {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,
         )

@@ -5,6 +5,7 @@ rule evaluate_model:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=lambda wildcards: FILES.evaluated_weights(
             wildcards.method, run_of(wildcards), wildcards.role
         ),
@@ -22,6 +23,6 @@ rule evaluate_model:
     shell:
         program(
             "evaluate_model.py {params.stage} {params.settings} {execution} {wildcards.split}"
-            " {input.labels} {input.weights} {params.checkpoints} {output}",
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )

@@ -21,6 +21,7 @@ rule estimate_noise_by_models:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         weights=FILES.of_runs("pretrain_auxiliary", "auxiliary.safetensors")[0],
     output:
         result("noise/{dataset}.models.json"),
@@ -36,7 +37,7 @@ rule estimate_noise_by_models:
     shell:
         program(
             "estimate_noise_by_models.py {params.stage} {params.settings} {execution}"
-            " {input.labels} {input.weights} {params.checkpoints} {output}",
+            " {input.labels} {input.precision} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )
 

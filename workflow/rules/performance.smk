@@ -72,6 +72,7 @@ rule measure_scaling:
 rule measure_prefetch:
     input:
         shards=shards(),
+        precision=EXPERIMENT.measured_precision,
         labels=LABELS,
     output:
         result("performance/prefetch/ranks{ranks}.json"),
@@ -87,7 +88,7 @@ rule measure_prefetch:
     shell:
         program(
             "measure_prefetch.py {params.settings} {params.execution} {input.labels}"
-            " {params.steps} {output}",
+            " {input.precision} {params.steps} {output}",
             mpi=True,
         )
 

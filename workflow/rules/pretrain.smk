@@ -5,6 +5,7 @@ rule pretrain_auxiliary:
     input:
         shards=shards(),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         start=[],
         evidence=[],
         initial=EXPERIMENT.initial_weights(),
@@ -28,8 +29,8 @@ rule pretrain_auxiliary:
     shell:
         program(
             "train_model.py {params.stage} {params.role} {params.settings} {execution}"
-            " {input.labels} {input.start} {input.evidence} {params.checkpoints}"
-            " --output $(dirname {output.record:q})",
+            " {input.labels} {input.precision} {input.initial} {input.start}"
+            " {input.evidence} {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,
         )
 

@@ -11,6 +11,7 @@ rule judge_labels:
     input:
         shard=result("shards/{dataset}/{shard}.h5"),
         labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
         auxiliary=FILES.judges("auxiliary.safetensors"),
         primary=FILES.judges("primary.safetensors"),
         confusions=FILES.judges_confusions(),
@@ -26,7 +27,7 @@ rule judge_labels:
     shell:
         program(
             "judge_labels.py {params.settings} {execution} {input.labels} {wildcards.shard}"
-            " {input.auxiliary} {input.primary} {input.confusions} {output}"
+            " {input.precision} {input.auxiliary} {input.primary} {input.confusions} {output}"
         )
 
 

@@ -10,6 +10,7 @@ from mct.data.imagesets import open_set
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import load_model
+from mct.learning.precision import with_measured
 from mct.parallel.comm import split_world
 from mct.stage import entry
 from mct.stage.session import OPTIONS, Session
@@ -19,6 +20,7 @@ def main() -> None:
     files = ("labels", "noise", "confusion", *ROLES)
     arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path))
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     inputs = [getattr(arguments, name) for name in files]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))

@@ -1,9 +1,9 @@
 """Check that a model can start from a file of weights: exit code 0, or 2 with a line. Runs nothing."""
 
+from functools import partial
 from pathlib import Path
 
-import torch
-
+from mct.learning.costs import sketch
 from mct.learning.models import build_architecture, start_from
 from mct.learning.settings import ModelSettings
 from mct.stage import entry
@@ -12,8 +12,7 @@ from mct.stage import entry
 def main() -> None:
     arguments = entry.options(__doc__, weights=Path, settings=str, classes=int)
     settings = entry.read_settings(ModelSettings, arguments.settings)
-    with torch.device("meta"):
-        model = build_architecture(settings.name, arguments.classes)
+    model = sketch(partial(build_architecture, settings.name), arguments.classes)
     start_from(arguments.weights, model, keep_classifier=settings.keep_classifier)
 
 

@@ -7,6 +7,7 @@ from scipy.special import softmax
 from mct.base.files import write_json
 from mct.data.imagesets import open_set
 from mct.labels import confusions
+from mct.learning.precision import with_measured
 from mct.learning.settings import EvaluationSettings
 from mct.learning.spread import Spread
 from mct.stage import entry
@@ -16,6 +17,7 @@ from mct.stage.session import OPTIONS, Session
 def main() -> None:
     arguments = entry.options(__doc__, **OPTIONS, kind=str, labels=Path, weights=Path)
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         set_name = "noisy" if arguments.kind == "anchors" else "clean"

@@ -10,6 +10,7 @@ from mct.base.files import file_digest
 from mct.data.imagesets import ImageSet, open_set
 from mct.labels.confusions import count_confusion
 from mct.labels.estimators import estimate_by_models, true_rate, unseen_sample
+from mct.learning.precision import with_measured
 from mct.learning.settings import EstimationSettings
 from mct.learning.spread import Spread
 from mct.stage import entry
@@ -21,6 +22,7 @@ from mct.stage.session import OPTIONS, Session
 def main() -> None:
     arguments = entry.options(__doc__, **OPTIONS, labels=Path, weights=Path)
     settings = entry.read_settings(EstimationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         noisy, validation = (open_set(name, arguments.labels) for name in ("noisy", "validation"))

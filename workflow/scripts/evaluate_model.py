@@ -5,6 +5,7 @@ from pathlib import Path
 from mct.base.files import file_digest
 from mct.data.imagesets import open_set
 from mct.learning.metrics import evaluate_predictions
+from mct.learning.precision import with_measured
 from mct.learning.prediction import mean_probabilities
 from mct.learning.settings import EvaluationSettings
 from mct.learning.spread import Spread
@@ -17,6 +18,7 @@ from mct.stage.session import OPTIONS, Session
 def main() -> None:
     arguments = entry.options(__doc__, **OPTIONS, split=str, labels=Path, weights=list)
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, *arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         image_set, spread = (

@@ -6,6 +6,7 @@ from mct.calibration.judges import Judges, judge_set
 from mct.data.imagesets import open_set
 from mct.labels.confusions import read_assumed_confusion
 from mct.labels.judging import write_judgement
+from mct.learning.precision import with_measured
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings
 from mct.stage import entry
@@ -13,10 +14,11 @@ from mct.stage import entry
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, settings=str, execution=Path, labels=Path, shard=str, auxiliary=list, primary=list,
-        confusions=list, output=Path,
+        __doc__, settings=str, execution=Path, labels=Path, precision=tuple, shard=str,
+        auxiliary=list, primary=list, confusions=list, output=Path,
     )  # fmt: skip
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     execution = entry.read_execution(arguments.execution)
     judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
     juries = [

@@ -9,6 +9,7 @@ from mct.data.imagesets import open_set
 from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
+from mct.learning.precision import with_measured
 from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import Comm, check_world_size, count_cores, world
 from mct.performance.rehearsal import time_depths
@@ -21,11 +22,13 @@ from mct.stage.settings import ExecutionSettings
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, ranks=int, settings=str, execution=str, labels=Path, steps=int, output=Path
-    )
+        __doc__, ranks=int, settings=str, execution=str, labels=Path, precision=tuple, steps=int,
+        output=Path,
+    )  # fmt: skip
     comm = world()
     check_world_size(comm, arguments.ranks)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     execution = entry.read_settings(ExecutionSettings, arguments.execution)
     facts = {"ranks": comm.size, "cores": count_cores(comm), "settings": settings}
     facts |= {"execution": json.loads(arguments.execution)}

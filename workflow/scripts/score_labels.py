@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from mct.base.files import write_arrays
 from mct.data.imagesets import open_set
 from mct.learning.cleannet import score_labels
+from mct.learning.precision import with_measured
 from mct.learning.settings import CleanNetSettings
 from mct.learning.spread import Spread
 from mct.stage import entry
@@ -16,6 +17,7 @@ from mct.stage.session import OPTIONS, Session
 def main() -> None:
     arguments = entry.options(__doc__, **OPTIONS, labels=Path, weights=Path)
     settings = entry.read_settings(CleanNetSettings, arguments.settings)
+    settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         noisy, clean = (open_set(name, arguments.labels) for name in ("noisy", "clean"))

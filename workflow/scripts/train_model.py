@@ -7,9 +7,9 @@ from mct.data.imagesets import open_set
 from mct.data.label_table import read_index
 from mct.learning.learner import Learner
 from mct.learning.loop import train
-from mct.learning.models import initial_files
 from mct.learning.objectives import build_objective
 from mct.learning.plan import constant_samples, plan_training
+from mct.learning.precision import with_measured
 from mct.learning.settings import TrainingSettings
 from mct.learning.training import ModelTraining, start_model, training_reader
 from mct.stage import entry
@@ -18,16 +18,19 @@ from mct.stage.session import OPTIONS, Session
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, **OPTIONS, role=Role, labels=Path, start=tuple, evidence=tuple
-    )
-    settings, role = entry.read_settings(TrainingSettings, arguments.settings), arguments.role
+        __doc__, **OPTIONS, role=Role, labels=Path, initial=tuple, start=tuple,
+        evidence=tuple,
+    )  # fmt: skip
+    settings = entry.read_settings(TrainingSettings, arguments.settings)
+    settings, role = with_measured(settings, arguments.precision), arguments.role
     labels, seed = arguments.labels, model_seed(settings.seed, role)
-    inputs = (labels, *arguments.start, *arguments.evidence, *initial_files(settings.model))
+    initial = arguments.initial
+    inputs = (labels, *initial, *arguments.start, *arguments.evidence)
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         image_set, sizes = open_set(settings.training_set, labels), read_index(labels)["samples"]
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
-        model = start_model(settings, image_set.classes, seed, arguments.start)
+        model = start_model(settings, image_set.classes, seed, initial, arguments.start)
         learner = Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution, seed=(1, seed),

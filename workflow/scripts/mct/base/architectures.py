@@ -1,34 +1,68 @@
-"""Architectures by name, for plans too: nothing here imports torch or a module that builds a net."""
+"""Architectures by name, for plans too: nothing here imports torch or a module that builds a net.
+
+Other nets are those of torchvision and timm; `describe_net.py` finds out what a plan has to know of them.
+"""
 
 from typing import NamedTuple
 
 from mct.base.errors import UserError
+
+HUBS = "mct.learning.hubs:build_net"
+"""What builds a net of torchvision or timm, from its name and the number of classes."""
+IMAGENET = "imagenet"
+"""The word of `model.initial_weights` for the weights that the net's library has for it."""
+
+
+class Pretrained(NamedTuple):
+    """How pictures were shown to a net whose weights a library has; `tag` names the weights."""
+
+    tag: str
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: int
 
 
 class Architecture(NamedTuple):
     """The smallest pictures, in pixels, and the function that builds it, as `module:function`.
 
     Without a builder it is one of `mct.learning.models`, else torchvision's of that name.
+    `pretrained` tells of the weights that torchvision has for it.
     """
 
     smallest: int
     builder: str = ""
+    pretrained: Pretrained | None = None
+
+
+def _imagenet(tag: str) -> Pretrained:
+    return Pretrained(tag, 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1000)
 
 
 ARCHITECTURES = {
     "small_cnn": Architecture(8),
     "cifar_resnet18": Architecture(16),
     "cifar_resnet34": Architecture(16),
-    "alexnet": Architecture(64),
-    "resnet18": Architecture(33),
-    "resnet34": Architecture(33),
-    "resnet50": Architecture(33),
+    "alexnet": Architecture(64, pretrained=_imagenet("IMAGENET1K_V1")),
+    "resnet18": Architecture(33, pretrained=_imagenet("IMAGENET1K_V1")),
+    "resnet34": Architecture(33, pretrained=_imagenet("IMAGENET1K_V1")),
+    "resnet50": Architecture(33, pretrained=_imagenet("IMAGENET1K_V2")),
 }
 """Below its smallest size a ResNet's last stage is one pixel, which batch norm refuses for one sample."""
 
 
+def builder_of(name: str) -> str:
+    """Return the function that builds a net, as `module:function`; empty for `mct.learning.models`."""
+    return ARCHITECTURES[name].builder if name in ARCHITECTURES else HUBS
+
+
 def check_input_size(name: str, size: int, key: str) -> None:
-    """Raise UserError where pictures of `size` pixels, by that key, are too small for a model."""
+    """Raise UserError where pictures of `size` pixels, by that key, are too small for a model.
+
+    Sizes of other nets are tried when the plan finds out what they cost.
+    """
+    if name not in ARCHITECTURES:
+        return
     smallest = ARCHITECTURES[name].smallest
     if size < smallest:
         raise UserError(

@@ -43,6 +43,11 @@ def one_of(names: Iterable[str]) -> Meta:
     return Meta(extra_json_schema={"enum": list(names)})
 
 
+def examples(names: Iterable[str]) -> Meta:
+    """Return some of the names that a key may have, for errors about one that it may not."""
+    return Meta(extra_json_schema={"examples": list(names)})
+
+
 def pick(section: Mapping[str, Any], cls: type[Settings]) -> dict[str, Any]:
     """Return the keys of `section` that `cls` has as fields; so for sections in it."""
     picked = {}

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mct.experiment.experiment import Experiment
+
 MODELS = Path(__file__).parents[3] / "resources" / "models.tsv"
 MARGIN = 2.0
 START_SECONDS = 60
@@ -127,6 +129,14 @@ def model_cost(name: str, size: int) -> Cost:
     return replace(
         cost, multiply_adds=cost.multiply_adds * area, activations=cost.activations * area
     )
+
+
+def cost_of(experiment: Experiment) -> Cost:
+    """Return what the net of an experiment costs for its pictures."""
+    if experiment.net:
+        return Cost(**experiment.net.costs)
+    config = experiment.config
+    return model_cost(config["model"]["name"], config["images"]["size"])
 
 
 def minutes(seconds: float, attempt: int) -> int:

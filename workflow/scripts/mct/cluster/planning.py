@@ -22,6 +22,8 @@ SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
 REHEARSAL_SLACK = 6
 """Of steps that are measured: of a few, the slow first one and what is not learning weigh more."""
+PRECISION_STEPS = 4
+"""In each arithmetic whose time is measured."""
 INDEX_SECONDS = 0.001
 """Checking a picture's checksum, on a shared file system."""
 PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
@@ -44,8 +46,7 @@ class Planner:
     def __init__(self, experiment: Experiment, site: Site) -> None:
         self._experiment, self._site, self._ranks_site = experiment, site, site.for_ranks()
         self._config = experiment.config
-        size = self._config["images"]["size"]
-        self._cost = demands.model_cost(self._config["model"]["name"], size)
+        self._cost = demands.cost_of(experiment)
         execution = self._config["execution"]
         self._on_gpu = self._ranks_site.has_gpus and execution["device"] != "cpu"
         self._processor_rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
@@ -171,6 +172,13 @@ class Planner:
         samples = batches * min(self._batch(count), most)
         seconds = self._training_seconds(samples, count) + self._reading_seconds(samples / count)
         return self._ranks(count, 2, seconds, self._model_megabytes(count), attempt)
+
+    def measure_precision(self, attempt: int) -> Demand:
+        """Return what a few steps on the ranks of a pair ask for, in two arithmetics."""
+        samples = 2 * PRECISION_STEPS * self._experiment.samples_per_rank
+        seconds = REHEARSAL_SLACK * self._training_seconds(samples, 1)
+        memory = 2 * self._model_megabytes(self._config["ranks"][0] // 2)
+        return self._ranks(2, 2, seconds, memory, attempt)
 
     def catalogue(self, attempt: int) -> Demand:
         """Return what the catalogue asks for: the lists, and pictures where noise depends on them."""

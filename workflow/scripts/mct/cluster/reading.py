@@ -119,6 +119,7 @@ class Reading:
         try:
             for refusal in self._refusals():
                 raise UserError(refusal)
+            note(self.experiment.notes)
             warn(self.experiment.cautions())
             on_cluster = self.site.is_cluster
             results_folder.begin(self.experiment, self._forced(), log, on_cluster=on_cluster)
@@ -154,6 +155,7 @@ class Reading:
     def _end_dry_run(self) -> None:
         """After a dry run, say what it comes to; warn of what is doubtful and of what a run would refuse."""
         if self.snakemake.is_dry_run:
+            note(self.experiment.notes)
             say([] if self.snakemake.is_silent else self._overview(), sys.stdout)
             warn([*self.experiment.cautions(), *self._refusals()])
 
@@ -197,6 +199,11 @@ def say(lines: Iterable[str], stream: TextIO | None = None) -> None:
     with suppress(OSError):
         for line in lines:
             print(line, file=stream or sys.stderr, flush=True)
+
+
+def note(lines: Iterable[str]) -> None:
+    """Print what the configuration left open and how it was decided, one line each."""
+    say(f"note: {line}" for line in lines)
 
 
 def warn(lines: Iterable[str]) -> None:

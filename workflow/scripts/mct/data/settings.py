@@ -11,7 +11,9 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     """What happens to a decoded picture on its way to a model."""
 
     size: Annotated[int, Meta(ge=8), unit("pixels"), quick_start(8)]
-    """Height and width of a model's input. Required unless layout is digits."""
+    """Height and width of a model's input. Required unless layout is digits or initial weights are of
+    a net of torchvision or timm, whose own size then is the default.
+    """
     resize: Annotated[Count | None, unit("pixels")] = None
     """Short side that pictures are resized to before `size` is cropped from them: at a random place
     with augmentation `random_crop`, else, and in evaluation, at the centre. null: 8/7 of a `size`
@@ -40,8 +42,8 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
         unit("fraction of full scale"),
         quick_start((0.5, 0.5, 0.5)),
     ]
-    """Mean of the red, green and blue channel that is subtracted. Required unless layout is digits;
-    initial weights need the mean that they were trained with.
+    """Mean of the red, green and blue channel that is subtracted. Required unless layout is digits or
+    initial weights are of a net of torchvision or timm, whose own mean then is the default.
     """
     std: Annotated[
         tuple[Positive, ...],
@@ -49,8 +51,8 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
         unit("fraction of full scale"),
         quick_start((0.25, 0.25, 0.25)),
     ]
-    """Standard deviation that each channel is divided by. Required unless layout is digits; initial
-    weights need the one that they were trained with.
+    """Standard deviation that each channel is divided by. Required unless layout is digits or
+    initial weights are of a net of torchvision or timm, whose own deviation then is the default.
     """
 
 

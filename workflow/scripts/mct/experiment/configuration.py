@@ -210,6 +210,7 @@ def _words(schema: Mapping[str, Any]) -> list[str]:
     """Return the words that a part of the schema admits as a value, as they are written in YAML."""
     words = [word for part in schema.get("anyOf", ()) for word in _words(part)]
     words += [word for word in schema.get("enum", ()) if isinstance(word, str)]
+    words += schema.get("examples", ())
     words += [schema["const"]] if isinstance(schema.get("const"), str) else []
     return words + list(WORDS.get(schema.get("type", ""), ()))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mct.base.architectures import check_input_size
+from mct.base.architectures import ARCHITECTURES, IMAGENET, builder_of, check_input_size
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
@@ -21,6 +21,7 @@ from mct.experiment.combinations import check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.methods import Ranks, check_confusions, check_methods
+from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.stage_settings import StageSettings, as_json, used_settings
@@ -29,6 +30,11 @@ from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
 
 SCRIPTS = Path(__file__).parents[2]
+
+
+def results_folder(config: Mapping[str, Any]) -> Path:
+    """Return the folder of an experiment's results; its name may not be known yet."""
+    return Path(os.path.normpath(f"{config['results']}/{config.get('experiment', '')}"))
 
 
 class Experiment:
@@ -41,10 +47,13 @@ class Experiment:
 
         `memory` is a folder in which that is kept for the next plan.
         """
-        self.config, self._in_job = spell_paths(resolve(config)), in_job
+        resolved, self._in_job = spell_paths(resolve(config)), in_job
+        self.nets = Nets(results_folder(resolved))
+        given = config.get("images") or {}
+        self.config, self.notes = follow_weights(resolved, given, self.nets)
         if missing := ungiven(self.config):
             raise UserError(ask_for(missing, self._layout))
-        self.folder = os.path.normpath(f"{self.config['results']}/{self.config['experiment']}")
+        self.folder = str(results_folder(self.config))
         self.dataset = self.config["dataset"]["name"]
         self.files = ResultFiles(self.folder, self.config)
         self.ranks = Ranks(self.config, lambda: self.sizes)
@@ -57,6 +66,7 @@ class Experiment:
         folder = Path(self.folder)
         write_text(folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         self.memory.hand_on(self.lists)
+        self.nets.hand_on()
         self.storage.write_down()
 
     def check_paths(self) -> None:
@@ -69,7 +79,10 @@ class Experiment:
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         check_views(self.config["images"])
-        for path in map(Path, self.initial_weights()):
+        _ = self.net
+        if self.fetches_weights:
+            check_fetched(self.config["model"], self.classes, self.nets)
+        for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
         check_confusions(self.config, self._layout)
         check_methods(self.config)
@@ -98,9 +111,50 @@ class Experiment:
             section = self.config["scaling"]
             check_input_size(section["model"], section["size"], "scaling.size")
 
+    @property
+    def fetches_weights(self) -> bool:
+        """Whether a job fetches the weights that models start from."""
+        return self.config["model"]["initial_weights"] == IMAGENET
+
+    @property
+    def fetched_weights(self) -> str:
+        """The file that fetched weights are written to."""
+        return f"{self.folder}/weights/{self._net_name}.safetensors"
+
     def initial_weights(self) -> list[str]:
         """Return the file that models start from, if there is one."""
+        if self.fetches_weights:
+            return [self.fetched_weights]
         return list(filter(None, [self.config["model"]["initial_weights"]]))
+
+    @property
+    def precision_file(self) -> str:
+        """The file that says in which arithmetic the net is faster, where that is measured."""
+        return f"{self.folder}/precision/{self._net_name}.json"
+
+    @property
+    def measured_precision(self) -> list[str]:
+        """That file, if it decides: for nets of which it is not known."""
+        model = self.config["model"]
+        is_known = model["precision"] != "auto" or not builder_of(model["name"])
+        return [] if is_known else [self.precision_file]
+
+    @property
+    def samples_per_rank(self) -> int:
+        """The pictures of a batch that a rank of calibration has in the first run."""
+        return -(-self.config["optimizer"]["batch_size"] // (self.config["ranks"][0] // 2))
+
+    @property
+    def _net_name(self) -> str:
+        return self.config["model"]["name"].replace("/", "_")
+
+    @cached_property
+    def net(self) -> Net | None:
+        """What the net costs, if it is none of ours: these are listed."""
+        name = self.config["model"]["name"]
+        return (
+            None if name in ARCHITECTURES else self.nets.find(name, self.config["images"]["size"])
+        )
 
     @cached_property
     def _layout(self):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mct.base.architectures import ARCHITECTURES
+from mct.base.architectures import builder_of
 from mct.base.functions import check_name
 from mct.base.keys import pick
 from mct.base.roles import PAIR, Role
@@ -152,7 +152,7 @@ def shared_sections(config: Config) -> dict[str, Any]:
 
 def architecture_code(name: str) -> dict[str, str]:
     """Return the key `code` of settings that name an architecture."""
-    return {"code": code_of(ARCHITECTURES[name].builder)}
+    return {"code": code_of(builder_of(name))}
 
 
 def code_of(*functions: str) -> str:

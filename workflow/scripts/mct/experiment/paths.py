@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mct.base.architectures import IMAGENET
 from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.data.layouts.base import BUILTIN
@@ -51,7 +52,7 @@ def spell_folder(path: str) -> str:
 
 def spell_file(path: str) -> str:
     """Return a file's path through real folders; its own name stays, since endings have a meaning."""
-    if path == BUILTIN:
+    if path in (BUILTIN, IMAGENET):
         return path
     plain = Path(os.path.normpath(path))
     return _from_here(str(Path(os.path.realpath(plain.parent)) / plain.name))

@@ -53,6 +53,10 @@ class StageSettings:
         config, seed = with_batch(self.config, int(ranks)), self.config["seeds"][0]
         return as_json(PRETRAININGS["pretrain_primary"].settings(config, seed))
 
+    def precision(self) -> str:
+        """Return the settings of the steps in which arithmetic is measured."""
+        return as_json(shared_sections(self.config))
+
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
         own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}

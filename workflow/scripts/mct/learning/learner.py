@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
+from mct.learning.classifier import classifier_layer
 from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
-from mct.learning.parts import begin_training, classifier_of, rate_factors
+from mct.learning.parts import begin_training, classifier_parameters, rate_factors
 from mct.learning.rows import SelectedRows, keeps_samples_apart
 from mct.learning.settings import OptimizerSettings
 from mct.learning.strong_views import strong_views
@@ -71,7 +72,7 @@ class Learner:
         factors = rate_factors(self.model, optimizer)
         self.optimizer = MomentumSGD(learning, optimizer, leaves, factors)
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
-        self._classes = self._named[-1][1].numel()
+        self._classes = classifier_layer(self.model).weight.shape[0]
         self._exchange: FeatureExchange | None = None
         self.exchanging = Stopwatch()
         self._begin()
@@ -87,7 +88,7 @@ class Learner:
 
     def learn_classifier_alone(self, alone: bool) -> None:
         """Let no other part learn from here on, or let all parts learn that should."""
-        classifier = set(classifier_of(self.model).parameters())
+        classifier = classifier_parameters(self.model)
         for parameter, leaf in self._leaves.items():
             parameter.requires_grad_(not alone or parameter in classifier)
             leaf.requires_grad_(parameter.requires_grad)

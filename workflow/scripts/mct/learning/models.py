@@ -1,21 +1,19 @@
 """Architectures by name, their start, and their files."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mct.base.architectures import ARCHITECTURES, check_input_size
+from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size
 from mct.base.errors import UserError
-from mct.base.files import replacing
 from mct.base.functions import open_function
+from mct.learning.classifier import classifier_names
 from mct.learning.parts import freeze
 from mct.learning.settings import ModelSettings
-from mct.learning.weight_files import fit_state, read_weights, require_fit
+from mct.learning.weight_files import fit_state, read_weights, require_fit, write_state
 
 CIFAR_BLOCKS = {"cifar_resnet18": [2, 2, 2, 2], "cifar_resnet34": [3, 4, 6, 3]}
 
@@ -43,7 +41,9 @@ def cifar_resnet(blocks: list[int], classes: int) -> nn.Module:
 
 
 def build_architecture(name: str, classes: int) -> nn.Module:
-    """Return a model at its random start: one of ours, else torchvision's of that name."""
+    """Return a model at its random start: one of ours, else torchvision's or timm's of that name."""
+    if name not in ARCHITECTURES:
+        return open_function(HUBS)(name, classes)
     if builder := ARCHITECTURES[name].builder:
         net = open_function(builder)(classes)
         sizes = [p.shape for p in net.parameters()] if isinstance(net, nn.Module) else []
@@ -62,21 +62,18 @@ def build_architecture(name: str, classes: int) -> nn.Module:
     return get_model(name, weights=None, num_classes=classes)
 
 
-def build_model(settings: ModelSettings, classes: int, image_size: int, seed: int) -> nn.Module:
-    """Return a model: random by seed, then `initial_weights`; UserError if pictures or weights do not fit."""
+def build_model(
+    settings: ModelSettings, classes: int, image_size: int, seed: int, initial: Sequence[Path] = ()
+) -> nn.Module:
+    """Return a model: random by seed, then weights of files; UserError if pictures or weights do not fit."""
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
-    for file in initial_files(settings):
+    for file in initial:
         given = start_from(file, model, keep_classifier=settings.keep_classifier)
         model.load_state_dict({**model.state_dict(), **given})
     freeze(model, settings)
     return model
-
-
-def initial_files(settings: ModelSettings) -> list[Path]:
-    """Return the file that a model starts from, if there is one."""
-    return [Path(settings.initial_weights)] if settings.initial_weights else []
 
 
 def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[str, Tensor]:
@@ -89,7 +86,7 @@ def start_from(path: Path, model: nn.Module, *, keep_classifier: bool) -> dict[s
     """
     own = model.state_dict()
     state = fit_state(read_weights(path), own)
-    classifier = [name for name, _ in model.named_parameters()][-2:]
+    classifier = classifier_names(model)
     given = [state[name].shape for name in classifier if name in state]
     expected = [own[name].shape for name in classifier]
     if keep_classifier and given != expected:
@@ -110,17 +107,14 @@ def are_finite(state: Mapping[str, Tensor]) -> bool:
 
 def load_model(settings: ModelSettings, classes: int, image_size: int, weights: Path) -> nn.Module:
     """Return a model with the weights of a file that `save_weights` wrote; UserError as there."""
-    fresh = msgspec.structs.replace(settings, initial_weights=None)
-    model = build_model(fresh, classes, image_size, seed=0)
+    model = build_model(settings, classes, image_size, seed=0)
     load_weights(model, weights)
     return model
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write a model's parameters and running statistics as .safetensors, whole or not at all."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(state, temporary)
+    write_state(model.state_dict(), path)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from mct.base.errors import UserError
 from mct.parallel.comm import Comm, sum_array
 
 
@@ -92,11 +94,35 @@ def _sum(comm: Comm, values: Tensor) -> Tensor:
     return torch.from_numpy(total).to(values.device)
 
 
+class GlobalBatchNormAct2d(GlobalBatchNorm2d):
+    """timm's batch norm with its activation, with the statistics of all ranks while it trains."""
+
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the activation of the normalised input, (b, C, h, w)."""
+        return self.act(self.drop(super().forward(input)))
+
+
+GLOBAL = {"BatchNorm2d": GlobalBatchNorm2d, "BatchNormAct2d": GlobalBatchNormAct2d}
+"""What shares its statistics, by the name of the class that does not."""
+
+
 def share_statistics(model: nn.Module, comm: Comm) -> None:
-    """Let the batch norms of a model take their statistics over all ranks of `comm`, in place."""
+    """Let the batch norms of a model take their statistics over all ranks of `comm`, in place.
+
+    Raises UserError: it has norms of another kind, which would go on with those of a rank's block.
+    """
     for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = GlobalBatchNorm2d
+        if isinstance(module, _BatchNorm):
+            kind = type(module).__name__
+            if kind not in GLOBAL:
+                raise UserError(
+                    f"optimizer.norm_statistics: `batch` needs norms of pictures, and this net has "
+                    f"{kind}; take `block`"
+                )
+            module.__class__ = GLOBAL[kind]
             module.comm = comm  # type: ignore[assignment]
 
 

@@ -7,6 +7,7 @@ from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mct.base.errors import UserError
+from mct.learning.classifier import classifier_modules
 from mct.learning.settings import ModelSettings, OptimizerSettings
 
 CONTAINERS = ("features", "blocks", "stages", "layers", "classifier", "head", "heads")
@@ -18,7 +19,7 @@ def parts_of(model: nn.Module) -> list[list[nn.Module]]:
     """Return the stages of a net in their order, the classifier last.
 
     A stage is a child of the net that has parameters, or a child of a container of stages; with it
-    goes a norm that follows. The classifier is the last one.
+    goes a norm that follows. From where the classifier begins all is one part.
     """
     parts: list[list[nn.Module]] = []
     for module in _children(model):
@@ -26,7 +27,13 @@ def parts_of(model: nn.Module) -> list[list[nn.Module]]:
             parts[-1].append(module)
         else:
             parts.append([module])
-    return parts
+    classifier = {p for module in classifier_modules(model).values() for p in module.parameters()}
+    first = next(at for at, part in enumerate(parts) if classifier & _parameters(part))
+    return [*parts[:first], [module for part in parts[first:] for module in part]]
+
+
+def _parameters(part: list[nn.Module]) -> set[Parameter]:
+    return {parameter for module in part for parameter in module.parameters()}
 
 
 def _children(module: nn.Module) -> Iterator[nn.Module]:
@@ -39,9 +46,9 @@ def _children(module: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
-def classifier_of(model: nn.Module) -> nn.Module:
-    """Return the last layer of a net."""
-    return parts_of(model)[-1][0]
+def classifier_parameters(model: nn.Module) -> set[Parameter]:
+    """Return the parameters of the last part of a net."""
+    return _parameters(parts_of(model)[-1])
 
 
 def freeze(model: nn.Module, settings: ModelSettings) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mct.base.errors import UserError
 from mct.data.imagesets import ImageSet
 from mct.data.loading import read_for_evaluation
+from mct.learning.classifier import classifier_layer
 from mct.learning.models import load_model
 from mct.learning.settings import EvaluationSettings
 from mct.stage.compute import Compute, choose_compute
@@ -73,24 +74,29 @@ class Predictor:
 
     @property
     def feature_width(self) -> int:
-        """The number of inputs of the last linear layer."""
-        return self._classifier.in_features
-
-    @property
-    def _classifier(self) -> nn.Linear:
-        return [part for part in self._model.modules() if isinstance(part, nn.Linear)][-1]
+        """The number of inputs of the classifier."""
+        return classifier_layer(self._model).weight.shape[1]
 
     def features(self, image_set: ImageSet) -> Iterator[NDArray[np.float32]]:
-        """Yield the inputs of the last linear layer, (b, d), as `logits` does."""
+        """Yield the inputs of the classifier, (b, d), as `logits` does.
+
+        Those of a convolution are means over a picture.
+        """
+        classifier = classifier_layer(self._model)
         kept: list[Tensor] = []
-        hook = self._classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+        hook = classifier.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
         try:
             for images in self._read(image_set):
                 self.predict_pictures(images)
-                yield torch.cat(kept).float().cpu().numpy()
+                yield flat(torch.cat(kept)).float().cpu().numpy()
                 kept.clear()
         finally:
             hook.remove()
+
+
+def flat(features: Tensor) -> Tensor:
+    """Return features (n, d) as they are, and the means over pictures of those (n, d, h, w)."""
+    return features.mean(dim=(2, 3)) if features.dim() == 4 else features
 
 
 def mean_probabilities(logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:

@@ -42,9 +42,13 @@ class SelectedRows(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Run an operation, on fewer rows where that is possible."""
-        if func is CONVOLUTION and self._rows is not None and len(args[0]) == self._batch:
+        if func is CONVOLUTION and self._rows is not None and self._has_rows(args[0]):
             return self._convolution(*args)
         return func(*args, **(kwargs or {}))
+
+    def _has_rows(self, gradient: Tensor) -> bool:
+        """Return whether a gradient has a row for each sample: (b, c, h, w)."""
+        return gradient.dim() == 4 and len(gradient) == self._batch
 
     def _convolution(self, gradient: Tensor, x: Tensor, *others: Any) -> tuple:
         rows = [self._take(tensor) for tensor in (gradient, x)]

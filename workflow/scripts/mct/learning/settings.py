@@ -2,22 +2,30 @@
 
 from typing import Annotated, Literal
 
+from msgspec import Meta
+
 from mct.base.architectures import ARCHITECTURES
-from mct.base.keys import Count, NotNegative, Positive, ProperShare, Settings, one_of, unit
+from mct.base.keys import Count, NotNegative, Positive, ProperShare, Settings, examples, unit
 from mct.data.settings import ImageSettings, OrderSettings
 
+NET_NAME = r"^((timm|torchvision)/)?[a-z0-9_.]+\Z"
 Precision = Literal["auto", "bfloat16", "float32", "float64"]
 
 
 class ModelSettings(Settings, frozen=True, kw_only=True):
     """Architecture, start and arithmetic of a model; `code` is the digest of a module that builds it."""
 
-    name: Annotated[str, one_of(ARCHITECTURES)] = "small_cnn"
-    """Architecture by name."""
+    name: Annotated[str, Meta(pattern=NET_NAME), examples(ARCHITECTURES)] = "small_cnn"
+    """Architecture by name: one of ours (small_cnn, cifar_resnet18, cifar_resnet34), or any
+    classification net of torchvision or timm, torchvision's where both have the name;
+    `torchvision/NAME` and `timm/NAME` choose. timm is installed by requirements.txt.
+    """
     initial_weights: str | None = None
-    """File (.safetensors or torch state dict, alone or in a trainer's checkpoint) of weights to
-    start from; it is checked before anything runs. The classifier starts at random unless
-    `keep_classifier` is true. null starts at random.
+    """What to start from: `imagenet`, the weights that the net's library has for it, which a job
+    fetches; or a file of weights (.safetensors or torch state dict, alone or in a trainer's
+    checkpoint), which is checked before anything runs. The classifier starts at random unless
+    `keep_classifier` is true. null starts at random. With weights the net's own `images.size`,
+    `mean` and `std` hold where these are not given.
     """
     keep_classifier: bool = False
     """Whether the classifier of `initial_weights` is kept: true for weights that were trained on
@@ -30,7 +38,8 @@ class ModelSettings(Settings, frozen=True, kw_only=True):
     """
     precision: Precision = "auto"
     """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
-    has it, else float32.
+    has it, else float32. For nets that the table of ours does not list a job measures first whether
+    bfloat16 is the faster one.
     """
     code: str = ""
 
@@ -68,6 +77,12 @@ class EvaluationSettings(Settings, frozen=True, kw_only=True):
 
     images: ImageSettings
     model: ModelSettings
+
+
+class LearnerSettings(EvaluationSettings, frozen=True, kw_only=True):
+    """What the steps of a training compute, whatever it trains on."""
+
+    optimizer: OptimizerSettings
 
 
 class EstimationSettings(EvaluationSettings, frozen=True, kw_only=True):

@@ -23,10 +23,17 @@ from mct.stage.session import Session
 
 
 def start_model(
-    settings: TrainingSettings, classes: int, seed: int, start: Sequence[Path]
+    settings: TrainingSettings,
+    classes: int,
+    seed: int,
+    initial: Sequence[Path],
+    start: Sequence[Path],
 ) -> nn.Module:
-    """Return a model at its start: random by seed, or the weights of the file in `start`."""
-    model = build_model(settings.model, classes, settings.images.size, seed)
+    """Return a model at its start: random by seed, `initial` weights, or those of an earlier training.
+
+    A file in `initial` may be of other classes, one in `start` has the model's own.
+    """
+    model = build_model(settings.model, classes, settings.images.size, seed, initial)
     for weights in start:
         load_weights(model, weights)
     return model

@@ -1,4 +1,4 @@
-"""Files of weights: what somebody's trainer saved, read where that is unambiguous, else refused.
+"""Files of weights, a stage's or those of somebody's trainer: read where that is unambiguous, else refused.
 
 Never runs code from a file: a pickled module is refused with how to save its state dict instead.
 """
@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mct.base.errors import UserError
+from mct.base.files import replacing
 
 PREFIXES = ("model.", "module.", "_orig_mod.")
 """What wrappers put before every name: Lightning, DistributedDataParallel, torch.compile."""
@@ -27,6 +28,13 @@ UNREADABLE = (
 )  # fmt: skip
 """What readers raise for files that they were not made for."""
 State = dict[str, Tensor]
+
+
+def write_state(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by name as .safetensors, whole or not at all."""
+    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    with replacing(path) as temporary:
+        save_file(plain, temporary)
 
 
 def read_weights(path: Path) -> State:

@@ -5,6 +5,7 @@ import copy
 import ctypes
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ MALLOC_TRIM_THRESHOLD, MALLOC_MMAP_THRESHOLD = -1, -3
 LARGEST_MAPPED, NEVER_TRIMMED = 1 << 30, (1 << 31) - 1
 """glibc's mallopt: parameters, and values that keep freed memory in the process."""
 AUTOCAST_LAYERS = (nn.Conv2d, nn.Linear)
-"""Layers of our architectures that autocast computes in bfloat16."""
+"""Layers that autocast computes in bfloat16. Kinds of them may compute with their weights first, which then
+stay in float32 and are cast in each pass."""
 LIBRARIES = ("torch", "torchvision", "mpi4py", "h5py", "numpy", "scipy", "simplejpeg", "snakemake")
+OPTIONAL = ("timm",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Compute:
         shared: dict[int, Tensor] = {id(tensor): tensor for tensor in model.buffers()}
         leaves = {parameter: parameter for parameter in model.parameters()}
         for module in model.modules():
-            if isinstance(module, AUTOCAST_LAYERS):
+            if type(module) in AUTOCAST_LAYERS:
                 for parameter in module.parameters(recurse=False):
                     copied = parameter.detach().to(self.dtype)
                     leaves[parameter] = nn.Parameter(copied, parameter.requires_grad)
@@ -141,5 +144,6 @@ def hardware(compute: Compute) -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that results depend on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    """Return the versions of the libraries that results depend on, timm's where it is imported."""
+    names = (*LIBRARIES, *(name for name in OPTIONAL if name in sys.modules))
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

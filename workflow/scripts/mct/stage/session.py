@@ -16,7 +16,7 @@ from mct.stage.rank_compute import choose_for_ranks
 
 OPTIONS: dict[str, type] = {
     "stage": str, "ranks": int, "settings": str, "execution": Path, "checkpoints": Path,
-    "output": Path,
+    "output": Path, "precision": tuple,
 }  # fmt: skip
 """The options of every training's entry point, which `entry.options` reads."""
 
@@ -49,7 +49,7 @@ class Session:
         """
         self.world, self.output = world(), arguments.output
         check_world_size(self.world, arguments.ranks)
-        self.folder = stage_folder(arguments, script, inputs)
+        self.folder = stage_folder(arguments, script, [*inputs, *arguments.precision])
         self._lock = hold_stage(self.world, self.folder.parent)
         self.execution = kept_execution(
             self.world, self.folder, entry.read_execution(arguments.execution)
