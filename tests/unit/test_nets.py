@@ -203,7 +203,7 @@ def test_a_job_plans_with_the_costs_of_the_net(tmp_path):
     experiment = Experiment(config)
     assert experiment.net is not None
     assert cost_of(experiment).multiply_adds == experiment.net.multiply_adds
-    settings = json.loads(experiment.settings.training("noise_only", "0"))
+    settings = json.loads(experiment.settings.training("noise_only", "0", "2"))
     assert settings["model"]["code"]
 
 
