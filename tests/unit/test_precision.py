@@ -52,10 +52,12 @@ def test_nets_are_measured_of_which_it_is_not_known(tmp_path, model, measures):
     assert experiment.measured_precision == expected
 
 
-def test_a_rank_measures_its_share_of_a_batch_in_the_first_run():
-    config = resolve({"ranks": [4, 8], "optimizer": {"batch_size": 65}})
-    experiment = Experiment(config)
-    assert experiment.samples_per_rank == 33
+@pytest.mark.parametrize(
+    ("optimizer", "samples"), [({"batch_size": 65}, 33), ({"batch_per_rank": 10}, 10)]
+)
+def test_a_rank_measures_its_share_of_a_batch_in_the_first_run(optimizer, samples):
+    config = resolve({"ranks": [4, 8], "optimizer": optimizer})
+    assert Experiment(config).samples_per_rank == samples
 
 
 def test_the_fastest_step_of_each_arithmetic_counts(monkeypatch):
