@@ -1,5 +1,7 @@
 """Where it is not known which arithmetic is faster it is measured, and all stages compute in it."""
 
+import json
+
 import pytest
 from mpi4py import MPI
 
@@ -57,7 +59,9 @@ def test_nets_are_measured_of_which_it_is_not_known(tmp_path, model, measures):
 )
 def test_a_rank_measures_its_share_of_a_batch_in_the_first_run(optimizer, samples):
     config = resolve({"ranks": [4, 8], "optimizer": optimizer})
-    assert Experiment(config).samples_per_rank == samples
+    experiment = Experiment(config)
+    assert experiment.samples_per_rank == samples
+    assert json.loads(experiment.settings.precision())["optimizer"]["batch_size"] <= 2 * samples
 
 
 def test_the_fastest_step_of_each_arithmetic_counts(monkeypatch):

@@ -55,7 +55,8 @@ class StageSettings:
 
     def precision(self) -> str:
         """Return the settings of the steps in which arithmetic is measured."""
-        return as_json(shared_sections(self.config))
+        first = str(self.config["ranks"][0])
+        return as_json(shared_sections(self.ranks.config_of(first)))
 
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
