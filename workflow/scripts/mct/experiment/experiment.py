@@ -20,6 +20,7 @@ from mct.experiment.cautions import cautions, storage_cautions
 from mct.experiment.combinations import check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
+from mct.experiment.method import with_batch
 from mct.experiment.methods import Ranks, check_confusions, check_methods
 from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
@@ -142,7 +143,8 @@ class Experiment:
     @property
     def samples_per_rank(self) -> int:
         """The pictures of a batch that a rank of calibration has in the first run."""
-        return -(-self.config["optimizer"]["batch_size"] // (self.config["ranks"][0] // 2))
+        pairs = self.config["ranks"][0] // 2
+        return -(-with_batch(self.config, pairs)["optimizer"]["batch_size"] // pairs)
 
     @property
     def _net_name(self) -> str:
