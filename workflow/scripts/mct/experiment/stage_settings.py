@@ -55,8 +55,7 @@ class StageSettings:
 
     def precision(self) -> str:
         """Return the settings of the steps in which arithmetic is measured."""
-        first = str(self.config["ranks"][0])
-        return as_json(shared_sections(self.ranks.config_of(first)))
+        return as_json(shared_sections(with_batch(self.config, 1)))
 
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
