@@ -11,6 +11,8 @@ GROUPS = {
     "tests/workflow/test_kills.py": "finished",
     "tests/workflow/test_places.py": "finished",
     "tests/workflow/test_reruns.py": "finished",
+    "tests/workflow/test_spread_predictions.py": "digits",
+    "tests/unit/test_published_plans.py": "published lists",
 }
 """What tests share that takes minutes or is there once, by the beginning of their name."""
 
