@@ -12,7 +12,7 @@ QUICK = [
     "ranks=[2]",
     "methods=[mct_paper, mct]",
     "images={size: 16, resize: 20, encoding: encoded}",
-    "model={name: small_cnn}",
+    "model={name: small_cnn, initial_weights: null}",
     "pretraining={epochs_auxiliary: 1, epochs_primary: 1}",
     "calibration={epochs: 1}",
     "finetuning={methods: [mct]}",
@@ -27,7 +27,11 @@ def layout_of(config) -> str:
 
 SAME_DATA = ("alexnet_scaling", "cifar10n_resnet34", "cifar10n_study")
 """Configurations of data sets that another one already takes through."""
-CONFIGS = [path for path in sorted((PROJECT / "config").glob("*.yaml")) if layout_of(path) in TREES]
+CONFIGS = [
+    path
+    for path in sorted((PROJECT / "config").glob("*.yaml"))
+    if layout_of(path) in TREES and path.stem not in SAME_DATA
+]
 
 
 @LONG

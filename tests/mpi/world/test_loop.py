@@ -63,7 +63,7 @@ def shrink(
     world.Barrier()
     options = Namespace(
         stage="shrinking", ranks=world.size, settings="{}", execution=config,
-        checkpoints=folder / "checkpoints", output=folder,
+        checkpoints=folder / "checkpoints", output=folder, precision=(),
     )  # fmt: skip
     reader = reader_on(world, image_set)
     if stop_after is not None and world.rank == world.size - 1:

@@ -42,7 +42,7 @@ def options_in(folder: Path, ranks: int, threads: int = 1) -> Namespace:
     MPI.COMM_WORLD.Barrier()
     return Namespace(
         stage="test", ranks=ranks, settings="{}", execution=config,
-        checkpoints=folder / "checkpoints", output=folder,
+        checkpoints=folder / "checkpoints", output=folder, precision=(),
     )  # fmt: skip
 
 
