@@ -12,6 +12,7 @@ import pytest
 from projects import LONG, copy_project, run_snakemake
 
 SCRIPTS = ("evaluate_model", "estimate_noise_by_models", "estimate_confusion", "score_labels")
+OF_THE_RUN = ("hardware", "command", "seconds", "started")
 OPTIONS = (
     "--cores", 2, "--config", "ranks=[2]", "methods=[cleannet,glc,mct_paper]",
     "pretraining={epochs_auxiliary: 1, epochs_primary: 1}", "baselines={glc: {confusion: estimated}}",
@@ -64,9 +65,9 @@ def test_results_have_the_same_bits_on_any_ranks(
 
 
 def result_of(path: Path) -> object:
-    """Return what a program wrote, without what names machine and ranks."""
+    """Return what a program wrote, without what names the run."""
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
             return {name: np.asarray(values).tobytes() for name, values in file.items()}
     facts = json.loads(path.read_text())
-    return {name: value for name, value in facts.items() if name not in ("hardware", "command")}
+    return {name: value for name, value in facts.items() if name not in OF_THE_RUN}
