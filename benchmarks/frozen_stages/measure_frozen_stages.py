@@ -123,7 +123,7 @@ def describe(options: argparse.Namespace) -> str:
     """Return the conditions."""
     measured = (
         f"A step of calibration of two {options.model} at {options.size} pixels, {options.batch} "
-        f"samples a rank, two ranks of one thread; the last {options.stages} stages and the classifier "
+        f"samples a rank, two ranks of one thread; the last {options.stages} stages and the classifier"
         f" learn. Medians of {options.repetitions} rounds after one that is not counted, with "
         "the lowest and the highest ratio of a round."
     )

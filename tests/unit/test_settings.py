@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mct.base.errors import UserError
-from mct.base.keys import Settings, parse, pick
+from mct.base.keys import ADDED, Settings, parse, pick
 from mct.calibration.settings import CalibrationSettings
 from mct.data.settings import ImageSettings, ShardSettings
 from mct.experiment.configuration import BOUNDS, KINDS, describe_keys, load_schema, resolve
@@ -277,14 +277,23 @@ EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
     ],
 )
 def test_a_rule_passes_the_value_of_each_key_of_its_stage(passed, cls):
-    """Definitions are in no digest of code, so no default of them may decide."""
+    """Definitions are in no digest of code, so no default of them may decide, but of added keys."""
     assert_complete(json.loads(passed), cls)
     assert isinstance(parse(cls, json.loads(passed)), cls)
 
 
+def test_an_added_key_is_passed_where_it_is_set():
+    """At its default it is not, so that what stages are passed stays what it was."""
+    given = {"size": 8, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    assert "feature_views" not in pick({**given, "feature_views": 0}, ImageSettings)
+    assert pick({**given, "feature_views": 2}, ImageSettings)["feature_views"] == 2
+
+
 def assert_complete(passed: dict, cls: type[Settings]) -> None:
-    assert set(passed) == set(cls.__struct_fields__)
-    for field in msgspec.structs.fields(cls):
+    fields = msgspec.structs.fields(cls)
+    added = {field.name for field in fields if ADDED in getattr(field.type, "__metadata__", ())}
+    assert set(passed) == set(cls.__struct_fields__) - added
+    for field in fields:
         if isinstance(field.type, type) and issubclass(field.type, Settings):
             assert_complete(passed[field.name], field.type)
 

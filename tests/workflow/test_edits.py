@@ -41,8 +41,8 @@ AFTER_TRAINING = {
 }  # fmt: skip
 EVERYTHING = DATA | {"estimate_noise"} | AFTER_TRAINING | REHEARSALS
 
-OF_LIBRARIES = {"fetch_weights", "measure_precision"}
-"""Rules for nets of torchvision and timm, which the plan has none of; see `test_nets.py`."""
+OF_LIBRARIES = {"fetch_weights", "measure_precision", "extract_features"}
+"""Rules for nets that the plan has none of: of torchvision and timm, and frozen ones."""
 
 
 class Job(NamedTuple):

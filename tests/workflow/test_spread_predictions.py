@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from projects import LONG, copy_project, run_snakemake
 
 SCRIPTS = ("evaluate_model", "estimate_noise_by_models", "estimate_confusion", "score_labels")
+EXTRACTION = "extract_features"
 OF_THE_RUN = ("hardware", "command", "seconds", "started")
 OPTIONS = (
     "--cores", 2, "--config", "ranks=[2]", "methods=[cleannet,glc,mct_paper]",
@@ -33,14 +35,23 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def commands(digits: Path) -> dict[str, str]:
     """Return the shell command of a job of each script."""
-    plan = run_snakemake(digits, "-n", "-p", *OPTIONS)
-    assert plan.returncode == 0, plan.stdout + plan.stderr
-    lines = plan.stdout.splitlines()
-    return {name: next(line for line in lines if f"{name}.py" in line) for name in SCRIPTS}
+    frozen = ("model={initial_weights: start.safetensors, trainable: classifier}",)
+    shutil.copy(digits / PRETRAINED.format("primary"), digits / "start.safetensors")
+    stored = plan(digits, *frozen, "images={feature_views: 3}")
+    lines = [*plan(digits), *(line for line in stored if f"{EXTRACTION}.py" in line)]
+    names = (*SCRIPTS, EXTRACTION)
+    return {name: next(line for line in lines if f"{name}.py" in line) for name in names}
+
+
+def plan(digits: Path, *more: str) -> list[str]:
+    """Return the lines of a plan that shows the shell command of every job."""
+    shown = run_snakemake(digits, "-n", "-p", *OPTIONS, *more)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    return shown.stdout.splitlines()
 
 
 @LONG
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", [*SCRIPTS, EXTRACTION])
 def test_results_have_the_same_bits_on_any_ranks(
     script: str, commands: dict[str, str], digits: Path, tmp_path: Path
 ):

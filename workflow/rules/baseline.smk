@@ -3,7 +3,7 @@
 
 rule estimate_confusion:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
@@ -30,7 +30,7 @@ rule estimate_confusion:
 
 rule score_labels:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
@@ -55,7 +55,7 @@ rule score_labels:
 
 use rule pretrain_auxiliary as train_baseline with:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         start=lambda wildcards: FILES.start(wildcards.method, run_of(wildcards)),

@@ -3,7 +3,7 @@
 
 rule calibrate_pair:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         noise=result("noise/{dataset}.json"),

@@ -30,6 +30,7 @@ CHECKPOINTS = result("checkpoints/{dataset}")
 EXECUTION = result("config.yaml")
 CLASSES = result(f"catalogue/{EXPERIMENT.dataset}.classes.txt")
 NOISE = result(f"noise/{EXPERIMENT.dataset}.json")
+SEEN = "features" if EXPERIMENT.stores_features else "shards"
 LABELS = result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
 
 
@@ -37,6 +38,11 @@ def shards(suffix="h5"):
     """Return all shards, or what lies next to each under its name."""
     folder = f"shards/{EXPERIMENT.dataset}"
     return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
+
+
+def samples():
+    """Return what models see: all shards, or the features of their pictures where these are stored."""
+    return [result(f"{SEEN}/{EXPERIMENT.dataset}/{name}.h5") for name in EXPERIMENT.shards]
 
 
 def inspection(intake=None):

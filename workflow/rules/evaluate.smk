@@ -3,7 +3,7 @@
 
 rule evaluate_model:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         weights=lambda wildcards: FILES.evaluated_weights(

@@ -19,7 +19,7 @@ rule estimate_noise:
 
 rule estimate_noise_by_models:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         weights=FILES.of_runs("pretrain_auxiliary", "auxiliary.safetensors")[0],

@@ -3,7 +3,7 @@
 
 rule pretrain_auxiliary:
     input:
-        shards=shards(),
+        shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         start=[],

@@ -9,7 +9,7 @@ rule suspects:
 
 rule judge_labels:
     input:
-        shard=result("shards/{dataset}/{shard}.h5"),
+        shard=result(f"{SEEN}/{{dataset}}/{{shard}}.h5"),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
         auxiliary=FILES.judges("auxiliary.safetensors"),

@@ -24,7 +24,8 @@ def main() -> None:
     inputs = [getattr(arguments, name) for name in files]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))
-        role, image_set = topology.role, open_set("noisy", arguments.labels)
+        role, features = topology.role, settings.images.stores_features
+        image_set = open_set("noisy", arguments.labels, features=features)
         weights = getattr(arguments, role)
         model = load_model(settings.model, image_set.classes, settings.images.size, weights)
         learner = Learner(

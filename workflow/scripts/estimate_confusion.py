@@ -21,7 +21,8 @@ def main() -> None:
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         set_name = "noisy" if arguments.kind == "anchors" else "clean"
-        image_set, spread = open_set(set_name, arguments.labels), session.own(Spread(session))
+        features, spread = settings.images.stores_features, session.own(Spread(session))
+        image_set = open_set(set_name, arguments.labels, features=features)
         model = spread.open(arguments.weights, settings, image_set.classes)
         probabilities = softmax(spread.logits(model, image_set), axis=1)
         if session.world.rank == 0:

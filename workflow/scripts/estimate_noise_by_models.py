@@ -25,7 +25,10 @@ def main() -> None:
     settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
-        noisy, validation = (open_set(name, arguments.labels) for name in ("noisy", "validation"))
+        noisy, validation = (
+            open_set(name, arguments.labels, features=settings.images.stores_features)
+            for name in ("noisy", "validation")
+        )
         spread = session.own(Spread(session))
         model = spread.open(arguments.weights, settings, noisy.classes)
         unseen = noisy.take(unseen_sample(noisy.in_clean, settings.samples, settings.seed))

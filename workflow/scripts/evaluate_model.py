@@ -21,10 +21,8 @@ def main() -> None:
     settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, *arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
-        image_set, spread = (
-            open_set(arguments.split, arguments.labels),
-            session.own(Spread(session)),
-        )
+        features, spread = settings.images.stores_features, session.own(Spread(session))
+        image_set = open_set(arguments.split, arguments.labels, features=features)
         logits = [
             spread.logits(spread.open(path, settings, image_set.classes), image_set)
             for path in arguments.weights

@@ -20,7 +20,9 @@ def main() -> None:
     settings = entry.read_settings(EvaluationSettings, arguments.settings)
     settings = with_measured(settings, arguments.precision)
     execution = entry.read_execution(arguments.execution)
-    judged = open_set("noisy", arguments.labels, only_shard=f"{arguments.shard}.h5").unverified()
+    features, shard = settings.images.stores_features, f"{arguments.shard}.h5"
+    noisy = open_set("noisy", arguments.labels, features=features, only_shard=shard)
+    judged = noisy.unverified()
     juries = [
         Judges(
             pair=[Predictor(path, settings, judged.classes, execution) for path in both],

@@ -20,7 +20,10 @@ def main() -> None:
     settings = with_measured(settings, arguments.precision)
     inputs = [arguments.labels, arguments.weights]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
-        noisy, clean = (open_set(name, arguments.labels) for name in ("noisy", "clean"))
+        features = settings.images.stores_features
+        noisy, clean = (
+            open_set(name, arguments.labels, features=features) for name in ("noisy", "clean")
+        )
         spread = session.own(Spread(session))
         model = spread.open(arguments.weights, settings, noisy.classes)
         noisy_features, clean_features = (spread.features(model, each) for each in (noisy, clean))

@@ -27,7 +27,8 @@ def main() -> None:
     initial = arguments.initial
     inputs = (labels, *initial, *arguments.start, *arguments.evidence)
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
-        image_set, sizes = open_set(settings.training_set, labels), read_index(labels)["samples"]
+        features, sizes = settings.images.stores_features, read_index(labels)["samples"]
+        image_set = open_set(settings.training_set, labels, features=features)
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, initial, arguments.start)

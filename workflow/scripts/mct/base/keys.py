@@ -18,6 +18,11 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 ProperShare = Annotated[float, Meta(ge=0, lt=1)]
+ADDED = Meta(extra={"added": True})
+"""Marks a key that came after results were made: at its default, stages are not passed it.
+
+So what they are passed stays what it was, and nothing runs again. Such a default must not change.
+"""
 UNIQUE = Meta(extra_json_schema={"uniqueItems": True})
 
 
@@ -49,10 +54,11 @@ def examples(names: Iterable[str]) -> Meta:
 
 
 def pick(section: Mapping[str, Any], cls: type[Settings]) -> dict[str, Any]:
-    """Return the keys of `section` that `cls` has as fields; so for sections in it."""
+    """Return the keys of `section` that `cls` has as fields; so for sections in it. See `ADDED`."""
     picked = {}
     for field in msgspec.structs.fields(cls):
-        if field.name in section:
+        is_new = ADDED in getattr(field.type, "__metadata__", ())
+        if field.name in section and not (is_new and section[field.name] == field.default):
             value, kind = section[field.name], field.type
             is_section = isinstance(value, Mapping) and isinstance(kind, type)
             picked[field.name] = pick(value, kind) if is_section else value

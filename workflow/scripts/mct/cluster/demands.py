@@ -139,6 +139,14 @@ def cost_of(experiment: Experiment) -> Cost:
     return model_cost(config["model"]["name"], config["images"]["size"])
 
 
+def learned_cost(experiment: Experiment, cost: Cost) -> Cost:
+    """Return what a sample that models see costs: of a picture the net, of its features the classifier."""
+    if not experiment.stores_features:
+        return cost
+    outputs = cost.features * experiment.classes
+    return replace(cost, multiply_adds=outputs, activations=cost.features)
+
+
 def minutes(seconds: float, attempt: int) -> int:
     """Return whole minutes with a margin that grows with each attempt."""
     return math.ceil(attempt * MARGIN * (START_SECONDS + seconds) / 60)
@@ -187,11 +195,11 @@ def logits_megabytes(samples: float, classes: int, models: int) -> float:
 
 
 def features_megabytes(cost: Cost, samples: float, classes: int) -> float:
-    """Return the memory of all samples' features, from which CleanNet weighs labels.
+    """Return the memory of features from which CleanNet weighs labels; those of all lie in a file.
 
     A class is copied twice while its centres are found; it may have double its even share.
     """
-    return _known_megabytes((1 + 2 * min(1, 2 / classes)) * samples * cost.features)
+    return _known_megabytes(2 * min(1, 2 / classes) * samples * cost.features)
 
 
 def _known_megabytes(numbers: float) -> float:

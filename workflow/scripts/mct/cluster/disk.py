@@ -19,7 +19,10 @@ RECORD_COPIES = 3
 """The result and two checkpoints."""
 ROWS = ("build_catalogue", "label_pictures")
 TRAININGS = ("pretrain_auxiliary", "pretrain_primary", "train_baseline")
-RULES = (*ROWS, *TRAININGS, "inspect_pictures", "write_shard", "calibrate_pair", "judge_labels")
+SCORED_COPIES = 2
+"""Of features that CleanNet weighs labels by: in pieces, and together."""
+PIECES = ("inspect_pictures", "write_shard", "extract_features", "judge_labels")
+RULES = (*ROWS, *TRAININGS, *PIECES, "calibrate_pair", "score_labels")
 """Rules whose jobs fill disks."""
 
 
@@ -33,10 +36,17 @@ def megabytes(rule: str, experiment: Experiment, cost: Cost) -> float:
         **dict.fromkeys(TRAININGS, weights),
         "inspect_pictures": ROW_BYTES * pictures / config["inspection"]["parts"],
         "write_shard": picture_bytes(experiment) * pictures / config["shards"]["count"],
+        "extract_features": feature_bytes(experiment, cost) * pictures / config["shards"]["count"],
+        "score_labels": SCORED_COPIES * 4 * cost.features * (sizes["noisy"] + sizes["clean"]),
         "calibrate_pair": 2 * weights + record,
         "judge_labels": JUDGED_BYTES * sizes["noisy"] / config["shards"]["count"],
     }
     return bytes_of.get(rule, 0) / 1e6
+
+
+def feature_bytes(experiment: Experiment, cost: Cost) -> float:
+    """Return the bytes of a picture's features."""
+    return 4 * cost.features * experiment.config["images"]["feature_views"]
 
 
 def picture_bytes(experiment: Experiment) -> float:

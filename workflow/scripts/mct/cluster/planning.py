@@ -12,7 +12,7 @@ from typing import Any
 
 from mct.base.roles import PAIR, ROLES
 from mct.cluster import carrying, demands, disk
-from mct.cluster.demands import Demand, limit_memory
+from mct.cluster.demands import Cost, Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
@@ -46,7 +46,8 @@ class Planner:
     def __init__(self, experiment: Experiment, site: Site) -> None:
         self._experiment, self._site, self._ranks_site = experiment, site, site.for_ranks()
         self._config = experiment.config
-        self._cost = demands.cost_of(experiment)
+        self._net_cost = demands.cost_of(experiment)
+        self._cost = demands.learned_cost(experiment, self._net_cost)
         execution = self._config["execution"]
         self._on_gpu = self._ranks_site.has_gpus and execution["device"] != "cpu"
         self._processor_rate = execution["gigaflops_per_thread"] * execution["threads_per_rank"]
@@ -114,7 +115,7 @@ class Planner:
         return self.predict((CONFUSION_SETS[kind],), attempt)
 
     def score(self, attempt: int) -> Demand:
-        """Return what weighing noisy labels asks for: the features of two sets, held whole."""
+        """Return what weighing noisy labels asks for: the features of two sets, and a class of them."""
         pictures = sum(self._experiment.sizes[name] for name in ("noisy", "clean"))
         features = demands.features_megabytes(self._cost, pictures, self._experiment.classes)
         return self._predict(pictures, attempt, held_mb=features)
@@ -123,28 +124,41 @@ class Planner:
         """Return what judging a shard's noisy pictures with every pair of a method asks for."""
         models = 2 * len(self._experiment.files.runs())
         samples = models * self._experiment.sizes["noisy"] / self._config["shards"]["count"]
-        seconds = self._prediction_seconds(samples, self._processor_rate)
+        seconds = self._prediction_seconds(self._cost, samples, self._processor_rate)
         memory = demands.inference_megabytes(self._cost, models, self._config["images"]["size"])
         return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
+
+    def extract(self, attempt: int) -> Demand:
+        """Return what the features of the largest shard's pictures ask for: all are one job array."""
+        pictures = self._pictures_per_shard * self._config["images"]["feature_views"]
+        return self._predict(pictures, attempt, cost=self._net_cost)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""
         sizes, most = self._experiment.sizes, self._config["dataset"]["noise_samples"]
         return self._predict(min(sizes["noisy"], most) + sizes["validation"], attempt)
 
-    def _predict(self, samples: float, attempt: int, models: int = 1, held_mb: float = 0) -> Demand:
+    def _predict(
+        self,
+        samples: float,
+        attempt: int,
+        models: int = 1,
+        held_mb: float = 0,
+        cost: Cost | None = None,
+    ) -> Demand:
         """Return what predictions ask for, on as many ranks as end soon, at most the experiment's."""
-        size = self._config["images"]["size"]
-        seconds = self._prediction_seconds(samples, self._rank_rate)
+        size, cost = self._config["images"]["size"], cost or self._cost
+        seconds = self._prediction_seconds(cost, samples, self._rank_rate)
         pieces = math.ceil(samples / demands.READ_AT_A_TIME)
         most = min(max(self._config["ranks"]), pieces)
         ranks = max(1, min(most, math.ceil(seconds / (60 * SHORTEST_MINUTES["ranks"]))))
-        memory = demands.inference_megabytes(self._cost, models, size) + held_mb
+        memory = demands.inference_megabytes(cost, models, size) + held_mb
         return self._ranks(ranks, 1, seconds / ranks, memory, attempt)
 
-    def _prediction_seconds(self, samples: float, rate: float) -> float:
-        seconds = demands.compute_seconds(self._cost, samples, rate, training=False)
-        return seconds + self._reading_seconds(samples)
+    def _prediction_seconds(self, cost: Cost, samples: float, rate: float) -> float:
+        seconds = demands.compute_seconds(cost, samples, rate, training=False)
+        reads_pictures = cost is self._net_cost
+        return seconds + (self._reading_seconds(samples) if reads_pictures else 0)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.

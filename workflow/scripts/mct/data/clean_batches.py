@@ -71,7 +71,8 @@ def open_clean_reader(
     index: Path, settings: ImageSettings, *, count: int, seed: int, share: Share
 ) -> CleanReader:
     """Return a reader of the clean set, not opened if `count` is 0; UserError if the set has no pictures."""
-    image_set = open_set("clean", index) if count else None
+    features = settings.stores_features
+    image_set = open_set("clean", index, features=features) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
     return CleanReader(image_set, settings, count=count, seed=seed, share=share)

@@ -1,9 +1,13 @@
-"""A set of pictures: rows of the table of labels, over the shards that hold the pictures."""
+"""A set of pictures: rows of the table of labels, over the shards that hold the pictures.
+
+In place of shards a set may have files of features of the same pictures; see `shards`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +47,18 @@ class ImageSet:
     @cached_property
     def pixel_size(self) -> int | None:
         """The height and width at which shards keep pictures decoded; None where they are encoded."""
-        sizes = {shard.attributes["size"] for shard in self.shards if shard.pixels is not None}
+        sizes = {shard.attributes["size"] for shard in self.shards if shard.encoding == "pixels"}
         return sizes.pop() if len(sizes) == 1 else None
+
+    @cached_property
+    def holds_features(self) -> bool:
+        """Whether a frozen net's outputs for the pictures are kept, and not the pictures."""
+        return any(shard.encoding == "features" for shard in self.shards)
 
     @cached_property
     def is_encoded(self) -> bool:
         """Whether shards keep pictures as encoded files."""
-        return any(shard.pixels is None for shard in self.shards)
+        return any(shard.rows is None for shard in self.shards)
 
     def read(self, position: int) -> Picture:
         """Return the picture at `position`, decoded, uint8 (height, width, 3); may be read-only."""
@@ -62,14 +71,15 @@ class ImageSet:
         shard, index = self.shards[self.shard[position]], int(self.index[position])
         return shard.read(index).tobytes(), f"{shard.path}: {shard.fields['key'][index].decode()}"
 
-    def read_many(self, positions: NDArray[np.int64]) -> Picture:
-        """Return pictures that are kept as pixels, uint8 (b, size, size, 3); a copy."""
-        numbers, size = self.shard[positions], self.pixel_size or 0
-        pictures = np.empty((len(positions), size, size, 3), np.uint8)
+    def read_many(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Return pixels, uint8 (b, size, size, 3), or features, float32 (b, views, d); a copy."""
+        numbers, rows = self.shard[positions], self.shards[0].rows
+        assert rows is not None
+        found = np.empty((len(positions), *rows.shape[1:]), rows.dtype)
         for number in np.unique(numbers):
             chosen = np.flatnonzero(numbers == number)
-            pictures[chosen] = self.shards[number].read_many(self.index[positions[chosen]])
-        return pictures
+            found[chosen] = self.shards[number].read_many(self.index[positions[chosen]])
+        return found
 
     def expect(self, positions: NDArray[np.int64]) -> None:
         """Ask the system to fetch pictures that will be read soon."""
@@ -97,16 +107,18 @@ class ImageSet:
         return np.concatenate(columns)[starts[self.shard] + self.index]
 
 
-def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
+def open_set(name: str, labels: Path, *, features: bool = False, only_shard: str = "") -> ImageSet:
     """Open one set: noisy, clean, union (of both), validation or test.
 
     The label is the observed one in noisy; the true one in clean, validation and test; in the union
     the true one where the picture is in the clean set. A picture in both counts once. UserError if
     a shard is damaged, or not the one that the labels were joined with. The shards lie next to
-    `labels`, the table; with `only_shard`, the name of a shard's file, the set is only what this
-    shard holds.
+    `labels`, the table; with `features`, files of these are opened in their place, in the folder
+    `features` next to `shards`. With `only_shard`, the name of a shard's file, the set is only what
+    this shard holds.
     """
     index, table = read_index(labels), read_columns(labels, *LABELS)
+    folder = labels.parents[2] / "features" / labels.parent.name if features else labels.parent
     rows, names = members_of(table, name), list(index["files"])
     if only_shard:
         rows = rows[table["shard"][rows] == names.index(only_shard)]
@@ -120,16 +132,17 @@ def open_set(name: str, labels: Path, *, only_shard: str = "") -> ImageSet:
         label = column["true"]
     observed, true = (column[kind].astype(np.int64) for kind in ("observed", "true"))
     return ImageSet(
-        shards=[_open(labels.parent / names[i], index["seals"][names[i]]) for i in numbers],
+        shards=[_open(folder / names[i], index["seals"][names[i]], features) for i in numbers],
         shard=shard.astype(np.int64), index=column["place"].astype(np.int64),
         sample=column["sample"], label=label.astype(np.int64), observed=observed, true=true,
         in_clean=column["clean"], classes=index["classes"],
     )  # fmt: skip
 
 
-def _open(path: Path, seal: str) -> Shard:
+def _open(path: Path, seal: str, is_made_of_it: bool) -> Shard:
+    """Return the shard of a seal, or a file of features of its pictures."""
     shard = open_shard(path)
-    if shard.seal != seal:
+    if (shard.attributes["source"] if is_made_of_it else shard.seal) != seal:
         raise UserError(
             f"{path}: not the shard that the labels next to it were joined with; {REMEDY}"
         )

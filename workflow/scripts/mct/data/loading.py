@@ -45,10 +45,10 @@ class Batch:
     """A rank's block of a global batch.
 
     `positions` (int64 array, shape (B,)) are the whole global batch's positions in the set;
-    `images` (uint8 tensor, shape (b, 3, size, size)) and `labels` (int64 tensor, shape (b,)) are
-    those of the rank's `block` alone, and may be empty. The memory of the images is used for a later
-    batch when nothing refers to it any more. `strong` are the random numbers of the block's strong
-    views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
+    `images` (uint8 tensor, shape (b, 3, size, size), or features, float32 (b, d)) and `labels` (int64
+    tensor, shape (b,)) are those of the rank's `block` alone, and may be empty. The memory of pictures
+    is used for a later batch when nothing refers to it any more. `strong` are the random numbers of the
+    block's strong views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
     """
 
     plan: GlobalBatch
@@ -65,8 +65,9 @@ class Batch:
 
 
 def only_copies(image_set: ImageSet, viewer: Viewer) -> bool:
-    """Return whether views are crops of stored pixels: nothing is decoded or resampled."""
-    return image_set.pixel_size == viewer.size and not viewer.resamples
+    """Return whether views are crops of stored pixels, or features: nothing is decoded or resampled."""
+    is_fitted = image_set.pixel_size == viewer.size and not viewer.resamples
+    return image_set.holds_features or is_fitted
 
 
 class PictureReader:
@@ -175,22 +176,28 @@ class BatchReader:
         own = self._share.block(plan.size)
         local = positions[own]
         part = slice(*block(len(local), self._buffers.parts, self._buffers.part))
-        views = self._buffers.take(len(local), self._size)
         following = self._order.take(plan.stop, min(plan.stop + plan.size, len(self._set)))
         self._set.expect(following[own][part])
-        draws = draw_numbers(self._key, self._set.sample[local[part]], DRAWS)
-        self._pictures.fill(local[part], draws, views[part])
-        self._buffers.complete()
         return Batch(
             plan=plan,
             positions=positions,
             block=own,
-            images=to_tensor(views),
+            images=self._images(local, part),
             labels=torch.from_numpy(self._set.label[local]),
             strong=draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
             if self._is_strong
             else None,
         )
+
+    def _images(self, local: NDArray[np.int64], part: slice) -> Tensor:
+        """Return the images of a block, of which this reader fills a part; or their features."""
+        draws = draw_numbers(self._key, self._set.sample[local], DRAWS)
+        if self._set.holds_features:
+            return read_features(self._set, local, draws)
+        views = self._buffers.take(len(local), self._size)
+        self._pictures.fill(local[part], draws[part], views[part])
+        self._buffers.complete()
+        return to_tensor(views)
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""
@@ -219,18 +226,33 @@ def to_tensor(views: Picture) -> Tensor:
     return torch.from_numpy(views).permute(0, 3, 1, 2)
 
 
+def read_features(image_set: ImageSet, positions: NDArray[np.int64], draws: Draws) -> Tensor:
+    """Return features of pictures, float32 (b, d): of each the view that its first number draws.
+
+    `draws` are numbers in [0, 1), shape (b, DRAWS); 0 draws the view of an evaluation.
+    """
+    features = image_set.read_many(positions)
+    views = (draws[:, 0] * features.shape[1]).astype(np.int64)
+    return torch.from_numpy(features[np.arange(len(views)), views])
+
+
 def read_for_evaluation(
     image_set: ImageSet, settings: ImageSettings, batch_size: int, *, threads: int, prefetch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield images and labels of a whole set in its order, without augmentation."""
+    """Yield images and labels of a whole set in its order, without augmentation; or their features."""
     viewer = Viewer.of(settings, kind="none")
     pictures, buffers = PictureReader(image_set, viewer, threads), OwnBuffers()
 
     def read(start: int) -> tuple[Tensor, Tensor]:
         positions = np.arange(start, min(start + batch_size, len(image_set)))
-        views = buffers.take(len(positions), settings.size)
-        pictures.fill(positions, np.zeros((len(positions), DRAWS), np.float32), views)
-        return to_tensor(views), torch.from_numpy(image_set.label[positions])
+        draws = np.zeros((len(positions), DRAWS), np.float32)
+        if image_set.holds_features:
+            images = read_features(image_set, positions, draws)
+        else:
+            views = buffers.take(len(positions), settings.size)
+            pictures.fill(positions, draws, views)
+            images = to_tensor(views)
+        return images, torch.from_numpy(image_set.label[positions])
 
     return Prefetcher(prefetch).map(read, range(0, len(image_set), batch_size))
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from mct.base.keys import Count, Natural, Positive, Settings, Share, quick_start, unit
+from mct.base.keys import ADDED, Count, Natural, Positive, Settings, Share, quick_start, unit
 
 
 class ImageSettings(Settings, frozen=True, kw_only=True):
@@ -32,6 +32,11 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     teacher in calibration sees the picture without it, for a forward pass more unless averages of
     weights teach anyway; what is selected follows the view that is learned from.
     """
+    feature_views: Annotated[Natural, ADDED] = 0
+    """Views of each picture whose outputs of the frozen net are computed once and stored; models then
+    learn from these features. The first view is that of an evaluation, the others are augmented.
+    Needs `model.trainable: classifier`. 0 computes the frozen net in every step.
+    """
     reduced_decoding: bool = False
     """Whether a JPEG at least twice as large as the view of it is decoded at a half, quarter or
     eighth of its size; faster, and slightly other pixels.
@@ -54,6 +59,11 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     """Standard deviation that each channel is divided by. Required unless layout is digits or
     initial weights are of a net of torchvision or timm, whose own deviation then is the default.
     """
+
+    @property
+    def stores_features(self) -> bool:
+        """Whether models see features, which are stored, in place of pictures."""
+        return self.feature_views > 0
 
 
 class OrderSettings(Settings, frozen=True, kw_only=True):

@@ -5,9 +5,10 @@ What is known of a picture, its labels above all, is not in it; see `label_table
 `FIELDS` and the attributes are the whole format; docs/shards.md describes it. Pictures lie back to
 back in one contiguous data set, either as they were encoded (`payload`, uint8 of all bytes,
 `offset` saying where each begins) or decoded and fitted (`payload`, uint8 of shape
-(n, size, size, 3)). Every picture has a CRC-32, checked whenever it is read; all other bytes of the
-file are covered by a SHA-256 in its user block, checked before HDF5 sees the file: HDF5 can crash
-on a damaged structure.
+(n, size, size, 3)). A file of features has the same form: the outputs of a frozen net for several
+views of each picture (`payload`, float32 of shape (n, views, d)). Every picture has a CRC-32, checked
+whenever it is read; all other bytes of the file are covered by a SHA-256 in its user block, checked
+before HDF5 sees the file: HDF5 can crash on a damaged structure.
 """
 
 import hashlib
@@ -36,6 +37,8 @@ FIELDS = {
     ),
     "crc32": ("uint32", "CRC-32 of the picture's bytes"),
 }
+ROW_TYPES = {"pixels": np.uint8, "features": np.float32}
+"""Of what is kept as arrays of one shape, by the encoding."""
 SEAL_BYTES = 512
 """Size of the user block, the smallest that HDF5 admits."""
 
@@ -87,9 +90,9 @@ class Shard:
     """An open, verified shard of n pictures; arrays of length n as in `FIELDS`.
 
     `seal` is the digest of all but the pictures, keys included. `file` is the descriptor that the
-    payload is read from; where pictures are kept as pixels, `pixels` maps them, uint8
-    (n, size, size, 3). Encoded ones are read by position: mapped pages would count as memory of the
-    process. Several threads may read at the same time.
+    payload is read from; where pictures are kept as arrays of one shape, `rows` maps them: pixels,
+    uint8 (n, size, size, 3), or features, float32 (n, views, d). Encoded ones are read by position:
+    mapped pages would count as memory of the process. Several threads may read at the same time.
     """
 
     path: Path
@@ -98,17 +101,22 @@ class Shard:
     fields: dict[str, NDArray[Any]]
     file: int
     payload_start: int
-    pixels: NDArray[np.uint8] | None
+    rows: NDArray[Any] | None
 
     def __len__(self) -> int:
         return len(self.fields["key"])
 
+    @property
+    def encoding(self) -> str:
+        """The form of the pictures: encoded, pixels or features."""
+        return self.attributes["encoding"]
+
     def read(self, index: int) -> NDArray[np.uint8]:
-        """Return a picture's stored bytes, uint8 (bytes,) or (size, size, 3); read-only.
+        """Return a picture as it is stored: uint8 (bytes,), or its row of `rows`; read-only.
 
         UserError if the bytes are not those that were written, or cannot be read.
         """
-        picture: Any = self._read_encoded(index) if self.pixels is None else self.pixels[index]
+        picture: Any = self._read_encoded(index) if self.rows is None else self.rows[index]
         if zlib.crc32(picture) != self.fields["crc32"][index]:
             raise self._damaged(index)
         return picture
@@ -121,10 +129,10 @@ class Shard:
             raise unreadable(self.path, error) from error
         return np.frombuffer(data, np.uint8)
 
-    def read_many(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return a copy of pictures kept as pixels, uint8 (b, size, size, 3); UserError if one is damaged."""
-        assert self.pixels is not None
-        pictures = self.pixels[indices]
+    def read_many(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Return a copy of these `rows`, shape (b, ...); UserError if one is damaged."""
+        assert self.rows is not None
+        pictures = self.rows[indices]
         checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))
         wrong = np.flatnonzero(checksums != self.fields["crc32"][indices])
         if len(wrong):
@@ -137,7 +145,7 @@ class Shard:
 
     def expect(self, indices: NDArray[np.int64]) -> None:
         """Ask the system to fetch encoded pictures, which will be read soon."""
-        if self.pixels is not None or not hasattr(os, "posix_fadvise"):
+        if self.rows is not None or not hasattr(os, "posix_fadvise"):
             return
         starts = self.fields["offset"][indices] + self.payload_start
         counts = self.fields["offset"][indices + 1] - self.fields["offset"][indices]
@@ -173,9 +181,9 @@ def open_shard(path: Path) -> Shard:
             raise UserError(
                 f"{path}: expected a payload of length {expected}, got {shape[0]}; {REMEDY}"
             )
-        pixels = None if is_encoded else _map_pixels(path, shape, place[0])
+        rows = None if is_encoded else _map_rows(path, attributes["encoding"], shape, place[0])
         shard = Shard(
-            path=path, seal=digest, attributes=attributes, fields=fields, pixels=pixels,
+            path=path, seal=digest, attributes=attributes, fields=fields, rows=rows,
             payload_start=place[0], file=os.open(path, os.O_RDONLY),
         )  # fmt: skip
     weakref.finalize(shard, os.close, shard.file)
@@ -210,8 +218,9 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
         )
 
 
-def _map_pixels(path: Path, shape: tuple[int, ...], start: int) -> NDArray[np.uint8]:
-    """Map pictures into memory: threads then read them without HDF5's lock."""
+def _map_rows(path: Path, encoding: str, shape: tuple[int, ...], start: int) -> NDArray[Any]:
+    """Map rows into memory: threads then read them without HDF5's lock."""
+    dtype = ROW_TYPES[encoding]
     if not all(shape):
-        return np.zeros(shape, np.uint8)
-    return np.memmap(path, np.uint8, mode="r", offset=start, shape=shape)
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, mode="r", offset=start, shape=shape)

@@ -47,3 +47,23 @@ def check_views(images: Mapping[str, Any]) -> None:
             "images.resize: shards keep these pictures as pixels, cropped to images.size; set "
             "images.encoding to encoded, or leave images.resize out"
         )
+
+
+def check_frozen(config: Mapping[str, Any]) -> None:
+    """Raise UserError where what is frozen has no weights, or features are stored of what learns."""
+    model, images = config["model"], config["images"]
+    if model["trainable"] != "all" and model["initial_weights"] is None:
+        raise UserError(
+            f"model.trainable: {model['trainable']} leaves the rest of the net as it starts, at random; "
+            "give model.initial_weights (a file, or imagenet), or set it to all"
+        )
+    if images["feature_views"] and model["trainable"] != "classifier":
+        raise UserError(
+            "images.feature_views: features are those of a frozen net; set model.trainable to classifier, "
+            f"got {model['trainable']}"
+        )
+    if images["feature_views"] and images["strong_augmentation"]:
+        raise UserError(
+            "images.strong_augmentation: stored features have no strong views; set it to 0, or "
+            "images.feature_views to 0"
+        )

@@ -17,7 +17,7 @@ from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, storage_cautions
-from mct.experiment.combinations import check_views
+from mct.experiment.combinations import check_frozen, check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
@@ -80,6 +80,7 @@ class Experiment:
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         check_views(self.config["images"])
+        check_frozen(self.config)
         _ = self.net
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)
@@ -111,6 +112,11 @@ class Experiment:
         if "measure_scaling" in names:
             section = self.config["scaling"]
             check_input_size(section["model"], section["size"], "scaling.size")
+
+    @property
+    def stores_features(self) -> bool:
+        """Whether models see features of pictures, which jobs compute once."""
+        return self.config["images"]["feature_views"] > 0
 
     @property
     def fetches_weights(self) -> bool:

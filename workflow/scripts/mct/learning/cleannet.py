@@ -181,7 +181,7 @@ def score_labels(
     """Return the weight of each noisy picture's observed label, shape (n,).
 
     `noisy` are features (n, d) and observed labels, `clean` features, true and observed labels (-1
-    where unknown). Features are standardised in place: they may take most of the memory.
+    where unknown). Features are standardised in place: they may be more than memory holds.
 
     Raises UserError: the verification diverged.
     """

@@ -99,7 +99,8 @@ class Learner:
 
         Collective in the pair. On a GPU each computes its own, which takes less than the exchange.
         """
-        own = self._net.digest() if self._compute.device.type == "cpu" and self._has_rows() else ""
+        computes = self._compute.device.type == "cpu" and not self._images.feature_views
+        own = self._net.digest() if computes and self._has_rows() else ""
         one, other = pair_comm.allgather(own)
         self._exchange = FeatureExchange(pair_comm) if one and one == other else None
 
@@ -132,7 +133,7 @@ class Learner:
         return zip(names, self.optimizer.velocities, strict=True)
 
     def forward(self, images: Tensor, strong: Draws | None = None, *, key: int) -> Tensor:
-        """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size).
+        """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size) or features.
 
         See `look` and `learn`. Collective where norms share their statistics.
         """
@@ -140,6 +141,8 @@ class Learner:
 
     def look(self, images: Tensor, strong: Draws | None = None, *, shared: int = 0) -> Seen:
         """Return what the part that learns needs of uint8 pictures (b, 3, size, size).
+
+        Stored features, float32 (b, d), are that already.
 
         `strong` are the random numbers of strong views, (b, STRONG_DRAWS), that the model sees
         instead. The first `shared` pictures are those of the other model of the pair too. Collective
@@ -153,6 +156,8 @@ class Learner:
             return self._exchange.complete(own, shared)
 
     def _features(self, images: Tensor, strong: Draws | None) -> Seen:
+        if images.is_floating_point():
+            return (self._compute.receive(images),)
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
         if strong is not None:
             draws = self.to_device(torch.from_numpy(strong))

@@ -1,6 +1,7 @@
 """Predictions of a trained model for the pictures of a set."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mct.data.loading import read_for_evaluation
 from mct.learning.classifier import classifier_layer
 from mct.learning.models import load_model
 from mct.learning.settings import EvaluationSettings
+from mct.learning.trunk import Net, divide
 from mct.stage.compute import Compute, choose_compute
 from mct.stage.settings import ExecutionSettings
 
@@ -39,6 +41,7 @@ class Predictor:
         model = load_model(settings.model, classes, settings.images.size, weights)
         self._weights, self._model = weights, self.compute.place(model).eval()
         self._classes, self._images, self._execution = classes, settings.images, execution
+        self._name = settings.model.name
 
     def predict(self, image_set: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (n, K) and labels (n,) of a whole set, in its order; it may be empty."""
@@ -58,12 +61,8 @@ class Predictor:
 
     @torch.inference_mode()
     def predict_pictures(self, images: Tensor) -> NDArray[np.float32]:
-        """Return logits (b, K) of pictures, uint8 (b, 3, size, size)."""
-        outputs = []
-        for part in images.split(PREDICTED_AT_A_TIME):
-            pictures = self.compute.normalise(part, self._images.mean, self._images.std)
-            with self.compute.autocast():
-                outputs.append(self._model(pictures).float().cpu())
+        """Return logits (b, K) of pictures, uint8 (b, 3, size, size), or of stored features, (b, d)."""
+        outputs = [self._pass(part).float().cpu() for part in images.split(PREDICTED_AT_A_TIME)]
         logits = torch.cat(outputs).numpy()
         if not np.isfinite(logits).all():
             raise UserError(
@@ -71,6 +70,17 @@ class Predictor:
                 "diverged; lower its learning rate and train again"
             )
         return logits
+
+    def _pass(self, images: Tensor) -> Tensor:
+        with self.compute.autocast():
+            if images.is_floating_point():
+                return self._divided.logits((self.compute.receive(images),))
+            return self._model(self.compute.normalise(images, self._images.mean, self._images.std))
+
+    @cached_property
+    def _divided(self) -> Net:
+        """The net in evaluation, divided where features are handed on."""
+        return divide(self._model, self._name)[1]
 
     @property
     def feature_width(self) -> int:

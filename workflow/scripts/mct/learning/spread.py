@@ -46,18 +46,38 @@ class Spread:
         return self.rows(image_set, model.logits, image_set.classes)
 
     def features(self, model: Predictor, image_set: ImageSet) -> Rows:
-        """Return a model's features of a set, as `rows`."""
-        return self.rows(image_set, model.features, model.feature_width)
+        """Return a model's features of a set, as `rows`, in a file that memory maps until `free`."""
+        path = self._folder / f"features{self._asked}.npy"
+        return self.rows(image_set, model.features, model.feature_width, path)
 
     def rows(
         self,
         image_set: ImageSet,
         compute: Callable[[ImageSet], Iterator[Rows]],
         width: int,
+        file: Path | None = None,
     ) -> Rows:
         """Return what `compute` makes of a set, shape (n, width), on rank 0; elsewhere no rows.
 
-        Collective; a job asks for its rows always in the same order. Raises StageInterruptedError
+        With `file` they lie there, and may be changed. Collective, see `pieces`.
+        """
+        pieces, start = self.pieces(image_set, compute), 0
+        shape = (0 if self._comm.rank else len(image_set), width)
+        if file and all(shape):
+            found: Rows = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+        else:
+            found = np.empty(shape, np.float32)
+        for piece in pieces:
+            found[start : start + len(piece)] = piece
+            start += len(piece)
+        return found
+
+    def pieces(
+        self, image_set: ImageSet, compute: Callable[[ImageSet], Iterator[Rows]]
+    ) -> Iterator[Rows]:
+        """Return the batches that `compute` yields of a set, one after the other, on rank 0; elsewhere none.
+
+        Collective; a job asks for its pieces always in the same order. Raises StageInterruptedError
         after a signal, on all ranks.
         """
         name, self._asked = f"rows{self._asked}", self._asked + 1
@@ -66,12 +86,7 @@ class Spread:
             for start in range(0, len(image_set), BATCH_SIZE)
         ]
         self._write(self._left(pieces), image_set, compute)
-        if self._comm.rank:
-            return np.empty((0, width), np.float32)
-        found = np.empty((len(image_set), width), np.float32)
-        for file, part in pieces:
-            found[part] = np.load(file)
-        return found
+        return (np.load(file) for file, _ in pieces) if self._comm.rank == 0 else iter(())
 
     def _file(self, name: str, start: int) -> Path:
         return self._folder / f"{name}-threads{self._threads}-{start:012d}.npy"

@@ -6,6 +6,7 @@ computes it once for each picture that both see.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx import Graph, GraphModule, Node, Tracer
+
+from mct.base.errors import UserError
+from mct.learning.parts import begin_training
 
 RANDOM = ("drop", "stochastic")
 """Parts of the names of modules whose output is random while they train."""
@@ -109,6 +113,21 @@ def split(replica: nn.Module, model: nn.Module, train: Callable[[], None]) -> tu
     if is_other or not handed_on or any(map(is_shape, handed_on)):
         return whole
     return _cut(replica, traced, in_head), _cut(model, other, in_other)
+
+
+def divide(model: nn.Module, name: str) -> tuple[Net, Net]:
+    """Return a net in training and in evaluation, both divided where what learns begins.
+
+    The model is left in evaluation mode. UserError for a net that cannot be divided.
+    """
+    nets = split(model, model, partial(begin_training, model, stores_statistics=False))
+    model.eval()
+    if isinstance(nets[0], WholeNet):
+        raise UserError(
+            f"images.feature_views: {name} cannot be divided into a frozen part and its classifier; "
+            "set it to 0, or take another net"
+        )
+    return nets
 
 
 def trace(model: nn.Module) -> GraphModule | None:

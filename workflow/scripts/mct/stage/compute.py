@@ -66,12 +66,16 @@ class Compute:
 
     def normalise(self, images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
         """Return uint8 pictures (b, 3, h, w), channels last, as a model's input: floating point."""
+        images = self.receive(images)
+        shift, scale = (_by_channel(tuple(part), images.dtype, self.device) for part in (mean, std))
+        return images.sub_(shift).div_(scale)
+
+    def receive(self, images: Tensor) -> Tensor:
+        """Return pictures or features of the host on the device, as floating point; not a copy of such."""
         dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
         if self.device.type == "cuda":
             images = images.pin_memory()  # or the copy would not be asynchronous
-        images = images.to(self.device, non_blocking=True)
-        shift, scale = (_by_channel(tuple(part), dtype, self.device) for part in (mean, std))
-        return images.to(dtype).sub_(shift).div_(scale)
+        return images.to(self.device, non_blocking=True).to(dtype)
 
 
 @cache
