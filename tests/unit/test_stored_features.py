@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -64,8 +65,12 @@ def by_key(image_set: ImageSet, rows: np.ndarray) -> dict[bytes, bytes]:
     return dict(zip(image_set.keys().tolist(), map(np.ndarray.tobytes, rows), strict=True))
 
 
-def test_learning_from_features_is_learning_the_classifier(tmp_path: Path, weights: Path):
-    """The same logits, loss and gradients as where the frozen net is computed in the step."""
+@pytest.mark.parametrize(("trainable", "learning"), [("classifier", 2), (1, 5)])
+def test_learning_from_features_is_learning_the_rest(
+    tmp_path: Path, weights: Path, monkeypatch, trainable: object, learning: int
+):
+    """The same logits, loss and gradients as where the frozen part is computed in the step."""
+    monkeypatch.setattr(f"{__name__}.MODEL", msgspec.structs.replace(MODEL, trainable=trainable))
     images = image_settings(1, "none")
     labels = stored(tmp_path, weights, images)
     found = []
@@ -80,7 +85,7 @@ def test_learning_from_features_is_learning_the_classifier(tmp_path: Path, weigh
         learner.differentiate(torch.nn.functional.cross_entropy(logits, batch.labels))
         gradients = [p.grad for p in learner.model.parameters() if p.requires_grad]
         found.append([logits.detach(), *gradients])
-    assert len(found[0]) == 3
+    assert len(found[0]) == 1 + learning
     for of_features, of_pictures in zip(*found, strict=True):
         torch.testing.assert_close(of_features, of_pictures, rtol=1e-5, atol=1e-6)
 
@@ -145,7 +150,11 @@ def test_a_flipped_byte_of_a_feature_is_found(tmp_path: Path, weights: Path):
     ("model", "images", "message"),
     [
         ({"trainable": 2}, {}, "model.trainable: 2 leaves the rest of the net as it starts"),
-        ({"initial_weights": "w"}, {"feature_views": 2}, "set model.trainable to classifier"),
+        (
+            {"initial_weights": "w"},
+            {"feature_views": 2},
+            "classifier, or to a number of stages, got all",
+        ),
         (
             {"initial_weights": "w", "trainable": "classifier"},
             {"feature_views": 2, "strong_augmentation": 0.5},

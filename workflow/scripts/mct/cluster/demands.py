@@ -140,8 +140,11 @@ def cost_of(experiment: Experiment) -> Cost:
 
 
 def learned_cost(experiment: Experiment, cost: Cost) -> Cost:
-    """Return what a sample that models see costs: of a picture the net, of its features the classifier."""
-    if not experiment.stores_features:
+    """Return what a sample costs that models see: of features that a classifier learns from, that alone.
+
+    Elsewhere it is the whole net, also where a part of it is frozen.
+    """
+    if not experiment.stores_features or experiment.config["model"]["trainable"] != "classifier":
         return cost
     outputs = cost.features * experiment.classes
     return replace(cost, multiply_adds=outputs, activations=cost.features)

@@ -1,6 +1,6 @@
 """The disk that results of an experiment fill, roughly."""
 
-from mct.cluster.demands import LARGEST_STORED, Cost
+from mct.cluster.demands import LARGEST_STORED, LIVE_SHARE, Cost
 from mct.experiment.experiment import Experiment
 
 JPEG_BYTES_PER_PIXEL = 0.4
@@ -45,8 +45,11 @@ def megabytes(rule: str, experiment: Experiment, cost: Cost) -> float:
 
 
 def feature_bytes(experiment: Experiment, cost: Cost) -> float:
-    """Return the bytes of a picture's features."""
-    return 4 * cost.features * experiment.config["images"]["feature_views"]
+    """Return the bytes of a picture's features; where stages learn, the most that their inputs may be."""
+    config = experiment.config
+    is_alone = config["model"]["trainable"] == "classifier"
+    numbers = cost.features if is_alone else LIVE_SHARE * cost.activations
+    return 4 * numbers * config["images"]["feature_views"]
 
 
 def picture_bytes(experiment: Experiment) -> float:

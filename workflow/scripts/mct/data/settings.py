@@ -33,9 +33,9 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     weights teach anyway; what is selected follows the view that is learned from.
     """
     feature_views: Annotated[Natural, ADDED] = 0
-    """Views of each picture whose outputs of the frozen net are computed once and stored; models then
+    """Views of each picture of which the frozen part's outputs are computed once and stored; models then
     learn from these features. The first view is that of an evaluation, the others are augmented.
-    Needs `model.trainable: classifier`. 0 computes the frozen net in every step.
+    Needs a frozen part (`model.trainable`). 0 computes it in every step.
     """
     reduced_decoding: bool = False
     """Whether a JPEG at least twice as large as the view of it is decoded at a half, quarter or

@@ -57,10 +57,10 @@ def check_frozen(config: Mapping[str, Any]) -> None:
             f"model.trainable: {model['trainable']} leaves the rest of the net as it starts, at random; "
             "give model.initial_weights (a file, or imagenet), or set it to all"
         )
-    if images["feature_views"] and model["trainable"] != "classifier":
+    if images["feature_views"] and model["trainable"] == "all":
         raise UserError(
-            "images.feature_views: features are those of a frozen net; set model.trainable to classifier, "
-            f"got {model['trainable']}"
+            "images.feature_views: features are what the frozen part of a net makes of pictures; set "
+            "model.trainable to classifier, or to a number of stages, got all"
         )
     if images["feature_views"] and images["strong_augmentation"]:
         raise UserError(

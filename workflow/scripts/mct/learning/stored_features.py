@@ -1,4 +1,4 @@
-"""Features: what a frozen net hands on to its classifier, for several views of each picture.
+"""Features: what the frozen part of a net hands on to what learns, for several views of each picture.
 
 They are computed once, a shard at a time; see `mct.data.shards` for their files. The first view is
 that of an evaluation. The random numbers of the others depend on the picture's key and the number of
@@ -67,7 +67,7 @@ class FeatureExtractor:
         for pictures in self._read(image_set):
             found.append(self._pass(pictures))
             if len(found) == self._views:
-                yield np.stack(found, axis=1)
+                yield np.ascontiguousarray(np.stack(found, axis=1))
                 found.clear()
 
     def _read(self, image_set: ImageSet) -> Iterator[Tensor]:

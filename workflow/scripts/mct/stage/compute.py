@@ -71,11 +71,16 @@ class Compute:
         return images.sub_(shift).div_(scale)
 
     def receive(self, images: Tensor) -> Tensor:
-        """Return pictures or features of the host on the device, as floating point; not a copy of such."""
+        """Return pictures or features of the host on the device, as floating point.
+
+        Those with height and width are channels last. What is all that already is not copied.
+        """
         dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
         if self.device.type == "cuda":
             images = images.pin_memory()  # or the copy would not be asynchronous
-        return images.to(self.device, non_blocking=True).to(dtype)
+        images = images.to(self.device, non_blocking=True)
+        form = torch.channels_last if images.dim() == 4 else torch.contiguous_format
+        return images.to(dtype, memory_format=form)
 
 
 @cache
