@@ -39,8 +39,10 @@ PLAIN = cross_entropy(LOGITS, LABELS)
 TAUGHT = {
     "soft": soft_target_loss(LOGITS[:BLOCK], TEACHER, 2.0),
     "hard": hard_target_loss(LOGITS[:BLOCK], TEACHER),
-    "posterior": target_loss(LOGITS[:BLOCK], posterior(TEACHER, LABELS[:BLOCK], CONFUSION)),
+    "posterior": 4
+    * target_loss(LOGITS[:BLOCK] / 2, posterior(TEACHER / 2, LABELS[:BLOCK], CONFUSION)),
 }
+"""At temperature 2."""
 
 
 @pytest.mark.parametrize("kind", TAUGHT)
@@ -71,8 +73,15 @@ def test_what_is_known_is_not_inferred():
     known = torch.tensor([-1, 2, -1, -1, 0])
     options = {"targets": "posterior", "soft_target_weight": 1.0, "taught_samples": "all"}
     expected = TAUGHT["posterior"].clone()
-    expected[1], expected[4] = (cross_entropy(LOGITS[[1, 4]], known[[1, 4]]))[[0, 1]]
+    expected[1], expected[4] = (4 * cross_entropy(LOGITS[[1, 4]] / 2, known[[1, 4]]))[[0, 1]]
     torch.testing.assert_close(loss_of(lesson(0, known=known), **options), expected.mean())
+
+
+def test_at_temperature_1_a_posterior_is_taught_as_it_is():
+    options = {"targets": "posterior", "soft_target_weight": 1.0, "taught_samples": "all"}
+    inferred = posterior(TEACHER, LABELS[:BLOCK], CONFUSION)
+    loss = loss_of(lesson(0), temperature=1.0, **options)
+    assert torch.equal(loss, target_loss(LOGITS[:BLOCK], inferred).sum() / BLOCK)
 
 
 @pytest.mark.parametrize("samples", ["selected", "all"])

@@ -74,10 +74,20 @@ class Targets:
             return soft_target_loss(student, lesson.teacher, self._settings.temperature)
         if kind == "hard":
             return hard_target_loss(student, lesson.teacher)
+        return self._posterior_loss(student, lesson)
+
+    def _posterior_loss(self, student: Tensor, lesson: Lesson) -> Tensor:
+        """Return the loss against the teacher's softened prediction given the observed label, (b,).
+
+        tau^2 times cross-entropy at temperature tau, as for soft targets. Where the true label may be
+        used, that is the target.
+        """
         assert self._confusion is not None, "posterior targets need a confusion"
-        inferred = posterior(lesson.teacher, lesson.labels[: len(lesson.mask)], self._confusion)
+        tau, observed = self._settings.temperature, lesson.labels[: len(lesson.mask)]
+        inferred = posterior(lesson.teacher / tau, observed, self._confusion)
         certain = functional.one_hot(lesson.known.clamp_min(0), inferred.shape[1]).to(inferred)
-        return target_loss(student, torch.where(lesson.known[:, None] >= 0, certain, inferred))
+        targets = torch.where(lesson.known[:, None] >= 0, certain, inferred)
+        return tau**2 * target_loss(student / tau, targets)
 
 
 def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
