@@ -12,7 +12,7 @@ from torchvision.models import get_model
 from mct.base.errors import UserError
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
-from mct.learning.models import build_model
+from mct.learning.models import build_architecture, build_model
 from mct.learning.parts import begin_training, freeze, parts_of
 from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.learning.trunk import SplitNet, WholeNet, split
@@ -74,11 +74,23 @@ def test_more_stages_than_there_are_end_in_a_line():
         freeze(get_model("resnet18"), SimpleNamespace(name="resnet18", trainable=9))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "alexnet", "efficientnet_b0", "googlenet", "swin_t"])
+TIMM = [
+    "timm/tf_efficientnet_lite0",
+    "timm/convnext_atto",
+    "timm/regnetx_002",
+    "timm/mobilenetv3_small_050",
+]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "alexnet", "efficientnet_b0", "googlenet", "swin_t", *TIMM]
+)
 @pytest.mark.parametrize("trainable", [1, "classifier"])
 def test_trunk_and_head_are_the_net(name: str, trainable: object):
-    extra = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
-    model = get_model(name, weights=None, num_classes=4, **extra).double()
+    if name == "googlenet":
+        model = get_model(name, num_classes=4, init_weights=False, aux_logits=False).double()
+    else:
+        model = build_architecture(name, 4).double()
     freeze(model, SimpleNamespace(name=name, trainable=trainable))
     net, averaged = split(model, model, lambda: begin_training(model, stores_statistics=False))
     assert isinstance(net, SplitNet)

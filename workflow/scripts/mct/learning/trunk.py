@@ -5,6 +5,7 @@ computes it once for each picture that both see.
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
@@ -130,10 +131,22 @@ def divide(model: nn.Module, name: str) -> tuple[Net, Net]:
     return nets
 
 
+class NetTracer(Tracer):
+    """Traces a net; what timm says has a course that depends on its input is a node, as it is."""
+
+    def __init__(self) -> None:
+        timm = sys.modules.get("timm.models")
+        super().__init__(autowrap_functions=tuple(timm.get_notrace_functions()) if timm else ())
+        self._opaque = tuple(timm.get_notrace_modules()) if timm else ()
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, self._opaque) or super().is_leaf_module(m, module_qualified_name)
+
+
 def trace(model: nn.Module) -> GraphModule | None:
     """Return the graph of a net's forward pass; None for nets whose course depends on their input."""
     try:
-        return GraphModule(model, Tracer().trace(model))
+        return GraphModule(model, NetTracer().trace(model))
     except Exception:  # whatever a net's own code raises for an input without values
         return None
 
@@ -169,8 +182,10 @@ def _learns(traced: GraphModule, node: Node) -> bool:
 
 def _is_random(traced: GraphModule, node: Node) -> bool:
     if node.op == "call_module":
-        module = traced.get_submodule(str(node.target))
-        return module.training and any(part in type(module).__name__.lower() for part in RANDOM)
+        modules = traced.get_submodule(str(node.target)).modules()
+        return any(
+            m.training and any(p in type(m).__name__.lower() for p in RANDOM) for m in modules
+        )
     return bool(node.kwargs.get("training", False))
 
 
