@@ -292,6 +292,18 @@ def test_the_table_says_which_model_learned_nothing(tmp_path):
     assert "note" not in shown_for(tmp_path, "auxiliary", {0: busy})
 
 
+def test_the_table_names_starved_classes(tmp_path):
+    run = Run("mct_paper", 0, 2, "primary")
+    record = {"samples_seen": 9, "starved_classes": {"auxiliary": [1], "primary": [3, 5]}}
+    records = {
+        run._replace(method=name, role="record"): {"samples_seen": 9}
+        for name in ("pretrain_auxiliary", "pretrain_primary")
+    }
+    records[run._replace(role="record")] = record
+    rows = accuracy_rows({run: evaluation(0.5)}, records, KNOWN, [])
+    assert rows[0]["note"] == "Mp selected next to nothing of observed class 3, 5 in mct_paper"
+
+
 def test_the_table_says_that_a_fine_tuning_had_no_epochs(tmp_path):
     run = Run("forward_finetuned", 0, 2, "primary")
     seen = {"forward_finetuned": 0, "forward": 9}

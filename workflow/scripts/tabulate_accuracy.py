@@ -14,7 +14,8 @@ twice the cost of one. `samples_seen_by_model` is what the model of the row was 
 `samples_of_method` what all models of the method learned from, including those that it needs first;
 predictions (a teacher's extra passes, CleanNet's features) are not counted. `ranks` are a run's: with
 `baselines.ranks: half` a baseline has half as many as calibration. `note` names trainings that did
-not change the model. Published figures are from the named source, with its model and recipe; they
+not change the model, and classes of which a model selected next to nothing in its last epoch (by number,
+from 0 in the list of classes). Published figures are from the named source, with its model and recipe; they
 were not measured here. `weights` are what its model starts from, `epoch` is the one that it reports:
 ours is the last, while a best one is often chosen on the reported split. `unknown` is what could not
 be checked at the source."""

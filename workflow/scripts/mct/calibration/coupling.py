@@ -16,7 +16,7 @@ from torch import Tensor
 from mct.base.files import read_json, write_arrays
 from mct.base.roles import ROLES, Role
 from mct.calibration.decisions import Decision, SampleRecord, Selector
-from mct.calibration.learned_samples import count_learned
+from mct.calibration.learned_samples import count_learned, selection_counts
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
@@ -24,6 +24,7 @@ from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.confusions import read_confusion
+from mct.labels.starved import describe_starved, find_starved
 from mct.learning.learner import Learner
 from mct.learning.loop import Training, write_epochs
 from mct.learning.losses import confidence
@@ -220,8 +221,16 @@ class Coupling(Training):
     def facts(self) -> dict[str, Any]:
         """Return what each model has seen and learned from, and where the pairs were."""
         seen = {f"samples_seen_{role}": plan.samples_seen for role, plan in self._plans.items()}
-        pairs = {"pair_hosts": self.topology.pair_hosts}
-        return {**super().facts(), **seen, **self.samples_learned(), **pairs}
+        more = {"pair_hosts": self.topology.pair_hosts, "starved_classes": self.starved_classes()}
+        return {**super().facts(), **seen, **self.samples_learned(), **more}
+
+    def starved_classes(self) -> dict[Role, list[int]]:
+        """Return the observed classes that each model selected next to nothing of in the last epoch."""
+        if not selection_counts(self.settings):
+            return {role: [] for role in ROLES}
+        members = np.bincount(self._set.observed, minlength=self._set.classes)
+        selected = self.record.selected_by_class(self._set)[-1]
+        return {role: find_starved(selected[role.place], members) for role in ROLES}
 
     def samples_learned(self) -> dict[str, int]:
         """Return how many samples each model has learned from in all steps, for the record."""
@@ -243,6 +252,9 @@ class Coupling(Training):
         axes = {"axes": "epoch, sample, (Ma, Mp)"}
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+        for role, starved in self.starved_classes().items():
+            if starved:
+                self._progress.note(f"{role.symbol} {describe_starved(starved)} in the last epoch")
 
 
 def part_of(role: Role, value: float) -> NDArray[np.float64]:

@@ -22,6 +22,11 @@ def count_learned(
     return clean + max(selected if weight < 1 else 0, by_teacher)
 
 
+def selection_counts(settings: CalibrationSettings) -> bool:
+    """Return whether a model learns otherwise from what it selects than from the rest."""
+    return settings.soft_target_weight < 1 or settings.taught_samples == "selected"
+
+
 def _teaches_itself(settings: CalibrationSettings, role: str) -> bool:
     """Return whether a model's targets are its own outputs, of which the gradient is zero."""
     is_own = role == settings.teacher == Role.AUXILIARY and settings.targets == "soft"

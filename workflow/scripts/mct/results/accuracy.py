@@ -3,9 +3,10 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
+from mct.labels.starved import describe_starved
 from mct.results.tables import Results, Row, Run, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
@@ -50,7 +51,7 @@ def accuracy_rows(
                 if runs:
                     counts = count_samples(runs[0], records, methods)
                     row = _measured_row(facts.title, runs, evaluations, counts)
-                    rows.append({**row, "note": describe_idle(runs, records, methods)})
+                    rows.append({**row, "note": describe_doubts(runs, records, methods)})
     return _with_published(rows, methods, published)
 
 
@@ -132,20 +133,31 @@ def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, in
     return own, whole
 
 
-def describe_idle(runs: Sequence[Run], records: Results, methods: Methods) -> str:
-    """Return in words which trainings of a row did not change a model; empty if there is none."""
-    idle: dict[str, list[int]] = {}
+def describe_doubts(runs: Sequence[Run], records: Results, methods: Methods) -> str:
+    """Return in words which trainings of a row did not change a model, or starved classes.
+
+    Empty if there is none.
+    """
+    doubts: dict[str, list[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):
             for training in methods[run.method].lineages[role]:
                 record = records[run._replace(method=training, role="record")]
-                if not record.get(f"samples_learned_{role}", record["samples_seen"]):
-                    text = f"{MODEL_NAMES[role]} learned from no sample in {training}"
-                    idle.setdefault(text, []).append(run.seed)
+                if doubt := _doubt(record, role):
+                    text = f"{MODEL_NAMES[role]} {doubt} in {training}"
+                    doubts.setdefault(text, []).append(run.seed)
     return "; ".join(
         text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, seeds))})"
-        for text, seeds in idle.items()
+        for text, seeds in doubts.items()
     )
+
+
+def _doubt(record: Mapping[str, Any], role: str) -> str:
+    """Return what is doubtful about the training of a model, by its record."""
+    if not record.get(f"samples_learned_{role}", record["samples_seen"]):
+        return "learned from no sample"
+    starved = record.get("starved_classes", {}).get(role, [])
+    return describe_starved(starved) if starved else ""
 
 
 def _with_published(rows: list[Row], methods: Methods, published: Sequence[Row]) -> list[Row]:
