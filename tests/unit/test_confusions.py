@@ -77,6 +77,9 @@ def test_a_matrix_is_read_from_a_noise_file_or_refused_with_what_to_do(tmp_path)
     path = tmp_path / "noise.json"
     path.write_text(json.dumps({"rate": 0.4, "matrix": [[1, 0], [0.5, 0.5]]}))
     np.testing.assert_array_equal(read_confusion(path), [[1, 0], [0.5, 0.5]])
+    path.write_text(json.dumps({"matrix": None, "unavailable": {"solved": "Ma diverged"}}))
+    with pytest.raises(UserError, match="no solved confusion: Ma diverged; set this method's key"):
+        read_confusion(path)
     path.write_text(json.dumps({"rate": 0.4, "matrix": None}))
     with pytest.raises(UserError, match=r"noise\.json: no counted confusion.*`estimated`"):
         read_confusion(path)

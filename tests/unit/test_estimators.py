@@ -56,6 +56,19 @@ def test_a_joint_is_nowhere_negative_and_sums_to_one():
         assert joint.sum() == pytest.approx(1)
 
 
+def test_a_solved_confusion_is_the_joint_by_true_class():
+    matrix = estimators.confusion_of(JOINT, 10**9)
+    np.testing.assert_allclose(matrix, JOINT / JOINT.sum(axis=1, keepdims=True), atol=1e-8)
+
+
+def test_no_label_is_impossible_by_a_solved_confusion():
+    joint = np.array([[0.7, 0.0, 0.0], [0.1, 0.2, 0.0], [0.0, 0.0, 0.0]])
+    matrix = estimators.confusion_of(joint, 50)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    np.testing.assert_allclose(matrix[2], [0.05, 0.05, 0.9])  # nothing is known of its pictures
+    assert (matrix > 0).all()
+
+
 def test_a_class_without_held_out_pictures_cannot_be_solved():
     held_out = HELD_OUT * [[1], [0], [1]]
     with pytest.raises(UserError, match="no validation picture of class 1 shows"):

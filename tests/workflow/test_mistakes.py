@@ -74,7 +74,8 @@ def test_a_root_without_a_layout_is_refused(snakemake: Run):
         ("methods=[mct]", "mct.confusion: `counted` needs clean pictures whose observed label"),
         (
             "methods=[forward_finetuned]",
-            "layout image_folder has none; set it to `estimated` or `anchors`, or leave forward_finetuned",
+            "layout image_folder has none; set it to `solved`, `estimated` or `anchors`, or leave "
+            "forward_finetuned",
         ),
     ],
 )

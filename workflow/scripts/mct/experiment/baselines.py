@@ -16,8 +16,11 @@ class Baseline(Training):
         return config["baselines"].get(self.section, {}).get("confusion")
 
     def preparations(self, config: Config) -> list[str]:
-        """Return the pretraining whose net estimates its confusion or verifies its labels."""
-        predicts = self.confusion_kind(config) in ("estimated", "anchors")
+        """Return the pretraining whose net tells its confusion or verifies its labels."""
+        kind = self.confusion_kind(config)
+        if kind == "solved":
+            return ["pretrain_auxiliary"]
+        predicts = kind in ("estimated", "anchors")
         return ["pretrain_primary"] if predicts or self.weighting == "verified" else []
 
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:

@@ -64,7 +64,7 @@ def check_confusions(config: Config, layout: Layout) -> None:
         if training.confusion_kind(config) == "counted":
             users = [each for each in rows_of(config) if name in trainings_of(config, each)]
             raise UserError(
-                f"{training.confusion_key}: {lack}; set it to `estimated` or `anchors`, or leave "
+                f"{training.confusion_key}: {lack}; set it to `solved`, `estimated` or `anchors`, or leave "
                 f"{' and '.join(users)} out of `methods`"
             )
 

@@ -93,10 +93,12 @@ class ResultFiles:
         return [self.confusion(method, run)] if needs_noise else []
 
     def confusion(self, method: str, run: str) -> str:
-        """Return the file of a method's confusion matrix; a counted one lies with the noise rate."""
+        """Return the file of a method's confusion matrix; counted and solved ones lie with noise rates."""
         kind = methods.METHODS[method].confusion_kind(self.config)
         if kind in (None, "counted"):
             return f"{self.folder}/noise/{self.dataset}.json"
+        if kind == "solved":
+            return f"{self.folder}/noise/{self.dataset}.models.json"
         return self.model("pretrain_primary", run, f"confusion_{kind}.json")
 
     def trainings(self) -> list[str]:

@@ -29,7 +29,7 @@ MethodName = Annotated[str, one_of(METHODS)]
 FinetunedName = Annotated[str, one_of(method.continues.name for method in FINETUNED.values())]
 DECAYING = [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 """Methods whose rate decays as in calibration; the others have a rate of their own."""
-Confusion = Literal["counted", "estimated", "anchors"]
+Confusion = Literal["counted", "solved", "estimated", "anchors"]
 
 
 class ExperimentSettings(Settings, frozen=True, kw_only=True):
@@ -146,8 +146,10 @@ class ConfusionSettings(Settings, frozen=True, kw_only=True):
 
     confusion: Confusion = "counted"
     """Source of P(observed | true) for `posterior` targets. `counted`: clean pictures whose observed
-    label is known. `estimated`: the mean prediction of pretrained Mp for the clean pictures of each
-    class (GLC). `anchors`: pretrained Mp's predictions for noisy pictures, without clean ones.
+    label is known. `solved`: from pretrained Ma's predictions for noisy pictures, given how it confuses
+    validation pictures (`dataset.noise_samples`). `estimated`: the mean prediction of pretrained Mp
+    for the clean pictures of each class (GLC). `anchors`: pretrained Mp's predictions for noisy
+    pictures, without clean ones.
     """
 
 

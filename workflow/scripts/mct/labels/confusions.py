@@ -76,15 +76,20 @@ def _anchor(certainty: NDArray[np.floating], own: NDArray[np.bool_]) -> int:
     return int(order[int(ANCHOR_PERCENTILE / 100 * (len(order) - 1))])
 
 
+NOT_COUNTED = "no counted confusion, since no clean picture has an observed label"
+
+
 def read_confusion(path: Path) -> Matrix:
-    """Return the matrix, shape (K, K), of a noise or confusion file; UserError if nothing was counted."""
-    matrix = read_json(path, "matrix")["matrix"]
-    if matrix is None:
+    """Return the matrix, shape (K, K), of a noise or confusion file; UserError if it has none."""
+    content = read_json(path, "matrix")
+    if content["matrix"] is None:
+        solved = content.get("unavailable", {}).get("solved")
+        reason = f"no solved confusion: {solved}" if solved else NOT_COUNTED
         raise UserError(
-            f"{path}: no counted confusion, since no clean picture has an observed label; set this "
-            "method's key `confusion` to `estimated` (or `anchors`), or leave the method out"
+            f"{path}: {reason}; set this method's key `confusion` to `estimated` (or `anchors`), or "
+            "leave the method out"
         )
-    return np.array(matrix)
+    return np.array(content["matrix"])
 
 
 def read_assumed_confusion(path: Path, classes: int) -> Matrix:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.errors import UserError
-from mct.labels.confusions import Labels, count_confusion
+from mct.labels.confusions import Labels, Matrix, count_confusion, symmetric_matrix
 from mct.labels.noise import NoiseRate, count_rate
 
 Joint = NDArray[np.float64]
@@ -36,7 +36,7 @@ def unseen_sample(in_clean: NDArray[np.bool_], most: int, seed: int) -> NDArray[
 def estimate_by_models(
     logits: NDArray[np.floating], observed: Labels, held_out: Labels, known: Labels, unseen: int
 ) -> dict[str, Any]:
-    """Return P of a noisy set by both estimators, and why one is not available.
+    """Return P of a noisy set by both estimators, why one is not available, and the solved confusion.
 
     `logits` (n, K) and `observed` labels (n,) are of a sample of `unseen` noisy pictures that the
     model was not trained on. `held_out` are counts (K, K) of clean pictures that it was not trained
@@ -45,8 +45,8 @@ def estimate_by_models(
     """
     if not len(observed) or not np.isfinite(logits).all():
         reason = "Ma diverged" if len(observed) else "every noisy picture is in the clean set"
-        return {"estimates": [], "unavailable": dict.fromkeys(METHODS, reason)}
-    estimates, unavailable = [], {}
+        return {"estimates": [], "unavailable": dict.fromkeys(METHODS, reason), "matrix": None}
+    estimates, unavailable, matrices = [], {}, {}
     for method in METHODS:
         try:
             joint = _joint(method, logits, observed, held_out)
@@ -55,7 +55,8 @@ def estimate_by_models(
         else:
             joint = (joint * unseen + known) / (unseen + known.sum())
             estimates.append(read_joint(method, joint, observed))
-    return {"estimates": estimates, "unavailable": unavailable}
+            matrices[method] = confusion_of(joint, len(observed)).tolist()
+    return {"estimates": estimates, "unavailable": unavailable, "matrix": matrices.get("solved")}
 
 
 def _joint(method: str, logits: NDArray[np.floating], observed: Labels, held_out: Labels) -> Joint:
@@ -124,6 +125,15 @@ def confident_joint(probabilities: NDArray[np.floating], observed: Labels) -> Jo
         counts += count_confusion(seen[is_counted], true[is_counted], classes)
     np.fill_diagonal(counts, counts.diagonal().clip(min=1))
     return counts / counts.sum(axis=0) * members / len(observed)
+
+
+def confusion_of(joint: Joint, samples: int) -> Matrix:
+    """Return T[i, j] = P(observed j | true i), shape (K, K), of a joint that so many samples tell of.
+
+    One more sample is spread over each row as symmetric noise would, as in `counted_matrix`.
+    """
+    smoothed = samples * joint + symmetric_matrix(len(joint), float(1 - joint.trace()))
+    return smoothed / smoothed.sum(axis=1, keepdims=True)
 
 
 def read_joint(method: str, joint: Joint, observed: Labels) -> dict[str, Any]:
