@@ -91,8 +91,9 @@ class Shard:
 
     `seal` is the digest of all but the pictures, keys included. `file` is the descriptor that the
     payload is read from; where pictures are kept as arrays of one shape, `rows` maps them: pixels,
-    uint8 (n, size, size, 3), or features, float32 (n, views, d). Encoded ones are read by position:
-    mapped pages would count as memory of the process. Several threads may read at the same time.
+    uint8 (n, size, size, 3), or features, float32 (n, views, d). Features and encoded pictures are read
+    by position: mapped pages would count as memory of the process. Several threads may read at the
+    same time.
     """
 
     path: Path
@@ -132,12 +133,22 @@ class Shard:
     def read_many(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Return a copy of these `rows`, shape (b, ...); UserError if one is damaged."""
         assert self.rows is not None
-        pictures = self.rows[indices]
+        pictures = self._read_rows(indices) if self.encoding == "features" else self.rows[indices]
         checksums = np.fromiter(map(zlib.crc32, pictures), np.uint32, len(pictures))
         wrong = np.flatnonzero(checksums != self.fields["crc32"][indices])
         if len(wrong):
             raise self._damaged(int(indices[wrong[0]]))
         return pictures
+
+    def _read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        assert self.rows is not None
+        found = np.empty((len(indices), *self.rows.shape[1:]), self.rows.dtype)
+        try:
+            for row, index in zip(found, indices.tolist(), strict=True):
+                os.preadv(self.file, [row], self.payload_start + index * row.nbytes)
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+        return found
 
     def _damaged(self, index: int) -> UserError:
         key = self.fields["key"][index].decode()
