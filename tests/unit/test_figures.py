@@ -5,6 +5,7 @@ import pytest
 
 from mct.base.errors import UserError
 from mct.results.figures import Quality, draw_accuracies, draw_selection, mean_of_known, read_epochs
+from mct.results.plotting import plt, save_figure
 
 TITLES = {"noise_only": "Noise only", "mct": "MCT"}
 
@@ -46,3 +47,14 @@ def test_accuracies_name_their_ranks_where_there_are_several():
     assert [label.get_text() for label in labels] == [
         "Noise only, 2 ranks", "MCT, 2 ranks", "MCT, 4 ranks",
     ]  # fmt: skip
+
+
+def test_what_one_epoch_gave_is_seen(tmp_path):
+    """A line of one point shows nothing without a marker."""
+    figure, axis = plt.subplots()
+    [one], [other], [dotted] = (
+        axis.plot([1], [0.5]), axis.plot([1, 2], [0.5, 0.6]), axis.plot([1], [0.2], ":")
+    )  # fmt: skip
+    save_figure(figure, tmp_path / "figure.png")
+    assert (one.get_marker(), other.get_marker(), dotted.get_marker()) == ("o", "None", "o")
+    assert dotted.get_markerfacecolor() == "none"

@@ -72,9 +72,9 @@ def _draw_parts(axis: Axes, rows: Sequence[Row]) -> None:
         left += milliseconds
     axis.set_yticks(places, names, fontsize=8)
     axis.invert_yaxis()
-    axis.set_title("Parts of a mean step", loc="left")
+    axis.set_title("Parts of a mean step", loc="left", pad=24)
     axis.set_xlabel("milliseconds")
     axis.set_ylabel("training, its ranks\n(* more than cores)", fontsize=8)
     axis.legend(
-        frameon=False, fontsize=8, ncols=len(PARTS), loc="lower right", bbox_to_anchor=(1, 1)
+        frameon=False, fontsize=8, ncols=len(PARTS), loc="lower left", bbox_to_anchor=(0, 1)
     )

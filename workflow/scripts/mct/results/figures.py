@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mct.base.files import parsing
-from mct.results.plotting import Axes, Figure, mpl, plt
+from mct.results.plotting import Axes, Figure, MaxNLocator, mpl, plt
 from mct.results.tables import read_rows
 
 COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
@@ -114,6 +114,7 @@ def draw_training(
     )
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         handles, labels = axis.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         axis.legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
@@ -179,6 +180,7 @@ def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figu
             axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
     for axis in axes[1]:
         axis.set_xlabel("epoch of calibration")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(classes) <= LARGEST_LABELLED:
         lines = axes[0, 0].lines
         legend = figure.legend(

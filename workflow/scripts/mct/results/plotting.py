@@ -13,12 +13,13 @@ from mct.base.files import replacing
 os.environ["MATPLOTLIBRC"] = os.devnull  # both are read when Matplotlib is imported
 os.environ["MPLBACKEND"] = "Agg"
 import matplotlib as mpl
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
-__all__ = ["Axes", "Figure", "LogLocator", "mpl", "plt", "save_figure"]
+__all__ = ["Axes", "Figure", "LogLocator", "MaxNLocator", "mpl", "plt", "save_figure"]
 plt.switch_backend("Agg")
 mpl.rcdefaults()  # a matplotlibrc in the working directory comes before the variable
 # Fixed salt and no date: equal results give equal files.
@@ -28,7 +29,13 @@ mpl.rcParams.update(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG to `path` and as SVG next to it; UserError for another ending."""
+    """Write a figure as PNG to `path` and as SVG next to it; UserError for another ending.
+
+    A line of one point, as after one epoch, is drawn as a dot, a dotted line as a hollow one.
+    """
+    for line in [line for axis in figure.axes for line in axis.lines]:
+        if np.isfinite(np.asarray(line.get_ydata(), float)).sum() == 1:
+            line.set(marker="o", markerfacecolor="none" if line.get_linestyle() == ":" else None)
     if path.suffix != ".png":
         raise UserError(f"{path}: expected a name that ends in .png")
     for target, metadata in (
