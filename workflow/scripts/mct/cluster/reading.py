@@ -124,6 +124,7 @@ class Reading:
             on_cluster = self.site.is_cluster
             results_folder.begin(self.experiment, self._forced(), log, on_cluster=on_cluster)
         except UserError as error:
+            self.snakemake.finish_log()
             end_with(error)
         results = Path(self.experiment.folder)
         self._part.run = Run(folder=self._folder, results=results, workflow_log=log.absolute())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import snakemake.logging
 from snakemake.settings.types import DeploymentMethod
 
 Job = Any
@@ -40,6 +41,13 @@ class Snakemake:
         """Whether rules run in Conda environments of their own."""
         methods = self._workflow.deployment_settings.deployment_method
         return DeploymentMethod.CONDA in methods
+
+    @staticmethod
+    def finish_log() -> None:
+        """Have all printed that Snakemake has logged so far: older versions do that in a thread."""
+        manager = getattr(snakemake.logging, "logger_manager", None)
+        if manager is not None:
+            manager.stop()
 
     @property
     def started_in(self) -> Path:
