@@ -132,7 +132,7 @@ def test_features_of_another_shard_are_refused(tmp_path: Path, weights: Path):
     labels = stored(tmp_path, weights, image_settings(1))
     folder = tmp_path / "features/made"
     shutil.copy(folder / "0-0000.h5", folder / "0-0001.h5")
-    with pytest.raises(UserError, match=r"0-0001\.h5: not the shard that the labels"):
+    with pytest.raises(UserError, match=r"0-0001\.h5: features of another shard"):
         open_set("noisy", labels, features=True)
 
 

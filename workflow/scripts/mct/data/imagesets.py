@@ -143,9 +143,12 @@ def _open(path: Path, seal: str, is_made_of_it: bool) -> Shard:
     """Return the shard of a seal, or a file of features of its pictures."""
     shard = open_shard(path)
     if (shard.attributes["source"] if is_made_of_it else shard.seal) != seal:
-        raise UserError(
-            f"{path}: not the shard that the labels next to it were joined with; {REMEDY}"
+        what = (
+            "features of another shard; delete the file and rerun"
+            if is_made_of_it
+            else f"not the shard that the labels next to it were joined with; {REMEDY}"
         )
+        raise UserError(f"{path}: {what}")
     return shard
 
 

@@ -71,6 +71,8 @@ def _explain(error: BaseException) -> str:
         )
     # The first line: torch adds advice to programmers.
     reason = next(iter(text.splitlines()), "") or type(error).__name__
+    if "weights_only" in reason:  # which no user of ours can set
+        reason = "no torch state dict; name a .safetensors file or a saved state dict"
     return f"cannot be read as weights: {reason}"
 
 
