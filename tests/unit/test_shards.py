@@ -211,7 +211,7 @@ def test_a_flipped_byte_of_any_other_field_is_found_by_opening(tmp_path, name):
         first, length = file[name].id.get_offset(), file[name].nbytes
     for position in {*range(first, first + length, 5), first + length - 1}:
         flip(path, position)
-        with pytest.raises(UserError, match=r"0000\.h5: .*the shard is damaged"):
+        with pytest.raises(UserError, match=r"0000\.h5: .*the file is damaged"):
             open_shard(path)
         flip(path, position)
     open_shard(path)

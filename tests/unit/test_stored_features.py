@@ -163,10 +163,35 @@ def test_a_flipped_byte_of_a_feature_is_found(tmp_path: Path, weights: Path):
     ],
 )
 def test_what_does_not_go_with_features_ends_in_a_line(model: dict, images: dict, message: str):
-    given = {"trainable": "all", "initial_weights": None} | model
-    seen = {"feature_views": 0, "strong_augmentation": 0} | images
     with pytest.raises(UserError, match=message):
-        check_frozen({"model": given, "images": seen})
+        check_frozen(configuration(model=model, images=images))
+
+
+def configuration(**changes: dict) -> dict:
+    sections: dict[str, dict] = {
+        "model": {"trainable": "all", "initial_weights": None, "keep_classifier": False},
+        "images": {"feature_views": 0, "strong_augmentation": 0},
+        "optimizer": {"norm_statistics": "block"}, "pretraining": {"classifier_epochs": 0},
+    }  # fmt: skip
+    return {name: section | changes.get(name, {}) for name, section in sections.items()}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("optimizer", "norm_statistics", "stored"),
+        ("pretraining", "classifier_epochs", 1),
+        ("model", "keep_classifier", True),
+    ],
+)
+def test_what_needs_weights_is_refused_at_a_random_start(section: str, key: str, value: object):
+    with pytest.raises(
+        UserError, match=rf"{section}\.{key}: is for a net that starts from weights"
+    ):
+        check_frozen(configuration(**{section: {key: value}}))
+    given = configuration(**{section: {key: value}})
+    given["model"]["initial_weights"] = "start.safetensors"
+    check_frozen(given)
 
 
 def test_a_net_that_cannot_be_divided_ends_in_a_line(tmp_path: Path, weights: Path, monkeypatch):

@@ -37,6 +37,8 @@ READ_AT_A_TIME, PREDICTED_AT_A_TIME, LIVE_SHARE = 256, 64, 0.25
 """Pictures of a piece of predictions, and those that pass the net together; the most of all layers'
 outputs that are needed at once.
 """
+HANDED_ON = 0.05
+"""Of all layers' outputs, what stages are handed that learn from features: twice the largest of a ResNet."""
 LOGIT_COPIES = 3
 """Of what a model says of a whole set: the logits, and what their probabilities are made of."""
 LARGEST_STORED = 64
@@ -203,6 +205,19 @@ def features_megabytes(cost: Cost, samples: float, classes: int) -> float:
     A class is copied twice while its centres are found; it may have double its even share.
     """
     return _known_megabytes(2 * min(1, 2 / classes) * samples * cost.features)
+
+
+def feature_numbers(experiment: Experiment, cost: Cost) -> float:
+    """Return how many numbers a picture's stored features are; where stages learn, roughly."""
+    config = experiment.config
+    is_alone = config["model"]["trainable"] == "classifier"
+    numbers = cost.features if is_alone else HANDED_ON * cost.activations
+    return numbers * config["images"]["feature_views"]
+
+
+def extraction_megabytes(experiment: Experiment, cost: Cost) -> float:
+    """Return the memory of the features of the pictures that a rank reads at a time."""
+    return _known_megabytes(READ_AT_A_TIME * feature_numbers(experiment, cost))
 
 
 def _known_megabytes(numbers: float) -> float:

@@ -1,6 +1,6 @@
 """The disk that results of an experiment fill, roughly."""
 
-from mct.cluster.demands import LARGEST_STORED, LIVE_SHARE, Cost
+from mct.cluster.demands import LARGEST_STORED, Cost, feature_numbers
 from mct.experiment.experiment import Experiment
 
 JPEG_BYTES_PER_PIXEL = 0.4
@@ -19,8 +19,8 @@ RECORD_COPIES = 3
 """The result and two checkpoints."""
 ROWS = ("build_catalogue", "label_pictures")
 TRAININGS = ("pretrain_auxiliary", "pretrain_primary", "train_baseline")
-SCORED_COPIES = 2
-"""Of features that CleanNet weighs labels by: in pieces, and together."""
+COPIES = 2
+"""Of features: in pieces, and together."""
 PIECES = ("inspect_pictures", "write_shard", "extract_features", "judge_labels")
 RULES = (*ROWS, *TRAININGS, *PIECES, "calibrate_pair", "score_labels")
 """Rules whose jobs fill disks."""
@@ -31,25 +31,18 @@ def megabytes(rule: str, experiment: Experiment, cost: Cost) -> float:
     sizes, config = experiment.sizes, experiment.config
     pictures, weights = sum(sizes.values()), 4 * cost.parameters * (1 + CHECKPOINTS)
     record = RECORD_COPIES * RECORD_BYTES * config["calibration"]["epochs"] * sizes["noisy"]
+    features = COPIES * 4 * feature_numbers(experiment, cost)
     bytes_of = {
         **dict.fromkeys(ROWS, ROW_BYTES * pictures),
         **dict.fromkeys(TRAININGS, weights),
         "inspect_pictures": ROW_BYTES * pictures / config["inspection"]["parts"],
         "write_shard": picture_bytes(experiment) * pictures / config["shards"]["count"],
-        "extract_features": feature_bytes(experiment, cost) * pictures / config["shards"]["count"],
-        "score_labels": SCORED_COPIES * 4 * cost.features * (sizes["noisy"] + sizes["clean"]),
+        "extract_features": features * pictures / config["shards"]["count"],
+        "score_labels": COPIES * 4 * cost.features * (sizes["noisy"] + sizes["clean"]),
         "calibrate_pair": 2 * weights + record,
         "judge_labels": JUDGED_BYTES * sizes["noisy"] / config["shards"]["count"],
     }
     return bytes_of.get(rule, 0) / 1e6
-
-
-def feature_bytes(experiment: Experiment, cost: Cost) -> float:
-    """Return the bytes of a picture's features; where stages learn, the most that their inputs may be."""
-    config = experiment.config
-    is_alone = config["model"]["trainable"] == "classifier"
-    numbers = cost.features if is_alone else LIVE_SHARE * cost.activations
-    return 4 * numbers * config["images"]["feature_views"]
 
 
 def picture_bytes(experiment: Experiment) -> float:

@@ -131,7 +131,8 @@ class Planner:
     def extract(self, attempt: int) -> Demand:
         """Return what the features of the largest shard's pictures ask for: all are one job array."""
         pictures = self._pictures_per_shard * self._config["images"]["feature_views"]
-        return self._predict(pictures, attempt, cost=self._net_cost)
+        held = demands.extraction_megabytes(self._experiment, self._net_cost)
+        return self._predict(pictures, attempt, held_mb=held, cost=self._net_cost)
 
     def estimate_noise(self, attempt: int) -> Demand:
         """Return what estimating the noise rate with a model asks for."""

@@ -170,7 +170,7 @@ class Shard:
             self.read(index)
 
 
-REMEDY = "the shard is damaged: delete it and rerun"
+REMEDY = "the file is damaged: delete it and rerun"
 
 
 def open_shard(path: Path) -> Shard:

@@ -52,6 +52,7 @@ def check_views(images: Mapping[str, Any]) -> None:
 def check_frozen(config: Mapping[str, Any]) -> None:
     """Raise UserError where what is frozen has no weights, or features are stored of what learns."""
     model, images = config["model"], config["images"]
+    _check_random_start(config)
     if model["trainable"] != "all" and model["initial_weights"] is None:
         raise UserError(
             f"model.trainable: {model['trainable']} leaves the rest of the net as it starts, at random; "
@@ -67,3 +68,19 @@ def check_frozen(config: Mapping[str, Any]) -> None:
             "images.strong_augmentation: stored features have no strong views; set it to 0, or "
             "images.feature_views to 0"
         )
+
+
+def _check_random_start(config: Mapping[str, Any]) -> None:
+    """Raise UserError where a net that starts at random has a key that is for weights that are given."""
+    if config["model"]["initial_weights"] is not None:
+        return
+    for key, is_set, value in (
+        ("optimizer.norm_statistics", config["optimizer"]["norm_statistics"] == "stored", "block"),
+        ("pretraining.classifier_epochs", config["pretraining"]["classifier_epochs"] > 0, "0"),
+        ("model.keep_classifier", config["model"]["keep_classifier"], "false"),
+    ):
+        if is_set:
+            raise UserError(
+                f"{key}: is for a net that starts from weights, and this one starts at random; give "
+                f"model.initial_weights (a file, or imagenet), or set it to {value}"
+            )

@@ -146,10 +146,10 @@ class ConfusionSettings(Settings, frozen=True, kw_only=True):
 
     confusion: Confusion = "counted"
     """Source of P(observed | true) for `posterior` targets. `counted`: clean pictures whose observed
-    label is known. `solved`: from pretrained Ma's predictions for noisy pictures, given how it confuses
-    validation pictures (`dataset.noise_samples`). `estimated`: the mean prediction of pretrained Mp
-    for the clean pictures of each class (GLC). `anchors`: pretrained Mp's predictions for noisy
-    pictures, without clean ones.
+    label is known. `solved`: from the predictions for noisy pictures of the Ma that the first run
+    pretrained, given how it confuses validation pictures (`dataset.noise_samples`); all runs share it.
+    `estimated`: the mean prediction of pretrained Mp for the clean pictures of each class (GLC).
+    `anchors`: pretrained Mp's predictions for noisy pictures, without clean ones.
     """
 
 

@@ -63,12 +63,13 @@ class FeatureExtractor:
 
     def features(self, image_set: ImageSet) -> Iterator[NDArray[np.float32]]:
         """Yield features, (b, views, d), of a set in its order, BATCH_SIZE pictures at a time."""
-        found: list[NDArray[np.float32]] = []
-        for pictures in self._read(image_set):
-            found.append(self._pass(pictures))
-            if len(found) == self._views:
-                yield np.ascontiguousarray(np.stack(found, axis=1))
-                found.clear()
+        for number, pictures in enumerate(self._read(image_set)):
+            view = number % self._views
+            if not view:
+                found = np.empty((len(pictures), self._views, *self.shape), np.float32)
+            found[:, view] = self._pass(pictures)
+            if view == self._views - 1:
+                yield found
 
     def _read(self, image_set: ImageSet) -> Iterator[Tensor]:
         """Yield pictures of a set BATCH_SIZE at a time, of each batch one view after the other."""
