@@ -136,6 +136,16 @@ def test_features_of_another_shard_are_refused(tmp_path: Path, weights: Path):
         open_set("noisy", labels, features=True)
 
 
+def test_features_of_other_views_are_refused(tmp_path: Path, weights: Path):
+    labels = stored(tmp_path, weights, image_settings(1))
+    path = tmp_path / "features/made/0-0001.h5"
+    extract(open_shard(labels.parent / path.name), weights, image_settings(2), path)
+    with pytest.raises(
+        UserError, match=r"0-0001\.h5: expected features of shape \(1, 128\).*got \(2, 128\)"
+    ):
+        open_set("union", labels, features=True)
+
+
 def test_a_flipped_byte_of_a_feature_is_found(tmp_path: Path, weights: Path):
     labels = stored(tmp_path, weights, image_settings(1), shards=1)
     path = tmp_path / "features/made/0-0000.h5"

@@ -1,4 +1,4 @@
-"""What a frozen net makes of all pictures, computed once: trainings then learn its classifier alone."""
+"""What the frozen part of a net makes of all pictures, computed once: trainings then compute the rest."""
 
 
 rule extract_features:

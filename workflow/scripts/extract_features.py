@@ -1,4 +1,4 @@
-"""Compute the features of a shard's pictures: what a frozen net hands on to its classifier."""
+"""Compute the features of a shard's pictures: what the frozen part of a net hands on to what learns."""
 
 from pathlib import Path
 

@@ -5,6 +5,7 @@ METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `Cou
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -221,11 +222,12 @@ class Coupling(Training):
     def facts(self) -> dict[str, Any]:
         """Return what each model has seen and learned from, and where the pairs were."""
         seen = {f"samples_seen_{role}": plan.samples_seen for role, plan in self._plans.items()}
-        more = {"pair_hosts": self.topology.pair_hosts, "starved_classes": self.starved_classes()}
+        more = {"pair_hosts": self.topology.pair_hosts, "starved_classes": self.starved_classes}
         return {**super().facts(), **seen, **self.samples_learned(), **more}
 
+    @cached_property
     def starved_classes(self) -> dict[Role, list[int]]:
-        """Return the observed classes that each model selected next to nothing of in the last epoch."""
+        """The observed classes that each model selected next to nothing of in the last epoch; at the end."""
         if not selection_counts(self.settings):
             return {role: [] for role in ROLES}
         members = np.bincount(self._set.observed, minlength=self._set.classes)
@@ -252,7 +254,7 @@ class Coupling(Training):
         axes = {"axes": "epoch, sample, (Ma, Mp)"}
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
-        for role, starved in self.starved_classes().items():
+        for role, starved in self.starved_classes.items():
             if starved:
                 self._progress.note(f"{role.symbol} {describe_starved(starved)} in the last epoch")
 

@@ -129,7 +129,7 @@ class Planner:
         return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
 
     def extract(self, attempt: int) -> Demand:
-        """Return what the features of the largest shard's pictures ask for: all are one job array."""
+        """Return what the features of the largest shard's pictures ask for."""
         pictures = self._pictures_per_shard * self._config["images"]["feature_views"]
         held = demands.extraction_megabytes(self._experiment, self._net_cost)
         return self._predict(pictures, attempt, held_mb=held, cost=self._net_cost)
@@ -158,8 +158,7 @@ class Planner:
 
     def _prediction_seconds(self, cost: Cost, samples: float, rate: float) -> float:
         seconds = demands.compute_seconds(cost, samples, rate, training=False)
-        reads_pictures = cost is self._net_cost
-        return seconds + (self._reading_seconds(samples) if reads_pictures else 0)
+        return seconds + self._reading_seconds(samples if cost is self._net_cost else 0)
 
     def rehearse(self, ranks: str, attempt: int) -> Demand:
         """Return what measuring on `ranks` ranks asks for: steps of the two models, and averages.

@@ -124,6 +124,8 @@ def open_set(name: str, labels: Path, *, features: bool = False, only_shard: str
         rows = rows[table["shard"][rows] == names.index(only_shard)]
     column = {key: table[key][rows] for key in LABELS}
     numbers, shard = np.unique(column["shard"], return_inverse=True)
+    shards = [_open(folder / names[i], index["seals"][names[i]], features) for i in numbers]
+    _check_rows(shards)
     if name == "noisy":
         label = column["observed"]
     elif name == "union":
@@ -132,8 +134,7 @@ def open_set(name: str, labels: Path, *, features: bool = False, only_shard: str
         label = column["true"]
     observed, true = (column[kind].astype(np.int64) for kind in ("observed", "true"))
     return ImageSet(
-        shards=[_open(folder / names[i], index["seals"][names[i]], features) for i in numbers],
-        shard=shard.astype(np.int64), index=column["place"].astype(np.int64),
+        shards=shards, shard=shard.astype(np.int64), index=column["place"].astype(np.int64),
         sample=column["sample"], label=label.astype(np.int64), observed=observed, true=true,
         in_clean=column["clean"], classes=index["classes"],
     )  # fmt: skip
@@ -150,6 +151,19 @@ def _open(path: Path, seal: str, is_made_of_it: bool) -> Shard:
         )
         raise UserError(f"{path}: {what}")
     return shard
+
+
+def _check_rows(shards: Sequence[Shard]) -> None:
+    """Raise UserError where files of features are not of one shape: one is of another net, or views."""
+    shapes = {
+        s.path: s.rows.shape[1:] for s in shards if s.encoding == "features" and s.rows is not None
+    }
+    for path, shape in shapes.items():
+        if shape != (expected := next(iter(shapes.values()))):
+            raise UserError(
+                f"{path}: expected features of shape {expected}, as in the files next to it, got "
+                f"{shape}; delete the files of features and rerun"
+            )
 
 
 def verify_index(labels: Path) -> int:
