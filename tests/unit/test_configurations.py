@@ -69,7 +69,7 @@ def test_clothing1m_compares_rows_with_their_like():
         "cleannet_finetuned", "glc", "glc_finetuned", "mct_paper", "mct_paper_finetuned", "mct",
         "mct_finetuned",
     ]  # fmt: skip
-    assert set(CALIBRATIONS) <= set(rows)
+    assert {*CALIBRATIONS} - {"mct_posterior"} <= set(rows)
     config = resolved("clothing1m")
     own, general = config["baselines"]["loss_correction"], config["finetuning"]
     assert own["finetuning_epochs"] == general["epochs"]

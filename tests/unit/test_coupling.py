@@ -50,20 +50,29 @@ def decide(**changes: object) -> np.ndarray:
     [("pair", CONFIDENCE.mean(axis=0)), ("auxiliary", CONFIDENCE[0]), ("primary", CONFIDENCE[1])],
 )
 def test_the_selector_says_whose_confidences_rank_the_batch(selector, ranked):
-    expected = select_within(ranked, np.zeros(SAMPLES, int), [0.4], [0.5])
+    expected = select_within(ranked, np.zeros(SAMPLES, int), [0.4], [0.4])
     np.testing.assert_array_equal(decide(selector=selector), expected)
 
 
 def test_per_rank_ranks_the_blocks_of_the_batch():
     mean = CONFIDENCE.mean(axis=0)
-    expected = select_within(mean, np.repeat([0, 1], SAMPLES // 2), [0.4] * 2, [0.5] * 2)
+    expected = select_within(mean, np.repeat([0, 1], SAMPLES // 2), [0.4] * 2, [0.4] * 2)
     np.testing.assert_array_equal(decide(selection="per_rank"), expected)
 
 
 def test_per_class_ranks_within_observed_classes_at_their_own_rates():
-    mean, bounds = CONFIDENCE.mean(axis=0), [0.3, 0.5, 0.7]
-    expected = select_within(mean, OBSERVED[POSITIONS], NOISE["class_rates"], bounds)
+    mean, rates = CONFIDENCE.mean(axis=0), NOISE["class_rates"]
+    expected = select_within(mean, OBSERVED[POSITIONS], rates, rates)
     np.testing.assert_array_equal(decide(selection="per_class"), expected)
+    expected = select_within(mean, OBSERVED[POSITIONS], rates, [0.3, 0.5, 0.7])
+    masks = decide(selection="per_class", certain_at="upper")
+    np.testing.assert_array_equal(masks, expected)
+
+
+@pytest.mark.parametrize(("certain_at", "bound"), [("rate", 0.4), ("upper", 0.5)])
+def test_eq_1_takes_p_or_the_upper_end_of_its_interval(certain_at, bound):
+    masks = decide(certain_at=certain_at)
+    assert list(masks.sum(axis=1)) == list(cut_batch(SAMPLES, 0.4, bound))
 
 
 def test_classes_share_the_batchs_m_at_a_counted_rate():
@@ -76,7 +85,9 @@ def test_classes_share_the_batchs_m_at_a_counted_rate():
     )  # fmt: skip
     both = np.random.default_rng(0).random((2, 250)).astype(np.float32)
     counts = [
-        Selector(settings(selection=kind), noise, observed, 1).decide(both, batch).masks.sum(axis=1)
+        Selector(settings(selection=kind, certain_at="upper"), noise, observed, 1)
+        .decide(both, batch)
+        .masks.sum(axis=1)
         for kind in ("global", "per_class")
     ]
     np.testing.assert_array_equal(counts[0], cut_batch(250, noise["rate"], noise["upper"]))
@@ -91,7 +102,8 @@ def test_no_class_has_a_bound_of_its_noise_rate_beyond_one():
         block=slice(0), images=torch.zeros(0), labels=torch.zeros(0),
     )  # fmt: skip
     both = np.random.default_rng(0).random((2, 249)).astype(np.float32)
-    masks = Selector(settings(selection="per_class"), noise, observed, 1).decide(both, batch).masks
+    by_class = settings(selection="per_class", certain_at="upper")
+    masks = Selector(by_class, noise, observed, 1).decide(both, batch).masks
     expected = select_within(both.mean(axis=0), observed, noise["class_rates"], [1.0, 0.2, 0.2])
     np.testing.assert_array_equal(masks, expected)
     beyond = select_within(both.mean(axis=0), observed, noise["class_rates"], [1.15, 0.2, 0.2])

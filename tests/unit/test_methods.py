@@ -13,7 +13,7 @@ from mct.base.partition import samples_of
 from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.calibration.settings import CalibrationSettings, PairSettings
 from mct.data.layouts.registry import layout_class
-from mct.experiment.baselines import BASELINES, FineTuning
+from mct.experiment.baselines import BASELINES, EQUAL_COMPUTE, EQUAL_SAMPLES, FineTuning
 from mct.experiment.configuration import describe_keys, load_schema, resolve
 from mct.experiment.methods import (
     ALONE,
@@ -50,10 +50,7 @@ def test_methods_are_those_of_the_schema():
     assert [*known, *(f"{name}_finetuned" for name in finetuned)] == list(METHODS)
 
 
-ALIKE = [name for name in BASELINES if name not in ("noise_only_compute", "forward_finetuned")]
-
-
-@pytest.mark.parametrize("method", ALIKE)
+@pytest.mark.parametrize("method", EQUAL_SAMPLES)
 def test_baselines_see_as_many_samples_as_mp(method):
     """10 epochs of pretraining and 5 of calibration over 1,000 pictures, a quarter more of clean."""
     assert samples(method) == 10_000 + 5_000 * 5 // 4
@@ -64,7 +61,9 @@ def test_compute_of_a_pair_is_that_of_both_models_and_all_stages():
     assert (samples("pretrain_auxiliary"), samples("pretrain_primary")) == (4_000, 10_000)
     assert samples("mct_paper") == pretraining + 2 * 5_000
     clean_samples = 5_000 // 2 + 5_000 // 4
-    assert samples("mct") == samples("noise_only_compute") == pretraining + 10_000 + clean_samples
+    whole = pretraining + 10_000 + clean_samples
+    assert samples("mct") == samples("mct_posterior") == whole
+    assert [samples(method) for method in EQUAL_COMPUTE] == [whole] * len(EQUAL_SAMPLES)
 
 
 def test_fine_tuning_passes_over_the_clean_set():
@@ -92,14 +91,15 @@ def test_methods_pay_for_what_they_need_before():
 
 def test_what_is_needed_is_trained_once_in_the_order_of_the_table():
     config = {**CONFIG, "methods": ["glc", "forward_finetuned", "noise_only"]}
-    expected = ["pretrain_primary", "noise_only", "forward", "forward_finetuned", "glc"]
+    expected = ["pretrain_primary", "noise_only", "forward", "glc", "forward_finetuned"]
     assert needed_trainings(config) == expected
 
 
 def test_a_confusion_is_asked_for_by_corrections_and_posterior_targets_alone():
     kinds = {name: method.confusion_kind(CONFIG) for name, method in METHODS.items()}
     assert {method for method, kind in kinds.items() if kind} == {
-        "forward", "backward", "glc", "mct",
+        "forward", "forward_compute", "backward", "backward_compute", "glc", "glc_compute", "mct",
+        "mct_posterior",
     }  # fmt: skip
     assert (kinds["forward"], kinds["glc"], kinds["mct"]) == ("counted", "estimated", "counted")
 
@@ -134,7 +134,9 @@ def test_the_papers_form_is_that_of_the_defaults_of_its_settings():
 
 def test_a_teacher_of_averages_costs_a_forward_pass_more():
     assert CALIBRATIONS["mct_paper"].cost(CONFIG) == 1
-    assert CALIBRATIONS["mct"].cost(CONFIG) == pytest.approx(1.5 + 1 / 3)
+    assert CALIBRATIONS["mct"].cost(CONFIG) == pytest.approx(1.5)
+    averaged = resolve({**CONFIG, "mct": {**CONFIG["mct"], "teacher_average_epochs": 1}})
+    assert CALIBRATIONS["mct"].cost(averaged) == pytest.approx(1.5 + 1 / 3)
     strong = resolve({"images": {"strong_augmentation": 0.5}})
     assert CALIBRATIONS["mct_paper"].cost(strong) == pytest.approx(1 + 1 / 3)
 

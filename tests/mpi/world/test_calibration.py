@@ -294,7 +294,7 @@ def test_small_batches_of_much_noise_leave_ma_unchanged(topology, image_set, fol
 def test_a_wrong_noise_rate_changes_nothing_where_the_pair_teaches_all_samples(
     topology, image_set, folder
 ):
-    """The defaults of method `mct`: the posterior takes the place of the selection."""
+    """As in method `mct_posterior`: the posterior takes the place of the selection."""
     settings = calibration_settings(**{**POSTERIOR, "soft_target_weight": 1.0})
     with_rate = [
         calibrate(

@@ -43,7 +43,7 @@ class Selector:
         is_by_class = self._settings.selection == "per_class"
         rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)
         # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
-        margin = self._noise["upper"] - rate
+        margin = self._noise[self._settings.certain_at] - rate
         bounds = [min(each + margin, 1.0) for each in rates]
         masks = self._select(ranked, groups, rates, bounds)
         return Decision(

@@ -32,6 +32,10 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     (`per_rank`), or those of one observed class (`per_class`). Groups share the numbers that the
     batch selects.
     """
+    certain_at: Literal["rate", "upper"] = "rate"
+    """The noise rate of Ma's number M (Eq. 1): P itself (the paper), or the `upper` end of its 95 %
+    interval where P is counted, which selects fewer.
+    """
     selector: Literal["pair", "auxiliary", "primary"] = "pair"
     """Whose confidences decide; `pair` is the mean of both (the paper)."""
     targets: Literal["soft", "hard", "posterior"] = "soft"

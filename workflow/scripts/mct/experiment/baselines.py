@@ -1,6 +1,6 @@
 """Methods that train one model, what they need of a pair, and fine-tuning of any method's model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mct.experiment.method import Config, Epochs, Method, Training, by_name
 from mct.experiment.pair import CALIBRATIONS, REFERENCE_PAIR
@@ -74,12 +74,8 @@ FORWARD = Baseline(
     name="forward", title="Forward correction", training_set="noisy", loss="forward",
     section="loss_correction",
 )  # fmt: skip
-BASELINES = by_name(
+EQUAL_SAMPLES = by_name(
     Baseline(name="noise_only", title="Noise only", training_set="noisy"),
-    Baseline(
-        name="noise_only_compute", title="Noise only, MCT's compute", training_set="noisy",
-        whole_compute=True,
-    ),
     Baseline(name="clean_only", title="Clean only", training_set="clean"),
     Baseline(name="clean_noisy", title="Clean + noisy", training_set="union"),
     FORWARD,
@@ -87,11 +83,26 @@ BASELINES = by_name(
         name="backward", title="Backward correction", training_set="noisy", loss="backward",
         section="loss_correction",
     ),
-    LossCorrection(name="forward_finetuned", title="Loss correction", continues=FORWARD),
     Baseline(name="glc", title="GLC", training_set="union", loss="forward", section="glc"),
     Baseline(name="cleannet", title="CleanNet", training_set="union", weighting="verified"),
     Baseline(name="oeem", title="OEEM", training_set="noisy", weighting="easiest"),
 )  # fmt: skip
+"""Baselines that see as many samples as Mp of the reference."""
+EQUAL_COMPUTE = by_name(
+    *(
+        replace(
+            method, name=f"{name}_compute", title=f"{method.title}, MCT's compute",
+            whole_compute=True,
+        )
+        for name, method in EQUAL_SAMPLES.items()
+    )
+)  # fmt: skip
+"""The same ones with as many samples as all models of the reference process together."""
+BASELINES = by_name(
+    *EQUAL_SAMPLES.values(),
+    *EQUAL_COMPUTE.values(),
+    LossCorrection(name="forward_finetuned", title="Loss correction", continues=FORWARD),
+)
 
 
 def finetuned_name(method: str) -> str:

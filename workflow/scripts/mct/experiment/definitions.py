@@ -76,17 +76,12 @@ SECTIONS = {
     "mct": Section(
         "Values of method `mct` for keys of `calibration`; method `mct_paper` has the values of "
         "`calibration`. Keys that are only there apply to both. The samples that baselines see "
-        "depend on the clean samples given here. With lambda 1 and all samples taught, as by "
-        "default, the selection is recorded but has no effect: the pair's posterior replaces it.",
+        "depend on the clean samples given here. Method `mct_posterior` has these values too, but "
+        "for its targets: the posterior of the pair teaches both models, and no label is learned.",
         (PairSettings, settings.ConfusionSettings),
         defaults={
-            "soft_target_weight": 1,
-            "temperature": 1,
             "targets": "posterior",
             "taught_samples": "all",
-            "taught_models": "both",
-            "teacher": "pair",
-            "teacher_average_epochs": 1,
             "clean_per_batch_auxiliary": 16,
             "clean_per_batch_primary": 16,
         },

@@ -113,6 +113,17 @@ PRETRAININGS = by_name(
 CALIBRATIONS = by_name(
     Calibration(name="mct_paper", title="MCT (paper)"),
     Calibration(name="mct", title="MCT", section="mct"),
+    Calibration(
+        name="mct_posterior",
+        title="MCT, posterior alone",
+        section="mct",
+        changes={
+            "soft_target_weight": 1,
+            "temperature": 1,
+            "taught_models": "both",
+            "teacher": "pair",
+        },
+    ),
 )
 REFERENCE_PAIR = CALIBRATIONS[REFERENCE]
 """The method whose Mp and whose compute set the equal terms."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class NoiseRate:
     """P, the share of wrong labels in the noisy set, overall and per observed class.
 
-    `lower` and `upper` are Wilson's 95 % interval; Ma's cut M uses `upper`. Both equal `rate` where
+    `lower` and `upper` are the 95 % interval (Wilson's, where P was counted). Both equal `rate` where
     P was given and not counted. `matrix` is the counted confusion T where both labels of some
     pictures are known, else None.
     """
