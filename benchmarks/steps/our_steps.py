@@ -16,7 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.steps.made_data import processor_seconds, write_seconds
 from mct.base.partition import GlobalBatch, Share
 from mct.base.roles import Role
-from mct.calibration.coupling import Coupling, Evidence
+from mct.calibration.coupling import Coupling
+from mct.calibration.evidence import Evidence
 from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader, SampleReader

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mct.base.roles import ROLES, model_seed
-from mct.calibration.coupling import Coupling, Evidence
+from mct.calibration.coupling import Coupling
+from mct.calibration.evidence import Evidence
 from mct.calibration.reading import calibration_reader
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import open_set
@@ -33,7 +34,7 @@ def main() -> None:
             optimizer=settings.optimizer, execution=session.execution,
             seed=(2, model_seed(settings.seed, role)),
         )  # fmt: skip
-        evidence = Evidence.read(arguments.noise, arguments.confusion, settings)
+        evidence = Evidence.read(arguments.noise, arguments.confusion, settings, image_set)
         coupling = Coupling(learner, topology, image_set, settings, evidence, session.progress)
         reader = calibration_reader(session, coupling, image_set, arguments.labels)
         train(coupling, session.own(reader), session)

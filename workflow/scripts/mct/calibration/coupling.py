@@ -4,7 +4,6 @@ METHOD: Liu et al., CVIU 212, 2021; the distributed module's four steps are `Cou
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mct.base.files import read_json, write_arrays
+from mct.base.files import write_arrays
 from mct.base.roles import ROLES, Role
 from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.evidence import Evidence
 from mct.calibration.learned_samples import count_learned, selection_counts
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
@@ -24,7 +24,7 @@ from mct.calibration.teachers import Teacher, Teaching
 from mct.data.clean_batches import Samples
 from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
-from mct.labels.confusions import read_confusion
+from mct.labels.agreement import describe_contradiction
 from mct.labels.starved import describe_starved, find_starved
 from mct.learning.learner import Learner
 from mct.learning.loop import Training, write_epochs
@@ -34,21 +34,6 @@ from mct.parallel.comm import Topology, start_gather, wait_for
 from mct.stage.progress import Progress
 from mct.stage.state import Arrays, State
 from mct.stage.step_times import Stopwatch
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A noise file's content, and P(observed | true), (K, K), which posterior targets alone need."""
-
-    noise: Mapping[str, Any]
-    confusion: NDArray[np.float64] | None = None
-
-    @classmethod
-    def read(cls, noise: Path, confusion: Path, settings: CalibrationSettings) -> "Evidence":
-        """Return what the files say that a calibration needs; UserError where one does not say it."""
-        is_needed = settings.targets == "posterior"
-        known = read_json(noise, "rate", "upper")
-        return cls(known, read_confusion(confusion) if is_needed else None)
 
 
 def plan_calibration(
@@ -105,7 +90,7 @@ class Coupling(Training):
             confusion=None if confusion is None else learner.to_device(torch.from_numpy(confusion)),
         )
         self._known = np.where(image_set.in_clean, image_set.true, -1)
-        self._has_skipped = False
+        self._evidence, self._has_skipped = evidence, False
         self._gathering = Stopwatch()
 
     def step(self, samples: Samples, rate: float) -> float:
@@ -223,7 +208,8 @@ class Coupling(Training):
         """Return what each model has seen and learned from, and where the pairs were."""
         seen = {f"samples_seen_{role}": plan.samples_seen for role, plan in self._plans.items()}
         more = {"pair_hosts": self.topology.pair_hosts, "starved_classes": self.starved_classes}
-        return {**super().facts(), **seen, **self.samples_learned(), **more}
+        known = self._evidence.facts()
+        return {**super().facts(), **seen, **self.samples_learned(), **known, **more}
 
     @cached_property
     def starved_classes(self) -> dict[Role, list[int]]:
@@ -254,6 +240,8 @@ class Coupling(Training):
         axes = {"axes": "epoch, sample, (Ma, Mp)"}
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+        if contradiction := describe_contradiction(self._evidence.facts()):
+            self._progress.note(contradiction)
         for role, starved in self.starved_classes.items():
             if starved:
                 self._progress.note(f"{role.symbol} {describe_starved(starved)} in the last epoch")

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from mct.base.partition import GlobalBatch, Share, plan_batches
-from mct.calibration.coupling import Coupling, Evidence
+from mct.calibration.coupling import Coupling
+from mct.calibration.evidence import Evidence
 from mct.calibration.settings import CalibrationSettings
 from mct.data.clean_batches import CleanReader, Samples
 from mct.data.imagesets import ImageSet

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
+from mct.labels.agreement import describe_contradiction
 from mct.labels.starved import describe_starved
 from mct.results.tables import Results, Row, Run, read_rows
 
@@ -134,30 +135,31 @@ def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, in
 
 
 def describe_doubts(runs: Sequence[Run], records: Results, methods: Methods) -> str:
-    """Return in words which trainings of a row did not change a model, or starved classes.
+    """Return in words what is doubtful about the trainings of a row, empty if there is nothing.
 
-    Empty if there is none.
+    A model did not change, classes starved, or the confusion of labels contradicted P.
     """
     doubts: dict[str, list[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):
             for training in methods[run.method].lineages[role]:
                 record = records[run._replace(method=training, role="record")]
-                if doubt := _doubt(record, role):
-                    text = f"{MODEL_NAMES[role]} {doubt} in {training}"
-                    doubts.setdefault(text, []).append(run.seed)
+                for doubt in _doubts(record, role):
+                    doubts.setdefault(f"{doubt} in {training}", []).append(run.seed)
     return "; ".join(
         text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, seeds))})"
         for text, seeds in doubts.items()
     )
 
 
-def _doubt(record: Mapping[str, Any], role: str) -> str:
+def _doubts(record: Mapping[str, Any], role: str) -> list[str]:
     """Return what is doubtful about the training of a model, by its record."""
     if not record.get(f"samples_learned_{role}", record["samples_seen"]):
-        return "learned from no sample"
+        return [f"{MODEL_NAMES[role]} learned from no sample"]
+    contradiction = describe_contradiction(record)
     starved = record.get("starved_classes", {}).get(role, [])
-    return describe_starved(starved) if starved else ""
+    text = f"{MODEL_NAMES[role]} {describe_starved(starved)}" if starved else ""
+    return [doubt for doubt in (contradiction, text) if doubt]
 
 
 def _with_published(rows: list[Row], methods: Methods, published: Sequence[Row]) -> list[Row]:
