@@ -1,11 +1,14 @@
 """A confusion and P that say the same."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mct.calibration.evidence import Evidence
+from mct.experiment.cautions import contradiction_cautions
 from mct.labels.agreement import agree, describe_contradiction, implied_rate
 from mct.labels.confusions import symmetric_matrix
 
@@ -76,3 +79,15 @@ def test_a_confusion_beyond_the_interval_of_p_is_brought_to_it(found, expected):
         )
         or ""
     )
+
+
+def test_the_plan_repeats_what_a_finished_calibration_found(tmp_path):
+    found = Evidence.of(
+        {"rate": 0.2, "lower": 0.2, "upper": 0.2}, symmetric_matrix(4, 0.5), np.full(4, 0.25)
+    )
+    for name, facts in (("one", found.facts()), ("other", {}), ("again", found.facts())):
+        (tmp_path / name).write_text(json.dumps(facts))
+    paths = [tmp_path / name for name in ("none", "one", "other", "again")]
+    assert contradiction_cautions(paths) == [
+        f"{tmp_path / 'one'}: confusion says 50.0 % of labels are wrong, P is 20.0 %: it was brought to P"
+    ]

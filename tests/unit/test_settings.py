@@ -53,7 +53,7 @@ def at(config: dict, path: str) -> object:
 @pytest.mark.parametrize("path", KEYS)
 def test_every_key_has_a_description_and_a_default(path):
     assert KEYS[path]["description"].strip()
-    assert ("default" in KEYS[path]) != ("quick_start" in KEYS[path])
+    assert KEYS[path].keys() & {"default", "quick_start"}
 
 
 def test_no_part_of_the_schema_has_an_unknown_keyword():
@@ -77,7 +77,13 @@ def test_no_section_takes_unknown_keys():
 def test_defaults_are_filled_in_at_every_level():
     for path, part in KEYS.items():
         if "properties" not in part:
-            assert at(DEFAULTS, path) == part.get("default", part.get("quick_start")), path
+            assert at(DEFAULTS, path) == part.get("quick_start", part.get("default")), path
+
+
+def test_the_quick_starts_seeds_and_ranks_are_the_digits_alone():
+    other = resolve({"dataset": {"layout": "table"}})
+    assert (DEFAULTS["seeds"], DEFAULTS["ranks"]) == ([0, 1, 2], [2])
+    assert (other["seeds"], other["ranks"]) == ([0], [4])
 
 
 def test_given_values_replace_defaults_and_nothing_else():

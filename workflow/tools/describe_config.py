@@ -14,9 +14,9 @@ from mct.stage import entry
 HEADER = """# Configuration
 
 One YAML file, checked against `workflow/schemas/config.schema.json`. A key that is left out has its
-default. A default marked *digits only* is the quick start's. With any other data set the key must be
-given, and the plan says what the pictures suggest. `config.yaml` is the quick start; a file given with
-`--configfile` replaces single keys of it.
+default. A default marked *digits only* is the quick start's. A key without another one must be given
+with any other data set, and the plan says what the pictures suggest. `config.yaml` is the quick start;
+a file given with `--configfile` replaces single keys of it.
 Single keys can be given on the command line: `--config 'calibration={temperature: 3}'`.
 
 A change of a key reruns the stages that use it. Keys of `execution` rerun nothing but measurements of
@@ -49,8 +49,10 @@ def _meaning(part: Mapping) -> str:
 def _default(part: Mapping) -> str:
     if part.get("type") == "object":
         return ""
-    default = part.get("default", part.get(QUICK_START))
-    return f"`{json.dumps(default)}`" + (" (digits only)" if QUICK_START in part else "")
+    texts = [f"`{json.dumps(part['default'])}`"] if "default" in part else []
+    if QUICK_START in part:
+        texts.append(f"`{json.dumps(part[QUICK_START])}` (digits only)")
+    return ", ".join(texts)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ def unit(name: str) -> Meta:
 
 
 def quick_start(value: Any) -> Meta:
-    """Return the default of a key for the quick start's data set alone; for others it must be given."""
+    """Return the default of a key for the quick start's data set alone.
+
+    For others the key must be given, unless it has a default of its own.
+    """
     return Meta(extra_json_schema={"quick_start": value})
 
 

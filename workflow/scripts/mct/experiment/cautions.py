@@ -1,11 +1,12 @@
 """What is probably a mistake although nothing refuses it: shown in the plan and when a run starts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mct.base.files import read_json
 from mct.base.keys import parse
 from mct.base.roles import Role
 from mct.base.texts import nearest
@@ -13,6 +14,7 @@ from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
 from mct.experiment.method import with_batch
 from mct.experiment.pair import CALIBRATIONS, Calibration
+from mct.labels.agreement import describe_contradiction
 
 SETS = ("noisy", "clean", "validation", "test")
 """Folders of shards of version 2."""
@@ -40,6 +42,16 @@ def storage_cautions(shards: Path) -> list[str]:
         f"that reads them is e3bb913; delete the folders {', '.join(old)} there to free their space"
     )
     return [f"{shards}: {advice}"] if old else []
+
+
+def contradiction_cautions(records: Iterable[Path]) -> list[str]:
+    """Return a line for each finished calibration whose confusion contradicted P, by its record."""
+    found: dict[str, Path] = {}
+    for path in filter(Path.is_file, records):
+        text = describe_contradiction(read_json(path))
+        if text:
+            found.setdefault(text, path)
+    return [f"{path}: {text}" for text, path in found.items()]
 
 
 def _model_cautions(config: Mapping[str, Any]) -> list[str]:

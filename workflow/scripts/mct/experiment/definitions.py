@@ -126,7 +126,7 @@ TITLE = "Configuration of a Mutual Calibration Training experiment"
 DESCRIPTION = (
     "Keys of a configuration file, made by workflow/tools/describe_config.py from their definitions "
     "in the library. `quick_start` is a default for the quick start's digits alone: with another data "
-    "set the key must be given."
+    "set the key must be given, unless it has a `default` as well."
 )
 
 

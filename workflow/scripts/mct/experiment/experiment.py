@@ -16,7 +16,7 @@ from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
-from mct.experiment.cautions import cautions, storage_cautions
+from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
 from mct.experiment.combinations import check_frozen, check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
@@ -99,7 +99,14 @@ class Experiment:
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
         stored = storage_cautions(Path(self.folder, "shards", self.dataset))
-        return [*cautions(self.config, self.lists), *stored]
+        files = self.files
+        records = [
+            files.model(method, run, "record.json")
+            for method in files.calibrated()
+            for run in files.runs()
+        ]
+        contradictions = contradiction_cautions(map(Path, records))
+        return [*cautions(self.config, self.lists), *stored, *contradictions]
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""

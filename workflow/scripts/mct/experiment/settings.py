@@ -43,9 +43,9 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
     """Folder for the results of all experiments. Its name has no spaces and no other characters that
     are special to a shell or to Snakemake.
     """
-    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1), UNIQUE] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1), UNIQUE, quick_start((0, 1, 2))] = (0,)
     """Seeds of the repeated runs; tables report mean and standard deviation over seeds."""
-    ranks: Annotated[WorldSizes, Meta(min_length=1)] = (4,)
+    ranks: Annotated[WorldSizes, Meta(min_length=1), quick_start((2,))] = (4,)
     """Numbers of ranks of calibration. Each must be even, since calibration has two groups of equal
     size. The two pretraining jobs share as many ranks, and a baseline has as many (or half of them,
     see `baselines.ranks`).
