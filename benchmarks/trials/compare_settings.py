@@ -4,7 +4,8 @@
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration. Differences are to the first trial, or within each trial to its method `reference`; their
-interval has `interval` percent (95); a `note` is added to the caption. Trials run one after another in
+interval has `interval` percent (95); a `note` is added to the caption. `starved` are the classes that the
+last epoch of a calibration selected next to nothing of, for Ma+Mp, by seed. Trials run one after another in
 one folder of results, so that a stage that a trial does not change is not repeated. The results lie
 beside the file, as .tsv and .md, with commit and machine of each row's first run; trials of that .tsv
 are not run again.
@@ -22,6 +23,7 @@ from typing import Any, NoReturn
 import yaml
 
 from benchmarks.shared.conditions import command, commit
+from mct.base.roles import ROLES
 from mct.results.accuracy import paired_difference, spread
 from mct.results.tables import Row, Run, read_results, write_table
 
@@ -113,20 +115,26 @@ def measured(config: dict[str, Any]) -> list[Row]:
     folder = Path(config.get("results", "results")) / config["experiment"]
     dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
     runs = read_results(folder.glob(f"evaluation/{dataset}/{config['split']}/*/*/primary.json"))
-    seeds = config["seeds"]
-    return [
-        {
-            **make_row(method, ranks, {s: runs[Run(method, s, ranks, "primary")] for s in seeds}),
-            "made_by": made_by(folder / f"models/{dataset}/{method}/seed{seeds[0]}_ranks{ranks}"),
-        }
-        for method in config["methods"]
-        for ranks in config["ranks"]
-    ]
+    seeds, rows = config["seeds"], []
+    for method in config["methods"]:
+        for ranks in config["ranks"]:
+            models = folder / f"models/{dataset}/{method}"
+            paths = [models / f"seed{seed}_ranks{ranks}/record.json" for seed in seeds]
+            records = [json.loads(path.read_text()) for path in paths]
+            evaluations = {s: runs[Run(method, s, ranks, "primary")] for s in seeds}
+            row = make_row(method, ranks, evaluations)
+            rows.append({**row, "starved": starved(records), "made_by": made_by(records[0])})
+    return rows
 
 
-def made_by(models: Path) -> str:
+def starved(records: list[dict[str, Any]]) -> str:
+    """Return how many classes the last epoch of each seed's calibration starved for Ma and for Mp."""
+    counts = [record["starved_classes"] for record in records if "starved_classes" in record]
+    return " ".join("+".join(str(len(each[role])) for role in ROLES) for each in counts)
+
+
+def made_by(record: dict[str, Any]) -> str:
     """Return the commit of this project, and what a training ran on."""
-    record = json.loads((models / "record.json").read_text())
     hardware = record["hardware"]
     machine = hardware["gpu"] or f"{hardware['processor']} ({hardware['cores']} cores)"
     return ", ".join(filter(None, (commit(), machine, f"torch {record['versions']['torch']}")))
@@ -186,7 +194,7 @@ def read_rows(table: Path) -> list[Row]:
         return []
     with table.open(newline="") as file:
         return [
-            {**row, "made_by": row.get("made_by") or ""}
+            {**row, "starved": row.get("starved") or "", "made_by": row.get("made_by") or ""}
             for row in csv.DictReader(file, delimiter="\t")
         ]
 

@@ -81,6 +81,16 @@ def test_a_confusion_beyond_the_interval_of_p_is_brought_to_it(found, expected):
     )
 
 
+@pytest.mark.parametrize(("samples", "contradicts"), [(30, False), (300, False), (3000, True)])
+def test_few_counted_samples_contradict_nothing(samples, contradicts):
+    """34 % of 30 or 300 pictures are compatible with 40 % of all; of 3,000 they are not."""
+    noise = {"rate": 0.4, "lower": 0.4, "upper": 0.4}
+    evidence = Evidence.of(noise, symmetric_matrix(5, 0.34), np.full(5, 0.2), samples)
+    assert evidence.contradicts is contradicts
+    np.testing.assert_allclose(evidence.confusion, symmetric_matrix(5, 0.4), atol=1e-9)
+    assert bool(describe_contradiction(evidence.facts())) is contradicts
+
+
 def test_the_plan_repeats_what_a_finished_calibration_found(tmp_path):
     found = Evidence.of(
         {"rate": 0.2, "lower": 0.2, "upper": 0.2}, symmetric_matrix(4, 0.5), np.full(4, 0.25)

@@ -1,6 +1,35 @@
 """Stage 2: the pair is calibrated as one MPI job of two groups."""
 
 
+rule weigh_teacher:
+    input:
+        shards=samples(),
+        labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
+        noise=result("noise/{dataset}.json"),
+        confusion=lambda wildcards: FILES.confusion_of(wildcards.kind, run_of(wildcards)),
+        weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
+    output:
+        f"{MODELS}/pretrain_auxiliary/{RUN}/strength_{{kind}}.json",
+    log:
+        f"{LOGS}/weigh_teacher/{{kind}}_{RUN}.log",
+    wildcard_constraints:
+        kind="[a-z]+",
+    threads: cores_of(PLANNER.estimate_confusion, "kind")
+    resources:
+        **mpi_job(PLANNER.estimate_confusion, "kind"),
+    params:
+        stage="weigh_teacher",
+        checkpoints=f"{CHECKPOINTS}/weigh_teacher/{{kind}}_{RUN}",
+        settings=lambda wildcards: SETTINGS.strength(wildcards.seed),
+    shell:
+        program(
+            "weigh_teacher.py {params.stage} {params.settings} {execution} {input.labels}"
+            " {input.precision} {input.noise} {input.confusion} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
+        )
+
+
 rule calibrate_pair:
     input:
         shards=samples(),
@@ -8,6 +37,7 @@ rule calibrate_pair:
         precision=EXPERIMENT.measured_precision,
         noise=result("noise/{dataset}.json"),
         confusion=lambda wildcards: FILES.confusion(wildcards.method, run_of(wildcards)),
+        strength=lambda wildcards: FILES.strength(wildcards.method, run_of(wildcards)),
         auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
         primary=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:
@@ -33,6 +63,7 @@ rule calibrate_pair:
         program(
             "calibrate_pair.py --stage {wildcards.method} {params.settings} {execution}"
             " {input.labels} {input.precision} {input.noise} {input.confusion} {input.auxiliary} {input.primary}"
+            " {input.strength}"
             " {params.checkpoints} --output $(dirname {output.record:q})",
             mpi=True,
         )

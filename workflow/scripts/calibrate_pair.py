@@ -1,5 +1,6 @@
 """Calibrate a pretrained pair mutually, as one MPI job that splits its world in two groups."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from mct.base.roles import ROLES, model_seed
@@ -7,7 +8,7 @@ from mct.calibration.coupling import Coupling
 from mct.calibration.evidence import Evidence
 from mct.calibration.reading import calibration_reader
 from mct.calibration.settings import CalibrationSettings
-from mct.data.imagesets import open_set
+from mct.data.imagesets import ImageSet, open_set
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import load_model
@@ -19,10 +20,10 @@ from mct.stage.session import OPTIONS, Session
 
 def main() -> None:
     files = ("labels", "noise", "confusion", *ROLES)
-    arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path))
+    arguments = entry.options(__doc__, **OPTIONS, **dict.fromkeys(files, Path), strength=tuple)
     settings = entry.read_settings(CalibrationSettings, arguments.settings)
     settings = with_measured(settings, arguments.precision)
-    inputs = [getattr(arguments, name) for name in files]
+    inputs = [*(getattr(arguments, name) for name in files), *arguments.strength]
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         topology = session.own(split_world(session.world))
         role, features = topology.role, settings.images.stores_features
@@ -34,10 +35,21 @@ def main() -> None:
             optimizer=settings.optimizer, execution=session.execution,
             seed=(2, model_seed(settings.seed, role)),
         )  # fmt: skip
-        evidence = Evidence.read(arguments.noise, arguments.confusion, settings, image_set)
+        evidence = read_evidence(arguments, settings, image_set)
+        settings = evidence.weaken(settings)
         coupling = Coupling(learner, topology, image_set, settings, evidence, session.progress)
         reader = calibration_reader(session, coupling, image_set, arguments.labels)
         train(coupling, session.own(reader), session)
+
+
+def read_evidence(
+    arguments: Namespace, settings: CalibrationSettings, image_set: ImageSet
+) -> Evidence:
+    """Return what is known of wrong labels, and the confusion where targets need it."""
+    noise, confusion = arguments.noise, arguments.confusion
+    if settings.targets != "posterior":
+        return Evidence.rates(noise)
+    return Evidence.read(noise, confusion, image_set, arguments.strength)
 
 
 if __name__ == "__main__":

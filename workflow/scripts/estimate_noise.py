@@ -31,7 +31,7 @@ def main() -> None:
         estimate = noise.given_rate(rate, classes)
     if len(observed):
         matrix = counted_matrix(observed, true, classes, estimate.rate)
-        estimate = replace(estimate, matrix=matrix.tolist())
+        estimate = replace(estimate, matrix=matrix.tolist(), matrix_samples=len(observed))
     write_json(arguments.output, asdict(estimate))
 
 

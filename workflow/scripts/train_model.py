@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mct.base.roles import Role, model_seed
+from mct.data.held_out import split_off
 from mct.data.imagesets import open_set
 from mct.data.label_table import read_index
 from mct.learning.learner import Learner
@@ -29,6 +30,7 @@ def main() -> None:
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         features, sizes = settings.images.stores_features, read_index(labels)["samples"]
         image_set = open_set(settings.training_set, labels, features=features)
+        image_set, _ = split_off(image_set, settings.held_out, settings.seed)
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, initial, arguments.start)

@@ -81,7 +81,7 @@ class Coupling(Training):
         learner.share_trunk(topology.pair_comm)
         samples = len(image_set) if comm.rank == 0 else 0
         self.record = SampleRecord(settings.epochs if samples else 0, samples)
-        self._selector = Selector(settings, evidence.noise, image_set.observed, topology.pairs)
+        self._selector = Selector(settings, evidence.believed(), image_set.observed, topology.pairs)
         self._teacher = Teacher(learner, topology, settings, len(image_set))
         confusion = evidence.confusion
         self._targets = Targets(
@@ -240,6 +240,8 @@ class Coupling(Training):
         axes = {"axes": "epoch, sample, (Ma, Mp)"}
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
         write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+        if self._evidence.strength < 1:
+            self._progress.note(f"labels are corrected at strength {self._evidence.strength:.2f}")
         if contradiction := describe_contradiction(self._evidence.facts()):
             self._progress.note(contradiction)
         for role, starved in self.starved_classes.items():

@@ -111,8 +111,8 @@ class Planner:
         return self.predict((split,), attempt, len(ROLES) if role == PAIR else 1)
 
     def estimate_confusion(self, kind: str, attempt: int) -> Demand:
-        """Return what estimating a confusion of a kind asks for."""
-        return self.predict((CONFUSION_SETS[kind],), attempt)
+        """Return what estimating a confusion of a kind asks for, or weighing it with Ma."""
+        return self.predict((CONFUSION_SETS.get(kind, "clean"),), attempt)
 
     def score(self, attempt: int) -> Demand:
         """Return what weighing noisy labels asks for: the features of two sets, and a class of them."""

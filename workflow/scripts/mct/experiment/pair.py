@@ -29,6 +29,10 @@ class Pretraining(Training):
     def epochs(self, config: Config) -> tuple[Epochs, Epochs]:
         return {self.training_set: config["pretraining"][f"epochs_{self.roles[0]}"]}, {}
 
+    def settings(self, config: Config, seed: int) -> dict[str, Any]:
+        share = config["pretraining"]["held_out_clean"] if self.training_set == "clean" else 0
+        return {**super().settings(config, seed), **({"held_out": share} if share else {})}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration(Method):

@@ -93,13 +93,23 @@ class ResultFiles:
         return [self.confusion(method, run)] if needs_noise else []
 
     def confusion(self, method: str, run: str) -> str:
-        """Return the file of a method's confusion matrix; counted and solved ones lie with noise rates."""
-        kind = methods.METHODS[method].confusion_kind(self.config)
+        """Return the file of a method's confusion matrix."""
+        return self.confusion_of(methods.METHODS[method].confusion_kind(self.config), run)
+
+    def confusion_of(self, kind: str | None, run: str) -> str:
+        """Return the file of a confusion of a kind; counted and solved ones lie with noise rates."""
         if kind in (None, "counted"):
             return f"{self.folder}/noise/{self.dataset}.json"
         if kind == "solved":
             return f"{self.folder}/noise/{self.dataset}.models.json"
         return self.model("pretrain_primary", run, f"confusion_{kind}.json")
+
+    def strength(self, method: str, run: str) -> list[str]:
+        """Return the file that says how strongly a method's posterior corrects, if it is measured."""
+        kind = methods.METHODS[method].confusion_kind(self.config)
+        if kind is None or not self.config["pretraining"]["held_out_clean"]:
+            return []
+        return [self.model("pretrain_auxiliary", run, f"strength_{kind}.json")]
 
     def trainings(self) -> list[str]:
         """Return everything that is trained for the table, pretraining first."""

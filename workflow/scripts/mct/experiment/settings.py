@@ -128,6 +128,11 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """Epochs at the start of every training in which the classifier learns alone: the rest waits until
     it is no longer random. They are among the others.
     """
+    held_out_clean: Annotated[ProperShare, unit("fraction")] = 0
+    """Share of the clean set that Ma's pretraining leaves out, drawn by seed. How well Ma knows it
+    decides how strongly `posterior` targets correct labels, which the record says. With 0 they do so
+    fully.
+    """
 
 
 class MethodRates(Settings, frozen=True, kw_only=True):

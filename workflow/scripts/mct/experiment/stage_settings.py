@@ -72,6 +72,11 @@ class StageSettings:
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
         return as_json({**evaluation_sections(self.config), **own})
 
+    def strength(self, seed: str) -> str:
+        """Return the settings of measuring how strongly a run should correct labels."""
+        own = {"held_out": self.config["pretraining"]["held_out_clean"], "seed": int(seed)}
+        return as_json({**evaluation_sections(self.config), **own})
+
     def scaling(self) -> str:
         """Return the settings of what is rehearsed on several numbers of ranks."""
         section, precision = self.config["scaling"], self.config["model"]["precision"]

@@ -79,10 +79,10 @@ def _move(
 
 
 def describe_contradiction(record: Mapping[str, Any]) -> str:
-    """Return in words that a confusion was brought to P, by a calibration's record; else nothing."""
-    found = record.get("confusion_rate")
-    if found is None:
+    """Return in words that a confusion contradicted P, by a calibration's record; else nothing."""
+    if not record.get("contradicts"):
         return ""
+    found = record["confusion_rate"]
     low, high = (f"{100 * record[f'noise_{end}']:.1f}" for end in ("lower", "upper"))
     interval = f" ({low} to {high})" if low != high else ""
     return (

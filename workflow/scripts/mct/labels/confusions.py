@@ -92,6 +92,11 @@ def read_confusion(path: Path) -> Matrix:
     return np.array(content["matrix"])
 
 
+def read_samples(path: Path) -> int:
+    """Return how many samples a noise or confusion file's matrix was counted on, 0 if it was not."""
+    return int(read_json(path).get("matrix_samples", 0))
+
+
 def read_assumed_confusion(path: Path, classes: int) -> Matrix:
     """Return the matrix (K, K) of a noise or confusion file; symmetric noise where nothing was counted."""
     content = read_json(path, "matrix")

@@ -12,7 +12,7 @@ class NoiseRate:
 
     `lower` and `upper` are the 95 % interval (Wilson's, where P was counted). Both equal `rate` where
     P was given and not counted. `matrix` is the counted confusion T where both labels of some
-    pictures are known, else None.
+    pictures are known, `matrix_samples` of them, else None.
     """
 
     method: str
@@ -25,6 +25,7 @@ class NoiseRate:
     samples: int
     class_samples: list[int]
     matrix: list[list[float]] | None = None
+    matrix_samples: int = 0
 
 
 def wilson_interval(wrong: int, samples: int) -> tuple[float, float]:

@@ -92,6 +92,13 @@ class EstimationSettings(EvaluationSettings, frozen=True, kw_only=True):
     seed: int
 
 
+class StrengthSettings(EvaluationSettings, frozen=True, kw_only=True):
+    """Which share of the clean set a run's Ma was not trained on."""
+
+    held_out: float
+    seed: int
+
+
 class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     """One model trained alone: a pretraining job or a baseline.
 
@@ -99,7 +106,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
     labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`); `code`
     is the digest of the module that a loss of its own is in. In the first `classifier_epochs` passes
-    the classifier learns alone.
+    the classifier learns alone. A share `held_out` of the set is left out, drawn by seed.
     """
 
     images: ImageSettings
@@ -115,6 +122,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     weighting: str = "equal"
     clean_per_batch: int = 0
     classifier_epochs: float = 0.0
+    held_out: float = 0.0
     code: str = ""
 
 

@@ -139,15 +139,15 @@ def describe_doubts(runs: Sequence[Run], records: Results, methods: Methods) -> 
 
     A model did not change, classes starved, or the confusion of labels contradicted P.
     """
-    doubts: dict[str, list[int]] = {}
+    doubts: dict[str, set[int]] = {}
     for run in runs:
         for role in ROLES if run.role == PAIR else (run.role,):
             for training in methods[run.method].lineages[role]:
                 record = records[run._replace(method=training, role="record")]
                 for doubt in _doubts(record, role):
-                    doubts.setdefault(f"{doubt} in {training}", []).append(run.seed)
+                    doubts.setdefault(f"{doubt} in {training}", set()).add(run.seed)
     return "; ".join(
-        text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, seeds))})"
+        text if len(seeds) == len(runs) else f"{text} (seed {' '.join(map(str, sorted(seeds)))})"
         for text, seeds in doubts.items()
     )
 
