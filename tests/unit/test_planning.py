@@ -231,7 +231,7 @@ def test_mct_judges_labels_where_it_is_there_else_another_calibrated_method():
     for methods, judging in (
         (["glc", "mct_paper", "mct"], "mct"), (["mct_paper"], "mct_paper"), (["glc"], None),
     ):  # fmt: skip
-        experiment = Experiment({"methods": methods})
+        experiment = Experiment({"methods": methods, "seeds": [0]})
         assert experiment.files.judging_method == judging
         assert len(experiment.files.judges_confusions()) == (judging is not None)
 

@@ -161,7 +161,7 @@ def drop_times(text: bytes) -> dict:
 @LONG
 def test_every_method_goes_through(copied: Path):
     others = "methods=[forward_finetuned,backward,glc,cleannet,oeem,noise_only_compute,mct]"
-    keys = (others, "finetuning={methods: [mct], epochs: 1}")
+    keys = (others, "finetuning={methods: [mct], epochs: 1}", "pretraining={held_out_clean: 0.25}")
     run = run_snakemake(copied, "--cores", 2, "--configfile", "tiny.yaml", "--config", *keys)
     assert run.returncode == 0, run.stdout + run.stderr
     results = copied / "results/tiny"
@@ -184,6 +184,8 @@ def check_preparations(models: Path) -> None:
     record = json.loads((models / "mct/seed0_ranks2/record.json").read_text())
     # Two epochs of five batches, with 16 clean samples each.
     assert record["samples_seen_primary"] == 2 * SIZES["noisy"] + 10 * 16
+    weighed = models / "pretrain_auxiliary/seed0_ranks2/strength_counted.json"
+    assert 0 < record["strength"] == json.loads(weighed.read_text())["strength"] < 1
 
 
 @LONG

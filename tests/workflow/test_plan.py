@@ -19,8 +19,8 @@ def test_lint_is_clean(snakemake: Run):
     assert "good condition" in lint.stderr
 
 
-def test_quick_start_plans_two_pretraining_jobs_of_different_size(snakemake: Run):
-    plan = snakemake("-n", "--cores", 4)
+def test_four_ranks_plan_two_pretraining_jobs_of_different_size(snakemake: Run):
+    plan = snakemake("-n", "--cores", 4, "--config", "ranks=[4]")
     assert plan.returncode == 0, plan.stderr
     ranks = {
         rule: resource(plan.stdout, rule, "ranks")
@@ -58,7 +58,7 @@ def test_under_a_dry_run_stands_what_the_plan_comes_to(snakemake: Run):
         "GB",
     ]
     found = {row.split()[0]: row.split()[1:] for row in rows}
-    assert found["calibrate_pair"][:5] == ["2", "4", "1", "1", "1"]
+    assert found["calibrate_pair"][:5] == ["6", "2", "1", "1", "1"]
     assert found["write_shard"][:2] == ["4", "-"]
     assert list(found).index("write_shard") < list(found).index("pretrain_primary")
     assert "tabulate_accuracy" not in found

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from mct.base.architectures import ARCHITECTURES
-from mct.base.keys import Count, NotNegative, Positive, ProperShare, Settings, examples, unit
+from mct.base.keys import ADDED, Count, NotNegative, Positive, ProperShare, Settings, examples, unit
 from mct.data.settings import ImageSettings, OrderSettings
 
 NET_NAME = r"^((timm|torchvision)/)?[a-z0-9_.]+\Z"
@@ -122,7 +122,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     weighting: str = "equal"
     clean_per_batch: int = 0
     classifier_epochs: float = 0.0
-    held_out: float = 0.0
+    held_out: Annotated[float, ADDED] = 0.0
     code: str = ""
 
 
