@@ -76,7 +76,8 @@ def test_jobs_of_ranks_name_their_queue_where_nodes_differ(snakemake: Run, tmp_p
     queues = {"serial": {"max_mpi_tasks": 0}, "small": {**small, "max_tasks": 1}, "large": large}
     path = tmp_path / "partitions.yaml"
     path.write_text(yaml.safe_dump({"partitions": queues}, sort_keys=False))
-    plan = snakemake("-n", "--profile", "slurm", "--slurm-partition-config", path)
+    options = ("--slurm-partition-config", path, "--config", "ranks=[4]")
+    plan = snakemake("-n", "--profile", "slurm", *options)
     assert plan.returncode == 0, plan.stderr
     assert "slurm_partition=large" in resources(plan.stdout, "calibrate_pair")
     assert "slurm_partition" not in resources(plan.stdout, "inspect_pictures")

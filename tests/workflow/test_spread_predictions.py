@@ -16,7 +16,7 @@ SCRIPTS = ("evaluate_model", "estimate_noise_by_models", "estimate_confusion", "
 EXTRACTION = "extract_features"
 OF_THE_RUN = ("hardware", "command", "seconds", "started")
 OPTIONS = (
-    "--cores", 2, "--config", "ranks=[2]", "methods=[cleannet,glc,mct_paper]",
+    "--cores", 2, "--config", "seeds=[0]", "ranks=[2]", "methods=[cleannet,glc,mct_paper]",
     "pretraining={epochs_auxiliary: 1, epochs_primary: 1}", "baselines={glc: {confusion: estimated}}",
 )  # fmt: skip
 PRETRAINED = "results/digits/models/digits/pretrain_{0}/seed0_ranks2/{0}.safetensors"
