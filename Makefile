@@ -1,5 +1,5 @@
 # make run: the quick start; make test: all tests. Each makes .venv when it is missing or stale.
-CORES ?= $(shell n=$$(nproc); echo $$((n > 4 ? n : 4)))
+CORES ?= $(shell n=$$(nproc); echo $$((n > 2 ? n : 2)))
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 PYTHON ?= python3
 VENV := .venv

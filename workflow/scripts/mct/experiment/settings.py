@@ -50,7 +50,12 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
     size. The two pretraining jobs share as many ranks, and a baseline has as many (or half of them,
     see `baselines.ranks`).
     """
-    methods: Annotated[tuple[MethodName, ...], Meta(min_length=1), UNIQUE] = (
+    methods: Annotated[
+        tuple[MethodName, ...],
+        Meta(min_length=1),
+        UNIQUE,
+        quick_start(("noise_only", "clean_only", "clean_noisy", "mct_paper", "mct")),
+    ] = (
         "noise_only",
         "noise_only_compute",
         "clean_only",
