@@ -104,6 +104,7 @@ def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
     """Run the workflow, or end with its exit code."""
     items = [f"{key}={json.dumps(value)}" for key, value in config.items()]
     arguments = ["snakemake", "all", "--cores", str(cores), "--quiet", "progress"]
+    arguments += ["--rerun-incomplete"]  # of a study that was interrupted
     arguments += ["--show-failed-logs", "--configfile", configfile, "--config", *items]
     done = subprocess.run(arguments, check=False)
     if done.returncode:

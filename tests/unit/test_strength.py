@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_coupling import settings
 
+from mct.base.errors import UserError
 from mct.calibration.evidence import Evidence
 from mct.data.held_out import held_out
 from mct.experiment.configuration import resolve
@@ -69,6 +70,13 @@ def test_a_share_is_held_out_by_seed(share, count):
     np.testing.assert_array_equal(chosen, held_out(100, share, 3))
     if count > 1:
         assert (chosen != held_out(100, share, 4)).any()
+
+
+@pytest.mark.parametrize(("clean", "share"), [(0.03, 0.99), (0.001, 0.5)])
+def test_ma_keeps_something_to_learn_from(clean, share):
+    dataset, pretraining = {"synthetic_clean_fraction": clean}, {"held_out_clean": share}
+    with pytest.raises(UserError, match=r"pretraining.held_out_clean: .* leaves none for Ma"):
+        Experiment({"dataset": dataset, "pretraining": pretraining}).check_paths()
 
 
 def test_a_weak_correction_believes_less_of_p_and_of_the_teacher():

@@ -113,3 +113,8 @@ def form_pairs(nodes: Sequence[int]) -> list[tuple[int, int]]:
 def samples_of(epochs: Mapping[str, float], set_sizes: Mapping[str, int]) -> int:
     """Return how many samples `epochs` sizes of the named sets are."""
     return round(sum(count * set_sizes[name] for name, count in epochs.items()))
+
+
+def count_held_out(samples: int, share: float) -> int:
+    """Return how many of a set's samples are held out: a share of them, at least one, none at 0."""
+    return max(round(share * samples), 1) if share > 0 else 0

@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mct.base.partition import count_held_out
 from mct.data.imagesets import ImageSet
 
 
 def held_out(samples: int, share: float, seed: int) -> NDArray[np.bool_]:
-    """Return which of a set's samples are held out, bool (n,): a share, at least one, drawn by seed."""
+    """Return which of a set's samples are held out, bool (n,), drawn by seed."""
     chosen = np.zeros(samples, bool)
-    count = max(round(share * samples), 1) if share > 0 else 0
+    count = count_held_out(samples, share)
     chosen[np.random.default_rng([seed, samples]).permutation(samples)[:count]] = True
     return chosen
 

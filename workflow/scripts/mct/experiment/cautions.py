@@ -1,11 +1,13 @@
 """What is probably a mistake although nothing refuses it: shown in the plan and when a run starts."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mct.base.errors import UserError
 from mct.base.files import read_json
 from mct.base.keys import parse
 from mct.base.roles import Role
@@ -45,12 +47,15 @@ def storage_cautions(shards: Path) -> list[str]:
 
 
 def contradiction_cautions(records: Iterable[Path]) -> list[str]:
-    """Return a line for each finished calibration whose confusion contradicted P, by its record."""
+    """Return a line for each finished calibration whose confusion contradicted P, by its record.
+
+    A record that cannot be read is left to the stages that need it, which name it.
+    """
     found: dict[str, Path] = {}
     for path in filter(Path.is_file, records):
-        text = describe_contradiction(read_json(path))
-        if text:
-            found.setdefault(text, path)
+        with suppress(UserError):
+            if text := describe_contradiction(read_json(path)):
+                found.setdefault(text, path)
     return [f"{path}: {text}" for text, path in found.items()]
 
 

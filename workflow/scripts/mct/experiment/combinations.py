@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mct.base.errors import UserError
+from mct.base.partition import count_held_out
 from mct.data.encoding import choose_encoding
 
 
@@ -67,6 +68,15 @@ def check_frozen(config: Mapping[str, Any]) -> None:
         raise UserError(
             "images.strong_augmentation: stored features have no strong views; set it to 0, or "
             "images.feature_views to 0"
+        )
+
+
+def check_held_out(share: float, clean: int) -> None:
+    """Raise UserError where nothing of a clean set is left for Ma's pretraining."""
+    if (count := count_held_out(clean, share)) >= clean:
+        raise UserError(
+            f"pretraining.held_out_clean: {share:g} of {clean} clean pictures holds out {count}, which "
+            "leaves none for Ma; lower it, or set it to 0"
         )
 
 

@@ -77,7 +77,7 @@ SECTIONS = {
         "Values of method `mct` for keys of `calibration`; method `mct_paper` has the values of "
         "`calibration`. Keys that are only there apply to both. The samples that baselines see "
         "depend on the clean samples given here. Method `mct_posterior` has these values too, but "
-        "for its targets: the posterior of the pair teaches both models, and no label is learned.",
+        "for its targets: the posterior of the pair teaches both models in place of observed labels.",
         (PairSettings, settings.ConfusionSettings),
         defaults={
             "targets": "posterior",

@@ -17,7 +17,7 @@ from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
-from mct.experiment.combinations import check_frozen, check_views
+from mct.experiment.combinations import check_frozen, check_held_out, check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
@@ -95,6 +95,7 @@ class Experiment:
             raise UserError(
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
+        check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
