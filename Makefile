@@ -1,4 +1,4 @@
-# make run: the quick start; make test: all tests. Each makes .venv when it is missing or stale.
+# make help lists the targets. Each that needs it makes .venv when it is missing or stale.
 CORES ?= $(shell n=$$(nproc); echo $$((n > 2 ? n : 2)))
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 PYTHON ?= python3
@@ -11,11 +11,10 @@ PYTHON_FILES := workflow/scripts workflow/tools tests benchmarks
 
 EXPERIMENT ?= results/digits
 
-.PHONY: run test lint status dag digits-study cluster-up cluster-run cluster-down requirements clean
+.PHONY: help environment run test lint status dag digits-study cluster-up cluster-run cluster-down requirements clean
 
 run: $(STAMP)
-	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --show-failed-logs --rerun-incomplete
-	@cat results/digits/tables/accuracy.md
+	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --show-failed-logs --rerun-incomplete --quiet rules progress
 
 test: $(STAMP)
 	$(ACTIVATE) && pytest -q --durations=25 --numprocesses $(WORKERS)
@@ -27,14 +26,13 @@ lint: $(STAMP)
 	$(ACTIVATE) && mypy
 
 status: $(STAMP)
-	@$(ACTIVATE) && python workflow/tools/show_status.py --results $(EXPERIMENT)
+	@$(ACTIVATE) && mct status $(EXPERIMENT)
 
 cluster-up:
 	$(PYTHON) tests/slurm/cluster.py up
 
 cluster-run: $(STAMP)
 	$(ACTIVATE) && $(RESUME) snakemake --profile slurm --slurm-partition-config /tmp/mct-cluster/partitions.yaml
-	@cat results/digits/tables/accuracy.md
 
 cluster-down:
 	$(PYTHON) tests/slurm/cluster.py down
@@ -44,12 +42,14 @@ dag: $(STAMP)
 
 digits-study: $(STAMP)
 	$(ACTIVATE) && $(RESUME) snakemake --cores $(CORES) --rerun-incomplete --configfile config/digits_study.yaml
-	@cat results/digits_study/tables/accuracy.md
 
-$(STAMP): requirements.txt
+environment: $(STAMP)
+
+$(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet "$$(grep -o '^uv==[0-9.]*' requirements.txt)"
 	$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes requirements.txt
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --offline --no-deps --no-build-isolation --editable .
 	@touch $@
 
 requirements:

@@ -14,7 +14,7 @@ from mct.stage.closure import LIBRARY
 
 ORDER = (
     "base", "labels", "data", "parallel", "stage", "learning", "calibration", "results",
-    "performance", "experiment", "cluster",
+    "performance", "experiment", "cluster", "command",
 )  # fmt: skip
 """The packages from the ground up."""
 

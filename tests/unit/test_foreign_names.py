@@ -22,7 +22,8 @@ from mct.data.settings import ImageSettings
 from mct.learning.models import build_model, save_weights
 from mct.learning.prediction import Predictor
 from mct.learning.settings import EvaluationSettings, ModelSettings
-from mct.results.predictions import Prediction, find_pictures, predict_files
+from mct.results.picture_files import find_pictures
+from mct.results.predictions import columns, predict_files
 from mct.stage.settings import ExecutionSettings
 
 
@@ -136,7 +137,7 @@ def predictions(folder: Path, results: Path) -> dict[str, dict[str, str]]:
     model = Predictor(weights, SETTINGS, CLASSES, execution)
     files = find_pictures([folder])
     found = predict_files([model], files, "abc", SETTINGS.images, 1)
-    write_rows(results / "found.tsv", Prediction._fields, found)
+    write_rows(results / "found.tsv", columns(1), (row.cells(1) for row in found))
     with (results / "found.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {row["path"].removeprefix(f"{folder}/"): row for row in rows}

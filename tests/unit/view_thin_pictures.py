@@ -20,6 +20,7 @@ from mct.data.imagesets import ImageSet
 from mct.data.pictures import inspect, to_jpeg
 from mct.data.sharding import ShardPlan, write_shard
 from mct.data.shards import open_shard
+from mct.results.picture_files import Source
 from mct.results.predictions import view
 from mct.results.suspects import COLUMNS, write_gallery
 
@@ -64,7 +65,7 @@ def view_all(height: int, width: int, folder: Path) -> None:
         viewer.write_encoded(encode(thin, "JPEG"), "a.jpg", np.zeros(DRAWS), found)
     file = folder / "a.png"
     file.write_bytes(encode(thin))
-    np.testing.assert_array_equal(view(file, SIZE), seen)
+    np.testing.assert_array_equal(view(Source(file.name, file.read_bytes), SIZE), seen)
     form = inspect(file.read_bytes(), "a.png")
     assert (form.height, form.width) == (height, width)
     stored = Image.open(io.BytesIO(to_jpeg(file.read_bytes(), "a.png", 256, 95)))

@@ -84,7 +84,8 @@ SILENT = {
     "the launcher": replaced(
         "workflow/scripts/launch_ranks.py", "def main", "EDITED = 1\n\n\ndef main"
     ),
-    "a tool": replaced("workflow/tools/show_status.py", "def main", "EDITED = 1\n\n\ndef main"),
+    "a tool": replaced("workflow/tools/show_labels.py", "def main", "EDITED = 1\n\n\ndef main"),
+    "the command": code("command/status.py"),
     "the caption in the report": Edit(
         "workflow/report/accuracy.rst", lambda text: f"{text}\nMore.\n"
     ),

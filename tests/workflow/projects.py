@@ -75,6 +75,15 @@ def run_snakemake(
     )
 
 
+def run_command(project: Path, *words: object) -> Process:
+    """Run `mct` of a project in its folder and return what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(project / "workflow/scripts")}
+    command = [sys.executable, "-m", "mct.command", *map(str, words)]
+    return subprocess.run(
+        command, cwd=project, capture_output=True, text=True, env=environment, check=False
+    )
+
+
 def planned(snakemake: Run, *options: object, configfile: str = "tiny.yaml") -> set[str]:
     """Return the rules that a dry run would run."""
     plan = snakemake("-n", "--cores", 2, "--configfile", configfile, *options)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from edits import SILENT, all_applied
 from kills import ranks_of, results_digest
-from projects import LONG, change_config, copy_project, run_snakemake, write_config
+from projects import LONG, change_config, copy_project, run_command, run_snakemake, write_config
 from trees import write_clothing1m
 
 REFUSED = "(not tried again)"
@@ -53,9 +53,10 @@ def start_long_training(project: Path, **options: object) -> psutil.Popen:
 
 def test_signalled_ranks_leave_a_checkpoint_and_exit_code_75(own: Path):
     run, log = start_long_training(own), own / LOG
-    status = [sys.executable, "workflow/tools/show_status.py", "--results", "results/tiny"]
-    shown = subprocess.run(status, cwd=own, capture_output=True, text=True, check=True).stdout
-    assert re.match(r"tiny seed0_ranks2: clean_noisy: epoch \d+, .* samples/s, .* left", shown)
+    shown = run_command(own, "status", "results/tiny").stdout
+    assert re.search(
+        r"^  tiny seed0_ranks2: clean_noisy: epoch \d+, .* samples/s, .* left", shown, re.M
+    )
     rank = ranks_of(run.children(recursive=True))[0]
     rank.send_signal(signal.SIGUSR1)
     output, _ = run.communicate(timeout=60)

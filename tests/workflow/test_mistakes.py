@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from projects import PROJECT, Run, run_snakemake
+from projects import PROJECT, Run, run_command
 from trees import write_image_folder
 
 from mct.base.errors import UserError
@@ -207,21 +207,21 @@ def test_a_world_of_another_size_is_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("classes", "weights", "message"),
+    ("results", "weights", "message"),
     [
-        ("nothing.txt", "one/no.safetensors", "nothing.txt: cannot be read as a list"),
-        ("classes.txt", "no.safetensors", "record.json: no such file; weights need the record"),
-        ("classes.txt", "one/no.safetensors", "one/no.safetensors: cannot be read as weights"),
+        ("nothing", "one/no.safetensors", "nothing: expected an experiment's folder of results"),
+        ("done", "no.safetensors", "record.json: no such file; weights need the record"),
+        ("done", "one/no.safetensors", "one/no.safetensors: cannot be read as weights"),
     ],
 )
-def test_a_wrong_file_for_predictions_ends_in_a_line(project, classes, weights, message):
-    (project / "classes.txt").write_text("cat\ndog\n")
-    (project / "one").mkdir(exist_ok=True)
+def test_a_wrong_file_for_predictions_ends_in_a_line(project, results, weights, message):
+    for folder in ("done/catalogue", "one"):
+        (project / folder).mkdir(exist_ok=True, parents=True)
+    (project / "done/config.yaml").write_text(yaml.safe_dump(resolve({}), sort_keys=False))
+    (project / "done/catalogue/digits.classes.txt").write_text("cat\ndog\n")
     settings = json.dumps({"settings": evaluation_sections(resolve({}))})
     (project / "one/record.json").write_text(settings)
-    program = "workflow/tools/predict_pictures.py", "--classes", classes
-    files = "--weights", weights, "--pictures", "data", "--output", "found.tsv"
-    run = run_snakemake(project, program=(*program, *files))
+    run = run_command(project, "predict", results, "data", "--weights", weights)
     assert run.returncode == 2
     assert run.stderr.startswith(f"error: {message}"), run.stderr
     assert len(run.stderr.splitlines()) == 1

@@ -2,5 +2,5 @@
 
 Packages from the ground up; each imports only some of those before it, which its docstring names:
 `base`, `labels`, `data`, `parallel`, `stage`, `learning`, `calibration`, `results`, `performance`,
-`experiment`, `cluster`. The last two are for the workflow; no stage imports them.
+`experiment`, `cluster`, `command`. The last three are for the workflow and its user; no stage imports them.
 """

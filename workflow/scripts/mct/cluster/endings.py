@@ -10,9 +10,10 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -117,6 +118,7 @@ class Run:
     folder: Path
     results: Path
     workflow_log: Path
+    began: float = field(default_factory=time.time)
 
     def end(self, jobs: Iterable[tuple[str, int, str]]) -> list[FailedJob]:
         """Write the table of Slurm jobs; return what is known of failed jobs.

@@ -9,6 +9,7 @@ from mct.cluster.demands import START_SECONDS
 
 SIGNAL_SECONDS = 120
 """Before its limit a job is signalled, and writes a checkpoint."""
+LOCAL_COLUMNS = ("job", "jobs", "ranks", "core hours", "GB")
 COLUMNS = ("job", "jobs", "ranks", "nodes", "cores/rank", "pieces", "hours", "GB")
 HOUR, GIGABYTE = 3600, 1000
 
@@ -65,6 +66,11 @@ def table(jobs: Sequence[tuple[PlannedJob, float]]) -> list[str]:
         COLUMNS,
         *(_row([job for job, _ in jobs if job.kind == kind]) for kind in kinds),
     ]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines: the first column begins at the left, the others end at the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -91,6 +97,18 @@ def total(jobs: Sequence[tuple[PlannedJob, float]]) -> str:
         f"{sum(job.gigabytes for job, _ in jobs):,.1f} GB of disk",
     ]
     return ", ".join(parts)
+
+
+def local_table(jobs: Sequence[PlannedJob]) -> list[str]:
+    """Return the lines of a plan for this machine: jobs that are alike in a row, in their order."""
+    kinds = dict.fromkeys((job.rule, job.ranks) for job in jobs)
+    rows: list[Sequence[str]] = [LOCAL_COLUMNS]
+    for kind in kinds:
+        own = [job for job in jobs if (job.rule, job.ranks) == kind]
+        work = sum(job.cores * job.work_seconds for job in own) / HOUR
+        disk = sum(job.gigabytes for job in own)
+        rows.append((kind[0], str(len(own)), str(kind[1] or "-"), f"{work:.2f}", f"{disk:.2f}"))
+    return aligned(rows)
 
 
 def local_total(jobs: Iterable[PlannedJob]) -> str:

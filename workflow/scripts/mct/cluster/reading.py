@@ -17,6 +17,7 @@ from mct.cluster import disk, overview, results_folder
 from mct.cluster.endings import FailedJob, Interruption, Run, last_words, resume_line
 from mct.cluster.jobs import SUBMITTED
 from mct.cluster.launch import leave_launcher
+from mct.cluster.outcome import outcome
 from mct.cluster.planning import REMEDIES, Planner
 from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
@@ -161,7 +162,7 @@ class Reading:
             warn([*self.experiment.cautions(), *self._refusals()])
 
     def _overview(self) -> list[str]:
-        """Return what the plan comes to: a line on this machine, a table on a cluster.
+        """Return what the plan comes to: a table of jobs and their total.
 
         Tables and figures, which take no time to speak of, are left out.
         """
@@ -171,7 +172,9 @@ class Reading:
         if not jobs:
             return []
         if not self.site.is_cluster:
-            return [overview.local_total(jobs.values())]
+            ends = overview.ends_of(dict.fromkeys(jobs, 1), self.snakemake.jobs_before)
+            planned = [jobs[job] for job in sorted(jobs, key=ends.__getitem__)]
+            return ["", *overview.local_table(planned), overview.local_total(planned)]
         hours = {job: planned.hours for job, planned in jobs.items()}
         ends = overview.ends_of(hours, self.snakemake.jobs_before)
         timed = [(planned, ends[job]) for job, planned in jobs.items()]
@@ -191,6 +194,8 @@ def end_run(snakemake: Snakemake, arguments: Sequence[str], folder: Path) -> Non
         if INTERRUPTION.came:
             jobs = [job for job in jobs if job.is_fault]
         say(last_words(jobs, resume, with_logs=not snakemake.shows_logs))
+        if part.run and not (failed or INTERRUPTION.came):
+            say(outcome(part.run.results, part.run.began), sys.stdout)
     if INTERRUPTION.came and snakemake.reports_interruption:
         say([f"interrupted: {resume}"])
 

@@ -13,6 +13,7 @@ from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
 from mct.data.intake import Piece, reading_settings
+from mct.data.layouts.base import Layout
 from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
@@ -53,7 +54,7 @@ class Experiment:
         given = config.get("images") or {}
         self.config, self.notes = follow_weights(resolved, given, self.nets)
         if missing := ungiven(self.config):
-            raise UserError(ask_for(missing, self._layout))
+            raise UserError(ask_for(missing, self.layout))
         self.folder = str(results_folder(self.config))
         self.dataset = self.config["dataset"]["name"]
         self.files = ResultFiles(self.folder, self.config)
@@ -86,7 +87,7 @@ class Experiment:
             check_fetched(self.config["model"], self.classes, self.nets)
         for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
             check_weights(path, self.config["model"], self.classes, self.memory.folder)
-        check_confusions(self.config, self._layout)
+        check_confusions(self.config, self.layout)
         check_methods(self.config)
         for path in (Path(self.folder), *Path(self.folder).parents):
             check_results(path)
@@ -173,7 +174,8 @@ class Experiment:
         )
 
     @cached_property
-    def _layout(self):
+    def layout(self) -> Layout:
+        """The data set's layout, opened."""
         allow_open_files()  # archives stay open
         return open_layout(parse(DatasetSettings, self._dataset_settings()))
 
@@ -188,10 +190,10 @@ class Experiment:
     def lists(self) -> Lists:
         """What the lists say."""
         if self._in_job:
-            return self.memory.recall() or Lists.read(self._layout, check_files=False)
+            return self.memory.recall() or Lists.read(self.layout, check_files=False)
         check = self.config["dataset"]["check_files"]
         known = self.memory.recall_current(check_files=check)
-        return known or self.memory.keep(Lists.read(self._layout, check_files=check))
+        return known or self.memory.keep(Lists.read(self.layout, check_files=check))
 
     @cached_property
     def classes(self) -> int:
@@ -210,7 +212,7 @@ class Experiment:
     def storage(self) -> Storage:
         """The groups of pictures that are inspected and stored together."""
         folder = Path(self.folder, "intakes", self.dataset)
-        return Storage(folder, self.lists, lambda: self._layout, in_job=self._in_job)
+        return Storage(folder, self.lists, lambda: self.layout, in_job=self._in_job)
 
     @cached_property
     def inspection_parts(self) -> dict[str, Piece]:

@@ -24,7 +24,7 @@ def ask_for(missing: Iterable[str], layout: Layout) -> str:
     named = ", ".join(f"`{key}`" for key in missing)
     asked = f"configuration: {named}: must be given, since only the digits have a default"
     try:
-        found = _suggest(layout)
+        found = suggest(layout)
     except UserError as error:
         return f"{asked}; the data could not be read for a suggestion ({error})"
     chosen = {key: found[key] for key in missing if found.get(key) is not None}
@@ -33,11 +33,14 @@ def ask_for(missing: Iterable[str], layout: Layout) -> str:
     return "; ".join(lines)
 
 
-def _suggest(layout: Layout) -> dict[str, Any]:
-    """Return a value for each key that may be missing, None where the data cannot tell."""
+def suggest(layout: Layout) -> dict[str, Any]:
+    """Return a value for each key that may be missing, None where the data cannot tell.
+
+    `pictures` are the samples, a list of `Sample`, that this follows from.
+    """
     catalogue = build_catalogue(layout, LISTED, check_files=False)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(str(layout.settings.root)).name) or "mine"
-    pictures = _sample(layout, catalogue)
+    pictures = sample(layout, catalogue)
     size = _size(pictures)
     mean, std = _moments(pictures, size) if size else (None, None)
     return {
@@ -86,7 +89,7 @@ class Sample(NamedTuple):
     small: Image.Image
 
 
-def _sample(layout: Layout, catalogue: Catalogue) -> list[Sample]:
+def sample(layout: Layout, catalogue: Catalogue) -> list[Sample]:
     """Return noisy pictures, evenly spread over the list."""
     noisy = np.flatnonzero(catalogue.members["noisy"])
     places = noisy[np.linspace(0, len(noisy) - 1, min(SAMPLED, len(noisy))).astype(int)]

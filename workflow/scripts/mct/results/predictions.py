@@ -1,8 +1,8 @@
 """What trained models say of pictures in files that belong to no data set."""
 
-import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,24 +11,33 @@ import numpy as np
 from mct.base.errors import UserError
 from mct.base.files import read_json
 from mct.base.keys import parse, pick
-from mct.base.names import key_of
 from mct.data.images import fit
-from mct.data.layouts.folders import files_below
-from mct.data.layouts.storage import read_regular
 from mct.data.loading import to_tensor
 from mct.data.pictures import Picture, decode
 from mct.data.settings import ImageSettings
 from mct.learning.prediction import BATCH_SIZE, Predictor, mean_probabilities
 from mct.learning.settings import EvaluationSettings
+from mct.results.picture_files import Source
 
 
 class Prediction(NamedTuple):
-    """A file, the name of its most probable class with the probability, or why there is none."""
+    """A picture's name, its most probable classes with their probabilities, or why there are none."""
 
     path: str
-    label: str
-    probability: str
+    guesses: tuple[tuple[str, float], ...]
     problem: str
+
+    def cells(self, top: int) -> list[str]:
+        """Return the cells of `columns(top)`."""
+        guesses = [text for label, share in self.guesses for text in (label, f"{share:.4f}")]
+        return [self.path, *(guesses or [""] * (2 * top)), self.problem]
+
+
+def columns(top: int) -> list[str]:
+    """Return the names of a table's columns: a path, `top` classes, what is wrong with the picture."""
+    numbers = ["", *(f"_{number}" for number in range(2, top + 1))]
+    names = [f"{name}{number}" for number in numbers for name in ("label", "probability")]
+    return ["path", *names, "problem"]
 
 
 def trained_settings(weights: Sequence[Path]) -> EvaluationSettings:
@@ -59,59 +68,51 @@ def _recorded_settings(weights: Path) -> EvaluationSettings:
         raise UserError(f"{record}: not the record of a training: {error}") from error
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among `paths` and those below its folders, in order.
-
-    What is hidden, and what systems put there for themselves, is left out. UserError for a path
-    that is not there, or no file at all.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UserError(f"{path}: expected a picture or a folder of pictures, found nothing")
-        found += sorted(files_below(path)) if path.is_dir() else [path]
-    if not found:
-        raise UserError(f"{', '.join(map(str, paths))}: expected pictures, found no file")
-    return found
-
-
 def predict_files(
     models: Sequence[Predictor],
-    files: Sequence[Path],
+    pictures: Sequence[Source],
     classes: Sequence[str],
     images: ImageSettings,
     threads: int,
+    top: int = 1,
 ) -> Iterator[Prediction]:
-    """Yield what the mean of `models` says of each file, in order, as their evaluation sees it.
+    """Yield what the mean of `models` says of each picture, in order, as their evaluation sees it.
 
-    A picture is decoded upright as RGB, its short side resized and its centre cropped.
+    A picture is decoded upright as RGB, its short side resized and its centre cropped. The next ones
+    are decoded while models compute.
     """
+    parts = [pictures[start : start + BATCH_SIZE] for start in range(0, len(pictures), BATCH_SIZE)]
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(files), BATCH_SIZE):
-            part = files[start : start + BATCH_SIZE]
-            seen = list(pool.map(lambda file: view(file, images.size, images.resize), part))
+
+        def decode_part(part: Sequence[Source]) -> list[Future[Picture | str]]:
+            return [pool.submit(view, one, images.size, images.resize) for one in part]
+
+        coming = deque([decode_part(parts[0])] if parts else [])
+        for number, part in enumerate(parts):
+            coming.extend(decode_part(later) for later in parts[number + 1 : number + 2])
+            seen = [future.result() for future in coming.popleft()]
             views = [one for one in seen if not isinstance(one, str)]
-            answers = iter(_predict(models, views, classes) if views else ())
-            for file, one in zip(part, seen, strict=True):
+            answers = iter(_predict(models, views, classes, top) if views else ())
+            for picture, one in zip(part, seen, strict=True):
                 if isinstance(one, str):
-                    yield Prediction(key_of(str(file)), "", "", one)
+                    yield Prediction(picture.name, (), one)
                 else:
-                    yield Prediction(key_of(str(file)), *next(answers), "")
+                    yield Prediction(picture.name, next(answers), "")
 
 
-def view(file: Path, size: int, resize: int | None = None) -> Picture | str:
+def view(picture: Source, size: int, resize: int | None = None) -> Picture | str:
     """Return a picture as a model is evaluated on it, uint8 (size, size, 3), or why it cannot be."""
-    name = key_of(str(file))
     try:
-        return fit(decode(read_regular(file, name), name), size, resize)
+        return fit(decode(picture.read(), picture.name), size, resize)
     except UserError as error:
         return " ".join(str(error).split())
 
 
 def _predict(
-    models: Sequence[Predictor], views: Sequence[Picture], classes: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+    models: Sequence[Predictor], views: Sequence[Picture], classes: Sequence[str], top: int
+) -> Iterator[tuple[tuple[str, float], ...]]:
     pictures = to_tensor(np.stack(views))
     probabilities = mean_probabilities([model.predict_pictures(pictures) for model in models])
     for row in probabilities:
-        yield classes[int(row.argmax())], f"{row.max():.4f}"
+        best = np.argsort(-row, kind="stable")[:top]
+        yield tuple((classes[place], float(row[place])) for place in best)

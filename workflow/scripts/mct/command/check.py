@@ -1,0 +1,111 @@
+"""Show what a configuration will do, without doing it.
+
+Classes in each set, what is kept of the pictures, the share of wrong labels with its interval, the steps
+of each training, and the hours and the disk of each stage.
+"""
+
+import argparse
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from mct.base.yaml_files import OWN, check_keys
+from mct.cluster.overview import aligned
+from mct.command.data import class_table
+from mct.command.plan import SNAKEFILE, duration, read_plan
+from mct.command.printing import show
+from mct.data.catalogue import build_catalogue
+from mct.data.images import fitted_shape
+from mct.data.layouts.base import LISTED
+from mct.experiment.experiment import Experiment
+from mct.experiment.pair import CALIBRATIONS
+from mct.experiment.suggestions import sample
+from mct.labels.noise import count_rate
+from mct.stage.entry import read_keys
+
+MEMORY = Path(".snakemake/mct")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("config", type=Path, help="a configuration, as --configfile takes it")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--slurm", action="store_true", help="plan for the profile slurm")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print what a configuration will do; UserError where it cannot."""
+    experiment = open_experiment(options.config)
+    config = experiment.config
+    show([f"{options.config}: experiment {config['experiment']}, results in {experiment.folder}/"])
+    show(["", *class_table(experiment.lists), f"clean set: {experiment.lists.clean_source}"])
+    show(
+        ["", *pictures(experiment), *noise_rate(experiment), "", *aligned(list(steps(experiment)))]
+    )
+    queues = ["--profile", str(SNAKEFILE.parent / "profiles/slurm")] if options.slurm else []
+    plan = read_plan(options.config, options.cores, queues)
+    show(["", *(plan or ["nothing is left to do"]), *duration(plan, options.cores)])
+
+
+def open_experiment(path: Path) -> Experiment:
+    """Return the experiment of a configuration, which lies over the workflow's own; UserError."""
+    check_keys(path)
+    own = Path(OWN) if Path(OWN).exists() else SNAKEFILE.parent / OWN
+    experiment = Experiment(merge(read_keys(own), read_keys(path)), memory=MEMORY)
+    experiment.check_paths()
+    return experiment
+
+
+def merge(below: dict, above: dict) -> dict:
+    """Return keys of both, those of `above` first, in sections too: as Snakemake does it."""
+    merged = dict(below)
+    for key, value in above.items():
+        is_section = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = merge(below[key], value) if is_section else value
+    return merged
+
+
+def pictures(experiment: Experiment) -> list[str]:
+    """Return what of pictures models see, by a sample of them."""
+    layout, images = experiment.layout, experiment.config["images"]
+    size, resize = images["size"], images["resize"]
+    seen = sample(layout, build_catalogue(layout, LISTED, check_files=False))
+    if not seen:
+        return []
+    shapes = [fitted_shape(one.height, one.width, size, resize) for one in seen]
+    kept = median(size**2 / (height * width) for height, width in shapes)
+    return [
+        f"pictures: models see {size} x {size} pixels, the middle of a picture; in the median of "
+        f"{len(seen)} that is {100 * kept:.0f} % of its area"
+    ]
+
+
+def noise_rate(experiment: Experiment) -> list[str]:
+    """Return the share of wrong labels, with its interval where it is counted."""
+    given, layout = experiment.config["dataset"]["noise_rate"], experiment.layout
+    if given != "counted":
+        return [f"noise rate: P = {given:g}, given in the configuration; nobody counted it"]
+    if layout.is_synthetic:
+        return ["noise rate: P is counted once the synthetic noise is made"]
+    catalogue = build_catalogue(layout, LISTED, check_files=False)
+    found = count_rate(*catalogue.verified(), experiment.classes)
+    return [
+        f"noise rate: P = {found.rate:.3f} ({found.lower:.3f} to {found.upper:.3f}, 95 %), counted on "
+        f"{found.samples:,} labels that somebody checked"
+    ]
+
+
+def steps(experiment: Experiment) -> Iterator[list[str]]:
+    """Yield a row for each training of a run: samples, batch and updates; of a pair those of each model."""
+    yield ["training", "ranks", "samples", "batch", "steps"]
+    for ranks in map(str, experiment.config["ranks"]):
+        for method in experiment.files.trainings():
+            settings = experiment.ranks.settings(method, 0, ranks)
+            batch = settings["optimizer"]["batch_size"]
+            is_pair = method in CALIBRATIONS
+            epochs, noisy = experiment.config["calibration"]["epochs"], experiment.sizes["noisy"]
+            samples = epochs * noisy if is_pair else experiment.ranks.samples(method, ranks)
+            count = epochs * math.ceil(noisy / batch) if is_pair else math.ceil(samples / batch)
+            yield [method, ranks, f"{samples:,.0f}", str(batch), f"{count:,}"]

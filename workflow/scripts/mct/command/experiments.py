@@ -1,0 +1,40 @@
+"""The folder of a finished experiment: its configuration, its models, its evaluations."""
+
+from pathlib import Path
+from typing import Any
+
+from mct.base.roles import REFERENCE, Role
+from mct.command.printing import no_such
+from mct.experiment.methods import rows_of
+from mct.experiment.result_files import ResultFiles
+from mct.stage.entry import read_keys
+
+
+class Finished:
+    """An experiment's folder of results, by the resolved configuration in it."""
+
+    def __init__(self, folder: Path) -> None:
+        """UserError where it is no such folder."""
+        path = folder / "config.yaml"
+        if not path.is_file():
+            raise no_such(str(folder), "an experiment's folder of results, which has a config.yaml")
+        self.folder, self.config = folder, dict[str, Any](read_keys(path))
+        self.files = ResultFiles(str(folder), self.config)
+
+    @property
+    def classes(self) -> Path:
+        """The file with the names of classes."""
+        return self.folder / "catalogue" / f"{self.files.dataset}.classes.txt"
+
+    def deployed(self, method: str = "") -> Path:
+        """Return the weights of a method's deployed model in the first run; UserError without any.
+
+        The method is `mct` by default, else the first of the table.
+        """
+        rows = rows_of(self.config)
+        chosen = method or (REFERENCE if REFERENCE in rows else rows[0])
+        run = self.files.runs()[0]
+        path = Path(self.files.model(chosen, run, f"{Role.PRIMARY}.safetensors"))
+        if not path.is_file():
+            raise no_such(str(path), f"the weights of method {chosen}, found none; run it first")
+        return path

@@ -1,0 +1,59 @@
+"""The entry point of `mct`: finds the subcommand, reads its options, and runs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from inspect import getdoc
+from typing import Any
+
+from mct.base.errors import UserError
+from mct.base.texts import nearest
+from mct.stage import entry
+
+COMMANDS = {
+    "init": "look at data and write a configuration for it",
+    "check": "show what a configuration will do: classes, noise rate, steps, hours, disk",
+    "status": "show the running stages: epoch, samples per second, time left",
+    "predict": "predict the classes of pictures in files",
+    "compare": "set two experiments side by side, seed by seed",
+    "clean": "show what of the results can go, how much it frees, and remove it",
+}
+HELP = ("-h", "--help", "help")
+
+
+def start() -> None:
+    """Run `mct` with the arguments of this process."""
+    entry.run(lambda: call(sys.argv[1:]))
+
+
+def call(arguments: Sequence[str]) -> None:
+    """Run a subcommand; UserError for an unknown one."""
+    name, *rest = arguments or ["--help"]
+    if name in HELP:
+        print(overview())
+        return
+    if name not in COMMANDS:
+        near = nearest(name, COMMANDS)
+        hint = f"did you mean `{near}`?" if near else f"expected one of {', '.join(COMMANDS)}"
+        raise UserError(f"mct {name}: no such command; {hint}")
+    module: Any = import_module(f"{__package__}.{name}")
+    parser = argparse.ArgumentParser(prog=f"mct {name}", description=getdoc(module))
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.add_arguments(parser)
+    module.run(parser.parse_args(rest))
+
+
+def overview() -> str:
+    """Return the commands, one a line."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  mct {name.ljust(width)}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Mutual Calibration Training: the workflow itself runs as `snakemake --cores N`.",
+            "",
+            *lines,
+            "",
+            "`mct COMMAND --help` says what a command takes.",
+        ]
+    )

@@ -1,0 +1,66 @@
+"""The plan of a configuration, as Snakemake makes it in a dry run."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mct.base.errors import UserError
+from mct.experiment.experiment import SCRIPTS
+
+SNAKEFILE = SCRIPTS.parents[1] / "Snakefile"
+TOTAL, ERROR = "total: ", "error: "
+WORK = re.compile(r"total: ([\d.,]+) core hours of work")
+
+
+def snakemake(config: Path, words: Sequence[str]) -> list[str]:
+    """Return the command that runs the workflow of this checkout with a configuration."""
+    program = Path(sys.executable).with_name("snakemake")
+    start = [str(program)] if program.is_file() else [sys.executable, "-m", "snakemake"]
+    own = [] if Path("Snakefile").resolve() == SNAKEFILE else ["-s", str(SNAKEFILE)]
+    return [*start, *words, *own, "--configfile", str(config)]
+
+
+def shown(config: Path, words: Sequence[str]) -> str:
+    """Return that command as a user types it."""
+    own = [] if Path("Snakefile").resolve() == SNAKEFILE else ["-s", str(SNAKEFILE)]
+    return " ".join(["snakemake", *words, *own, "--configfile", str(config)])
+
+
+def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]:
+    """Return the table and the total under a dry run; nothing where all is done.
+
+    UserError with the workflow's own line where it refuses the configuration.
+    """
+    words = ["-n", "--cores", str(cores), *queues]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        snakemake(config, words), capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith(ERROR)]
+        reason = lines[-1].removeprefix(ERROR) if lines else done.stderr.strip()[-300:]
+        raise UserError(reason or f"{config}: the dry run failed")
+    for line in done.stderr.splitlines():
+        if line.startswith(("warning: ", "note: ")):
+            print(line, file=sys.stderr)
+    lines = done.stdout.splitlines()
+    ends = [number for number, line in enumerate(lines) if line.startswith(TOTAL)]
+    if not ends:
+        return []
+    start = ends[-1]
+    while start and lines[start - 1].strip() and not lines[start - 1].startswith("This was"):
+        start -= 1
+    return lines[start : ends[-1] + 1]
+
+
+def duration(plan: Sequence[str], cores: int) -> list[str]:
+    """Return how long a plan for this machine takes, as a line; nothing for another plan."""
+    found = WORK.match(plan[-1]) if plan else None
+    if not found:
+        return []
+    minutes = 60 * float(found[1].replace(",", "")) / cores
+    text = f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
+    return [f"planned: about {text} on {cores} cores, the starts of programs not counted"]
