@@ -130,9 +130,9 @@ def test_the_table_of_costs_is_that_of_the_models(tmp_path: Path):
 
 
 def gpu_site(folder: Path) -> Site:
-    """Return the site that the README has as an example."""
-    readme = (PROJECT / "README.md").read_text()
-    [example] = re.findall(r"```yaml\n(.*?)```", readme, re.S)
+    """Return the site that the documents have as an example."""
+    text = (PROJECT / "docs/clusters.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", text, re.S)
     (folder / "partitions.yaml").write_text(example)
     return read_site(folder / "partitions.yaml")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from projects import LONG, PROJECT, Run, run_snakemake
+from projects import LONG, PROJECT, Run, run_command, run_snakemake
 from safetensors.numpy import load_file
 from trees import CLASSES, SIZES
 
@@ -246,8 +246,9 @@ def test_suspects_need_a_pair(copied: Path):
     assert "Traceback" not in run.stderr
 
 
-def test_a_model_is_loaded_as_the_readme_says(finished: Path):
-    [program] = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), re.S)
+def test_a_model_is_loaded_as_the_documents_say(finished: Path):
+    text = (PROJECT / "docs/running.md").read_text()
+    [program] = re.findall(r"```python\n(.*?)```", text, re.S)
     weights = finished / "models/tiny/mct_paper/seed0_ranks2/primary.safetensors"
     program = program.replace("classes=10", f"classes={len(CLASSES)}")
     program = re.sub(r'Path\(".*?"\)', f'Path("{weights}")', program)
@@ -271,19 +272,14 @@ def test_a_report_holds_tables_and_figures(finished: Path, project: Path, snakem
         assert name in page
 
 
-def test_pictures_are_predicted_as_the_readme_says(finished: Path, project: Path, tmp_path: Path):
+def test_pictures_are_predicted_by_both_models(finished: Path, project: Path, tmp_path: Path):
     """The mean of both models is right on as many test pictures as the pair's evaluation."""
     photos = project / "data/images/t"
     (photos / "broken.jpg").write_bytes(b"no picture")
-    [block] = re.findall(
-        r"```bash\npython (workflow.*?)```", (PROJECT / "README.md").read_text(), re.S
-    )
     models = finished / "models/tiny/mct_paper/seed0_ranks2"
-    both = f"{models}/primary.safetensors {models}/auxiliary.safetensors"
-    command = re.sub(r"results/digits/models\S+", both, block.replace("\\\n", " "))
-    command = command.replace("results/digits/predictions.tsv", str(tmp_path / "found.tsv"))
-    command = command.replace("photos/", str(photos)).replace("digits", "tiny")
-    run = run_snakemake(project, program=command.split())
+    weights = [models / f"{role}.safetensors" for role in ("primary", "auxiliary")]
+    options = ("--output", tmp_path / "found.tsv", "--weights", *weights)
+    run = run_command(project, "predict", finished, photos, *options)
     assert run.returncode == 0, run.stderr
     with (tmp_path / "found.tsv").open(newline="") as file:
         rows = {Path(row["path"]).name: row for row in csv.DictReader(file, delimiter="\t")}

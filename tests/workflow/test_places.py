@@ -121,7 +121,7 @@ def test_the_oldest_snakemake_is_that_of_the_requirements():
     [needed] = re.findall(r'min_version\("([\d.]+)"\)', (PROJECT / "Snakefile").read_text())
     [required] = re.findall(r"snakemake>=([\d.]+)", (PROJECT / "requirements.in").read_text())
     assert Version(needed) == Version(required)
-    assert f"snakemake>={required}," in (PROJECT / "README.md").read_text()
+    assert f"snakemake>={required}," in (PROJECT / "docs/clusters.md").read_text()
 
 
 def test_a_profile_that_the_slurm_plugin_would_not_find_is_refused(

@@ -128,6 +128,7 @@ class Reading:
             self.snakemake.finish_log()
             end_with(error)
         results = Path(self.experiment.folder)
+        say([f"{len(self._jobs())} jobs; results and logs: {results}/"], sys.stdout)
         self._part.run = Run(folder=self._folder, results=results, workflow_log=log.absolute())
         INTERRUPTION.watch_jobs()
 
