@@ -48,15 +48,9 @@ include: "workflow/rules/suspects.smk"
 rule all:
     default_target: True
     input:
-        result("tables/accuracy.tsv"),
-        [result("tables/noise.tsv")] if FILES.calibrated() else [],
-        result("tables/pictures.tsv"),
-        result("tables/scaling.tsv"),
-        [result("figures/scaling.png")] if FILES.scales() else [],
-        result("figures/accuracy.png"),
-        result("figures/confusion.png"),
-        [result(f"figures/training_{name}.png") for name in FILES.calibrated()],
-        [result(f"figures/selection_{name}.png") for name in FILES.calibrated()],
+        [result(f"tables/{name}.tsv") for name in FILES.tables()],
+        [result(f"figures/{name}.png") for name in FILES.figures()],
+        result("summary.html"),
 
 
 onstart:

@@ -42,7 +42,7 @@ def test_a_confusion_names_its_classes():
 
 def test_a_selection_names_all_classes_in_its_legend():
     share = np.full((2, 2, len(NAMES)), 0.5)
-    figure = figures.draw_selection([Quality(purity=share, recall=share)], NAMES)
+    figure = figures.draw_selection([Quality(purity=share, recall=share, share=share)], NAMES)
     draw(figure)
     texts = figure.legends[0].get_texts()
     assert shown(texts) == [*NAMES, "mean of classes"]

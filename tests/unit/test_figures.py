@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from mct.base.errors import UserError
-from mct.results.figures import Quality, draw_accuracies, draw_selection, mean_of_known, read_epochs
+from mct.results.figures import (
+    Quality,
+    draw_accuracies,
+    draw_selection,
+    mean_of_known,
+    measure_selection,
+    read_epochs,
+)
 from mct.results.plotting import plt, save_figure
 
 TITLES = {"noise_only": "Noise only", "mct": "MCT"}
@@ -35,10 +42,27 @@ def test_means_are_of_what_is_known():
 def test_a_class_without_selection_leaves_the_mean_of_the_others():
     purity = np.full((3, 2, 2), 0.8)
     purity[1:, :, 1] = np.nan
-    quality = Quality(purity=purity, recall=np.zeros((3, 2, 2)))
+    quality = Quality(purity=purity, recall=np.zeros((3, 2, 2)), share=purity)
     axis = draw_selection([quality], ["cat", "truck"]).axes[0]
     mean = next(line for line in axis.lines if line.get_label() == "mean of classes")
     np.testing.assert_allclose(mean.get_ydata(), 0.8)
+
+
+def test_without_true_labels_only_what_was_selected_is_drawn():
+    unknown = np.full((3, 2, 2), np.nan)
+    quality = Quality(purity=unknown, recall=unknown, share=np.full((3, 2, 2), 0.6))
+    figure = draw_selection([quality], ["cat", "truck"])
+    assert [axis.get_title() for axis in figure.axes] == [
+        "Ma (auxiliary): share selected", "Mp (primary, deployed): share selected",
+    ]  # fmt: skip
+
+
+def test_the_share_of_a_class_that_is_selected_is_measured_without_true_labels():
+    selected = np.array([[[1, 1], [0, 1], [1, 1], [0, 0]]], bool)
+    observed, true = np.array([0, 0, 0, 1]), np.full(4, -1)
+    quality = measure_selection(selected, observed, true, true >= 0, 2)
+    np.testing.assert_allclose(quality.share, [[[2 / 3, 0], [1, 0]]])
+    assert np.isnan(quality.purity).all()
 
 
 def test_accuracies_name_their_ranks_where_there_are_several():

@@ -43,7 +43,8 @@ KNOWN = with_pretraining(TITLES)
 
 
 def evaluation(top1: float, top5: float = 1.0) -> dict:
-    return {"top1": top1, "top5": top5, "split": "test"}
+    confusion = [[8, 2], [0, 30]]
+    return {"top1": top1, "top5": top5, "split": "test", "confusion": confusion}
 
 
 def baseline(seed: int, ranks: int = 4) -> Run:
@@ -111,6 +112,8 @@ def test_seeds_are_averaged_in_percent_with_their_spread():
     assert row["method"] == "Noise only"
     assert row["model"] == "Mp"
     assert (row["top1_percent"], row["top1_sd"], row["top5_percent"]) == ("81.00", "1.41", "97.00")
+    # Recalls .8 and 1; F1 2 * 8 / (10 + 8) and 2 * 30 / (30 + 32).
+    assert (row["balanced_percent"], row["macro_f1_percent"]) == ("90.00", "92.83")
     assert (row["n"], row["seeds"], row["ranks"], row["kind"]) == ("2", "0 1", "4", "measured")
     assert (row["published_top1_percent"], row["published_as"]) == ("", "")
 

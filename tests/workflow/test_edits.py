@@ -28,10 +28,11 @@ DATA = {
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
-ACCURACY = {"tabulate_accuracy", "plot_accuracy", "plot_confusion"}
+ACCURACY = {"tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
 SCALING = {"tabulate_scaling", "plot_scaling"}
 REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
+SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "tabulate_noise", "tabulate_pictures"}
 DRAWING = {"plot_accuracy", "plot_confusion", *CURVES, "tabulate_pictures"}
 AFTER_CALIBRATION = {
     "calibrate_pair", "evaluate_model", *ACCURACY, *CURVES, *SUSPECTS, *SCALING,
@@ -39,10 +40,15 @@ AFTER_CALIBRATION = {
 AFTER_TRAINING = {
     "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
 }  # fmt: skip
-EVERYTHING = DATA | {"estimate_noise"} | AFTER_TRAINING | REHEARSALS
+EVERYTHING = DATA | {"estimate_noise", "write_summary"} | AFTER_TRAINING | REHEARSALS
 
 NOT_PLANNED = {"fetch_weights", "measure_precision", "extract_features", "weigh_teacher"}
 """Rules for what the plan has none of: nets of torchvision and timm, frozen ones, held-out samples."""
+
+
+def with_summary(rules: set[str]) -> set[str]:
+    """Return rules, and the one that writes the page where it shows what one of them makes."""
+    return rules | {"write_summary"} if rules & SUMMARISED else rules
 
 
 class Job(NamedTuple):
@@ -175,6 +181,7 @@ CODE = {
         {"tabulate_performance"},
     ),
     "a figure": (code("results/figures.py"), DRAWING),
+    "the page": (code("results/summary.py"), {"write_summary"}),
 }
 """Edits of code, and the rules that they rerun."""
 
@@ -183,7 +190,7 @@ CODE = {
 def test_an_edit_of_code_reruns_the_rules_whose_results_it_can_change(plan, name):
     edit, expected = CODE[name]
     with edit.applied(plan.project):
-        assert plan.rerun() == expected
+        assert plan.rerun() == with_summary(expected)
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -227,7 +234,8 @@ def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
 
 
 LABELS = {"build_catalogue", "quarantine_pictures", "label_pictures", "tabulate_pictures"}
-AFTER_LABELS = (LABELS | {"estimate_noise"} | AFTER_TRAINING) - AIDS - SUSPECTS - {"plot_scaling"}
+AFTER_LABELS = {*LABELS, "estimate_noise", "write_summary", *AFTER_TRAINING}
+AFTER_LABELS -= {*AIDS, *SUSPECTS, "plot_scaling"}
 """What a run of the project's tiny configuration makes of a table of labels."""
 
 

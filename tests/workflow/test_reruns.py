@@ -18,7 +18,10 @@ STORING = {"inspect_pictures", "write_shard", "index_shard"}
 LABELLING = {"build_catalogue", "quarantine_pictures", "label_pictures"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
 PLOTTING = {"plot_training", "plot_selection"}
-REPORTING = {"tabulate_accuracy", "plot_accuracy", "plot_confusion", *PLOTTING}
+REPORTING = {
+    "tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion", "write_summary",
+    *PLOTTING,
+}  # fmt: skip
 AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", "tabulate_scaling", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_LABELS = {
@@ -213,7 +216,7 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
             "results/figures.py",
             '"epoch"',
             '"epochs"',
-            {"plot_accuracy", "plot_confusion", *PLOTTING, "tabulate_pictures"},
+            {"plot_accuracy", "plot_confusion", *PLOTTING, "tabulate_pictures", "write_summary"},
         ),
         ("calibration/coupling.py", "import numpy as np", "# a remark\nimport numpy as np", set()),
         ("labels/selection.py", '"""Return M = max', '"""Give M = max', set()),

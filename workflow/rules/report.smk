@@ -133,3 +133,47 @@ rule plot_selection:
         **summary(),
     shell:
         program("plot_selection.py {input.samples} {input.classes} --output {output.png}")
+
+
+rule tabulate_recall:
+    input:
+        evaluations=FILES.deployed_evaluations(),
+        classes=CLASSES,
+    output:
+        tsv=shown("tables/recall.tsv", "Accuracy", "recall"),
+        markdown=result("tables/recall.md"),
+    log:
+        result("logs/tabulate_recall.log"),
+    localrule: True
+    resources:
+        **summary(),
+    params:
+        titles=verbatim(SETTINGS.titles()),
+    shell:
+        program(
+            "tabulate_recall.py {params.titles} {input.evaluations} {input.classes}"
+            " --output {output.tsv}"
+        )
+
+
+rule write_summary:
+    input:
+        tables=[result(f"tables/{name}.tsv") for name in FILES.tables()],
+        figures=[result(f"figures/{name}.png") for name in FILES.figures()],
+        records=FILES.records(),
+    output:
+        result("summary.html"),
+    log:
+        result("logs/write_summary.log"),
+    localrule: True
+    resources:
+        **summary(),
+    params:
+        dataset=EXPERIMENT.dataset,
+        calibrated=verbatim(as_json(FILES.calibrated())),
+        config=EXECUTION,
+    shell:
+        program(
+            "write_summary.py {params.dataset} {params.calibrated} {input.records} {params.config}"
+            " --output {output}"
+        )

@@ -53,4 +53,4 @@ def run(options: argparse.Namespace) -> None:
 def _print(found: Iterable[Prediction]) -> None:
     for row in found:
         guesses = "  ".join(f"{label} {probability:.3f}" for label, probability in row.guesses)
-        show([f"{row.path}: {guesses or row.problem}"])
+        show([f"{row.path}: {guesses or row.problem.removeprefix(f'{row.path}: ')}"])

@@ -45,6 +45,24 @@ class ResultFiles:
         """Return whether there are several numbers of ranks, so that scaling can be drawn."""
         return len(self.config["ranks"]) > 1
 
+    def tables(self) -> list[str]:
+        """Return the names of the tables that every run makes."""
+        noise = ["noise"] if self.calibrated() else []
+        return ["accuracy", "recall", *noise, "pictures", "classes", "scaling"]
+
+    def figures(self) -> list[str]:
+        """Return the names of the figures that every run makes."""
+        pairs = [
+            f"{kind}_{name}" for name in self.calibrated() for kind in ("training", "selection")
+        ]
+        return [
+            "accuracy",
+            "confusion",
+            "pictures",
+            *(["scaling"] if self.scales() else []),
+            *pairs,
+        ]
+
     def evaluation(self, method: str, run: str, role: str) -> str:
         """Return the evaluation of a model, or of a pair."""
         split = self.config["split"]

@@ -1,13 +1,16 @@
 """The accuracy table: rows of measured values, published figures in columns of their own."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike
 
 from mct.base.roles import PAIR, REFERENCE, ROLES, Role
 from mct.labels.agreement import describe_contradiction
 from mct.labels.starved import describe_starved
+from mct.results.imbalance import balanced_accuracy, macro_f1
 from mct.results.tables import Results, Row, Run, read_rows
 
 MODEL_NAMES: dict[str, str] = {role: role.symbol for role in ROLES} | {PAIR: "Ma and Mp"}
@@ -67,6 +70,8 @@ def _measured_row(
         "top1_sd": spread(top1),
         **_compared_with_reference(runs, evaluations),
         "top5_percent": f"{statistics.mean(top5):.2f}",
+        "balanced_percent": _mean_percent(balanced_accuracy, runs, evaluations),
+        "macro_f1_percent": _mean_percent(macro_f1, runs, evaluations),
         "n": str(len(runs)),
         "seeds": " ".join(str(run.seed) for run in runs),
         "ranks": str(runs[0].ranks),
@@ -77,6 +82,13 @@ def _measured_row(
         "published_top1_percent": "",
         "published_as": "",
     }
+
+
+def _mean_percent(
+    measure: Callable[[ArrayLike], float], runs: list[Run], evaluations: Results
+) -> str:
+    """Return the mean over runs of a measure of their confusion matrices."""
+    return f"{100 * statistics.mean(measure(evaluations[run]['confusion']) for run in runs):.2f}"
 
 
 def _compared_with_reference(runs: list[Run], evaluations: Results) -> Row:

@@ -102,16 +102,10 @@ def draw_training(
         for table in calibration:
             line = {"color": COLOURS[role], "label": NAMES[role]}
             axes[1].plot(table["epoch"], table[f"loss_{role}"], **line)
-            axes[2].plot(table["epoch"], table[f"purity_{role}"], **line)
-            axes[2].plot(
-                table["epoch"], table[f"selected_{role}"], linestyle=":", color=COLOURS[role]
-            )
-    axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="1 - P")
     axes[0].set(title="Pretraining", ylabel="cross-entropy on trained labels", xlabel="epoch")
     axes[1].set(title="Calibration", ylabel="mean loss of learned samples", xlabel="epoch")
-    axes[2].set(
-        title="Selection in calibration", ylabel="purity (dotted: share selected)", xlabel="epoch"
-    )
+    _draw_selected(axes[2], calibration)
+    axes[2].axhline(1 - noise_rate, color="grey", linewidth=0.8, linestyle="--", label="1 - P")
     axes[2].set_ylim(0, 1.02)
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -121,14 +115,32 @@ def draw_training(
     return figure
 
 
-class Quality(NamedTuple):
-    """Purity and recall of both selections in every epoch, float64 of shape (epochs, 2, K).
+def _draw_selected(axis: Axes, calibration: Sequence[Table]) -> None:
+    """Draw the share that was selected and, where the truth is known, its purity (then solid)."""
+    purities = [table[f"purity_{role}"] for role in COLOURS for table in calibration]
+    is_known = not np.isnan(np.concatenate(purities)).all()
+    for role in COLOURS:
+        for table in calibration:
+            shown = "purity" if is_known else "selected"
+            line = {"color": COLOURS[role], "label": NAMES[role]}
+            axis.plot(table["epoch"], table[f"{shown}_{role}"], **line)
+            if is_known:
+                share = table[f"selected_{role}"]
+                axis.plot(table["epoch"], share, linestyle=":", color=COLOURS[role])
+    label = "purity (dotted: share selected)" if is_known else "share selected"
+    axis.set(title="Selection in calibration", ylabel=label, xlabel="epoch")
 
-    By observed class; NaN where there is nothing to measure.
+
+class Quality(NamedTuple):
+    """Both selections in every epoch, float64 of shape (epochs, 2, K), by observed class.
+
+    Purity and recall are NaN where there is nothing to measure them with; `share` is the part of a
+    class that was selected.
     """
 
     purity: NDArray[np.float64]
     recall: NDArray[np.float64]
+    share: NDArray[np.float64]
 
 
 def measure_selection(
@@ -154,31 +166,37 @@ def measure_selection(
 
     pure, chosen = (count(selected & part[:, None]) for part in (is_right, measurable))
     right = np.bincount(observed[is_right], minlength=classes)
+    shown = np.bincount(observed, minlength=classes)
     with np.errstate(invalid="ignore"):
-        return Quality(purity=pure / chosen, recall=pure / right)
+        share = count(selected) / shown
+        return Quality(purity=pure / chosen, recall=pure / right, share=share)
 
 
 def draw_selection(qualities: Sequence[Quality], classes: Sequence[str]) -> Figure:
-    """Return purity and recall of both selections over epochs: means over seeds, a line per class.
+    """Return both selections over epochs: means over seeds, a line per class.
 
-    A class without selected samples has no purity: its line ends, and the mean leaves it out.
+    The share of each class that was selected, and purity and recall where the truth is known. A
+    class without selected samples has no purity: its line ends, and the mean leaves it out.
     """
+    means = {
+        name: mean_of_known([getattr(quality, name) for quality in qualities])
+        for name in Quality._fields
+    }
+    drawn = {name: mean for name, mean in means.items() if not np.isnan(mean).all()}
     figure, axes = plt.subplots(
-        2, 2, figsize=(10, 6), layout="constrained", sharex=True, sharey=True
-    )
+        len(drawn), 2, figsize=(10, 3 * len(drawn)), layout="constrained", sharex=True,
+        sharey=True, squeeze=False,
+    )  # fmt: skip
     colours = mpl.colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
-    for row, name in zip(axes, Quality._fields, strict=True):
-        mean = mean_of_known([getattr(quality, name) for quality in qualities])
+    for row, (name, mean) in zip(axes, drawn.items(), strict=True):
         epochs = np.arange(1, len(mean) + 1)
         for axis, role, values in zip(row, COLOURS, mean.transpose(1, 2, 0), strict=True):
             for label, line, colour in zip(classes, values, colours, strict=True):
                 axis.plot(epochs, line, color=colour, label=label, linewidth=1)
             axis.plot(epochs, mean_of_known(values), color="black", label="mean of classes")
-            if np.isnan(values).all():
-                notice = "no true labels to measure with"
-                axis.text(0.5, 0.5, notice, ha="center", transform=axis.transAxes)
-            axis.set(title=f"{NAMES[role]}: {name}", ylim=(0, 1.02))
-    for axis in axes[1]:
+            title = "share selected" if name == "share" else name
+            axis.set(title=f"{NAMES[role]}: {title}", ylim=(0, 1.02))
+    for axis in axes[-1]:
         axis.set_xlabel("epoch of calibration")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(classes) <= LARGEST_LABELLED:
