@@ -12,7 +12,8 @@ deviation over n seeds. `minus_mct` is the mean of the differences to method `mc
 points, with its 95 % interval (Student's t). `balanced_percent` is the mean recall of the classes,
 `macro_f1_percent` their mean F1; both weigh a rare class like a common one. `Ma and Mp` is the
 mean of both models' predictions, at twice the cost of one. `samples_seen_by_model` is
-what the model of the row was trained on, `samples_of_method` what all models of the method learned from, including those that it needs first;
+what the model of the row was trained on, `samples_of_method` what all models of the method learned
+from, including those that it needs first;
 predictions (a teacher's extra passes, CleanNet's features) are not counted. `ranks` are a run's: with
 `baselines.ranks: half` a baseline has half as many as calibration. `note` names trainings that did
 not change the model, and classes of which a model selected next to nothing in its last epoch (by number,

@@ -122,8 +122,8 @@ def _draw_selected(axis: Axes, calibration: Sequence[Table]) -> None:
     for role in COLOURS:
         for table in calibration:
             shown = "purity" if is_known else "selected"
-            line = {"color": COLOURS[role], "label": NAMES[role]}
-            axis.plot(table["epoch"], table[f"{shown}_{role}"], **line)
+            values = table[f"{shown}_{role}"]
+            axis.plot(table["epoch"], values, color=COLOURS[role], label=NAMES[role])
             if is_known:
                 share = table[f"selected_{role}"]
                 axis.plot(table["epoch"], share, linestyle=":", color=COLOURS[role])
