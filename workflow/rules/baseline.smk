@@ -69,7 +69,7 @@ use rule pretrain_auxiliary as train_baseline with:
     log:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
-        method="|".join([*BASELINES, *FINETUNED]),
+        method="|".join(FILES.singles()),
     threads: lambda wildcards: RANKS.cores_of_training(wildcards.method, wildcards.ranks)
     resources:
         **mpi_job(PLANNER.train, "method", "ranks"),

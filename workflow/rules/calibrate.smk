@@ -50,7 +50,7 @@ rule calibrate_pair:
     log:
         f"{LOGS}/{{method}}/{RUN}.log",
     wildcard_constraints:
-        method="|".join(CALIBRATIONS),
+        method="|".join(FILES.pairs()),
     threads: lambda wildcards: RANKS.cores(wildcards.ranks)
     resources:
         **mpi_job(PLANNER.calibrate, "method", "ranks"),

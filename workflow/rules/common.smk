@@ -8,9 +8,7 @@ from pathlib import Path
 from mct.base.files import file_digest
 from mct.cluster import rule_parts
 from mct.cluster.reading import Reading
-from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.method import CONFUSION_SETS
-from mct.experiment.pair import CALIBRATIONS
 from mct.experiment.stage_settings import as_json
 
 READING = Reading(workflow, config, sys.argv[1:])

@@ -106,7 +106,7 @@ rule plot_training:
     log:
         result("logs/plot_training_{method}.log"),
     wildcard_constraints:
-        method="|".join(CALIBRATIONS),
+        method="|".join(FILES.pairs()),
     localrule: True
     resources:
         **summary(),
@@ -127,7 +127,7 @@ rule plot_selection:
     log:
         result("logs/plot_selection_{method}.log"),
     wildcard_constraints:
-        method="|".join(CALIBRATIONS),
+        method="|".join(FILES.pairs()),
     localrule: True
     resources:
         **summary(),

@@ -16,7 +16,7 @@ from mct.cluster.demands import Cost, Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
-from mct.experiment.pair import CALIBRATIONS
+from mct.experiment.methods import find_pair, is_pair
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -63,7 +63,7 @@ class Planner:
         """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
-        cost = CALIBRATIONS[method].cost(self._experiment.ranks.config_of(ranks))
+        cost = find_pair(self._config, method).cost(self._experiment.ranks.config_of(ranks))
         samples = epochs * noisy * cost
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
@@ -97,7 +97,7 @@ class Planner:
             yield measurements[rule](ranks, 1)
             return
         for name in self._experiment.files.trainings():
-            plan = self.calibrate if name in CALIBRATIONS else self.train
+            plan = self.calibrate if is_pair(self._config, name) else self.train
             yield plan(name, ranks, 1)
 
     def predict(self, set_names: Collection[str], attempt: int, models: int = 1) -> Demand:

@@ -20,7 +20,7 @@ from mct.data.catalogue import build_catalogue
 from mct.data.images import fitted_shape
 from mct.data.layouts.base import LISTED
 from mct.experiment.experiment import Experiment
-from mct.experiment.pair import CALIBRATIONS
+from mct.experiment.methods import is_pair
 from mct.experiment.suggestions import sample
 from mct.labels.noise import count_rate
 from mct.stage.entry import read_keys
@@ -104,8 +104,8 @@ def steps(experiment: Experiment) -> Iterator[list[str]]:
         for method in experiment.files.trainings():
             settings = experiment.ranks.settings(method, 0, ranks)
             batch = settings["optimizer"]["batch_size"]
-            is_pair = method in CALIBRATIONS
+            calibrates = is_pair(experiment.config, method)
             epochs, noisy = experiment.config["calibration"]["epochs"], experiment.sizes["noisy"]
-            samples = epochs * noisy if is_pair else experiment.ranks.samples(method, ranks)
-            count = epochs * math.ceil(noisy / batch) if is_pair else math.ceil(samples / batch)
+            samples = epochs * noisy if calibrates else experiment.ranks.samples(method, ranks)
+            count = epochs * math.ceil(noisy / batch) if calibrates else math.ceil(samples / batch)
             yield [method, ranks, f"{samples:,.0f}", str(batch), f"{count:,}"]

@@ -15,7 +15,8 @@ from mct.base.texts import nearest
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
 from mct.experiment.method import with_batch
-from mct.experiment.pair import CALIBRATIONS, Calibration
+from mct.experiment.methods import find_pair, is_pair, rows_of
+from mct.experiment.pair import Calibration
 from mct.labels.agreement import describe_contradiction
 
 SETS = ("noisy", "clean", "validation", "test")
@@ -95,8 +96,9 @@ def learning_cautions(config: Mapping[str, Any], sizes: Mapping[str, int]) -> li
         )
     rate = config["dataset"]["noise_rate"]
     if not isinstance(rate, str):
-        for name in filter(CALIBRATIONS.__contains__, config["methods"]):
-            lines += _pair_cautions(config, CALIBRATIONS[name], sizes["noisy"], rate)
+        for name in rows_of(config):
+            if is_pair(config, name):
+                lines += _pair_cautions(config, find_pair(config, name), sizes["noisy"], rate)
     return lines
 
 

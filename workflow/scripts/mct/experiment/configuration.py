@@ -16,6 +16,8 @@ from jsonschema.exceptions import ValidationError
 from mct.base.errors import UserError
 from mct.base.texts import nearest
 from mct.experiment.combinations import choose_batch
+from mct.experiment.methods import METHODS
+from mct.experiment.variants import complete
 
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 QUICK_START = "quick_start"
@@ -80,7 +82,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     errors = sorted(Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(e.path))
     if errors:
         raise UserError(_explain(_innermost(errors[0])))
-    return choose_batch(config, filled)
+    resolved = choose_batch(config, filled)
+    if resolved["variants"]:
+        resolved["variants"] = complete(config, METHODS, resolve)
+    return resolved
 
 
 def _refuse_retired(config: Any) -> None:

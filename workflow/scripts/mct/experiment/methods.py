@@ -20,7 +20,8 @@ from mct.calibration.settings import CalibrationSettings
 from mct.data.layouts.base import Layout
 from mct.experiment.baselines import BASELINES, FINETUNED, finetuned_name
 from mct.experiment.method import Config, Method, Training, with_batch
-from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.experiment.pair import CALIBRATIONS, PRETRAININGS, Calibration
+from mct.experiment.variants import vary
 from mct.learning.settings import TrainingSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED}
@@ -28,25 +29,56 @@ ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES, **FINETUNED}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
 
 
+def find(config: Config, name: str) -> Method:
+    """Return what is trained under a name: a pretraining, a method, or a variant of one."""
+    variant = config.get("variants", {}).get(name)
+    return vary(METHODS[variant["of"]], name, variant) if variant else TRAININGS[name]
+
+
+def find_alone(config: Config, name: str) -> Training:
+    """Return the training of one model; not that of a pair."""
+    found = find(config, name)
+    assert isinstance(found, Training)
+    return found
+
+
+def find_pair(config: Config, name: str) -> Calibration:
+    """Return the method that calibrates a pair."""
+    found = find(config, name)
+    assert isinstance(found, Calibration)
+    return found
+
+
+def is_pair(config: Config, name: str) -> bool:
+    """Return whether a method calibrates a pair."""
+    return isinstance(find(config, name), Calibration)
+
+
 def rows_of(config: Config) -> list[str]:
-    """Return the methods of the accuracy table: the configured ones, each before its fine-tuning."""
+    """Return the methods of the accuracy table: the configured ones, each before its fine-tuning.
+
+    Variants come last.
+    """
     finetuned = config["finetuning"]["methods"]
     rows = []
     for method in dict.fromkeys([*config["methods"], *finetuned]):
         rows += [method] * (method in config["methods"])
         rows += [finetuned_name(method)] * (method in finetuned)
-    return rows
+    return [*rows, *config.get("variants", {})]
 
 
 def trainings_of(config: Config, method: str) -> list[str]:
     """Return the trainings that a method consists of, its own last."""
-    return [*METHODS[method].preparations(config), method]
+    return [*find(config, method).preparations(config), method]
 
 
 def needed_trainings(config: Config) -> list[str]:
-    """Return all trainings that the configured methods consist of, in the order of `TRAININGS`."""
+    """Return all trainings that the configured methods consist of, in the order of `TRAININGS`.
+
+    Variants come last.
+    """
     needed = {name for method in rows_of(config) for name in trainings_of(config, method)}
-    return [name for name in TRAININGS if name in needed]
+    return [name for name in (*TRAININGS, *config.get("variants", {})) if name in needed]
 
 
 def check_confusions(config: Config, layout: Layout) -> None:
@@ -60,7 +92,7 @@ def check_confusions(config: Config, layout: Layout) -> None:
     if layout.counts_confusion:
         return
     for name in needed_trainings(config):
-        training = TRAININGS[name]
+        training = find(config, name)
         if training.confusion_kind(config) == "counted":
             users = [each for each in rows_of(config) if name in trainings_of(config, each)]
             raise UserError(
@@ -72,7 +104,8 @@ def check_confusions(config: Config, layout: Layout) -> None:
 def check_methods(config: Config) -> None:
     """Raise UserError where a method names a function, a section or a key that is not there."""
     for name in needed_trainings(config):
-        method, changes = TRAININGS[name], getattr(TRAININGS[name], "changes", {})
+        method = find(config, name)
+        changes = getattr(method, "changes", {})
         is_alone = isinstance(method, Training)
         sections = config["baselines"] if is_alone else config
         for key in {*changes} - {*config["calibration"]} | {method.section} - {"", *sections}:
@@ -91,7 +124,7 @@ class Ranks:
     def samples(self, method: str, ranks: str) -> int:
         """Return how many samples a training in a run of `ranks` sees, all its models together."""
         sizes, config = self.read_sizes(), self.config_of(ranks)
-        return sum(samples_of(part, sizes) for part in TRAININGS[method].epochs(config))
+        return sum(samples_of(part, sizes) for part in find(config, method).epochs(config))
 
     def config_of(self, ranks: str) -> Config:
         """Return the configuration with the global batch of the pair in a run of `ranks`."""
@@ -102,9 +135,10 @@ class Ranks:
 
         What a baseline sees depends on the batch of the pair, what a step of it sees on its own.
         """
-        settings = TRAININGS[method].settings(self.config_of(ranks), seed)
+        found = find(self.config, method)
+        settings = found.settings(self.config_of(ranks), seed)
         each = self.config["optimizer"]["batch_per_rank"]
-        if each is not None and method in ALONE:
+        if each is not None and isinstance(found, Training):
             settings["optimizer"]["batch_size"] = each * self.of_training(method, ranks)
         return settings
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mct.base.roles import PAIR, REFERENCE, ROLES
 from mct.experiment import methods
+from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.method import Config
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 
@@ -71,7 +72,7 @@ class ResultFiles:
     def evaluations(self) -> list[str]:
         """Return the evaluations of everything that is evaluated."""
         shown = [*PRETRAININGS, *methods.rows_of(self.config)]
-        trained = [methods.TRAININGS[name] for name in self.trainings() if name in shown]
+        trained = [methods.find(self.config, name) for name in self.trainings() if name in shown]
         return [
             self.evaluation(method.name, run, role)
             for method in trained
@@ -99,12 +100,12 @@ class ResultFiles:
 
     def start(self, method: str, run: str) -> list[str]:
         """Return the weights that a baseline continues, none for a start of its own."""
-        continued = methods.ALONE[method].start
+        continued = methods.find_alone(self.config, method).start
         return self.evaluated_weights(continued, run, "primary") if continued else []
 
     def evidence(self, method: str, run: str) -> list[str]:
         """Return the file that a baseline's loss or weights need, if they need one."""
-        baseline = methods.ALONE[method]
+        baseline = methods.find_alone(self.config, method)
         if baseline.weighting == "verified":
             return [self.model(method, run, "label_weights.h5")]
         needs_noise = baseline.confusion_kind(self.config) or baseline.weighting == "easiest"
@@ -112,7 +113,7 @@ class ResultFiles:
 
     def confusion(self, method: str, run: str) -> str:
         """Return the file of a method's confusion matrix."""
-        return self.confusion_of(methods.METHODS[method].confusion_kind(self.config), run)
+        return self.confusion_of(methods.find(self.config, method).confusion_kind(self.config), run)
 
     def confusion_of(self, kind: str | None, run: str) -> str:
         """Return the file of a confusion of a kind; counted and solved ones lie with noise rates."""
@@ -124,7 +125,7 @@ class ResultFiles:
 
     def strength(self, method: str, run: str) -> list[str]:
         """Return the file that says how strongly a method's posterior corrects, if it is measured."""
-        kind = methods.METHODS[method].confusion_kind(self.config)
+        kind = methods.find(self.config, method).confusion_kind(self.config)
         if kind is None or not self.config["pretraining"]["held_out_clean"]:
             return []
         return [self.model("pretrain_auxiliary", run, f"strength_{kind}.json")]
@@ -135,7 +136,21 @@ class ResultFiles:
 
     def calibrated(self) -> list[str]:
         """Return the methods that calibrate a pair."""
-        return [name for name in self.config["methods"] if name in CALIBRATIONS]
+        return [name for name in methods.rows_of(self.config) if methods.is_pair(self.config, name)]
+
+    def pairs(self) -> list[str]:
+        """Return the names that a calibration of a pair may have."""
+        own = [name for name in self._variants if methods.is_pair(self.config, name)]
+        return [*CALIBRATIONS, *own]
+
+    def singles(self) -> list[str]:
+        """Return the names that the training of one model alone may have, pretraining apart."""
+        own = [name for name in self._variants if not methods.is_pair(self.config, name)]
+        return [*BASELINES, *FINETUNED, *own]
+
+    @property
+    def _variants(self) -> list[str]:
+        return list(self.config.get("variants", {}))
 
     @property
     def judging_method(self) -> str | None:

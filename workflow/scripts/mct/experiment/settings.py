@@ -1,6 +1,6 @@
 """Keys that the workflow alone uses: no stage reads them, or only as an option of its command."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -64,6 +64,11 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
         "mct",
     )
     """Rows of the accuracy table, in this order; `finetuning` adds rows."""
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Further rows, by name: a method with other keys, as in `{mct_long: {of: mct, calibration: {epochs:
+    20}}}`. A variant may change `calibration`, `mct` and `baselines`, and have a `title`. It shares
+    all trainings before its own.
+    """
     split: Literal["test", "validation"] = "test"
     """The held-out set that models are evaluated on; tune on `validation`."""
 

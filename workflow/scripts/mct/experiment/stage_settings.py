@@ -96,7 +96,7 @@ class StageSettings:
         """Return what the accuracy table needs to know of the configuration, its rows in order."""
         shown = [*PRETRAININGS, *methods.rows_of(self.config)]
         rows = dict.fromkeys([*shown, *methods.needed_trainings(self.config)])
-        facts = {name: self._facts(methods.TRAININGS[name]) for name in rows}
+        facts = {name: self._facts(methods.find(self.config, name)) for name in rows}
         dataset = self.config["dataset"]["name"]
         return json.dumps({"dataset": dataset, "clean_set": clean_set, "methods": facts})
 
@@ -110,12 +110,14 @@ class StageSettings:
 
     def titles(self) -> str:
         """Return the titles of the configured methods."""
-        return as_json({name: methods.METHODS[name].title for name in methods.rows_of(self.config)})
+        return as_json(
+            {name: methods.find(self.config, name).title for name in methods.rows_of(self.config)}
+        )
 
     def training_titles(self) -> str:
         """Return the titles of everything that is trained, in the order of the table of scaling."""
         names = methods.needed_trainings(self.config)
-        return json.dumps({name: methods.TRAININGS[name].title for name in names})
+        return json.dumps({name: methods.find(self.config, name).title for name in names})
 
 
 def as_json(data: Any) -> str:
