@@ -36,6 +36,6 @@ def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
 def places(results: Path) -> list[str]:
     """Return where tables, figures and models lie, and what can be done with them."""
     return [
-        f"tables: {results}/tables/, figures: {results}/figures/, models: {results}/models/",
+        f"tables: {results}/tables/, page: {results}/summary.html, models: {results}/models/",
         f"next: mct predict {results} PICTURES, or the target `suspects`: labels that are probably wrong",
     ]

@@ -120,7 +120,7 @@ class Reading:
         try:
             for refusal in self._refusals():
                 raise UserError(refusal)
-            note(self.experiment.notes)
+            note([*self.experiment.notes, *self.experiment.changes()])
             warn(self.experiment.cautions())
             on_cluster = self.site.is_cluster
             results_folder.begin(self.experiment, self._forced(), log, on_cluster=on_cluster)
@@ -158,7 +158,7 @@ class Reading:
     def _end_dry_run(self) -> None:
         """After a dry run, say what it comes to; warn of what is doubtful and of what a run would refuse."""
         if self.snakemake.is_dry_run:
-            note(self.experiment.notes)
+            note([*self.experiment.notes, *self.experiment.changes()])
             say([] if self.snakemake.is_silent else self._overview(), sys.stdout)
             warn([*self.experiment.cautions(), *self._refusals()])
 

@@ -18,6 +18,7 @@ from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
+from mct.experiment.changes import describe_changes
 from mct.experiment.combinations import check_frozen, check_held_out, check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
@@ -109,6 +110,10 @@ class Experiment:
         ]
         contradictions = contradiction_cautions(map(Path, records))
         return [*cautions(self.config, self.lists), *stored, *contradictions]
+
+    def changes(self) -> list[str]:
+        """Return a line that says which keys changed since the last run, if any did."""
+        return describe_changes(Path(self.folder), self.config)
 
     def check_rules(self, names: Collection[str]) -> None:
         """Raise UserError where rules that are to run lack what only the configuration can give."""
