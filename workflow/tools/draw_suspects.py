@@ -23,8 +23,8 @@ def main() -> None:
         axis.axis("off")
     for axis, row in zip(axes.flat, rows, strict=False):
         axis.imshow(noisy.read(places[row["key"]]), interpolation="nearest")
-        axis.set_title(row["observed"], fontsize=11, x=0.35, y=-0.32)
-        axis.text(0.65, -0.32, row["proposed"], color=GREEN, fontsize=11, transform=axis.transAxes)
+        for place, name, colour in ((0.3, "observed", "black"), (0.6, "proposed", GREEN)):
+            axis.text(place, -0.25, row[name], color=colour, fontsize=11, transform=axis.transAxes)
     save_figure(figure, arguments.output)
 
 
