@@ -30,12 +30,13 @@ AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
 ACCURACY = {"tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
+"""Of pairs."""
 SCALING = {"tabulate_scaling", "plot_scaling"}
 REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
-SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "tabulate_noise", "tabulate_pictures"}
-DRAWING = {"plot_accuracy", "plot_confusion", *CURVES, "tabulate_pictures"}
+SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "plot_curves", "tabulate_noise", "tabulate_pictures"}
+DRAWING = {"plot_accuracy", "plot_confusion", "plot_curves", *CURVES, "tabulate_pictures"}
 AFTER_CALIBRATION = {
-    "calibrate_pair", "evaluate_model", *ACCURACY, *CURVES, *SUSPECTS, *SCALING,
+    "calibrate_pair", "evaluate_model", "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *SCALING,
 }  # fmt: skip
 AFTER_TRAINING = {
     "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
@@ -159,7 +160,7 @@ CODE = {
     "targets": (code("calibration/targets.py"), AFTER_CALIBRATION | REHEARSALS),
     "weights of CleanNet": (
         code("learning/cleannet.py"),
-        {"score_labels", "train_baseline", "evaluate_model", *ACCURACY, *SCALING},
+        {"score_labels", "train_baseline", "evaluate_model", "plot_curves", *ACCURACY, *SCALING},
     ),
     "noise by models": (code("labels/estimators.py"), NOISE),
     "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY}),

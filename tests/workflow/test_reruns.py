@@ -17,7 +17,7 @@ from mct.data.label_table import read_index
 STORING = {"inspect_pictures", "write_shard", "index_shard"}
 LABELLING = {"build_catalogue", "quarantine_pictures", "label_pictures"}
 TRAINING = {"pretrain_auxiliary", "pretrain_primary", "train_baseline", "calibrate_pair"}
-PLOTTING = {"plot_training", "plot_selection"}
+PLOTTING = {"plot_training", "plot_selection", "plot_curves"}
 REPORTING = {
     "tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion", "write_summary",
     *PLOTTING,

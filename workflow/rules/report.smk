@@ -47,6 +47,26 @@ rule plot_accuracy:
         )
 
 
+rule plot_curves:
+    input:
+        epochs=FILES.epochs(),
+    output:
+        png=result("figures/curves.png"),
+        svg=shown("figures/curves.svg", "Training", "curves"),
+    log:
+        result("logs/plot_curves.log"),
+    localrule: True
+    resources:
+        **summary(),
+    params:
+        settings=verbatim(SETTINGS.table("")),
+        rows=verbatim(SETTINGS.rows()),
+    shell:
+        program(
+            "plot_curves.py {params.settings} {params.rows} {input.epochs} --output {output.png}"
+        )
+
+
 rule tabulate_pictures:
     input:
         census=result(f"catalogue/{EXPERIMENT.dataset}.census.json"),

@@ -13,6 +13,7 @@ from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.models import load_model
 from mct.learning.precision import with_measured
+from mct.learning.validation import Validation
 from mct.parallel.comm import split_world
 from mct.stage import entry
 from mct.stage.session import OPTIONS, Session
@@ -39,7 +40,9 @@ def main() -> None:
         settings = evidence.weaken(settings)
         coupling = Coupling(learner, topology, image_set, settings, evidence, session.progress)
         reader = calibration_reader(session, coupling, image_set, arguments.labels)
-        train(coupling, session.own(reader), session)
+        labels, images = arguments.labels, settings.images
+        validation = Validation.open(labels, images, session.execution, coupling.plan)
+        train(coupling, session.own(reader), session, validation)
 
 
 def read_evidence(

@@ -13,6 +13,7 @@ from mct.learning.plan import constant_samples, plan_training
 from mct.learning.precision import with_measured
 from mct.learning.settings import TrainingSettings
 from mct.learning.training import ModelTraining, start_model, training_reader
+from mct.learning.validation import Validation
 from mct.stage import entry
 from mct.stage.session import OPTIONS, Session
 
@@ -25,15 +26,14 @@ def main() -> None:
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     settings, role = with_measured(settings, arguments.precision), arguments.role
     labels, seed = arguments.labels, model_seed(settings.seed, role)
-    initial = arguments.initial
-    inputs = (labels, *initial, *arguments.start, *arguments.evidence)
+    inputs = (labels, *arguments.initial, *arguments.start, *arguments.evidence)
     with Session(arguments, Path(__file__), inputs, settings.model.precision) as session:
         features, sizes = settings.images.stores_features, read_index(labels)["samples"]
         image_set = open_set(settings.training_set, labels, features=features)
         image_set, _ = split_off(image_set, settings.held_out, settings.seed)
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
-        model = start_model(settings, image_set.classes, seed, initial, arguments.start)
+        model = start_model(settings, image_set.classes, seed, arguments.initial, arguments.start)
         learner = Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution, seed=(1, seed),
@@ -41,7 +41,8 @@ def main() -> None:
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
         reader = training_reader(session, settings, image_set, labels, role)
         training = ModelTraining(learner, plan, objective, settings=settings, role=role)
-        train(training, reader, session)
+        validation = Validation.open(labels, settings.images, session.execution, plan)
+        train(training, reader, session, validation)
 
 
 if __name__ == "__main__":

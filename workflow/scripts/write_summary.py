@@ -21,7 +21,8 @@ def main() -> None:
         + drawn(results, "accuracy", "Accuracy of each method"),
         "Classes": summary.table_of(tables / "recall.tsv")
         + drawn(results, "confusion", "Confusion matrices of the first run"),
-        "Curves": "".join(curves(results, name) for name in arguments.calibrated),
+        "Curves": drawn(results, "curves", "Validation accuracy of each method")
+        + "".join(curves(results, name) for name in arguments.calibrated),
         "Noise rate": optional(tables / "noise.tsv"),
         "Pictures": pictures(results),
         "Wrong labels": suspects(results, dataset),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from mpi4py import MPI
 from replicas import (
+    IMAGES,
     SAMPLES,
     SignallingReader,
     clean_reader_on,
@@ -26,6 +27,7 @@ from mct.data.clean_batches import SampleReader, Samples
 from mct.data.imagesets import ImageSet
 from mct.learning.loop import Training, train
 from mct.learning.plan import Plan, linear
+from mct.learning.validation import Validation
 from mct.stage import session
 from mct.stage.session import Session
 
@@ -53,7 +55,11 @@ class Shrinking(Training):
 
 
 def shrink(
-    world: MPI.Intracomm, image_set: ImageSet, folder: Path, stop_after: int | None = None
+    world: MPI.Intracomm,
+    image_set: ImageSet,
+    folder: Path,
+    stop_after: int | None = None,
+    validated: ImageSet | None = None,
 ) -> np.ndarray:
     """Return the weights after training in a session; the last rank may get a signal in a step."""
     folder.mkdir(exist_ok=True)
@@ -74,7 +80,8 @@ def shrink(
     with Session(options, Path(__file__), [], "float64") as opened:
         learner = make_learner(world)
         training = Shrinking(learner, plan, settings=None, role=Role.PRIMARY, comm=world)
-        train(training, SampleReader(reader, clean_reader_on(world, 0)), opened)
+        validation = validated and Validation(validated, IMAGES, opened.execution, plan)
+        train(training, SampleReader(reader, clean_reader_on(world, 0)), opened, validation)
     return parameters_of(learner)
 
 
@@ -120,3 +127,21 @@ def test_it_is_resumed_in_the_same_bits(world, image_set, folder, monkeypatch):
     np.testing.assert_array_equal(resumed, whole)
     left = STEPS - 4
     check_times(read_json(folder / "parts/record.json"), measured=left - left // 2)
+
+
+def test_a_curve_of_validation_accuracy_changes_no_bit(world, image_set, folder, monkeypatch):
+    whole = shrink(world, image_set, folder / "whole", validated=image_set)
+    np.testing.assert_array_equal(shrink(world, image_set, folder / "plain"), whole)
+    monkeypatch.setattr(session, "hold_stage", lambda *_: None)
+    with pytest.raises(StageInterruptedError, match="after step 6"):
+        shrink(world, image_set, folder / "parts", stop_after=5, validated=image_set)
+    world.Barrier()
+    resumed = shrink(world, image_set, folder / "parts", validated=image_set)
+    np.testing.assert_array_equal(resumed, whole)
+    texts = [(folder / part / "epochs.tsv").read_text() for part in ("whole", "parts", "plain")]
+    assert texts[0] == texts[1]
+    assert "validation_accuracy" not in texts[2]
+    header, *rows = [line.split("\t") for line in texts[0].splitlines()]
+    assert header == ["epoch", "loss", "validation_accuracy"]
+    right = [float(row[2]) * SAMPLES for row in rows]
+    assert len(right) == 2 and right == pytest.approx(np.round(right), abs=1e-3)

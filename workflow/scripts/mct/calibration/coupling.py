@@ -27,7 +27,7 @@ from mct.data.loading import Batch
 from mct.labels.agreement import describe_contradiction
 from mct.labels.starved import describe_starved, find_starved
 from mct.learning.learner import Learner
-from mct.learning.loop import Training, write_epochs
+from mct.learning.loop import Training
 from mct.learning.losses import confidence
 from mct.learning.plan import SCHEDULES, Plan
 from mct.parallel.comm import Topology, start_gather, wait_for
@@ -64,6 +64,7 @@ class Coupling(Training):
         "loss": (2,), "learned": (2,), "selected": (2,), "measurable": (2,), "pure": (2,),
         "agreed": (), "samples": (),
     }  # fmt: skip
+    validated: ClassVar = tuple(f"validation_accuracy_{role}" for role in ROLES)
 
     def __init__(
         self,
@@ -239,7 +240,7 @@ class Coupling(Training):
         write_arrays(folder / "history.h5", {**self.history.arrays(), **by_class}, axes)
         axes = {"axes": "epoch, sample, (Ma, Mp)"}
         write_arrays(folder / "samples.h5", self.record.arrays(self._set), axes)
-        write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+        self.write_epochs(folder)
         if self._evidence.strength < 1:
             self._progress.note(f"labels are corrected at strength {self._evidence.strength:.2f}")
         if contradiction := describe_contradiction(self._evidence.facts()):

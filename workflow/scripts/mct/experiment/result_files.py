@@ -42,6 +42,10 @@ class ResultFiles:
         """Return the records of everything that is trained, in each run."""
         return [path for each in self.trainings() for path in self.of_runs(each, "record.json")]
 
+    def epochs(self) -> list[str]:
+        """Return the figures of epochs of everything that is trained, in each run."""
+        return [path for each in self.trainings() for path in self.of_runs(each, "epochs.tsv")]
+
     def scales(self) -> bool:
         """Return whether there are several numbers of ranks, so that scaling can be drawn."""
         return len(self.config["ranks"]) > 1
@@ -58,6 +62,7 @@ class ResultFiles:
         ]
         return [
             "accuracy",
+            "curves",
             "confusion",
             "pictures",
             *(["scaling"] if self.scales() else []),

@@ -108,6 +108,10 @@ class StageSettings:
             "lineages": {role: method.lineage(role) for role in method.roles},
         }
 
+    def rows(self) -> str:
+        """Return the names of the rows of the accuracy table, in order."""
+        return json.dumps(methods.rows_of(self.config))
+
     def titles(self) -> str:
         """Return the titles of the configured methods."""
         return as_json(

@@ -18,6 +18,7 @@ from mct.learning.divergence import describe_divergence
 from mct.learning.learner import Learner
 from mct.learning.models import save_weights
 from mct.learning.plan import Plan
+from mct.learning.validation import Curve, Validation
 from mct.parallel.comm import Comm, count_cores, sum_array
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress
@@ -35,6 +36,8 @@ class Training(ABC):
     """
 
     quantities: ClassVar[Mapping[str, tuple[int, ...]]]
+    validated: ClassVar[tuple[str, ...]] = ("validation_accuracy",)
+    """Names of the accuracies on validation pictures, a model's or both."""
 
     def __init__(
         self, learner: Learner, plan: Plan, *, settings: Any, role: Role, comm: Comm
@@ -42,6 +45,7 @@ class Training(ABC):
         self.learner, self.plan = learner, plan
         self.settings, self.role, self.comm = settings, role, comm
         self.history = History(self.quantities)
+        self.curve = Curve(self.validated)
 
     @abstractmethod
     def step(self, samples: Samples, rate: float) -> float:
@@ -79,15 +83,33 @@ class Training(ABC):
     def write(self, folder: Path) -> None:
         """Write history and figures of epochs; for world rank 0."""
         write_arrays(folder / "history.h5", self.history.arrays(), {"axes": "step"})
-        write_epochs(folder / "epochs.tsv", self.history, self.plan.epochs(), self.summarise)
+        self.write_epochs(folder)
+
+    def write_epochs(self, folder: Path) -> None:
+        """Write the figures of epochs; for world rank 0."""
+        path, epochs = folder / "epochs.tsv", self.plan.epochs()
+        write_epochs(path, self.history, epochs, self.summarise, self.curve.figures)
+
+    def validate(self, validation: Validation, epoch: int) -> None:
+        """Add to the curve what models know of validation pictures after an epoch. Collective."""
+        correct = np.zeros(len(self.validated))
+        correct[self.role.place % len(correct)] = validation.count_correct(self.learner)
+        accuracies = sum_array(self.comm, correct) / validation.pictures
+        self.curve.add(epoch, accuracies.tolist())
 
 
 class Loop:
     """A training that is under way; it can be stopped and resumed after any step."""
 
-    def __init__(self, training: Training, progress: Progress, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        training: Training,
+        progress: Progress,
+        checkpoints: Checkpoints,
+        validation: Validation | None = None,
+    ) -> None:
         self._training, self._plan, self._history = training, training.plan, training.history
-        self._progress, self._checkpoints = progress, checkpoints
+        self._progress, self._checkpoints, self._validation = progress, checkpoints, validation
         self.times = StepTimes()
 
     def run(self, reader: SampleReader, prefetch: int) -> None:
@@ -119,19 +141,26 @@ class Loop:
 
     def _report(self, last: GlobalBatch) -> None:
         """Report the epoch that ends with a batch. Collective."""
-        sums = self._history.last_sums(self._training.comm, self._plan.steps_of_epoch(last))
-        self._progress.report(last.epoch, self._training.summarise(sums))
+        training = self._training
+        sums = self._history.last_sums(training.comm, self._plan.steps_of_epoch(last))
+        found = training.summarise(sums)
+        if self._validation and self._validation.is_due(last.epoch):
+            training.validate(self._validation, last.epoch)
+            found |= training.curve.figures(last.epoch)
+        self._progress.report(last.epoch, found)
 
     def model_state(self) -> State:
         return self._training.state()
 
     def progress_state(self) -> Arrays:
         self._history.reduce(self._training.comm)
-        return {"history": self._history.steps, **self._training.records()}
+        curve = self._training.curve.array()
+        return {"history": self._history.steps, "curve": curve, **self._training.records()}
 
     def restore(self, state: State, progress: Arrays) -> None:
         self._training.restore(state, progress)
         self._history.restore(progress["history"])
+        self._training.curve.restore(progress["curve"])
 
     def explain_divergence(self, step: int) -> str:
         self._history.reduce(self._training.comm)
@@ -139,10 +168,15 @@ class Loop:
         return describe_divergence(self._progress.stage, self._plan, step, losses)
 
 
-def train(training: Training, reader: SampleReader, session: Session) -> None:
-    """Train in a session, from its checkpoint if any, and write the results. Collective; see `Loop.run`."""
+def train(
+    training: Training, reader: SampleReader, session: Session, validation: Validation | None = None
+) -> None:
+    """Train in a session, from its checkpoint if any, and write the results. Collective; see `Loop.run`.
+
+    Without `validation` there is no curve of accuracy.
+    """
     checkpoints = session.open_checkpoints(training.learner.comm, training.role)
-    loop = Loop(training, session.progress, checkpoints)
+    loop = Loop(training, session.progress, checkpoints, validation)
     loop.run(reader, session.execution.prefetch_batches)
     folder, measured = session.output, measure(loop, training)
     if session.world.rank == 0:
@@ -221,11 +255,18 @@ def write_epochs(
     history: History,
     epochs: NDArray[np.integer],
     summarise: Callable[[Mapping[str, NDArray[np.float64]]], dict[str, float]],
+    more: Callable[[int], dict[str, float]] = lambda epoch: {},
 ) -> None:
-    """Write the figures of every epoch as a TSV file; `epochs` is that of each step, (steps,)."""
+    """Write the figures of every epoch as a TSV file; `epochs` is that of each step, (steps,).
+
+    `more` has further figures of an epoch, counted from 0.
+    """
     sums = history.epoch_sums(epochs)
     count = len(np.unique(epochs))
-    rows = [summarise({name: values[i] for name, values in sums.items()}) for i in range(count)]
+    rows = [
+        {**summarise({name: values[i] for name, values in sums.items()}), **more(i)}
+        for i in range(count)
+    ]
     lines = [["epoch", *(rows[0] if rows else [])]]
     lines += [[str(i + 1), *(f"{v:.6g}" for v in row.values())] for i, row in enumerate(rows)]
     write_text(path, "".join("\t".join(line) + "\n" for line in lines))
