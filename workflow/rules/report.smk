@@ -182,7 +182,7 @@ rule write_summary:
         figures=[result(f"figures/{name}.png") for name in FILES.figures()],
         records=FILES.records(),
     output:
-        result("summary.html"),
+        shown("summary.html", "Accuracy", "summary"),
     log:
         result("logs/write_summary.log"),
     localrule: True
