@@ -112,7 +112,7 @@ def test_a_review_reruns_labels_and_trainings_but_no_list_inspection_or_shard(
     config = review(project)
     expected = AFTER_LABELS - {"build_catalogue"} | {"apply_reviews"}
     assert planned(snakemake, configfile=config) == expected
-    (project / "review.csv").write_text("key,label\nimages/n/0050.jpg,\n")
+    (project / "review.csv").write_text("key,label\nimages/n/0050.jpg,\n")  # nothing is decided
     assert planned(snakemake, configfile=config) == set()
     assert planned(snakemake) == set()
 
@@ -138,6 +138,11 @@ def test_reviews_train_and_change_no_count_of_wrong_labels(copied):
     assert found[0] == found[1]
     assert json.loads(found[0][0])["matrix_samples"] == SIZES["clean"]
     shards = copied / "results/tiny/shards/tiny"
+    (copied / "review.csv").rename(copied / "renamed.csv")
+    text = (copied / "reviewed.yaml").read_text().replace("review.csv", "renamed.csv")
+    (copied / "reviewed.yaml").write_text(text)
+    again = run_snakemake(copied, "-n", *targets, "--cores", 2, "--configfile", config)
+    assert "Nothing to be done" in again.stdout + again.stderr
     reviewed = read_index(shards / "labels.parquet")
     assert reviewed["samples"] == {**SIZES, "clean": SIZES["clean"] + 2}
     assert read_index(shards / "listed.parquet")["samples"] == SIZES

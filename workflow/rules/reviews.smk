@@ -12,10 +12,11 @@ rule apply_reviews:
     resources:
         **serial_job(PLANNER.lists),
     params:
-        reviews=verbatim(EXPERIMENT.reviews),
         decided=EXPERIMENT.lists.reviews,
     shell:
-        program("apply_reviews.py {input.catalogue} {input.classes} {params.reviews} {output}")
+        program(
+            "apply_reviews.py {execution} {input.catalogue} {input.classes} {params.decided} {output}"
+        )
 
 
 use rule label_pictures as label_listed_pictures with:
