@@ -212,6 +212,13 @@ class GoldSettings(Settings, frozen=True, kw_only=True):
     """Number of clean samples in each step in addition to the batch."""
 
 
+class SuspectSettings(Settings, frozen=True, kw_only=True):
+    """What is shown of suspects."""
+
+    shown: Annotated[Count, unit("pictures")] = 2000
+    """Number of pictures on the page, the surest first. The list has all. 2,000 take at most 15 MB."""
+
+
 class ScalingPlan(Settings, frozen=True, kw_only=True):
     """Where steps are measured, and the training whose time is projected."""
 
