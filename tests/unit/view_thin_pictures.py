@@ -20,9 +20,10 @@ from mct.data.imagesets import ImageSet
 from mct.data.pictures import inspect, to_jpeg
 from mct.data.sharding import ShardPlan, write_shard
 from mct.data.shards import open_shard
+from mct.labels.judging import Judgement
+from mct.results.page import page_data
 from mct.results.picture_files import Source
 from mct.results.predictions import view
-from mct.results.suspects import COLUMNS, write_gallery
 
 SIZE, EXTRA_BYTES = 224, 200 << 20
 """The resized picture alone would take 3.7 GiB; all that is decoded takes 5 MB."""
@@ -84,9 +85,9 @@ def write_shards(folder: Path) -> None:
         shards=[open_shard(path)], shard=0 * places, index=places, sample=places, label=places,
         observed=places, true=places, in_clean=places < 0, classes=len(SHAPES),
     )  # fmt: skip
-    rows = [COLUMNS] * len(image_set)
-    write_gallery(image_set, np.arange(len(image_set)), rows, folder / "a.html", "Suspects")
-    assert (folder / "a.html").read_text().count("<figure>") == len(SHAPES)
+    found = Judgement(wrong=places / 100, proposed=places, certainty=places / 100)
+    data = page_data(image_set, found, places, [str(place) for place in places], len(places))
+    assert len(data["suspects"]) == len(SHAPES)
 
 
 def main() -> None:

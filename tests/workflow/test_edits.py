@@ -43,8 +43,11 @@ AFTER_TRAINING = {
 }  # fmt: skip
 EVERYTHING = DATA | {"estimate_noise", "write_summary"} | AFTER_TRAINING | REHEARSALS
 
-NOT_PLANNED = {"fetch_weights", "measure_precision", "extract_features", "weigh_teacher"}
-"""Rules for what the plan has none of: nets of torchvision and timm, frozen ones, held-out samples."""
+NOT_PLANNED = {
+    "fetch_weights", "measure_precision", "extract_features", "weigh_teacher", "apply_reviews",
+    "label_listed_pictures",
+}  # fmt: skip
+"""Rules for what the plan has none of: nets of libraries, frozen ones, held-out samples, reviews."""
 
 
 def with_summary(rules: set[str]) -> set[str]:

@@ -235,7 +235,11 @@ def test_suspects_are_listed_and_shown(copied: Path):
     assert all(row["observed"] != row["proposed"] for row in rows)
     wrong = [float(row["wrong_probability"]) for row in rows]
     assert wrong == sorted(wrong, reverse=True)
-    assert (folder / "tiny.html").read_text().count("<figure>") == len(rows)
+    page = (folder / "tiny.html").read_text()
+    data = json.loads(
+        re.search(r"<script type=.application/json. id=.data.>(.*?)</script>", page)[1]
+    )
+    assert [suspect[0] for suspect in data["suspects"]] == [row["key"] for row in rows]
 
 
 def test_suspects_need_a_pair(copied: Path):

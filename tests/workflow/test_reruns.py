@@ -1,6 +1,8 @@
 """What a rerun does, read from dry runs: exactly what a change touches, and what follows."""
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from projects import planned, run_snakemake
+from projects import LONG, planned, run_snakemake
 from trees import SIZES
 
 from mct.data.imagesets import open_set
@@ -34,6 +36,7 @@ AFTER_LABELS = {
     "evaluate_model",
     *REPORTING,
 }
+ESTIMATE = "results/tiny/models/tiny/pretrain_primary/seed0_ranks2/confusion_estimated.json"
 LIBRARY = "workflow/scripts/mct"
 
 
@@ -92,6 +95,65 @@ def test_a_changed_setting_reruns_what_uses_it(finished, snakemake, project, old
 def test_a_corrected_label_reruns_no_inspection_and_no_shard(finished, snakemake, project):
     with edited(project / "data/noisy_label_kv.txt", "images/n/0059.jpg 0", "images/n/0059.jpg 1"):
         assert planned(snakemake) == AFTER_LABELS
+
+
+def review(project: Path) -> str:
+    """Write a review of noisy pictures that are not clean, and the configuration with it."""
+    (project / "review.csv").write_text(
+        "key,label,decision\nimages/n/0050.jpg,bars,other\nimages/n/0051.jpg,2,other\n"
+        "images/n/0052.jpg,?,\n"
+    )
+    text = (project / "tiny.yaml").read_text()
+    reviewed = text.replace("dataset:\n", "dataset:\n  reviews: [review.csv]\n")
+    (project / "reviewed.yaml").write_text(reviewed)
+    return "reviewed.yaml"
+
+
+def test_a_review_reruns_labels_and_trainings_but_no_list_inspection_or_shard(
+    finished, snakemake, project
+):
+    config = review(project)
+    expected = AFTER_LABELS - {"build_catalogue"} | {"apply_reviews"}
+    assert planned(snakemake, configfile=config) == expected
+    (project / "review.csv").write_text("key,label\nimages/n/0050.jpg,\n")  # nothing is decided
+    assert planned(snakemake, configfile=config) == set()
+    assert planned(snakemake) == set()
+
+
+def test_what_counts_wrong_labels_goes_by_the_lists_without_reviews(finished, snakemake, project):
+    targets = ("results/tiny/noise/tiny.json", ESTIMATE)
+    plan = snakemake("-n", *targets, "--cores", 2, "--configfile", review(project))
+    inputs = dict(re.findall(r"^(?:local)?rule (\w+):\n +input: (.*)$", plan.stdout, re.M))
+    assert "results/tiny/catalogue/tiny.tsv" in inputs["estimate_noise"].split(", ")
+    assert "results/tiny/shards/tiny/listed.parquet" in inputs["estimate_confusion"].split(", ")
+    assert "results/tiny/shards/tiny/labels.parquet" in inputs["pretrain_primary"].split(", ")
+    assert "results/tiny/catalogue/tiny.reviewed.tsv" in inputs["label_pictures"].split(", ")
+
+
+@LONG
+def test_reviews_train_and_change_no_count_of_wrong_labels(copied):
+    """Counted ones, and those that a model of the noisy labels estimates from the clean pictures (GLC)."""
+    targets, found = ("results/tiny/noise/tiny.json", ESTIMATE), []
+    for config in ("tiny.yaml", review(copied)):
+        run = run_snakemake(copied, *targets, "--cores", 2, "--configfile", config)
+        assert run.returncode == 0, run.stdout + run.stderr
+        found.append([(copied / path).read_bytes() for path in targets])
+    assert found[0] == found[1]
+    assert json.loads(found[0][0])["matrix_samples"] == SIZES["clean"]
+    shards = copied / "results/tiny/shards/tiny"
+    (copied / "review.csv").rename(copied / "renamed.csv")
+    text = (copied / "reviewed.yaml").read_text().replace("review.csv", "renamed.csv")
+    (copied / "reviewed.yaml").write_text(text)
+    again = run_snakemake(copied, "-n", *targets, "--cores", 2, "--configfile", config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    reviewed = read_index(shards / "labels.parquet")
+    assert reviewed["samples"] == {**SIZES, "clean": SIZES["clean"] + 2}
+    assert read_index(shards / "listed.parquet")["samples"] == SIZES
+    joined = open_set("clean", shards / "labels.parquet")
+    labels = dict(zip(joined.keys().tolist(), joined.label.tolist(), strict=True))
+    assert (labels[b"images/n/0050.jpg"], labels[b"images/n/0051.jpg"]) == (1, 2)
+    noisy = open_set("noisy", shards / "labels.parquet")
+    assert len(noisy) == SIZES["noisy"] and noisy.in_clean.sum() == SIZES["clean"] + 2
 
 
 def test_another_split_of_clean_pictures_reruns_no_inspection_and_no_shard(

@@ -4,7 +4,7 @@
 rule estimate_confusion:
     input:
         shards=samples(),
-        labels=LABELS,
+        labels=COUNTED,
         precision=EXPERIMENT.measured_precision,
         weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
     output:

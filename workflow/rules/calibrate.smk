@@ -5,6 +5,7 @@ rule weigh_teacher:
     input:
         shards=samples(),
         labels=LABELS,
+        counted=COUNTED,
         precision=EXPERIMENT.measured_precision,
         noise=result("noise/{dataset}.json"),
         confusion=lambda wildcards: FILES.confusion_of(wildcards.kind, run_of(wildcards)),
@@ -25,7 +26,7 @@ rule weigh_teacher:
     shell:
         program(
             "weigh_teacher.py {params.stage} {params.settings} {execution} {input.labels}"
-            " {input.precision} {input.noise} {input.confusion} {input.weights} {params.checkpoints} {output}",
+            " {input.counted} {input.precision} {input.noise} {input.confusion} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )
 

@@ -30,6 +30,9 @@ CLASSES = result(f"catalogue/{EXPERIMENT.dataset}.classes.txt")
 NOISE = result(f"noise/{EXPERIMENT.dataset}.json")
 SEEN = "features" if EXPERIMENT.stores_features else "shards"
 LABELS = result(f"shards/{EXPERIMENT.dataset}/labels.parquet")
+REVIEWED = ".reviewed" if EXPERIMENT.lists.reviews else ""
+CATALOGUE = result(f"catalogue/{EXPERIMENT.dataset}{REVIEWED}.tsv")
+COUNTED = result(f"shards/{EXPERIMENT.dataset}/listed.parquet") if REVIEWED else LABELS
 
 
 def shards(suffix="h5"):

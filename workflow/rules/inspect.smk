@@ -21,7 +21,7 @@ rule inspect_pictures:
 
 rule quarantine_pictures:
     input:
-        catalogue=result("catalogue/{dataset}.tsv"),
+        catalogue=CATALOGUE,
         skipped=result("catalogue/{dataset}.skipped.json"),
         inspection=inspection(),
     output:

@@ -37,7 +37,7 @@ rule index_shard:
 
 rule label_pictures:
     input:
-        catalogue=result("catalogue/{dataset}.tsv"),
+        catalogue=CATALOGUE,
         quarantine=result("catalogue/{dataset}.quarantine.tsv"),
         shards=shards(),
         indices=shards("json"),

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, as a list and as a page to look at."""
+"""Labels that are probably wrong, as a list and as a page to review them."""
 
 
 rule suspects:
@@ -45,8 +45,11 @@ rule list_suspects:
         f"{LOGS}/list_suspects.log",
     resources:
         **serial_job(PLANNER.lists),
+    params:
+        shown=EXPERIMENT.config["suspects"]["shown"],
     shell:
         program(
             "list_suspects.py {wildcards.dataset} {input.labels} {input.classes}"
-            " {input.judgements} --output {output.list}"
+            " {input.judgements} {params.shown} --output {output.list}",
+            template="suspects.html",
         )

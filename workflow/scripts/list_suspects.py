@@ -1,4 +1,4 @@
-"""List the observed labels that are probably wrong, and show the first of them."""
+"""List the observed labels that are probably wrong, and write a page to review the first of them."""
 
 from pathlib import Path
 
@@ -8,13 +8,15 @@ from mct.base.texts import read_names
 from mct.data.imagesets import open_set
 from mct.labels.judging import read_judgements
 from mct.results import suspects
+from mct.results.page import page_data, write_page
 from mct.stage import entry
 
 
 def main() -> None:
     arguments = entry.options(
-        __doc__, dataset=str, labels=Path, classes=Path, judgements=list, output=Path
-    )
+        __doc__, dataset=str, labels=Path, classes=Path, judgements=list, shown=int, template=Path,
+        output=Path,
+    )  # fmt: skip
     judged = open_set("noisy", arguments.labels).unverified()
     if not len(judged):
         raise UserError("dataset: every noisy picture is in the clean set; no label is unverified")
@@ -23,8 +25,8 @@ def main() -> None:
     names = read_names(arguments.classes)
     rows = suspects.suspect_rows(judged, judgement, order, names)
     write_rows(arguments.output, suspects.COLUMNS, rows)
-    title = f"{arguments.dataset}: labels that are probably wrong"
-    suspects.write_gallery(judged, order, rows, arguments.output.with_suffix(".html"), title)
+    data = page_data(judged, judgement, order, names, arguments.shown)
+    write_page(data, arguments.dataset, arguments.template, arguments.output.with_suffix(".html"))
     facts = {
         "judged": len(judged),
         "listed": len(rows),

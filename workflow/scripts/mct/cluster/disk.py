@@ -17,7 +17,7 @@ RECORD_BYTES = 10
 """Of a sample in an epoch of calibration: confidences and selections."""
 RECORD_COPIES = 3
 """The result and two checkpoints."""
-ROWS = ("build_catalogue", "label_pictures")
+ROWS = ("build_catalogue", "apply_reviews", "label_pictures", "label_listed_pictures")
 TRAININGS = ("pretrain_auxiliary", "pretrain_primary", "train_baseline")
 COPIES = 2
 """Of features: in pieces, and together."""

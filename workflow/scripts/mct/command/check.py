@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from mct.base.yaml_files import OWN, check_keys
 from mct.cluster.overview import aligned
@@ -51,11 +52,16 @@ def run(options: argparse.Namespace) -> None:
 
 def open_experiment(path: Path) -> Experiment:
     """Return the experiment of a configuration, which lies over the workflow's own; UserError."""
-    check_keys(path)
-    own = Path(OWN) if Path(OWN).exists() else SNAKEFILE.parent / OWN
-    experiment = Experiment(merge(read_keys(own), read_keys(path)), memory=MEMORY)
+    experiment = Experiment(configured(path), memory=MEMORY)
     experiment.check_paths()
     return experiment
+
+
+def configured(path: Path) -> dict[str, Any]:
+    """Return the keys of a configuration over those of the workflow's own; UserError for a broken file."""
+    check_keys(path)
+    own = Path(OWN) if Path(OWN).exists() else SNAKEFILE.parent / OWN
+    return merge(read_keys(own), read_keys(path))
 
 
 def merge(below: dict, above: dict) -> dict:

@@ -15,10 +15,13 @@ COMMANDS = {
     "init": "look at data and write a configuration for it",
     "check": "show what a configuration will do: classes, noise rate, steps, hours, disk",
     "status": "show the running stages: epoch, samples per second, time left",
+    "suspects": "find labels that are probably wrong, take reviews, exchange with other programs",
     "predict": "predict the classes of pictures in files",
     "compare": "set two experiments side by side, seed by seed",
     "clean": "show what of the results can go, how much it frees, and remove it",
 }
+PARTS = {"suspects": ("apply", "export", "import")}
+"""Second words of commands that are modules of their own: `suspects_apply`."""
 HELP = ("-h", "--help", "help")
 
 
@@ -37,8 +40,11 @@ def call(arguments: Sequence[str]) -> None:
         near = nearest(name, COMMANDS)
         hint = f"did you mean `{near}`?" if near else f"expected one of {', '.join(COMMANDS)}"
         raise UserError(f"mct {name}: no such command; {hint}")
+    if rest and rest[0] in PARTS.get(name, ()):
+        name = f"{name}_{rest.pop(0)}"
     module: Any = import_module(f"{__package__}.{name}")
-    parser = argparse.ArgumentParser(prog=f"mct {name}", description=getdoc(module))
+    prog = f"mct {name.replace('_', ' ')}"
+    parser = argparse.ArgumentParser(prog=prog, description=getdoc(module))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     module.add_arguments(parser)
     module.run(parser.parse_args(rest))

@@ -110,6 +110,11 @@ SECTIONS = {
             ),
         },
     ),
+    "suspects": Section(
+        "The page to review labels that are probably wrong (`snakemake suspects`); see "
+        "docs/wrong_labels.md.",
+        (settings.SuspectSettings,),
+    ),
     "scaling": Section(
         "What `snakemake performance` measures, rehearses and projects, for tables and figures of "
         "prefetch, communication and the rehearsal of scaling. No training depends on it; "

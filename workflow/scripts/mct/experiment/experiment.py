@@ -61,7 +61,7 @@ class Experiment:
         self.files = ResultFiles(self.folder, self.config)
         self.ranks = Ranks(self.config, lambda: self.sizes)
         self.settings = StageSettings(self.config, self.ranks)
-        reading = self.catalogue_settings(), self.code("build_catalogue.py")
+        reading = self.catalogue_settings(), self.code("build_catalogue.py"), self.reviews
         self.memory = Memory(Path(self.folder), memory, *reading)
 
     def write_down(self) -> None:
@@ -195,10 +195,18 @@ class Experiment:
     def lists(self) -> Lists:
         """What the lists say."""
         if self._in_job:
-            return self.memory.recall() or Lists.read(self.layout, check_files=False)
+            return self.memory.recall() or self._read_lists(check_files=False)
         check = self.config["dataset"]["check_files"]
         known = self.memory.recall_current(check_files=check)
-        return known or self.memory.keep(Lists.read(self.layout, check_files=check))
+        return known or self.memory.keep(self._read_lists(check_files=check))
+
+    def _read_lists(self, *, check_files: bool) -> Lists:
+        return Lists.read(self.layout, reviews=self.reviews, check_files=check_files)
+
+    @property
+    def reviews(self) -> list[str]:
+        """The files of reviewed labels."""
+        return self.config["dataset"]["reviews"]
 
     @cached_property
     def classes(self) -> int:

@@ -10,7 +10,7 @@ import gc
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,9 +19,16 @@ import msgspec
 from mct.base.errors import UserError
 from mct.base.files import read_json, write_json
 from mct.data import intake
-from mct.data.catalogue import build_catalogue, check_made_sets, class_counts, source_digest
+from mct.data.catalogue import (
+    Catalogue,
+    build_catalogue,
+    check_made_sets,
+    class_counts,
+    source_digest,
+)
 from mct.data.intake import Intakes, Listed, Piece
 from mct.data.layouts.base import LISTED, Layout
+from mct.data.reviews import Decision, apply_reviews, decisions_digest, read_reviews
 from mct.data.verdict import Stamps, complete_stamps, is_current, take_stamps
 
 NAME = "lists.json"
@@ -49,6 +56,8 @@ class Lists:
     `pictures` is the number of pictures, `listing` the digest of their keys and paths.
     `class_counts` has the pictures of each class by set, empty where there are no lists. `stamps`
     are the times of all that was read; `files_checked` says whether every listed picture was there.
+    `source` is the digest of the lists themselves, `reviews` that of what was reviewed, empty where
+    nothing was; the other fields include the reviews.
     """
 
     source: str
@@ -60,41 +69,75 @@ class Lists:
     class_counts: dict[str, list[int]]
     stamps: Stamps
     files_checked: bool
+    reviews: str = ""
 
     @classmethod
     @_no_collection()
-    def read(cls, layout: Layout, *, check_files: bool = True) -> "Lists":
+    def read(
+        cls, layout: Layout, *, reviews: Sequence[str] = (), check_files: bool = True
+    ) -> "Lists":
         """Read and check the lists themselves; UserError where no catalogue can be made of them.
 
-        Everything is checked but what synthetic noise needs pictures for. `check_files` says whether
-        every listed picture must be there.
+        Everything is checked but what synthetic noise needs pictures for, the files of `reviews` too.
+        `check_files` says whether every listed picture must be there.
         """
         started = time.time_ns()
-        stamps = take_stamps(layout)  # before reading, so that a change meanwhile is noticed
+        # Before reading, so that a change meanwhile is noticed.
+        stamps = {**take_stamps(layout), **_stamps_of(reviews)}
         catalogue, counts = None, {}
         if layout.has_lists:
             catalogue = build_catalogue(layout, LISTED, check_files=check_files)
-            counts = class_counts(catalogue, len(layout.class_names()))
-            sizes = {name: int(members.sum()) for name, members in catalogue.members.items()}
             pictures = sorted(map(Listed, catalogue.keys, catalogue.paths))
         else:
             check_made_sets(layout)
-            sizes, pictures = layout.sizes(), intake.list_pictures(layout)
+            pictures = intake.list_pictures(layout)
+        decided, reviewed = _review(layout, catalogue, reviews)
+        if layout.has_lists and reviewed:
+            counts = class_counts(reviewed, len(layout.class_names()))
         return cls(
             source=source_digest(layout, catalogue),
             pictures=len(pictures),
             listing=intake.listing_digest(pictures),
-            sizes=sizes,
+            sizes=_sizes(reviewed) if reviewed else layout.sizes(),
             classes=layout.class_names(),
-            clean_source=layout.clean_source(),
+            clean_source=_clean_source(layout, decided),
             class_counts=counts,
             stamps=complete_stamps(stamps, layout, started),
             files_checked=check_files,
+            reviews=decisions_digest(decided),
         )
 
     def holds(self, *, check_files: bool) -> bool:
         """Return whether the lists still say this, and every picture was there if that is asked."""
         return (self.files_checked or not check_files) and is_current(self.stamps)
+
+
+def _review(
+    layout: Layout, catalogue: Catalogue | None, reviews: Sequence[str]
+) -> tuple[dict[str, Decision], Catalogue | None]:
+    """Return what was decided, and the catalogue with it; the given one where there are no reviews."""
+    if not reviews:
+        return {}, catalogue
+    names = layout.class_names()
+    decided = read_reviews(reviews, names)
+    listed = catalogue or build_catalogue(layout, LISTED, check_files=False)
+    return decided, apply_reviews(listed, decided, names)
+
+
+def _sizes(catalogue: Catalogue) -> dict[str, int]:
+    return {name: int(members.sum()) for name, members in catalogue.members.items()}
+
+
+def _clean_source(layout: Layout, decided: Collection[str]) -> str:
+    """Return where the clean set comes from, for the captions of tables."""
+    reviewed = f"; {len(decided)} reviewed noisy pictures as well" if decided else ""
+    return layout.clean_source() + reviewed
+
+
+def _stamps_of(files: Iterable[str]) -> Stamps:
+    """Return the stamps of files; of one that is not there none, since reading it says so."""
+    found = [(file, Path(file).stat()) for file in files if Path(file).is_file()]
+    return {file: [status.st_mtime_ns, status.st_size] for file, status in found}
 
 
 class Memory:
@@ -103,14 +146,23 @@ class Memory:
     A plan takes only what the same code has found, a job whatever its workflow has found.
     """
 
-    def __init__(self, results: Path, folder: Path | None, settings: str, code: str) -> None:
+    def __init__(
+        self,
+        results: Path,
+        folder: Path | None,
+        settings: str,
+        code: str,
+        reviews: Sequence[str] = (),
+    ) -> None:
         """Without a `folder` no plan leaves anything.
 
-        `settings` are those of the data set as JSON, `code` is the digest of what reads its lists.
+        `settings` are those of the data set as JSON, `code` is the digest of what reads its lists,
+        `reviews` are files that are read with them.
         """
         self.folder, self._results = folder, results
-        self._settings, self._code = settings, code
-        digest = hashlib.sha256((settings + code).encode()).hexdigest()[:16]
+        self._settings, self._code, self._files = settings, code, list(reviews)
+        asked = "\n".join([settings + code, *reviews])
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
         self._place = folder / digest if folder else None
 
     @property
@@ -147,15 +199,16 @@ class Memory:
 
     def _write(self, file: Path, lists: Lists) -> None:
         """Write lists with the settings of the data set, and the digest of the code that read them."""
-        known = {"settings": self._settings, "known_by": self._code}
+        known = {"settings": self._settings, "known_by": self._code, "files": self._files}
         write_json(file, {**known, **dataclasses.asdict(lists)})
 
     def _read(self, file: Path, code: str | None) -> Lists | None:
-        """Return lists with these settings, read by this code or by any; None if there are none."""
+        """Return lists with these settings and reviews, read by this code or by any; None without."""
         try:
             found = read_json(file, "settings", "known_by")
             settings, known_by = found.pop("settings"), found.pop("known_by")
             is_ours = settings == self._settings and code in (None, known_by)
+            is_ours &= found.pop("files", []) == self._files
             return msgspec.convert(found, Lists) if is_ours else None
         except (UserError, msgspec.ValidationError):
             return None

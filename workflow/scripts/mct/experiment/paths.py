@@ -31,7 +31,9 @@ def spell_paths(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved configuration with each of its paths in its one spelling."""
     for keys, spell in SPELLINGS.items():
         config = _replaced(config, keys, spell)
-    return dict(config)
+    dataset = config.get("dataset", {})
+    reviews = dict.fromkeys(map(spell_file, dataset.get("reviews", ())))
+    return {**config, "dataset": {**dataset, "reviews": list(reviews)}}
 
 
 def _replaced(section: Mapping[str, Any], keys: tuple[str, ...], spell: Spell) -> Mapping[str, Any]:

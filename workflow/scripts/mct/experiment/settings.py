@@ -93,6 +93,12 @@ class SourceSettings(Settings, frozen=True, kw_only=True):
     """Maximum number of noisy pictures (drawn by seed) on which Ma estimates P. The table of noise
     rates compares that estimate with `noise_rate`.
     """
+    reviews: Annotated[tuple[str, ...], UNIQUE] = ()
+    """Files of reviewed labels: tables with the columns `key` (as in the list of suspects) and `label` (a
+    class; empty or `?` is not decided). Reviewed pictures of the noisy set join the clean set with
+    that label. They are trained on, and left out where wrong labels are counted; see
+    docs/wrong_labels.md.
+    """
     quarantine_share: Annotated[Share, unit("fraction")] = 0.01
     """Share of a set's pictures that may be unusable. Unusable pictures are left out and listed in
     catalogue/<dataset>.quarantine.tsv. If there are more, the run stops after the inspection.
@@ -209,6 +215,13 @@ class GoldSettings(Settings, frozen=True, kw_only=True):
     """Source of P(observed | true), see `calibration.confusion`; the method's paper has `estimated`."""
     clean_per_batch: Annotated[Natural, unit("samples")] = 16
     """Number of clean samples in each step in addition to the batch."""
+
+
+class SuspectSettings(Settings, frozen=True, kw_only=True):
+    """What is shown of suspects."""
+
+    shown: Annotated[Count, unit("pictures")] = 2000
+    """Number of pictures on the page, the surest first. The list has all. 2,000 take at most 15 MB."""
 
 
 class ScalingPlan(Settings, frozen=True, kw_only=True):

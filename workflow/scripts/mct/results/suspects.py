@@ -1,25 +1,15 @@
-"""Labels that are probably wrong: their list, its quality, and a page with pictures."""
+"""Labels that are probably wrong: their list, and its quality."""
 
-import base64
-import html
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from mct.base.files import write_text
 from mct.data.imagesets import ImageSet
-from mct.data.pictures import Picture, as_png
 from mct.labels.judging import Judgement
 
 COLUMNS = ("key", "observed", "proposed", "wrong_probability", "proposed_probability")
-SHOWN = 200
-"""Pictures in the gallery."""
-THUMBNAIL = 128
-"""Most pixels of a side."""
-FIRST = (100, 1000)
+FIRST = (100, 1000, 10_000)
 """Lengths of the beginnings of the list that are measured, in addition to the whole list."""
 
 
@@ -48,7 +38,8 @@ def measure_list(
     """Return how good a list is on true labels that no training used; empty without such labels.
 
     Precision is the share of listed labels that are wrong, recall the share of wrong labels that are
-    listed; `auc` is the area under the ROC curve of the probability, for all labels.
+    listed; `auc` is the area under the ROC curve of the probability, `average_precision` that under its
+    curve of precision and recall, both for all labels, listed or not.
     """
     known = (image_set.true >= 0) & ~image_set.in_clean
     wrong = image_set.observed != image_set.true
@@ -58,7 +49,8 @@ def measure_list(
     found = {
         f"precision_first_{n}": float(wrong[listed[:n]].mean()) for n in FIRST if n <= len(listed)
     }
-    from sklearn.metrics import roc_auc_score  # as large as torch, and judging needs none of it
+    # As large as torch, and judging needs none of it.
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
     proposed_right = judgement.proposed[listed] == image_set.true[listed]
     return {
@@ -67,44 +59,5 @@ def measure_list(
         "recall": float(wrong[listed].sum() / wrong[known].sum()),
         "proposal_accuracy": float(proposed_right.mean()),
         "auc": float(roc_auc_score(wrong[known], judgement.wrong[known])),
+        "average_precision": float(average_precision_score(wrong[known], judgement.wrong[known])),
     }
-
-
-def write_gallery(
-    image_set: ImageSet,
-    order: NDArray[np.integer],
-    rows: Sequence[tuple[str, ...]],
-    path: Path,
-    title: str,
-) -> None:
-    """Write the first suspects with their pictures as a page that needs no other file."""
-    figures = [
-        _figure(image_set.read(int(place)), row)
-        for place, row in zip(order[:SHOWN], rows, strict=False)
-    ]
-    heading = f"<h1>{html.escape(title)}</h1><p>{len(figures)} of {len(rows)} suspects</p>"
-    write_text(path, PAGE.format(title=html.escape(title), body=heading + "\n".join(figures)))
-
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font-family: sans-serif; margin: 2em; }}
-figure {{ display: inline-block; width: 150px; margin: 6px; vertical-align: top; font-size: 12px; }}
-img {{ width: 128px; height: 128px; object-fit: contain; image-rendering: pixelated; }}
-figcaption {{ overflow-wrap: anywhere; }}
-s {{ color: #a00; }}
-</style></head><body>
-{body}
-</body></html>
-"""
-
-
-def _figure(picture: Picture, row: tuple[str, ...]) -> str:
-    key, observed, proposed, wrong, _ = map(html.escape, row)
-    image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    thumbnail = base64.b64encode(as_png(np.asarray(image))).decode()
-    return (
-        f'<figure><img alt="{key}" src="data:image/png;base64,{thumbnail}">'
-        f"<figcaption><s>{observed}</s> {proposed}<br>wrong: {wrong}<br>{key}</figcaption></figure>"
-    )
