@@ -11,7 +11,7 @@ from made_data import CLASSES, KINDS
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.command import check, clean, compare
-from mct.command.detection import detect
+from mct.command.detection import detect, open_found
 from mct.command.experiments import Finished
 from mct.command.init import describe
 from mct.command.machine import Machine
@@ -32,7 +32,7 @@ LAYOUT_OF = {"numbered_table": "table"}
 
 def written(folder: Path, machine: Machine = LAPTOP) -> str:
     """Return the configuration that `mct init` writes for a folder."""
-    layout = open_layout(parse(DatasetSettings, detect(folder)))
+    layout = open_found(detect(folder))
     lists, suggested = Lists.read(layout), suggest(layout)
     counted = layout.counts_confusion and suggested["dataset.noise_rate"] is not None
     chosen = choose(lists.sizes, suggested["images.size"], machine, is_counted=counted)

@@ -77,6 +77,8 @@ def test_every_layout_says_what_its_data_suggest(tmp_path, layout):
         ("food101n", "noise_rate: counted"),
         ("cifar_n", "noise_rate: counted"),
         ("table", "noise_rate: counted"),
+        ("parquet", "noise_rate: counted"),
+        ("webdataset", "noise_rate: counted"),
         ("webvision", "it cannot be `counted`"),
         ("animal10n", "it cannot be `counted`"),
         ("image_folder", "it cannot be `counted`"),

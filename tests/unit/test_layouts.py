@@ -52,6 +52,8 @@ def test_every_layout_makes_a_catalogue_of_its_tree(tmp_path, name):
         ("animal10n", {"clean_fraction": 0.3}, "0.3 of the test pictures"),
         ("image_folder", {}, "the folder clean/"),
         ("table", {"clean_fraction": 0.5}, "0.5 of the training pictures"),
+        ("parquet", {"clean_fraction": 0.5}, "0.5 of the training pictures with a true label"),
+        ("webdataset", {}, "1 of the training pictures with a true label"),
         ("cifar_n", {}, "0.1 of the training pictures"),
         ("clothing1m", {}, "own verified pictures"),
     ],
@@ -77,7 +79,11 @@ def noisy_layout(name, root, tmp_path, rate: float, **changes: object):
     return open_layout(msgspec.structs.replace(plain, synthetic_noise=noise, **changes))
 
 
-@pytest.mark.parametrize("name", sorted({*TREES, "digits"} - {"image_folder", "table"}))
+OWN_TRUTH = {"image_folder", "table", "parquet", "webdataset"}
+"""Layouts that take the labels of training for true where noise is synthetic."""
+
+
+@pytest.mark.parametrize("name", sorted({*TREES, "digits"} - OWN_TRUTH))
 def test_every_layout_takes_noise_that_depends_on_pictures(tmp_path, name):
     root = TREES[name](tmp_path / "root") if name in TREES else tmp_path
     for rate, least, most in ((0.0, 0, 0), (0.6, 0.2, 0.95)):
@@ -156,7 +162,7 @@ def test_all_keys_of_a_layout_are_passed_on_and_none_of_others():
         ({"layout": "clothing1m", "clean_fraction": 0.2}, "clean_fraction: layout clothing1m does"),
         (
             {"root": "/data"},
-            r"root: layout digits does .* set dataset\.layout .* \(.*clothing1m, .*table\)",
+            r"root: layout digits does .* set dataset\.layout .* \(.*clothing1m, .*table, ",
         ),
         ({"measuring_labels": "builtin"}, "dataset.measuring_labels: layout digits does not use"),
         (

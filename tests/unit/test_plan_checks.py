@@ -25,6 +25,10 @@ GIVEN = {
     "mct": {"confusion": "estimated"},
 }
 DAY = 86400.0
+LISTS = (".txt", ".csv", ".pt", ".tsv", ".parquet", ".tar")
+"""Endings of files that list pictures."""
+WHOLE = ("cifar_n", "parquet", "webdataset")
+"""Layouts whose files hold many pictures each."""
 
 
 def config_of(root: Path, layout: str, **dataset: object) -> dict:
@@ -42,7 +46,7 @@ def make_old(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("layout", [name for name in TREES if name != "cifar_n"])
+@pytest.mark.parametrize("layout", [name for name in TREES if name not in WHOLE])
 def test_a_missing_or_unlabelled_picture_ends_the_plan(tmp_path, layout):
     root = TREES[layout](tmp_path / "data")
     config = config_of(root, layout)
@@ -171,7 +175,7 @@ def test_a_plan_remembers_lists_until_one_changes(tmp_path, layout, reads):
     assert not (tmp_path / "results").exists()
     pictures = sorted(root.rglob("*.jpg"))
     changed = pictures[0].parent if layout in ("image_folder", "animal10n") else next(
-        path for path in sorted(root.rglob("*")) if path.suffix in (".txt", ".csv", ".pt", ".tsv")
+        path for path in sorted(root.rglob("*")) if path.suffix in LISTS
     )  # fmt: skip
     os.utime(changed)
     Experiment(config, memory=memory).check_paths()

@@ -1,6 +1,9 @@
 """Data sets in people's arrangements, made of small pictures that a net can tell apart."""
 
+import io
+import json
 import pickle
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,6 +173,74 @@ def write_cifar(root: Path, *, classes: int = 10, per_batch: int = 10) -> Path:
     return root
 
 
+def encode_picture(label: int, generator: np.random.Generator, *, size: int = 16) -> bytes:
+    """Return a picture of its class as a JPEG."""
+    buffer = io.BytesIO()
+    draw_picture(label % 3, size, generator).save(buffer, format="JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def write_parquet(root: Path, *, verified: bool = True, **counts: int) -> Path:
+    """Write Parquet files like the hub's, two of training; every third of its labels is wrong.
+
+    Its metadata name the classes. Half of training has a true label if it is `verified`.
+    """
+    import polars
+
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": CLASSES}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    counts = counts or {"train": 8, "validation": 4, "test": 4}
+    generator = np.random.default_rng(0)
+    for name, count in counts.items():
+        for part in range(2 if name == "train" else 1):
+            true = [number % 3 for number in range(count)]
+            columns = {
+                "image": [{"bytes": encode_picture(n, generator), "path": None} for n in true],
+                "label": [(n + (i % 3 == 2 and name == "train")) % 3 for i, n in enumerate(true)],
+            }
+            if verified and name == "train":
+                columns["true_label"] = [n if i % 2 else None for i, n in enumerate(true)]
+            path = root / f"data/{name}-{part:05d}-of-{1 + (name == 'train'):05d}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table = polars.DataFrame(columns, schema_overrides={"label": polars.Int64})
+            table.write_parquet(path, row_group_size=3, metadata=metadata)
+    return root
+
+
+def write_tar(path: Path, files: dict[str, bytes]) -> None:
+    """Write a tar of files, in a folder that may have to be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def write_webdataset(root: Path, *, verified: bool = True, **counts: int) -> Path:
+    """Write tars of samples, two of training; every third of its labels is wrong.
+
+    Training has JSON files with names of classes, the other sets `.cls`. Half of training has a true
+    label if it is `verified`.
+    """
+    counts = counts or {"train": 8, "validation": 4, "test": 4}
+    generator = np.random.default_rng(0)
+    for name, count in counts.items():
+        for part in range(2 if name == "train" else 1):
+            files: dict[str, bytes] = {}
+            for number in range(count):
+                true, key = CLASSES[number % 3], f"{part}{number:04d}"
+                files[f"{key}.jpg"] = encode_picture(number, generator)
+                if name == "train":
+                    entry = {"label": CLASSES[(number + (number % 3 == 2)) % 3]}
+                    entry |= {"true_label": true} if verified and number % 2 else {}
+                    files[f"{key}.json"] = json.dumps(entry).encode()
+                else:
+                    files[f"{key}.cls"] = true.encode()
+            write_tar(root / f"{name}-{part:06d}.tar", files)
+    return root
+
+
 TREES: dict[str, Callable[..., Path]] = {
     "clothing1m": write_clothing1m,
     "webvision": write_webvision,
@@ -178,6 +249,8 @@ TREES: dict[str, Callable[..., Path]] = {
     "animal10n": write_animal10n,
     "image_folder": write_image_folder,
     "table": write_table,
+    "parquet": write_parquet,
+    "webdataset": write_webdataset,
 }
 """What writes a small tree of each layout that consists of files."""
 

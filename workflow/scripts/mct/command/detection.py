@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mct.base.errors import UserError, preview
+from mct.base.keys import parse
 from mct.base.texts import read_cells
+from mct.data.layouts.base import Layout
 from mct.data.layouts.image_folder import SETS
-from mct.data.layouts.registry import LAYOUTS
+from mct.data.layouts.registry import LAYOUTS, open_layout
+from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.table import COLUMNS
 
 TABLES = (".csv", ".tsv", ".txt")
@@ -35,6 +38,22 @@ def detect(path: Path) -> Found:
         f"columns {', '.join(COLUMNS)}, folders of classes in train/ and test/, Parquet files, tars "
         "of webdataset, or files as docs/layouts.md has them"
     )
+
+
+def open_found(found: Found) -> Layout:
+    """Return the layout of what was detected; clean pictures are drawn where nothing says which are clean.
+
+    Parquet files and tars may have true labels of training pictures, which only reading them shows.
+    """
+    layout = open_layout(parse(DatasetSettings, found))
+    if found["layout"] in ("parquet", "webdataset"):
+        try:
+            layout.sizes()
+        except UserError:  # perhaps for another reason, which is then found again
+            return open_layout(
+                parse(DatasetSettings, {**found, "clean_fraction": SHARE_OF_HELD_OUT})
+            )
+    return layout
 
 
 def _table(path: Path) -> Found:

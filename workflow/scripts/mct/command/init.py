@@ -10,16 +10,13 @@ from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.files import write_text
-from mct.base.keys import parse
 from mct.command import machine, recipe
 from mct.command.data import class_table
-from mct.command.detection import detect
+from mct.command.detection import detect, open_found
 from mct.command.plan import duration, read_plan, shown
 from mct.command.printing import show
 from mct.command.writing import configuration
 from mct.data.layouts.base import Layout
-from mct.data.layouts.registry import open_layout
-from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.lists import Lists
 from mct.experiment.suggestions import suggest
 
@@ -37,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write a configuration and show what it is for."""
     found = detect(options.data)
-    layout = open_layout(parse(DatasetSettings, found))
+    layout = open_found(found)
     suggested = suggest(layout)
     name = options.name or suggested["dataset.name"]
     path = options.output or Path(f"{name}.yaml")

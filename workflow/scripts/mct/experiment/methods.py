@@ -89,11 +89,9 @@ def check_confusions(config: Config, layout: Layout) -> None:
     )
     if config["dataset"]["noise_rate"] == "counted" and not layout.counts_rate:
         raise UserError(f"dataset.noise_rate: {lack}; give a number")
-    if layout.counts_confusion:
-        return
     for name in needed_trainings(config):
         training = find(config, name)
-        if training.confusion_kind(config) == "counted":
+        if training.confusion_kind(config) == "counted" and not layout.counts_confusion:
             users = [each for each in rows_of(config) if name in trainings_of(config, each)]
             raise UserError(
                 f"{training.confusion_key}: {lack}; set it to `solved`, `estimated` or `anchors`, or leave "

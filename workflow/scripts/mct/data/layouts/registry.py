@@ -16,6 +16,8 @@ LAYOUTS = {
     "animal10n": "mct.data.layouts.animal10n:Animal10N",
     "image_folder": "mct.data.layouts.image_folder:ImageFolder",
     "table": "mct.data.layouts.table:Table",
+    "parquet": "mct.data.layouts.parquet:Parquet",
+    "webdataset": "mct.data.layouts.webdataset:WebDataset",
 }
 """Module and class of each layout."""
 

@@ -15,8 +15,8 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     """Folder of the data set; null for the digits, which ship with scikit-learn."""
     measuring_labels: str | None = None
     """File of lines `key label` with true labels that are used to measure (purity of a selection)
-    and never to train, tune or select; `builtin` takes those that cifar_n, table or image_folder
-    bring themselves; null if there is none.
+    and never to train, tune or select; `builtin` takes those that cifar_n, table, image_folder,
+    parquet or webdataset bring themselves; null if there is none.
     """
     archives: bool = False
     """Whether listed paths like `pictures.tar/a/b.jpg` or `x.zip/a.jpg` are read from the archive
@@ -24,7 +24,8 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     """
     clean_fraction: Annotated[Annotated[float, Meta(gt=0, le=1)] | None, unit("fraction")] = None
     """Share that is drawn by seed for the clean set: of the pictures with a true label in training
-    (cifar_n, table), of the held-out pictures (webvision, animal10n, image_folder). null is the
+    (cifar_n, table), of the held-out pictures (webvision, animal10n, image_folder); parquet and
+    webdataset are like table where training has true labels, else like image_folder. null is the
     layout's own: 0.1; all of table's; none of image_folder's.
     """
     validation_fraction: Annotated[float, Meta(gt=0, lt=1), unit("fraction")] = 0.1
@@ -53,9 +54,14 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     commas, semicolons or tabs.
     """
     classes: Annotated[tuple[str | int, ...], Meta(min_length=2)] | str | None = None
-    """The classes of layouts table and image_folder in the order of their numbers: a list of names
-    (`NA`, `no` and the like in quotes), or a file with a name a line. Any other name is an error.
-    null takes the names that are there, sorted.
+    """The classes of layouts table, image_folder, parquet and webdataset in the order of their
+    numbers: a list of names (`NA`, `no` and the like in quotes), or a file with a name a line. Any
+    other name is an error. null takes those in the metadata of parquet, else the names that are
+    there, sorted.
+    """
+    label_column: str | None = None
+    """Column of parquet, or key in the JSON files of webdataset, that has the labels. null is
+    `label`; of parquet else the only column of labels, of webdataset the .cls files first.
     """
     synthetic_noise_rate: Annotated[ProperShare, unit("fraction")] = 0.4
     """Share of labels the digits layout makes wrong, by a seeded class-dependent confusion, where
