@@ -44,6 +44,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/performance.smk"
 include: "workflow/rules/suspects.smk"
+include: "workflow/rules/export.smk"
 
 
 rule all:

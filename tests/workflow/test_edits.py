@@ -19,7 +19,7 @@ from mct.stage import closure
 from mct.stage.checkpoint import stage_folder
 
 METHODS = ["clean_noisy", "cleannet", "glc", "mct_paper", "mct"]
-TARGETS = ("all", "suspects", "performance")
+TARGETS = ("all", "suspects", "export", "performance")
 
 DATA = {
     "build_catalogue", "inspect_pictures", "quarantine_pictures", "write_shard", "index_shard",
@@ -28,6 +28,7 @@ DATA = {
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
+EXPORT = {"export_model"}
 ACCURACY = {"tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
 """Of pairs."""
@@ -36,7 +37,8 @@ REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
 SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "plot_curves", "tabulate_noise", "tabulate_pictures"}
 DRAWING = {"plot_accuracy", "plot_confusion", "plot_curves", *CURVES, "tabulate_pictures"}
 AFTER_CALIBRATION = {
-    "calibrate_pair", "evaluate_model", "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *SCALING,
+    "calibrate_pair", "evaluate_model", "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *EXPORT,
+    *SCALING,
 }  # fmt: skip
 AFTER_TRAINING = {
     "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
@@ -166,7 +168,8 @@ CODE = {
         {"score_labels", "train_baseline", "evaluate_model", "plot_curves", *ACCURACY, *SCALING},
     ),
     "noise by models": (code("labels/estimators.py"), NOISE),
-    "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY}),
+    "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY, *EXPORT}),
+    "a model card": (code("results/model_card.py"), EXPORT),
     "pages of wrong labels": (code("results/suspects.py"), {"list_suspects"}),
     "judging of labels": (code("labels/judging.py"), SUSPECTS),
     "accuracy table": (code("results/accuracy.py"), {"tabulate_accuracy"}),
@@ -239,7 +242,7 @@ def test_a_dry_run_after_all_edits_that_change_no_result_plans_nothing(
 
 LABELS = {"build_catalogue", "quarantine_pictures", "label_pictures", "tabulate_pictures"}
 AFTER_LABELS = {*LABELS, "estimate_noise", "write_summary", *AFTER_TRAINING}
-AFTER_LABELS -= {*AIDS, *SUSPECTS, "plot_scaling"}
+AFTER_LABELS -= {*AIDS, *SUSPECTS, *EXPORT, "plot_scaling"}
 """What a run of the project's tiny configuration makes of a table of labels."""
 
 

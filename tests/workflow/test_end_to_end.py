@@ -250,6 +250,36 @@ def test_suspects_need_a_pair(copied: Path):
     assert "Traceback" not in run.stderr
 
 
+def test_a_model_is_handed_over_with_a_card_whose_programs_run(copied: Path):
+    pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+    run = run_snakemake(copied, "export", "--cores", 2, "--configfile", "tiny.yaml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = copied / "results/tiny/export/tiny/clean_noisy"
+    names = {"model.safetensors", "model.onnx", "export.json", "README.md"}
+    assert {path.name for path in folder.iterdir()} == names
+    facts = json.loads((folder / "export.json").read_text())
+    assert facts["accuracy"]["pictures"] == SIZES["test"]
+    assert facts["onnx"]["largest_difference"] < 1e-4
+    trained = copied / "results/tiny/models/tiny/clean_noisy/seed0_ranks2/primary.safetensors"
+    given, exported = load_file(trained), load_file(folder / "model.safetensors")
+    assert all((given[name] == exported[name]).all() for name in given)
+    check_card(copied, folder)
+
+
+def check_card(project: Path, folder: Path) -> None:
+    """Check that the programs of a card name the class that `mct predict` names."""
+    photo = sorted((project / "data/images/t").iterdir())[0]
+    said = run_command(project, "predict", "results/tiny", photo).stdout
+    card = (folder / "README.md").read_text().replace("CHECKOUT", str(project))
+    reading, *running = re.findall(r"```python\n(.*?)```", card, re.S)
+    assert len(running) == 2
+    for program in running:
+        text = f"{reading.replace('photo.jpg', str(photo))}\n{program}"
+        command = [sys.executable, "-c", text]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert run.stdout.split()[:1] == said.rpartition(": ")[2].split()[:1], run.stderr
+
+
 def test_a_model_is_loaded_as_the_documents_say(finished: Path):
     text = (PROJECT / "docs/running.md").read_text()
     [program] = re.findall(r"```python\n(.*?)```", text, re.S)

@@ -3,10 +3,11 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-from projects import PROJECT, Run
+from projects import PROJECT, Run, run_snakemake
 from trees import write_tree_of
 
 from mct.experiment.configuration import resolve
@@ -100,6 +101,18 @@ def test_a_dry_run_says_what_a_run_refuses(snakemake: Run, target, change, expec
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert expected in errors[0]
+
+
+def test_an_export_says_in_the_plan_what_it_leaves_out_and_only_an_export(project: Path):
+    """Where a package is not installed; the job is made again when it is."""
+    program = "import sys; sys.modules['onnx'] = None; import snakemake.cli; snakemake.cli.main()"
+    note = "note: export: model.onnx is left out, since onnx is not installed: pip install onnx"
+    for target, expected in (("export", 1), ("all", 0)):
+        arguments = (target, "-n", "--cores", 2, "--config", "seeds=[0]")
+        plan = run_snakemake(project, *arguments, program=("-c", program))
+        assert plan.returncode == 0, plan.stderr
+        assert plan.stderr.splitlines().count(note) == expected
+        assert ("rule export_model:" in plan.stdout) == bool(expected)
 
 
 def test_a_dry_run_says_which_model_would_learn_nothing(snakemake: Run):

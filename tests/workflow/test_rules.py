@@ -51,7 +51,7 @@ def declared(script: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def commands(project: Path) -> dict[str, list[list[str]]]:
     """Return the words of the commands of a new experiment, by program, as `snakemake -p` shows them."""
     options = ("--config", "experiment=rules", f"methods=[{','.join(METHODS)}]", "-n", "-p")
-    targets = ("all", "suspects", "performance")
+    targets = ("all", "suspects", "export", "performance")
     run = run_snakemake(project, *targets, "--configfile", "tiny.yaml", "--cores", 4, *options)
     assert run.returncode == 0, run.stderr
     found: dict[str, list[list[str]]] = {}

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from mct.base.files import file_digest
+from mct.base.packages import ONNX, ONNX_RUNTIME, advise_installing
 from mct.cluster import rule_parts
 from mct.cluster.reading import Reading
 from mct.experiment.method import CONFUSION_SETS

@@ -20,22 +20,6 @@ from mct.experiment.methods import find_pair, is_pair
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
-REHEARSAL_SLACK = 6
-"""Of steps that are measured: of a few, the slow first one and what is not learning weigh more."""
-PRECISION_STEPS = 4
-"""In each arithmetic whose time is measured."""
-INDEX_SECONDS = 0.001
-"""Checking a picture's checksum, on a shared file system."""
-PREDICTIONS = "execution.threads_per_rank, or execution.gigaflops_per_thread if it is too low"
-REMEDIES = {
-    "build_catalogue": "execution.picture_threads",
-    "inspect_pictures": "inspection.parts or execution.picture_threads",
-    "write_shard": "shards.count or execution.picture_threads",
-    "judge_labels": f"shards.count, {PREDICTIONS}",
-}
-"""By rule, what to raise where a job that cannot resume needs longer than a queue gives."""
-
-
 Plan = tuple[Queue, Demand]
 """What a job asks for in a queue."""
 
@@ -81,7 +65,7 @@ class Planner:
             return "; ".join(filter(None, [refusal, advice]))
         if refusal is None or self._site.refusal(asked, but_for="runtime"):
             return refusal
-        return f"{refusal}; raise {REMEDIES.get(rule, 'max_runtime of a queue')}"
+        return f"{refusal}; raise {demands.REMEDIES.get(rule, 'max_runtime of a queue')}"
 
     def _carries(self, rule: str, ranks: int) -> bool:
         """Return whether queues take a run on so many ranks: all its trainings, or a measurement."""
@@ -124,9 +108,13 @@ class Planner:
         """Return what judging a shard's noisy pictures with every pair of a method asks for."""
         models = 2 * len(self._experiment.files.runs())
         samples = models * self._experiment.sizes["noisy"] / self._config["shards"]["count"]
-        seconds = self._prediction_seconds(self._cost, samples, self._processor_rate)
-        memory = demands.inference_megabytes(self._cost, models, self._config["images"]["size"])
-        return self._serial(seconds, memory, attempt, self._experiment.ranks.cores_per_rank)
+        return self._predict_alone(self._cost, samples, models, attempt)
+
+    def export(self, attempt: int) -> Demand:
+        """Return what handing a model over asks for: the whole net on two sets, and copies of it."""
+        samples = sum(self._experiment.sizes[name] for name in ("validation", "test"))
+        held = demands.logits_megabytes(samples, self._experiment.classes, 2) + demands.EXPORT_MB
+        return self._predict_alone(self._net_cost, samples, demands.EXPORT_COPIES, attempt, held)
 
     def extract(self, attempt: int) -> Demand:
         """Return what the features of the largest shard's pictures ask for."""
@@ -156,6 +144,15 @@ class Planner:
         memory = demands.inference_megabytes(cost, models, size) + held_mb
         return self._ranks(ranks, 1, seconds / ranks, memory, attempt)
 
+    def _predict_alone(
+        self, cost: Cost, samples: float, models: int, attempt: int, held_mb: float = 0
+    ) -> Demand:
+        """Return what the predictions of a process without ranks ask for."""
+        seconds = self._prediction_seconds(cost, samples, self._processor_rate)
+        memory = demands.inference_megabytes(cost, models, self._config["images"]["size"])
+        used = self._experiment.ranks.cores_per_rank
+        return self._serial(seconds, memory + held_mb, attempt, used)
+
     def _prediction_seconds(self, cost: Cost, samples: float, rate: float) -> float:
         seconds = demands.compute_seconds(cost, samples, rate, training=False)
         return seconds + self._reading_seconds(samples if cost is self._net_cost else 0)
@@ -170,7 +167,7 @@ class Planner:
         batches = (section["samples_per_rank"], -(-section["fixed_batch"] // (int(ranks) // 2)))
         averaged = [demands.model_cost(name, size) for name in section["averaged_models"]]
         seconds = demands.compute_seconds(cost, sum(batches), self._rank_rate, training=True)
-        seconds *= REHEARSAL_SLACK
+        seconds *= demands.REHEARSAL_SLACK
         seconds += sum(map(demands.average_seconds, averaged))
         memory = max(
             demands.model_megabytes(learned, batch, size, 2, on_gpu=self._on_gpu)
@@ -189,8 +186,8 @@ class Planner:
 
     def measure_precision(self, attempt: int) -> Demand:
         """Return what a few steps on the ranks of a pair ask for, in two arithmetics."""
-        samples = 2 * PRECISION_STEPS * self._experiment.samples_per_rank
-        seconds = REHEARSAL_SLACK * self._training_seconds(samples, 1)
+        samples = 2 * demands.PRECISION_STEPS * self._experiment.samples_per_rank
+        seconds = demands.REHEARSAL_SLACK * self._training_seconds(samples, 1)
         memory = 2 * self._model_megabytes(self._config["ranks"][0] // 2)
         return self._ranks(2, 2, seconds, memory, attempt)
 
@@ -235,7 +232,7 @@ class Planner:
     def index(self, attempt: int) -> Demand:
         """Return what checking the largest shard asks for: all are one job array."""
         pictures = self._pictures_per_shard
-        return self._serial(pictures * INDEX_SECONDS, pictures * 300 / 1e6, attempt)
+        return self._serial(pictures * demands.INDEX_SECONDS, pictures * 300 / 1e6, attempt)
 
     def report(self, attempt: int) -> Demand:
         """Return what a table or a figure asks for."""

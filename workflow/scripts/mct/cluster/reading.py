@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from mct.base.errors import UserError
+from mct.base.packages import ONNX, advise_installing
 from mct.cluster import disk, overview, results_folder
+from mct.cluster.demands import REMEDIES
 from mct.cluster.endings import FailedJob, Interruption, Run, last_words, resume_line
 from mct.cluster.jobs import SUBMITTED
 from mct.cluster.launch import leave_launcher
 from mct.cluster.outcome import outcome
-from mct.cluster.planning import REMEDIES, Planner
+from mct.cluster.planning import Planner
 from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
 from mct.experiment.experiment import SCRIPTS, Experiment
@@ -120,7 +122,7 @@ class Reading:
         try:
             for refusal in self._refusals():
                 raise UserError(refusal)
-            note([*self.experiment.notes, *self.experiment.changes()])
+            note(self._notes())
             warn(self.experiment.cautions())
             on_cluster = self.site.is_cluster
             results_folder.begin(self.experiment, self._forced(), log, on_cluster=on_cluster)
@@ -141,10 +143,22 @@ class Reading:
         """Return the jobs of this part that the run makes."""
         return list(filter(self._part.owns, self.snakemake.planned_jobs()))
 
+    def _rule_of(self, job: Job) -> str:
+        """Return a job's rule by its name in this workflow, whatever a module's user calls it."""
+        return self._names.get(job.name, job.name)
+
+    def _notes(self) -> list[str]:
+        """Return what the configuration left open, and what this environment makes the run leave out."""
+        exports = "export_model" in map(self._rule_of, self._jobs())
+        is_own = not self.snakemake.deploys_environments  # else jobs have the pinned packages
+        lacking = advise_installing(*ONNX) if exports and is_own else ""
+        left_out = [f"export: model.onnx is left out, since {lacking}"] if lacking else []
+        return [*self.experiment.notes, *self.experiment.changes(), *left_out]
+
     def _refusals(self) -> list[str]:
         """Return what the configuration lacks, or why no queue takes jobs, by rule and reason."""
         jobs = self._jobs()
-        names = [self._names.get(job.name, job.name) for job in jobs]
+        names = list(map(self._rule_of, jobs))
         try:
             self.experiment.check_rules(set(names))
         except UserError as error:
@@ -158,7 +172,7 @@ class Reading:
     def _end_dry_run(self) -> None:
         """After a dry run, say what it comes to; warn of what is doubtful and of what a run would refuse."""
         if self.snakemake.is_dry_run:
-            note([*self.experiment.notes, *self.experiment.changes()])
+            note(self._notes())
             say([] if self.snakemake.is_silent else self._overview(), sys.stdout)
             warn([*self.experiment.cautions(), *self._refusals()])
 
@@ -183,7 +197,7 @@ class Reading:
 
     def _planned(self, job: Job) -> overview.PlannedJob:
         """Return what is known of a job of the plan."""
-        stored = self.planner.stored_megabytes(self._names.get(job.name, job.name))
+        stored = self.planner.stored_megabytes(self._rule_of(job))
         return overview.PlannedJob.of(job.name, job.resources, stored)
 
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from mct.base.roles import REFERENCE, Role
+from mct.base.roles import Role
 from mct.command.printing import no_such
-from mct.experiment.methods import rows_of
 from mct.experiment.result_files import ResultFiles
 from mct.stage.entry import read_keys
 
@@ -31,8 +30,7 @@ class Finished:
 
         The method is `mct` by default, else the first of the table.
         """
-        rows = rows_of(self.config)
-        chosen = method or (REFERENCE if REFERENCE in rows else rows[0])
+        chosen = method or self.files.exported_method
         run = self.files.runs()[0]
         path = Path(self.files.model(chosen, run, f"{Role.PRIMARY}.safetensors"))
         if not path.is_file():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mct.base.roles import PAIR, REFERENCE, ROLES
+from mct.base.roles import PAIR, REFERENCE, ROLES, Role
 from mct.experiment import methods
 from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.method import Config
@@ -162,6 +162,28 @@ class ResultFiles:
         """The method whose pairs judge labels: `mct`, else the first that calibrates a pair."""
         calibrated = self.calibrated()
         return REFERENCE if REFERENCE in calibrated else next(iter(calibrated), None)
+
+    @property
+    def exported_method(self) -> str:
+        """The method whose model is handed over: `mct`, else the first of the table."""
+        rows = methods.rows_of(self.config)
+        return REFERENCE if REFERENCE in rows else rows[0]
+
+    def exported_weights(self, method: str) -> str:
+        """Return the weights that are handed over of a method: its deployed model of the first run."""
+        return self.model(method, self.runs()[0], f"{Role.PRIMARY}.safetensors")
+
+    def exported_records(self, method: str) -> list[str]:
+        """Return the records of the trainings that this model went through, in their order."""
+        lineage = methods.find(self.config, method).lineage(Role.PRIMARY)
+        return [self.model(name, self.runs()[0], "record.json") for name in lineage]
+
+    def evaluations_of_seeds(self, method: str) -> list[str]:
+        """Return the evaluations on the test split of a method's deployed models, at the first ranks."""
+        folder = f"{self.folder}/evaluation/{self.dataset}/test/{method}"
+        ranks = self.config["ranks"][0]
+        runs = (f"seed{seed}_ranks{ranks}" for seed in self.config["seeds"])
+        return [f"{folder}/{run}/{Role.PRIMARY}.json" for run in runs]
 
     def judges(self, name: str) -> list[str]:
         """Return a file of each pair that judges labels; none where no method calibrates one."""

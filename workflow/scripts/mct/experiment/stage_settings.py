@@ -9,6 +9,7 @@ import msgspec
 
 from mct.base.errors import UserError
 from mct.base.keys import pick
+from mct.base.roles import Role
 from mct.data.layouts.registry import LAYOUTS, layout_class
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.stored import StoredLayout
@@ -99,6 +100,18 @@ class StageSettings:
         facts = {name: self._facts(methods.find(self.config, name)) for name in rows}
         dataset = self.config["dataset"]["name"]
         return json.dumps({"dataset": dataset, "clean_set": clean_set, "methods": facts})
+
+    def export(self, method: str, clean_set: str) -> str:
+        """Return what a model card needs to know of the configuration."""
+        lineage = methods.find(self.config, method).lineage(Role.PRIMARY)
+        return as_json(
+            {
+                "experiment": self.config["experiment"],
+                "dataset": self.config["dataset"]["name"],
+                "clean_set": clean_set,
+                "titles": {name: methods.find(self.config, name).title for name in lineage},
+            }
+        )
 
     def _facts(self, method: Method) -> dict[str, Any]:
         """Return what `mct.results.accuracy.Method` holds."""

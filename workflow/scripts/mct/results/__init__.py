@@ -1,4 +1,4 @@
-"""What people read: tables, figures and lists of an experiment's results.
+"""What people get: tables, figures and lists of an experiment's results, and models to hand over.
 
 May import `base`, `labels`, `data` and `learning`.
 """
