@@ -86,7 +86,7 @@ def test_own_data_go_from_a_folder_to_predictions_by_the_commands_of_the_readme(
         if words[1] == "init":
             shorten(project / "pictures.yaml")
     assert ran == [
-        "mct init", "mct check", "snakemake --cores", "mct predict", "snakemake --cores", "mct suspects",
+        "mct init", "mct check", "snakemake --cores", "mct predict", "mct export", "mct suspects",
     ]  # fmt: skip
     assert (project / "results/pictures/suspects/pictures.tsv").is_file()
 
