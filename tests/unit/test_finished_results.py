@@ -84,7 +84,8 @@ def table_of(folder: Path, samples: dict[str, int], settings: dict) -> str:
         records.append(record)
     evaluation = folder / "evaluation/d/mct/seed0_ranks2/primary.json"
     evaluation.parent.mkdir(parents=True)
-    evaluation.write_text(json.dumps({"top1": 0.5, "top5": 0.9, "split": "test"}))
+    found = {"top1": 0.5, "top5": 0.9, "split": "test"}
+    evaluation.write_text(json.dumps({**found, "confusion": [[1, 1], [1, 1]]}))
     (folder / "config.yaml").write_text(yaml.safe_dump(other_keys(CONFIG, "scaling")))
     asked = Experiment({"methods": ["mct"]}).settings.table("")
     command = [sys.executable, LIBRARY.parent / "tabulate_accuracy.py", "--evaluations", evaluation,

@@ -176,7 +176,7 @@ def test_purity_and_recall_by_hand():
     selected = np.zeros((2, 5, 2), bool)
     selected[0, [0, 2, 4], 0] = True
     selected[1, :, 1] = True
-    purity, recall = measure_selection(selected, observed, true, measurable, classes=2)
+    purity, recall, _ = measure_selection(selected, observed, true, measurable, classes=2)
     np.testing.assert_array_equal(purity[0], [[1 / 2, np.nan], [np.nan, np.nan]])
     np.testing.assert_array_equal(purity[1], [[np.nan, np.nan], [2 / 3, 1]])
     np.testing.assert_array_equal(recall[0], [[1 / 2, 0], [0, 0]])

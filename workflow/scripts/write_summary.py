@@ -1,5 +1,6 @@
 """Write one page with all that an experiment gave; it needs no other file and no network."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from mct.base.files import read_json, write_text
@@ -7,30 +8,51 @@ from mct.results import summary
 from mct.results.tables import read_rows
 from mct.stage import entry
 
+RESULT = """Measured after the last epoch: mean and standard deviation over seeds, and differences to MCT
+seed by seed with their 95 % interval (which needs two seeds or more). Mp is the model to use; samples
+are those it was trained on."""
+COMMANDS = """# classes of pictures in files
+mct predict {results} PICTURES
+
+# labels that are probably wrong, and a page to review them
+mct suspects CONFIG
+
+# the model for others: safetensors, ONNX, a model card
+mct export CONFIG"""
+
 
 def main() -> None:
     arguments = entry.options(
         __doc__, dataset=str, calibrated=entry.json_value, records=list, config=Path, output=Path
     )
     results, dataset = arguments.output.parent, arguments.dataset
+    lead = f"Data set {dataset}. Measured on the pictures and machines that the sections name."
+    parts = sections(results, arguments)
+    write_text(arguments.output, summary.page(results.name, lead, parts))
+
+
+def sections(results: Path, arguments: Namespace) -> dict[str, str]:
+    """Return the sections of the page by their titles."""
     tables = results / "tables"
     accuracy = summary.table(summary.result_rows(read_rows(tables / "accuracy.tsv")))
     records = {f"{path.parts[-3]}/{path.parts[-2]}": read_json(path) for path in arguments.records}
-    sections = {
-        "Result": accuracy + summary.caption_of(tables / "accuracy.tsv")
-        + drawn(results, "accuracy", "Accuracy of each method"),
+    return {
+        "Result": accuracy + summary.made(RESULT)
+        + summary.folded("How the table was made", summary.caption_of(tables / "accuracy.tsv"))
+        + summary.figure(results / "figures/accuracy.svg", "Accuracy of each method", wide=False),
+        "Use it": summary.code(COMMANDS.format(results=results)),
         "Classes": summary.table_of(tables / "recall.tsv")
         + drawn(results, "confusion", "Confusion matrices of the first run"),
         "Curves": drawn(results, "curves", "Validation accuracy of each method")
         + "".join(curves(results, name) for name in arguments.calibrated),
         "Noise rate": optional(tables / "noise.tsv"),
         "Pictures": pictures(results),
-        "Wrong labels": suspects(results, dataset),
+        "Wrong labels": suspects(results, arguments.dataset),
         "Cost": cost(tables, records),
-        "Configuration": summary.code(arguments.config.read_text("utf-8")),
+        "Configuration": summary.folded(
+            "All keys, defaults included", summary.code(arguments.config.read_text("utf-8"))
+        ),
     }  # fmt: skip
-    lead = f"Data set {dataset}. Measured on the pictures and machines that the sections name."
-    write_text(arguments.output, summary.page(results.name, lead, sections))
 
 
 def drawn(results: Path, name: str, text: str) -> str:
@@ -76,7 +98,7 @@ def cost(tables: Path, records: dict) -> str:
     text = "Measured by the trainings themselves, hours of all runs. Core hours count threads of ranks."
     return (
         summary.table(summary.cost_rows(records)) + summary.made(text)
-        + summary.table_of(tables / "scaling.tsv")
+        + summary.folded("The steps of each training", summary.table_of(tables / "scaling.tsv"))
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ of each training, and the hours and the disk of each stage.
 import argparse
 import math
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -16,13 +17,13 @@ from mct.base.yaml_files import OWN, check_keys
 from mct.cluster.overview import aligned
 from mct.command.data import class_table
 from mct.command.plan import SNAKEFILE, duration, read_plan
-from mct.command.printing import show
+from mct.command.printing import count, show, user_path
 from mct.data.catalogue import build_catalogue
 from mct.data.images import fitted_shape
 from mct.data.layouts.base import LISTED
 from mct.experiment.experiment import Experiment
 from mct.experiment.methods import is_pair
-from mct.experiment.suggestions import sample
+from mct.experiment.suggestions import SAMPLED, sample
 from mct.labels.noise import count_rate
 from mct.stage.entry import read_keys
 
@@ -31,8 +32,8 @@ MEMORY = Path(".snakemake/mct")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("config", type=Path, help="a configuration, as --configfile takes it")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("config", type=user_path, help="a configuration, as --configfile takes it")
+    parser.add_argument("--cores", type=count, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--slurm", action="store_true", help="plan for the profile slurm")
 
 
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> None:
     experiment = open_experiment(options.config)
     config = experiment.config
     show([f"{options.config}: experiment {config['experiment']}, results in {experiment.folder}/"])
+    for line in doubts(experiment, options):
+        print(f"warning: {line}", file=sys.stderr)
     show(["", *class_table(experiment.lists), f"clean set: {experiment.lists.clean_source}"])
     show(
         ["", *pictures(experiment), *noise_rate(experiment), "", *aligned(list(steps(experiment)))]
@@ -48,6 +51,22 @@ def run(options: argparse.Namespace) -> None:
     queues = ["--profile", str(SNAKEFILE.parent / "profiles/slurm")] if options.slurm else []
     plan = read_plan(options.config, options.cores, queues)
     show(["", *(plan or ["nothing is left to do"]), *duration(plan, options.cores)])
+
+
+def doubts(experiment: Experiment, options: argparse.Namespace) -> list[str]:
+    """Return what does not fit the machine or the data, though it can be run."""
+    config, lines = experiment.config, []
+    ranks, batch = max(config["ranks"]), config["optimizer"]["batch_size"]
+    if ranks > options.cores and not options.slurm:
+        lines.append(
+            f"ranks: {ranks} ranks share {options.cores} cores, which is slower than {options.cores}"
+        )
+    if batch > experiment.sizes["noisy"]:
+        lines.append(
+            f"optimizer.batch_size: {batch} is more than the {experiment.sizes['noisy']} noisy "
+            "pictures, so an epoch is one step"
+        )
+    return lines
 
 
 def open_experiment(path: Path) -> Experiment:
@@ -77,14 +96,20 @@ def pictures(experiment: Experiment) -> list[str]:
     """Return what of pictures models see, by a sample of them."""
     layout, images = experiment.layout, experiment.config["images"]
     size, resize = images["size"], images["resize"]
-    seen = sample(layout, build_catalogue(layout, LISTED, check_files=False))
+    catalogue = build_catalogue(layout, LISTED, check_files=False)
+    seen, noisy = sample(layout, catalogue), int(catalogue.members["noisy"].sum())
+    broken = min(SAMPLED, noisy) - len(seen)
     if not seen:
-        return []
+        return [f"pictures: none of {broken} sampled ones can be read"]
     shapes = [fitted_shape(one.height, one.width, size, resize) for one in seen]
     kept = median(size**2 / (height * width) for height, width in shapes)
     return [
         f"pictures: models see {size} x {size} pixels, the middle of a picture; in the median of "
-        f"{len(seen)} that is {100 * kept:.0f} % of its area"
+        f"{len(seen)} that is {100 * kept:.0f} % of its area",
+        *(
+            [f"pictures: {broken} of {broken + len(seen)} sampled ones cannot be read"]
+            * (broken > 0)
+        ),
     ]
 
 

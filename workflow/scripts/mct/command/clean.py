@@ -11,7 +11,7 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.cluster.overview import aligned
 from mct.command.experiments import Finished
-from mct.command.printing import gigabytes, show
+from mct.command.printing import gigabytes, show, user_path
 from mct.command.status import running
 
 PARTS = {
@@ -27,7 +27,7 @@ PARTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("results", type=Path, help="an experiment's folder of results")
+    parser.add_argument("results", type=user_path, help="an experiment's folder of results")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"remove: {', '.join(PARTS)}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mct.base.errors import UserError
 from mct.cluster.overview import aligned
 from mct.command.experiments import Finished
-from mct.command.printing import show
+from mct.command.printing import show, user_path
 from mct.results.accuracy import paired_difference, spread
 from mct.results.tables import read_results
 
@@ -22,8 +22,8 @@ Accuracies = dict[tuple[int, int], float]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("a", type=Path, help="an experiment's folder of results")
-    parser.add_argument("b", type=Path, help="another one")
+    parser.add_argument("a", type=user_path, help="an experiment's folder of results")
+    parser.add_argument("b", type=user_path, help="another one")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -33,8 +33,14 @@ def detect(path: Path) -> Found:
         if found is not None:
             return {"layout": layout, "root": str(path), **found}
     names = sorted(entry.name for entry in path.iterdir())
+    if any((path / name).is_dir() for name in names):
+        hint = (
+            "; if these folders are classes, move them into train/, and checked pictures into test/"
+        )
+    else:
+        hint = ""
     raise UserError(
-        f"{path}: no known layout; found {preview(names, 6) or 'nothing'}; expected a table with the "
+        f"{path}: no known layout; found {preview(names, 6) or 'nothing'}{hint}; expected a table with the "
         f"columns {', '.join(COLUMNS)}, folders of classes in train/ and test/, Parquet files, tars "
         "of webdataset, or files as docs/layouts.md has them"
     )

@@ -14,7 +14,7 @@ from mct.command import machine, recipe
 from mct.command.data import class_table
 from mct.command.detection import detect, open_found
 from mct.command.plan import duration, read_plan, shown
-from mct.command.printing import show
+from mct.command.printing import show, user_path
 from mct.command.writing import configuration
 from mct.data.layouts.base import Layout
 from mct.experiment.lists import Lists
@@ -23,8 +23,8 @@ from mct.experiment.suggestions import suggest
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("data", type=Path, help="a folder of pictures, or a table (CSV, TSV)")
-    parser.add_argument("--output", type=Path, help="the configuration; NAME.yaml by default")
+    parser.add_argument("data", type=user_path, help="a folder of pictures, or a table (CSV, TSV)")
+    parser.add_argument("--output", type=user_path, help="the configuration; NAME.yaml by default")
     parser.add_argument(
         "--name", help="of the data set and the experiment; the folder's by default"
     )

@@ -1,6 +1,7 @@
 """The entry point of `mct`: finds the subcommand, reads its options, and runs it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -28,7 +29,18 @@ HELP = ("-h", "--help", "help")
 
 def start() -> None:
     """Run `mct` with the arguments of this process."""
-    entry.run(lambda: call(sys.argv[1:]))
+    entry.run(guarded)
+
+
+def guarded() -> None:
+    """Call the subcommand; an error of the system is one line, a reader that has gone is none."""
+    try:
+        call(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UserError(f"{error.filename or 'mct'}: {error.strerror or error}") from error
 
 
 def call(arguments: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def snakemake(config: Path, words: Sequence[str]) -> list[str]:
 def shown(config: Path, words: Sequence[str]) -> str:
     """Return that command as a user types it."""
     own = [] if Path("Snakefile").resolve() == SNAKEFILE else ["-s", str(SNAKEFILE)]
-    return " ".join(["snakemake", *words, *own, "--configfile", str(config)])
+    return shlex.join(["snakemake", *words, *own, "--configfile", str(config)])
 
 
 def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]:
@@ -34,6 +35,8 @@ def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]
 
     UserError with the workflow's own line where it refuses the configuration.
     """
+    if not os.access(".", os.W_OK):
+        raise UserError(f"{Path.cwd()}: cannot be written; call mct in a folder of yours")
     words = ["-n", "--cores", str(cores), *queues]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -41,8 +44,9 @@ def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith(ERROR)]
-        reason = lines[-1].removeprefix(ERROR) if lines else done.stderr.strip()[-300:]
-        raise UserError(reason or f"{config}: the dry run failed")
+        lines = lines or [line for line in done.stderr.splitlines() if "Error" in line]
+        again = f"the dry run failed; `{shown(config, words)}` shows why"
+        raise UserError(lines[-1].removeprefix(ERROR) if lines else again)
     for line in done.stderr.splitlines():
         if line.startswith(("warning: ", "note: ")):
             print(line, file=sys.stderr)

@@ -1,18 +1,15 @@
 """Text for the screen."""
 
-import os
-import sys
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from mct.base.errors import UserError
 
 
 def show(lines: Sequence[str]) -> None:
-    """Print lines; what reads them (`head`) may have gone."""
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print lines."""
+    print("\n".join(lines), flush=True)
 
 
 def gigabytes(count: float) -> str:
@@ -23,3 +20,15 @@ def gigabytes(count: float) -> str:
 def no_such(what: str, expected: str) -> UserError:
     """Return the error for a path that is not what a command needs."""
     return UserError(f"{what}: expected {expected}")
+
+
+def user_path(text: str) -> Path:
+    """Return the path that an option names; `~` is the user's folder also in quotes."""
+    return Path(text).expanduser()
+
+
+def count(text: str) -> int:
+    """Return the number that an option holds, at least 1."""
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)

@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mct.command.printing import no_such, show
+from mct.command.experiments import Finished
+from mct.command.printing import no_such, show, user_path
 from mct.stage.progress import FILE, describe
 
 SECONDS_OF_SILENCE = 60
@@ -16,7 +17,10 @@ RESULTS = Path("results")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "results", type=Path, nargs="*", help="folders of results; all below results/ by default"
+        "results",
+        type=user_path,
+        nargs="*",
+        help="folders of results; all below results/ by default",
     )
 
 
@@ -26,9 +30,7 @@ def run(options: argparse.Namespace) -> None:
     if not folders:
         raise no_such(f"{RESULTS}/", "folders of experiments, found none; name one")
     for folder in folders:
-        if not folder.is_dir():
-            raise no_such(str(folder), "an experiment's folder of results, found no such folder")
-        lines = running(folder)
+        lines = running(Finished(folder).folder)
         show([f"{folder}:", *(f"  {line}" for line in lines or ["no training is running"])])
 
 

@@ -14,7 +14,7 @@ from mct.base.files import replacing
 from mct.base.texts import read_cells, read_table, trim
 from mct.command.check import MEMORY, configured
 from mct.command.plan import duration, read_plan, shown
-from mct.command.printing import show
+from mct.command.printing import count, show, user_path
 from mct.command.yaml_lists import with_item
 from mct.data.catalogue import build_catalogue, read_catalogue
 from mct.data.layouts.base import LISTED
@@ -29,9 +29,9 @@ KEY = "reviews"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("review", type=Path, help="a table with the columns key and label")
-    parser.add_argument("config", type=Path, help="a configuration, as --configfile takes it")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("review", type=user_path, help="a table with the columns key and label")
+    parser.add_argument("config", type=user_path, help="a configuration, as --configfile takes it")
+    parser.add_argument("--cores", type=count, default=len(os.sched_getaffinity(0)))
 
 
 def run(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from mct.base.files import write_json, write_text
 from mct.base.texts import read_names
 from mct.command.experiments import Finished
-from mct.command.printing import no_such, show
+from mct.command.printing import no_such, show, user_path
 from mct.data.catalogue import read_catalogue
 from mct.data.imagesets import open_set
 from mct.data.label_table import read_columns
@@ -31,10 +31,10 @@ SIDE, BYTES = 256, 30_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("results", type=Path, help="an experiment's folder of results")
+    parser.add_argument("results", type=user_path, help="an experiment's folder of results")
     parser.add_argument("--format", choices=FORMATS, required=True)
     parser.add_argument(
-        "--output", type=Path, help="<results>/suspects/<dataset>.<format> by default"
+        "--output", type=user_path, help="<results>/suspects/<dataset>.<format> by default"
     )
     parser.add_argument("--first", type=int, default=2000, help="label-studio: so many suspects")
     parser.add_argument(

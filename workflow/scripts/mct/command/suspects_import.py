@@ -6,17 +6,16 @@ differ, is undecided.
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
-from mct.command.printing import show
+from mct.command.printing import show, user_path
 from mct.results.label_studio import read_answers
 from mct.results.suspect_files import REVIEW, write_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("tasks", type=Path, help="the file that Label Studio exported")
-    parser.add_argument("--output", type=Path, required=True, help="the review, a CSV file")
+    parser.add_argument("tasks", type=user_path, help="the file that Label Studio exported")
+    parser.add_argument("--output", type=user_path, required=True, help="the review, a CSV file")
 
 
 def run(options: argparse.Namespace) -> None:

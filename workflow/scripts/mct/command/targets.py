@@ -3,18 +3,17 @@
 import argparse
 import os
 import subprocess
-from pathlib import Path
 
 from mct.command.check import open_experiment
 from mct.command.plan import shown, snakemake
-from mct.command.printing import show
+from mct.command.printing import count, show, user_path
 from mct.experiment.experiment import Experiment
 
 
 def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a configuration, cores, and whether only to show what would run."""
-    parser.add_argument("config", type=Path, help="a configuration, as --configfile takes it")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("config", type=user_path, help="a configuration, as --configfile takes it")
+    parser.add_argument("--cores", type=count, default=len(os.sched_getaffinity(0)))
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show what would run")
 
 

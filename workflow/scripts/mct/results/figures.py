@@ -15,6 +15,8 @@ COLOURS = {"auxiliary": "#0072b2", "primary": "#d55e00"}
 NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
+PANELS = 3
+"""Confusion matrices beside one another."""
 Values = NDArray[np.float64]
 Table = dict[str, Values]
 
@@ -28,11 +30,13 @@ def read_epochs(path: Path) -> Table:
 
 def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Figure:
     """Return one panel per model: rows are true classes, cells percent of the row."""
-    width = 1 + 4.2 * len(confusions)
-    figure, axes = plt.subplots(
-        1, len(confusions), figsize=(width, 4.4), layout="constrained", squeeze=False
-    )
-    for axis, (title, counts) in zip(axes[0], confusions.items(), strict=True):
+    columns = min(len(confusions), PANELS)
+    rows = -(-len(confusions) // columns)
+    size = 1 + 4.2 * columns, 4.4 * rows
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for axis in axes.flat[len(confusions) :]:
+        axis.remove()
+    for axis, (title, counts) in zip(axes.flat, confusions.items(), strict=False):
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
         accuracy = counts.trace() / counts.sum()
@@ -41,7 +45,8 @@ def draw_confusions(confusions: Mapping[str, NDArray[np.int64]], classes: Sequen
         )
         if len(classes) <= LARGEST_LABELLED:
             _label_cells(axis, share, classes)
-    figure.colorbar(image, ax=axes[0], label="share of the true class", shrink=0.8)
+    drawn = axes.flat[: len(confusions)]
+    figure.colorbar(image, ax=list(drawn), label="share of the true class", shrink=0.8)
     return figure
 
 

@@ -20,10 +20,11 @@ nav a { margin-right: 0.9em; white-space: nowrap; } a { color: #0550ae; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; }
 th, td { padding: 3px 10px; border-bottom: 1px solid #d0d7de; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #57606a; }
-img { max-width: 100%; min-width: 640px; height: auto; display: block; margin: 8px 0; }
+.wide img { min-width: 640px; } summary { cursor: pointer; }
+img { max-width: 100%; height: auto; display: block; margin: 8px 0; }
 p.made { color: #57606a; font-size: 14px; overflow-wrap: anywhere; }
 pre { background: #f6f8fa; padding: 12px; overflow-x: auto; font-size: 13px; }
-@media print { img { min-width: 0; } nav { display: none; } h2 { break-after: avoid; }
+@media print { .wide img { min-width: 0; } nav { display: none; } h2 { break-after: avoid; }
   img, table { break-inside: avoid; }
   .wide, pre { overflow: visible; } pre { white-space: pre-wrap; }
   td, th { padding: 2px 5px; font-size: 11px; } }
@@ -58,13 +59,13 @@ def result_rows(rows: Iterable[Row]) -> list[Row]:
     return [
         {
             "method": row["method"],
-            "model": row["model"],
             "accuracy %": _with(row["top1_percent"], " ± ", row["top1_sd"]),
             "minus MCT (95 %)": _with(
                 row["minus_mct"],
                 " (",
                 _with(row["minus_mct_low"], " to ", row["minus_mct_high"], ")"),
             ),
+            "model": row["model"],
             "balanced %": row["balanced_percent"],
             "macro F1 %": row["macro_f1_percent"],
             "samples": f"{int(row['samples_seen_by_model']):,}",
@@ -105,6 +106,11 @@ def caption_of(path: Path) -> str:
     return made(f"{' '.join(lines)} File: {'/'.join(path.parts[-2:])}")
 
 
+def folded(title: str, body: str) -> str:
+    """Return a part that opens when its title is clicked; it is open in print."""
+    return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
+
+
 def made(text: str) -> str:
     """Return how something was made, as a paragraph."""
     return f"<p class=made>{html.escape(text.replace('`', ''))}</p>"
@@ -115,14 +121,15 @@ def code(text: str) -> str:
     return f"<pre>{html.escape(text)}</pre>"
 
 
-def figure(path: Path, text: str) -> str:
-    """Return an SVG file as a picture with alternative text.
+def figure(path: Path, text: str, *, wide: bool = True) -> str:
+    """Return an SVG file as a picture with alternative text; a `wide` one scrolls on small screens.
 
     As data: the same names in several SVGs of one page would mean each other.
     """
     data = base64.b64encode(path.read_bytes()).decode()
     source = f"data:image/svg+xml;base64,{data}"
-    return f'<div class=wide><img alt="{html.escape(text)}" src="{source}"></div>'
+    kind = "wide" if wide else "fits"
+    return f'<div class={kind}><img alt="{html.escape(text)}" src="{source}"></div>'
 
 
 def cost_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Row]:
