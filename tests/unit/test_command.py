@@ -63,7 +63,7 @@ def test_the_noise_rate_is_counted_where_pictures_have_both_labels(tmp_path):
     guessed = written(tmp_path / "folder")
     assert counted["dataset"]["noise_rate"] == "counted" and "glc" in counted["methods"]
     assert "a guess" in guessed
-    assert yaml.safe_load(guessed)["mct"] == {"confusion": "solved"}
+    assert yaml.safe_load(guessed)["mct"] == {"confusion": "estimated"}
 
 
 def test_what_was_found_is_described(tmp_path):
@@ -93,6 +93,12 @@ def test_ranks_and_net_follow_the_machine(machine, ranks, model):
     chosen = choose({"noisy": 10**6, "clean": 10**4}, 224, machine, is_counted=True)
     assert (chosen.ranks, chosen.model) == (ranks, model)
     assert chosen.size == (224 if machine.gpus else 64)
+
+
+def test_a_confusion_is_solved_only_where_every_class_is_shown_often_enough():
+    sizes = {"noisy": 1000, "clean": 100}
+    found = [choose(sizes, 32, LAPTOP, is_counted=False, shown=n).confusion for n in (29, 30)]
+    assert found == ["estimated", "solved"]
 
 
 def test_small_data_have_more_epochs_and_smaller_batches():

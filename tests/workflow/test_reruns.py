@@ -240,6 +240,8 @@ def test_a_class_name_reruns_only_what_shows_it(finished, snakemake, project):
             "plot_selection",
             "tabulate_noise",
             "tabulate_pictures",
+            "tabulate_recall",
+            "write_summary",
         }
 
 

@@ -52,7 +52,9 @@ def _text(layout: Layout, lists: Lists, suggested: dict[str, Any], here: machine
     if suggested["images.size"] is None:
         raise UserError(f"{layout.settings.root}: none of the listed pictures can be read")
     is_counted = layout.counts_confusion and suggested["dataset.noise_rate"] is not None
-    chosen = recipe.choose(lists.sizes, suggested["images.size"], here, is_counted=is_counted)
+    shown = min(lists.class_counts.get("validation") or [0])
+    side = suggested["images.size"]
+    chosen = recipe.choose(lists.sizes, side, here, is_counted=is_counted, shown=shown)
     return configuration(layout, lists, suggested, chosen)
 
 

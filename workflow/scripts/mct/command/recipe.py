@@ -13,6 +13,8 @@ SAMPLES_WANTED, FEWEST_EPOCHS, MOST_EPOCHS = 400_000, 4, 30
 MOST_CLEAN_EPOCHS = 60
 SMALLEST_BATCH, LARGEST_BATCH, SAMPLES_A_RANK, MOST_LOCAL_RANKS = 32, 128, 16, 16
 GUESSED_RATE = 0.2
+ENOUGH = 30
+"""Validation pictures of each class: with fewer Ma may never predict one, and nothing is solved."""
 
 
 class Recipe(NamedTuple):
@@ -29,11 +31,14 @@ class Recipe(NamedTuple):
     confusion: str
 
 
-def choose(sizes: Mapping[str, int], side: int, machine: Machine, *, is_counted: bool) -> Recipe:
+def choose(
+    sizes: Mapping[str, int], side: int, machine: Machine, *, is_counted: bool, shown: int = 0
+) -> Recipe:
     """Return a recipe for sets of these sizes and pictures of that size.
 
     Large pictures need a GPU: without one they are made smaller, and a small net learns them.
-    `is_counted` says whether the confusion of labels can be.
+    `is_counted` says whether the confusion of labels can be; `shown` are the validation pictures of the
+    class that has fewest, on which it can be solved.
     """
     is_large = side > SMALL_SIDE and bool(machine.gpus)
     batch = _batch(sizes["noisy"])
@@ -49,7 +54,7 @@ def choose(sizes: Mapping[str, int], side: int, machine: Machine, *, is_counted:
         epochs_auxiliary=_within(clean, primary, max(primary, MOST_CLEAN_EPOCHS)),
         epochs_primary=primary,
         methods=["noise_only", "clean_only", *confused, "mct_paper", "mct"],
-        confusion="counted" if is_counted else "solved",
+        confusion="counted" if is_counted else "solved" if shown >= ENOUGH else "estimated",
     )
 
 
