@@ -1,14 +1,14 @@
-"""Accuracy of settings beside one another, seed by seed, each a run of the workflow.
+"""Accuracy of settings next to one another, seed by seed, each a run of the workflow.
 
     python -m benchmarks.trials.compare_settings benchmarks/trials/mct.yaml
 
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
-configuration. Differences are to the first trial, or within each trial to its method `reference`; their
-interval has `interval` percent (95); a `note` is added to the caption. `starved` are the classes that the
-last epoch of a calibration selected next to nothing of, for Ma+Mp, by seed. Trials run one after another in
-one folder of results, so that a stage that a trial does not change is not repeated. The results lie
-beside the file, as .tsv and .md, with commit and machine of each row's first run; trials of that .tsv
-are not run again.
+configuration. Differences are to the first trial, or within each trial to its method `reference`, or to
+each method of a list of them; their interval has `interval` percent (95); a `note` is added to the
+caption. `starved` are the classes that the last epoch of a calibration selected next to nothing of, for
+Ma+Mp, by seed. Trials run one after another in one folder of results, so that a stage that a trial does
+not change is not repeated. The results lie next to the file, as .tsv and .md, with commit and machine of
+each row's first run; trials of that .tsv are not run again.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any, NoReturn
@@ -24,6 +25,7 @@ import yaml
 
 from benchmarks.shared.conditions import command, commit
 from mct.base.roles import ROLES
+from mct.experiment.variants import merge
 from mct.results.accuracy import paired_difference, spread
 from mct.results.tables import Row, Run, read_results, write_table
 
@@ -82,16 +84,6 @@ def end(message: str) -> NoReturn:
     """End with one line and the exit code of users' mistakes."""
     print(message, file=sys.stderr)
     raise SystemExit(2)
-
-
-def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration with keys of another, section by section."""
-    both = {
-        key: merge(base[key], value)
-        for key, value in changes.items()
-        if isinstance(value, dict) and isinstance(base.get(key), dict)
-    }
-    return {**base, **changes, **both}
 
 
 def read_item(item: str) -> tuple[str, Any]:
@@ -153,16 +145,31 @@ def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) ->
 
 def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:
     """Write the rows with their differences, as a table and as text."""
-    percent, method = study.get("interval", 95), study.get("reference")
+    percent, given = study.get("interval", 95), study.get("reference")
+    method, *others = given if isinstance(given, list) else [given]
     caption = CAPTION.format(
         split=study["config"]["split"], interval=percent, command=command(),
-        reference=f"`{method}` in the same trial" if method else FIRST,
+        reference=f"`{method}` in the same trial{also(others)}" if method else FIRST,
         note=f"{study['note']} " if "note" in study else "",
     )  # fmt: skip
     compared = [
-        {**row, **difference(row, reference_of(row, rows, method), percent)} for row in rows
+        {
+            **row,
+            **difference(row, reference_of(row, rows, method), percent),
+            **{
+                f"{part}_to_{other}": text
+                for other in others
+                for part, text in difference(row, reference_of(row, rows, other), percent).items()
+            },
+        }
+        for row in rows
     ]
     write_table(compared, table, " ".join(caption.split()))
+
+
+def also(methods: Sequence[str]) -> str:
+    """Return that further columns are differences to other methods, nothing without any."""
+    return f", and in further columns to {', '.join(methods)}" if methods else ""
 
 
 def reference_of(row: Row, rows: list[Row], method: str | None) -> Row:

@@ -19,12 +19,15 @@ from mct.command.main import COMMANDS, call, overview
 from mct.command.plan import duration
 from mct.command.recipe import choose
 from mct.command.writing import configuration
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.base import LISTED
 from mct.data.layouts.registry import LAYOUTS, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
 from mct.experiment.lists import Lists
 from mct.experiment.suggestions import suggest
+from mct.experiment.variants import merge
 
 LAPTOP = Machine(cores=4, gigabytes=16, gpus=[], queues=[])
 LAYOUT_OF = {"numbered_table": "table"}
@@ -121,7 +124,7 @@ def test_a_folder_without_a_known_layout_is_described(tmp_path):
 def test_food101n_needs_the_test_pictures_of_food101(tmp_path):
     (tmp_path / "n/meta").mkdir(parents=True)
     (tmp_path / "n/meta/imagelist.tsv").write_text("")
-    with pytest.raises(UserError, match="test pictures are those of Food-101; put its folder at"):
+    with pytest.raises(UserError, match="tested on Food-101; put that folder at"):
         detect(tmp_path / "n")
     (tmp_path / "food-101").mkdir()
     assert detect(tmp_path / "n")["test_root"] == str(tmp_path / "food-101")
@@ -216,6 +219,14 @@ def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
             call(words)
 
 
+@pytest.mark.parametrize("words", [["compare", "."], ["status"], ["clean"], ["predict", "x.jpg"]])
+def test_a_folder_with_a_users_own_configuration_is_no_experiment(tmp_path, words):
+    """Its folder `shards` is not ours to remove."""
+    (tmp_path / "config.yaml").write_text("dataset: {layout: digits}\nseeds: [0]\n")
+    with pytest.raises(UserError, match=r"its config\.yaml was written by no run"):
+        call([words[0], str(tmp_path), *words[1:]])
+
+
 def test_weights_that_are_not_there_are_named(finished):
     with pytest.raises(
         UserError, match=r"mct/seed0_ranks2/primary\.safetensors: expected the weights"
@@ -225,7 +236,7 @@ def test_weights_that_are_not_there_are_named(finished):
 
 def test_configurations_lie_over_each_other_as_in_snakemake():
     below = {"a": 1, "s": {"x": 1, "y": 2}}
-    assert check.merge(below, {"s": {"y": 3}, "b": 4}) == {"a": 1, "s": {"x": 1, "y": 3}, "b": 4}
+    assert merge(below, {"s": {"y": 3}, "b": 4}) == {"a": 1, "s": {"x": 1, "y": 3}, "b": 4}
 
 
 def test_a_check_shows_classes_noise_rate_and_steps(tmp_path, monkeypatch):
@@ -233,9 +244,10 @@ def test_a_check_shows_classes_noise_rate_and_steps(tmp_path, monkeypatch):
     KINDS["table"](tmp_path / "table", 400)
     Path("mine.yaml").write_text(written(Path("table")))
     experiment = check.open_experiment(Path("mine.yaml"))
-    (rate,) = check.noise_rate(experiment)
+    catalogue = build_catalogue(experiment.layout, LISTED)
+    (rate,) = check.noise_rate(experiment, catalogue)
     assert "counted on" in rate and "95 %" in rate
-    (seen,) = check.pictures(experiment)
+    (seen,) = check.pictures(experiment, catalogue)
     assert "40 x 40 pixels" in seen and "100 % of its area" in seen
     rows = {row[0]: row[1:] for row in check.steps(experiment)}
     noisy, epochs = experiment.sizes["noisy"], experiment.config["calibration"]["epochs"]

@@ -77,6 +77,7 @@ def test_a_resolved_configuration_is_complete():
         ({"a": {"of": "mct", "pretraining": {}}}, "unknown key `pretraining`.*`mct compare` both"),
         ({"a": {"of": "mct", "mct": {"tempe": 2}}}, r"variants\.a: unknown key `mct\.tempe`"),
         ({"a": {"of": "mct", "calibration": {"epochs": 0}}}, r"variants\.a: `calibration\.epochs`"),
+        ({"a": {"of": "mct", "title": 3}}, r"variants\.a\.title: expected text, got 3"),
         ({"a": 3}, r"`variants\.a`: expected keys with values, got 3"),
     ],
 )

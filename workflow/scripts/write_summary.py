@@ -1,24 +1,11 @@
 """Write one page with all that an experiment gave; it needs no other file and no network."""
 
-from argparse import Namespace
 from pathlib import Path
 
-from mct.base.files import read_json, write_text
-from mct.results import summary
-from mct.results.tables import read_rows
+from mct.base.files import write_text
+from mct.results.summary import page
+from mct.results.summary_sections import sections
 from mct.stage import entry
-
-RESULT = """Measured after the last epoch: mean and standard deviation over seeds, and differences to MCT
-seed by seed with their 95 % interval (which needs two seeds or more). Mp is the model to use; samples
-are those it was trained on."""
-COMMANDS = """# classes of pictures in files
-mct predict {results} PICTURES
-
-# labels that are probably wrong, and a page to review them
-mct suspects CONFIG
-
-# the model for others: safetensors, ONNX, a model card
-mct export CONFIG"""
 
 
 def main() -> None:
@@ -27,79 +14,8 @@ def main() -> None:
     )
     results, dataset = arguments.output.parent, arguments.dataset
     lead = f"Data set {dataset}. Measured on the pictures and machines that the sections name."
-    parts = sections(results, arguments)
-    write_text(arguments.output, summary.page(results.name, lead, parts))
-
-
-def sections(results: Path, arguments: Namespace) -> dict[str, str]:
-    """Return the sections of the page by their titles."""
-    tables = results / "tables"
-    accuracy = summary.table(summary.result_rows(read_rows(tables / "accuracy.tsv")))
-    records = {f"{path.parts[-3]}/{path.parts[-2]}": read_json(path) for path in arguments.records}
-    return {
-        "Result": accuracy + summary.made(RESULT)
-        + summary.folded("How the table was made", summary.caption_of(tables / "accuracy.tsv"))
-        + summary.figure(results / "figures/accuracy.svg", "Accuracy of each method", wide=False),
-        "Use it": summary.code(COMMANDS.format(results=results)),
-        "Classes": summary.table_of(tables / "recall.tsv")
-        + drawn(results, "confusion", "Confusion matrices of the first run"),
-        "Curves": drawn(results, "curves", "Validation accuracy of each method")
-        + "".join(curves(results, name) for name in arguments.calibrated),
-        "Noise rate": optional(tables / "noise.tsv"),
-        "Pictures": pictures(results),
-        "Wrong labels": suspects(results, arguments.dataset),
-        "Cost": cost(tables, records),
-        "Configuration": summary.folded(
-            "All keys, defaults included", summary.code(arguments.config.read_text("utf-8"))
-        ),
-    }  # fmt: skip
-
-
-def drawn(results: Path, name: str, text: str) -> str:
-    """Return a figure of the experiment."""
-    return summary.figure(results / f"figures/{name}.svg", text)
-
-
-def curves(results: Path, method: str) -> str:
-    """Return the figures of the training of a pair."""
-    kinds = {"training": "Losses and selection", "selection": "What was selected, by class"}
-    return f"<h3>{method}</h3>" + "".join(
-        drawn(results, f"{kind}_{method}", f"{text} of {method}") for kind, text in kinds.items()
-    )
-
-
-def optional(path: Path) -> str:
-    """Return a table, or nothing where the experiment has none."""
-    return summary.table_of(path) if path.is_file() else ""
-
-
-def pictures(results: Path) -> str:
-    """Return what was found in the pictures, and how many each class has."""
-    tables = [summary.table_of(results / f"tables/{name}.tsv") for name in ("pictures", "classes")]
-    return drawn(results, "pictures", "Pictures by class and by size") + "".join(tables)
-
-
-def suspects(results: Path, dataset: str) -> str:
-    """Return the first labels that are probably wrong, where they have been looked for."""
-    path = results / f"suspects/{dataset}.tsv"
-    if not path.is_file():
-        return summary.made(
-            "Not looked for yet: the target `suspects` lists labels that are probably wrong."
-        )
-    rows = read_rows(path)
-    page = f'<p><a href="suspects/{dataset}.html">The page of suspects</a></p>'
-    return (
-        page + summary.table(rows) + summary.made(f"{len(rows):,} labels in suspects/{dataset}.tsv")
-    )
-
-
-def cost(tables: Path, records: dict) -> str:
-    """Return what trainings took, and their steps."""
-    text = "Measured by the trainings themselves, hours of all runs. Core hours count threads of ranks."
-    return (
-        summary.table(summary.cost_rows(records)) + summary.made(text)
-        + summary.folded("The steps of each training", summary.table_of(tables / "scaling.tsv"))
-    )  # fmt: skip
+    parts = sections(results, dataset, arguments.calibrated, arguments.records, arguments.config)
+    write_text(arguments.output, page(results.name, lead, parts))
 
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ from mct.cluster.overview import aligned
 from mct.command.data import class_table
 from mct.command.plan import SNAKEFILE, duration, read_plan
 from mct.command.printing import count, show, user_path
-from mct.data.catalogue import build_catalogue
+from mct.data.catalogue import Catalogue, build_catalogue
 from mct.data.images import fitted_shape
 from mct.data.layouts.base import LISTED
 from mct.experiment.experiment import Experiment
 from mct.experiment.methods import is_pair
 from mct.experiment.suggestions import SAMPLED, sample
+from mct.experiment.variants import merge
 from mct.labels.noise import count_rate
 from mct.stage.entry import read_keys
 
@@ -45,9 +46,9 @@ def run(options: argparse.Namespace) -> None:
     for line in doubts(experiment, options):
         print(f"warning: {line}", file=sys.stderr)
     show(["", *class_table(experiment.lists), f"clean set: {experiment.lists.clean_source}"])
-    show(
-        ["", *pictures(experiment), *noise_rate(experiment), "", *aligned(list(steps(experiment)))]
-    )
+    catalogue = build_catalogue(experiment.layout, LISTED, check_files=False)
+    show(["", *pictures(experiment, catalogue), *noise_rate(experiment, catalogue)])
+    show(["", *aligned(list(steps(experiment)))])
     queues = ["--profile", str(SNAKEFILE.parent / "profiles/slurm")] if options.slurm else []
     plan = read_plan(options.config, options.cores, queues)
     show(["", *(plan or ["nothing is left to do"]), *duration(plan, options.cores)])
@@ -77,27 +78,18 @@ def open_experiment(path: Path) -> Experiment:
 
 
 def configured(path: Path) -> dict[str, Any]:
-    """Return the keys of a configuration over those of the workflow's own; UserError for a broken file."""
+    """Return a configuration merged over the workflow's own; UserError for a broken file."""
     check_keys(path)
     own = Path(OWN) if Path(OWN).exists() else SNAKEFILE.parent / OWN
     return merge(read_keys(own), read_keys(path))
 
 
-def merge(below: dict, above: dict) -> dict:
-    """Return keys of both, those of `above` first, in sections too: as Snakemake does it."""
-    merged = dict(below)
-    for key, value in above.items():
-        is_section = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = merge(below[key], value) if is_section else value
-    return merged
-
-
-def pictures(experiment: Experiment) -> list[str]:
+def pictures(experiment: Experiment, catalogue: Catalogue) -> list[str]:
     """Return what of pictures models see, by a sample of them."""
-    layout, images = experiment.layout, experiment.config["images"]
+    images = experiment.config["images"]
     size, resize = images["size"], images["resize"]
-    catalogue = build_catalogue(layout, LISTED, check_files=False)
-    seen, noisy = sample(layout, catalogue), int(catalogue.members["noisy"].sum())
+    noisy = int(catalogue.members["noisy"].sum())
+    seen = sample(experiment.layout, catalogue)
     broken = min(SAMPLED, noisy) - len(seen)
     if not seen:
         return [f"pictures: none of {broken} sampled ones can be read"]
@@ -113,14 +105,13 @@ def pictures(experiment: Experiment) -> list[str]:
     ]
 
 
-def noise_rate(experiment: Experiment) -> list[str]:
+def noise_rate(experiment: Experiment, catalogue: Catalogue) -> list[str]:
     """Return the share of wrong labels, with its interval where it is counted."""
-    given, layout = experiment.config["dataset"]["noise_rate"], experiment.layout
+    given = experiment.config["dataset"]["noise_rate"]
     if given != "counted":
         return [f"noise rate: P = {given:g}, given in the configuration; nobody counted it"]
-    if layout.is_synthetic:
+    if experiment.layout.is_synthetic:
         return ["noise rate: P is counted once the synthetic noise is made"]
-    catalogue = build_catalogue(layout, LISTED, check_files=False)
     found = count_rate(*catalogue.verified(), experiment.classes)
     return [
         f"noise rate: P = {found.rate:.3f} ({found.lower:.3f} to {found.upper:.3f}, 95 %), counted on "
@@ -129,7 +120,7 @@ def noise_rate(experiment: Experiment) -> list[str]:
 
 
 def steps(experiment: Experiment) -> Iterator[list[str]]:
-    """Yield a row for each training of a run: samples, batch and updates; of a pair those of each model."""
+    """Yield a row for each training of a run: samples, batch and updates; each model's for a pair."""
     yield ["training", "ranks", "samples", "batch", "steps"]
     for ranks in map(str, experiment.config["ranks"]):
         for method in experiment.files.trainings():
@@ -138,5 +129,7 @@ def steps(experiment: Experiment) -> Iterator[list[str]]:
             calibrates = is_pair(experiment.config, method)
             epochs, noisy = experiment.config["calibration"]["epochs"], experiment.sizes["noisy"]
             samples = epochs * noisy if calibrates else experiment.ranks.samples(method, ranks)
-            count = epochs * math.ceil(noisy / batch) if calibrates else math.ceil(samples / batch)
-            yield [method, ranks, f"{samples:,.0f}", str(batch), f"{count:,}"]
+            updates = (
+                epochs * math.ceil(noisy / batch) if calibrates else math.ceil(samples / batch)
+            )
+            yield [method, ranks, f"{samples:,.0f}", str(batch), f"{updates:,}"]

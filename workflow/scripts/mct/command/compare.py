@@ -1,7 +1,7 @@
 """Set two experiments side by side: the accuracy of each method, and the difference seed by seed.
 
 Both must have been evaluated on the same split of a data set of the same name. The difference is
-that of B minus A, in points, with its 95 % interval (Student's t) over seeds that both have.
+B minus A, in points, with its 95 % interval (Student's t) over seeds that both have.
 """
 
 import argparse

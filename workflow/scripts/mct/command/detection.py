@@ -86,7 +86,7 @@ def _food101n(root: Path) -> Found | None:
         if test.is_dir():
             return {"test_root": str(test)}
     raise UserError(
-        f"{root}: this is Food-101N, whose test pictures are those of Food-101; put its folder at "
+        f"{root}: this is Food-101N, which is tested on Food-101; put that folder at "
         f"{root.parent / 'food-101'}"
     )
 

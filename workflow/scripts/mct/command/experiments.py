@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from mct.base.roles import Role
 from mct.command.printing import no_such
 from mct.experiment.result_files import ResultFiles
 from mct.stage.entry import read_keys
+
+RESOLVED = {"dataset", "experiment", "finetuning", "methods", "ranks", "seeds", "split"}
+"""Keys of a configuration that a run completed; what a user writes lacks some of them."""
 
 
 class Finished:
@@ -18,6 +20,11 @@ class Finished:
         if not path.is_file():
             raise no_such(str(folder), "an experiment's folder of results, which has a config.yaml")
         self.folder, self.config = folder, dict[str, Any](read_keys(path))
+        if not self.config.keys() >= RESOLVED:
+            raise no_such(
+                str(folder),
+                "an experiment's folder of results; its config.yaml was written by no run",
+            )
         self.files = ResultFiles(str(folder), self.config)
 
     @property
@@ -31,8 +38,7 @@ class Finished:
         The method is `mct` by default, else the first of the table.
         """
         chosen = method or self.files.exported_method
-        run = self.files.runs()[0]
-        path = Path(self.files.model(chosen, run, f"{Role.PRIMARY}.safetensors"))
+        path = Path(self.files.exported_weights(chosen))
         if not path.is_file():
             raise no_such(str(path), f"the weights of method {chosen}, found none; run it first")
         return path

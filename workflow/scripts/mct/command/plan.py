@@ -20,14 +20,18 @@ def snakemake(config: Path, words: Sequence[str]) -> list[str]:
     """Return the command that runs the workflow of this checkout with a configuration."""
     program = Path(sys.executable).with_name("snakemake")
     start = [str(program)] if program.is_file() else [sys.executable, "-m", "snakemake"]
-    own = [] if Path("Snakefile").resolve() == SNAKEFILE else ["-s", str(SNAKEFILE)]
-    return [*start, *words, *own, "--configfile", str(config)]
+    return [*start, *_options(config, words)]
 
 
 def shown(config: Path, words: Sequence[str]) -> str:
     """Return that command as a user types it."""
+    return shlex.join(["snakemake", *_options(config, words)])
+
+
+def _options(config: Path, words: Sequence[str]) -> list[str]:
+    """Return words with the Snakefile, where it is not that of this folder, and the configuration."""
     own = [] if Path("Snakefile").resolve() == SNAKEFILE else ["-s", str(SNAKEFILE)]
-    return shlex.join(["snakemake", *words, *own, "--configfile", str(config)])
+    return [*words, *own, "--configfile", str(config)]
 
 
 def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]:

@@ -1,7 +1,7 @@
 """Predict the classes of pictures in files by models of a finished experiment.
 
 Pictures may be files, folders (searched), archives (.tar, .zip) and lists of paths (.txt). They are
-prepared as in the evaluation, by the settings in the record beside the weights. The prediction of
+prepared as in the evaluation, by the settings in the record next to the weights. The prediction of
 several models is their mean. A file that is no picture gets a line that says so.
 """
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     experiment = Finished(options.results)
     weights = options.weights or [experiment.deployed(options.method)]
     classes = read_names(experiment.classes)
-    if not 1 <= options.top <= len(classes):
+    if options.top > len(classes):
         raise UserError(f"--top: expected 1 to {len(classes)}, the classes, got {options.top}")
     settings = trained_settings(weights)
     execution = ExecutionSettings(threads_per_rank=len(os.sched_getaffinity(0)))
@@ -45,15 +45,15 @@ def run(options: argparse.Namespace) -> None:
     files = find_pictures(options.pictures)
     threads = execution.decoding_threads
     found = predict_files(models, files, classes, settings.images, threads, options.top)
-    rows = []
     if options.output:
         rows = list(found)
         write_rows(options.output, columns(options.top), (row.cells(options.top) for row in rows))
+        show([f"wrote {options.output}"])
     else:
         rows = _print(found)
     broken = sum(bool(row.problem) for row in rows)
     if options.output:
-        show([f"wrote {options.output}: {len(rows) - broken} predicted, {broken} unreadable"])
+        show([f"{len(rows) - broken} predicted, {broken} unreadable"])
     if broken == len(rows):
         raise UserError(f"none of {len(rows)} files is a picture that can be read")
 

@@ -91,7 +91,7 @@ def _refuse(keys: list[str], decisions: Mapping[str, Decision], what: str) -> No
         are = "key is" if len(keys) == 1 else "keys are"
         raise UserError(
             f"{decisions[keys[0]].place}: {len(keys)} {are} {what}: {preview(keys)}; take such lines out "
-            "of the review (keys are those of the list of suspects)"
+            "of the review (the list of suspects has the keys)"
         )
 
 

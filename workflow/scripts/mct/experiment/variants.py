@@ -70,7 +70,9 @@ def _complete_one(
         whole = resolve(merge(config, changes))
     except UserError as error:
         raise UserError(f"{where}: {str(error).removeprefix('configuration: ')}") from error
-    title = variant.get("title") or f"{known[of].title}: {describe(changes)}"
+    title = variant.get("title", f"{known[of].title}: {describe(changes)}")
+    if not (isinstance(title, str) and title.strip()):
+        raise UserError(f"{where}.title: expected text, got {title!r}")
     return {"of": of, "title": title, **{key: whole[key] for key in changes}}
 
 

@@ -111,11 +111,11 @@ def write_model(
     weights: Path,
     settings: EvaluationSettings,
     facts: ModelFacts,
-    beside: Path,
+    output: Path,
     check: Callable[[Path], Facts],
 ) -> Facts:
     """Write a model's files next to a path and return what was written; for `check` see `write_onnx`."""
-    paths = [beside.with_name(name) for name in (WEIGHTS, ONNX_FILE)]
+    paths = [output.with_name(name) for name in (WEIGHTS, ONNX_FILE)]
     net = load_model(settings.model, len(facts.classes), facts.size, weights)
     exported = ExportedNet(net.float(), facts).eval()  # also of a net that was trained in float64
     write_weights(weights, facts.metadata(), paths[0])

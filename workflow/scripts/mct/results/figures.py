@@ -16,7 +16,7 @@ NAMES = {"auxiliary": "Ma (auxiliary)", "primary": "Mp (primary, deployed)"}
 LARGEST_LABELLED = 20
 """Classes up to which a confusion matrix names classes and prints its cells."""
 PANELS = 3
-"""Confusion matrices beside one another."""
+"""Confusion matrices in a row."""
 Values = NDArray[np.float64]
 Table = dict[str, Values]
 
