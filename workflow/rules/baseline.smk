@@ -1,4 +1,4 @@
-"""Baselines, fine-tuning, and what they need besides sets: confusions and weights of labels."""
+"""Baselines, fine-tuning, ensembles, and what they need besides sets: confusions, weights, targets."""
 
 
 rule estimate_confusion:
@@ -48,6 +48,33 @@ rule score_labels:
     shell:
         program(
             "score_labels.py {params.stage} {params.settings} {execution} {input.labels}"
+            " {input.precision} {input.weights} {params.checkpoints} {output}",
+            mpi=True,
+        )
+
+
+rule predict_targets:
+    input:
+        shards=samples(),
+        labels=LABELS,
+        precision=EXPERIMENT.measured_precision,
+        weights=lambda wildcards: FILES.teachers(wildcards.method, run_of(wildcards)),
+    output:
+        f"{MODELS}/{{method}}/{RUN}/targets.h5",
+    log:
+        f"{LOGS}/predict_targets/{{method}}_{RUN}.log",
+    wildcard_constraints:
+        method="|".join(FILES.distillations()),
+    threads: cores_of(PLANNER.distil, "method")
+    resources:
+        **mpi_job(PLANNER.distil, "method"),
+    params:
+        stage="predict_targets",
+        checkpoints=f"{CHECKPOINTS}/predict_targets/{{method}}_{RUN}",
+        settings=SETTINGS.evaluation(),
+    shell:
+        program(
+            "predict_targets.py {params.stage} {params.settings} {execution} {input.labels}"
             " {input.precision} {input.weights} {params.checkpoints} {output}",
             mpi=True,
         )

@@ -1,4 +1,4 @@
-"""Accuracy of each model, and of both of a pair together."""
+"""Accuracy of each model, of both of a pair together, and of ensembles."""
 
 
 rule evaluate_model:
@@ -13,9 +13,9 @@ rule evaluate_model:
         result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
     log:
         f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}.log",
-    threads: cores_of(PLANNER.evaluate, "split", "role")
+    threads: cores_of(PLANNER.evaluate, "split", "method", "role")
     resources:
-        **mpi_job(PLANNER.evaluate, "split", "role"),
+        **mpi_job(PLANNER.evaluate, "split", "method", "role"),
     params:
         stage="evaluate_model",
         checkpoints=f"{CHECKPOINTS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}",

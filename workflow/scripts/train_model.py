@@ -12,7 +12,7 @@ from mct.learning.objectives import build_objective
 from mct.learning.plan import constant_samples, plan_training
 from mct.learning.precision import with_measured
 from mct.learning.settings import TrainingSettings
-from mct.learning.training import ModelTraining, start_model, training_reader
+from mct.learning.training import ModelTraining, dropout_seed, start_model, training_reader
 from mct.learning.validation import Validation
 from mct.stage import entry
 from mct.stage.session import OPTIONS, Session
@@ -36,7 +36,8 @@ def main() -> None:
         model = start_model(settings, image_set.classes, seed, arguments.initial, arguments.start)
         learner = Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
-            optimizer=settings.optimizer, execution=session.execution, seed=(1, seed),
+            optimizer=settings.optimizer, execution=session.execution,
+            seed=dropout_seed(settings, seed),
         )  # fmt: skip
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
         reader = training_reader(session, settings, image_set, labels, role)

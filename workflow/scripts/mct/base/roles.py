@@ -32,6 +32,8 @@ REFERENCE = "mct"
 """The method that others are compared with: its Mp and its compute set the equal terms."""
 CLEAN_SEEDS = 2**34
 """Beyond every `order_seed`."""
+PART_SEEDS = 2**37
+"""Beyond every `clean_seed`."""
 
 
 def model_seed(seed: int, role: str) -> int:
@@ -39,11 +41,14 @@ def model_seed(seed: int, role: str) -> int:
     return 2 * seed + Role(role).place
 
 
-def order_seed(seed: int, stage: int) -> int:
-    """Return the seed of order and augmentation in stage 1 (also of baselines) or stage 2."""
-    return 2 * seed + stage - 1
+def order_seed(seed: int, stage: int, part: int = 0) -> int:
+    """Return the seed of order and augmentation in stage 1 (also of baselines) or stage 2.
+
+    A training that is one of several in a row is a `part` of them, from 1.
+    """
+    return PART_SEEDS * part + 2 * seed + stage - 1
 
 
-def clean_seed(seed: int, stage: int, role: str) -> int:
+def clean_seed(seed: int, stage: int, role: str, part: int = 0) -> int:
     """Return the seed of order and augmentation of clean samples in the batches of a model."""
-    return CLEAN_SEEDS * (1 + Role(role).place) + order_seed(seed, stage)
+    return CLEAN_SEEDS * (1 + Role(role).place) + order_seed(seed, stage, part)

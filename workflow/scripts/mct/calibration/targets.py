@@ -9,7 +9,7 @@ from torch.nn import functional
 from mct.base.functions import of_shape, open_function
 from mct.calibration.settings import CalibrationSettings
 from mct.labels.posterior import posterior
-from mct.learning.losses import cross_entropy, selected_mean
+from mct.learning.losses import cross_entropy, selected_mean, target_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,3 @@ def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float) -> Te
 def hard_target_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Return cross-entropy to the teacher's decision of each sample, shape (b,)."""
     return cross_entropy(student, teacher.detach().argmax(dim=1))
-
-
-def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return -sum_y q(y) log p(y) of each sample, shape (b,); targets q have shape (b, K)."""
-    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)

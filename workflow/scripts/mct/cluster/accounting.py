@@ -15,6 +15,7 @@ from typing import Any
 
 from mct.base.files import write_rows
 from mct.cluster.jobs import Start, current_run, read_starts, read_submissions
+from mct.experiment.ensembles import ENSEMBLES
 from mct.experiment.methods import BASELINES, CALIBRATIONS, FINETUNED
 from mct.stage.entry import INTERRUPTED
 
@@ -135,7 +136,7 @@ def rule_of(parts: Sequence[str]) -> str:
     name = parts[min(1, len(parts) - 1)] if parts else ""
     if name in CALIBRATIONS:
         return "calibrate_pair"
-    return "train_baseline" if name in BASELINES or name in FINETUNED else name
+    return "train_baseline" if name in {**BASELINES, **FINETUNED, **ENSEMBLES} else name
 
 
 def describe_records(

@@ -10,13 +10,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mct.base.roles import PAIR, ROLES
 from mct.cluster import carrying, demands, disk
 from mct.cluster.demands import Cost, Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
-from mct.experiment.methods import find_pair, is_pair
+from mct.experiment.methods import find, find_pair, is_pair
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -90,9 +89,14 @@ class Planner:
         logits = demands.logits_megabytes(samples, self._experiment.classes, models)
         return self._predict(samples, attempt, models, logits)
 
-    def evaluate(self, split: str, role: str, attempt: int) -> Demand:
-        """Return what evaluating a model, or a pair, on a split asks for."""
-        return self.predict((split,), attempt, len(ROLES) if role == PAIR else 1)
+    def evaluate(self, split: str, method: str, role: str, attempt: int) -> Demand:
+        """Return what evaluating a model, a pair or an ensemble on a split asks for."""
+        return self.predict((split,), attempt, len(find(self._config, method).members(role)))
+
+    def distil(self, method: str, attempt: int) -> Demand:
+        """Return what the predictions ask for that a method distils."""
+        run, *_ = self._experiment.files.runs()
+        return self.predict(("noisy",), attempt, len(self._experiment.files.teachers(method, run)))
 
     def estimate_confusion(self, kind: str, attempt: int) -> Demand:
         """Return what estimating a confusion of a kind asks for, or weighing it with Ma."""

@@ -91,6 +91,13 @@ SECTIONS = {
         "(Mp), and is counted in the row's samples.",
         (settings.FinetuningSettings,),
     ),
+    "ensemble": Section(
+        "Ensembles that cost one training: `snapshot_ensemble` (Huang et al., ICLR 2017) and "
+        "`collapsed_ensemble` (Codreanu et al., 2017) average the predictions of models from several "
+        "cycles of the learning rate. `collapsed_ensemble_distilled` is one model that learned "
+        "them; `mct_distilled` is Mp that learned the mean prediction of its pair.",
+        (settings.EnsembleSettings,),
+    ),
     "baselines": Section(
         "Keys of baselines alone.",
         (settings.BaselineSettings,),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from mct.base.architectures import builder_of
 from mct.base.functions import check_name
 from mct.base.keys import pick
-from mct.base.roles import PAIR, Role
+from mct.base.roles import PAIR, ROLES, Role
 from mct.data.settings import ImageSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.stage.closure import code_digest, module_files
@@ -16,7 +16,7 @@ from mct.stage.closure import code_digest, module_files
 Config = Mapping[str, Any]
 Epochs = dict[str, float]
 """Epochs by the name of the set whose size they are counted in."""
-LOSSES = ("cross_entropy", "forward", "backward")
+LOSSES = ("cross_entropy", "forward", "backward", "soft")
 CONFUSION_SETS = {"estimated": "clean", "anchors": "noisy"}
 """The set that a net's predictions are averaged on, by the kind of the confusion."""
 
@@ -27,13 +27,14 @@ class Method(ABC):
 
     `section` is where the configuration has the method's own settings: of a baseline's confusion and
     clean samples, or what a pair has in place of keys of `calibration`. `roles` are those of the
-    models that it makes.
+    models that it makes. Without `trains` it only puts together what others trained.
     """
 
     name: str
     title: str
     section: str = ""
     roles: tuple[str, ...] = (Role.PRIMARY,)
+    trains: bool = True
 
     @property
     def evaluated_roles(self) -> tuple[str, ...]:
@@ -48,6 +49,10 @@ class Method(ABC):
     def lineage(self, role: str) -> list[str]:
         """Return the trainings that its model of a role went through, its own last."""
         return [self.name]
+
+    def members(self, role: str) -> list[tuple[str, str]]:
+        """Return training and role of each model whose mean prediction is that of a role."""
+        return [(self.name, each) for each in (ROLES if role == PAIR else (role,))]
 
     def confusion_kind(self, config: Config) -> str | None:
         """Return where its confusion comes from, None where it uses none."""

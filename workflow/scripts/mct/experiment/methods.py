@@ -18,19 +18,22 @@ from mct.base.keys import parse
 from mct.base.partition import divide_ranks, samples_of
 from mct.calibration.settings import CalibrationSettings
 from mct.data.layouts.base import Layout
+from mct.experiment import ensembles
 from mct.experiment.baselines import BASELINES, FINETUNED, finetuned_name
+from mct.experiment.ensembles import ENSEMBLES
 from mct.experiment.method import Config, Method, Training, with_batch
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS, Calibration
 from mct.experiment.variants import vary
 from mct.learning.settings import TrainingSettings
 
-METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED}
-ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES, **FINETUNED}
+METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED, **ENSEMBLES}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
 
 
 def find(config: Config, name: str) -> Method:
     """Return what is trained under a name: a pretraining, a method, or a variant of one."""
+    if name in ENSEMBLES:
+        return ensembles.find(config, name)
     variant = config.get("variants", {}).get(name)
     return vary(METHODS[variant["of"]], name, variant) if variant else TRAININGS[name]
 
@@ -57,19 +60,21 @@ def is_pair(config: Config, name: str) -> bool:
 def rows_of(config: Config) -> list[str]:
     """Return the methods of the accuracy table: the configured ones, each before its fine-tuning.
 
-    Variants come last.
+    Members of an ensemble come before it, variants last.
     """
     finetuned = config["finetuning"]["methods"]
     rows = []
     for method in dict.fromkeys([*config["methods"], *finetuned]):
+        rows += ensembles.shown_before(config, method) if method in ENSEMBLES else []
         rows += [method] * (method in config["methods"])
         rows += [finetuned_name(method)] * (method in finetuned)
-    return [*rows, *config.get("variants", {})]
+    return [*dict.fromkeys(rows), *config.get("variants", {})]
 
 
 def trainings_of(config: Config, method: str) -> list[str]:
     """Return the trainings that a method consists of, its own last."""
-    return [*find(config, method).preparations(config), method]
+    found = find(config, method)
+    return [*found.preparations(config), *([method] if found.trains else [])]
 
 
 def needed_trainings(config: Config) -> list[str]:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mct.base.roles import PAIR, REFERENCE, ROLES, Role
-from mct.experiment import methods
+from mct.base.errors import UserError
+from mct.base.roles import REFERENCE, Role
+from mct.experiment import ensembles, methods
 from mct.experiment.baselines import BASELINES, FINETUNED
+from mct.experiment.ensembles import Distillation
 from mct.experiment.method import Config
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 
@@ -76,8 +78,10 @@ class ResultFiles:
 
     def evaluations(self) -> list[str]:
         """Return the evaluations of everything that is evaluated."""
-        shown = [*PRETRAININGS, *methods.rows_of(self.config)]
-        trained = [methods.find(self.config, name) for name in self.trainings() if name in shown]
+        shown = [name for name in PRETRAININGS if name in self.trainings()]
+        trained = [
+            methods.find(self.config, name) for name in [*shown, *methods.rows_of(self.config)]
+        ]
         return [
             self.evaluation(method.name, run, role)
             for method in trained
@@ -99,9 +103,9 @@ class ResultFiles:
         return [f"{folder}/ranks{number}.json" for number in self.config["scaling"]["ranks"]]
 
     def evaluated_weights(self, method: str, run: str, role: str) -> list[str]:
-        """Return the weights that an evaluation is of: a model's, or both of a pair."""
-        roles = ROLES if role == PAIR else (role,)
-        return [self.model(method, run, f"{each}.safetensors") for each in roles]
+        """Return the weights that an evaluation is of: a model's, both of a pair, an ensemble's."""
+        members = methods.find(self.config, method).members(role)
+        return [self.model(name, run, f"{each}.safetensors") for name, each in members]
 
     def start(self, method: str, run: str) -> list[str]:
         """Return the weights that a baseline continues, none for a start of its own."""
@@ -111,10 +115,19 @@ class ResultFiles:
     def evidence(self, method: str, run: str) -> list[str]:
         """Return the file that a baseline's loss or weights need, if they need one."""
         baseline = methods.find_alone(self.config, method)
+        if isinstance(baseline, Distillation):
+            return [self.model(method, run, "targets.h5")]
         if baseline.weighting == "verified":
             return [self.model(method, run, "label_weights.h5")]
         needs_noise = baseline.confusion_kind(self.config) or baseline.weighting == "easiest"
         return [self.confusion(method, run)] if needs_noise else []
+
+    def teachers(self, method: str, run: str) -> list[str]:
+        """Return the weights whose mean prediction a method distils."""
+        found = methods.find(self.config, method)
+        assert isinstance(found, Distillation)
+        role = found.teacher.evaluated_roles[-1]
+        return self.evaluated_weights(found.teacher.name, run, role)
 
     def confusion(self, method: str, run: str) -> str:
         """Return the file of a method's confusion matrix."""
@@ -151,7 +164,12 @@ class ResultFiles:
     def singles(self) -> list[str]:
         """Return the names that the training of one model alone may have, pretraining apart."""
         own = [name for name in self._variants if not methods.is_pair(self.config, name)]
-        return [*BASELINES, *FINETUNED, *own]
+        return [*BASELINES, *FINETUNED, *ensembles.trainings(self.config), *own]
+
+    def distillations(self) -> list[str]:
+        """Return the names of what learns from the predictions of others."""
+        names = ensembles.trainings(self.config)
+        return [n for n in names if isinstance(methods.find(self.config, n), Distillation)]
 
     @property
     def _variants(self) -> list[str]:
@@ -165,12 +183,21 @@ class ResultFiles:
 
     @property
     def exported_method(self) -> str:
-        """The method whose model is handed over: `mct`, else the first of the table."""
-        rows = methods.rows_of(self.config)
+        """The method whose model is handed over: `mct`, else the first of the table that has one."""
+        every = methods.rows_of(self.config)
+        rows = [name for name in every if methods.find(self.config, name).trains] or every
         return REFERENCE if REFERENCE in rows else rows[0]
 
     def exported_weights(self, method: str) -> str:
-        """Return the weights that are handed over of a method: its deployed model of the first run."""
+        """Return the weights that are handed over of a method: its deployed model of the first run.
+
+        UserError for an ensemble, which has several.
+        """
+        if not methods.find(self.config, method).trains:
+            raise UserError(
+                f"method {method}: is the mean of several models; hand over its distillation "
+                f"({method}_distilled), or one of its rows"
+            )
         return self.model(method, self.runs()[0], f"{Role.PRIMARY}.safetensors")
 
     def exported_records(self, method: str) -> list[str]:

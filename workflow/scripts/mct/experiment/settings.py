@@ -18,14 +18,15 @@ from mct.base.keys import (
     unit,
 )
 from mct.data.layouts.registry import LAYOUTS
-from mct.experiment.baselines import BASELINES, FINETUNED, FineTuning
+from mct.experiment.baselines import BASELINES, EQUAL_SAMPLES, FINETUNED, FineTuning
+from mct.experiment.ensembles import MOST_CYCLES, ROWS
 from mct.experiment.pair import CALIBRATIONS
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
 WorldSizes = Annotated[tuple[Even, ...], unit("MPI ranks"), UNIQUE]
 METHODS = {**BASELINES, **CALIBRATIONS}
-MethodName = Annotated[str, one_of(METHODS)]
+MethodName = Annotated[str, one_of([*METHODS, *ROWS])]
 FinetunedName = Annotated[str, one_of(method.continues.name for method in FINETUNED.values())]
 DECAYING = [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
 """Methods whose rate decays as in calibration; the others have a rate of their own."""
@@ -185,6 +186,31 @@ class FinetuningSettings(Settings, frozen=True, kw_only=True):
     epochs: Annotated[Count, unit("epochs")] = 2
     """Number of passes over the clean set."""
     learning_rate: Positive = 0.001
+    """Rate at the start of these passes; it decays as in calibration."""
+
+
+class EnsembleSettings(Settings, frozen=True, kw_only=True):
+    """Ensembles of one training budget, and their distillation."""
+
+    of: Annotated[str, one_of(EQUAL_SAMPLES)] = "noise_only"
+    """Method whose loss, labels and number of samples the trainings of the ensembles have."""
+    cycles: Annotated[int, Meta(ge=2, le=MOST_CYCLES)] = 4
+    """Number of cycles, and of models in an ensemble."""
+    learning_rate: Positive | None = None
+    """Rate at the start of the first cycle. null: `pretraining.learning_rate`."""
+    rate_factor: Annotated[Positive, unit("fraction")] = 1
+    """What the rate at the start is multiplied with from one cycle to the next."""
+    schedule: Literal["linear", "cosine", "step"] = "cosine"
+    """Decay of the rate within a cycle."""
+    collapse_share: Annotated[ProperShare, unit("fraction")] = 0.2
+    """Part of the samples of `collapsed_ensemble` that its collapses see together."""
+    collapse_learning_rate: Positive = 0.01
+    """Rate at the start of a collapse."""
+    collapse_schedule: Literal["linear", "cosine", "step"] = "linear"
+    """Decay of the rate within a collapse."""
+    distillation_epochs: Annotated[Count, unit("epochs")] = 2
+    """Passes over the noisy set of the methods `*_distilled`."""
+    distillation_learning_rate: Positive = 0.01
     """Rate at the start of these passes; it decays as in calibration."""
 
 

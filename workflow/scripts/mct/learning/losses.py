@@ -67,3 +67,8 @@ def selected_mean(loss: Tensor, mask: Tensor, global_count: float) -> Tensor:
     give a zero with a gradient.
     """
     return (loss * mask.to(loss.dtype)).sum() / (global_count or 1)
+
+
+def target_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return -sum_y q(y) log p(y) of each sample, shape (b,); targets q have shape (b, K)."""
+    return -(targets * functional.log_softmax(logits, dim=1)).sum(dim=1)

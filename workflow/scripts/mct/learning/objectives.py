@@ -1,7 +1,8 @@
 """What a model alone minimises: the loss of each sample and how much each counts.
 
 `TrainingSettings.loss` is the loss of labels that nobody verified: `cross_entropy`, `forward` or
-`backward` correction, or a `LabelLoss` that is named as `module:function`. Verified ones (the true
+`backward` correction, a `LabelLoss` that is named as `module:function`, or `soft`, cross-entropy to a
+teacher's predictions in place of labels. Verified ones (the true
 labels of the union, clean samples that join a batch) always have cross-entropy, so `forward` on the
 union is GLC. `weighting` is `equal`, `verified` (CleanNet's weights) or `easiest` (the N most
 confident samples of the global batch in the decay).
@@ -29,6 +30,7 @@ from mct.learning.losses import (
     cross_entropy,
     forward_loss,
     selected_mean,
+    target_loss,
 )
 from mct.learning.settings import TrainingSettings
 from mct.parallel.comm import Comm, gather_blocks
@@ -75,10 +77,21 @@ def easiest_examples(
 
 
 class Objective:
-    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels."""
+    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels.
 
-    def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
+    Where there are `targets`, probabilities (n, K), the loss of the noisy samples is cross-entropy to
+    them, whatever their labels.
+    """
+
+    def __init__(
+        self,
+        label_loss: LabelLoss,
+        weigh: Weighting,
+        trusted: NDArray[np.bool_],
+        targets: NDArray[np.floating] | None = None,
+    ) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
+        self._targets = targets
 
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
@@ -96,6 +109,10 @@ class Objective:
 
     def _losses(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
         plain = cross_entropy(logits, labels)
+        if self._targets is not None:
+            block = len(batch.labels)
+            targets = torch.from_numpy(self._targets[batch.local]).to(logits)
+            return torch.cat([target_loss(logits[:block], targets), plain[block:]])
         if self._label_loss is cross_entropy:
             return plain
         trusted = torch.ones(len(labels), dtype=torch.bool)
@@ -118,15 +135,17 @@ def build_objective(
     """
     evidence = next(iter(given), None)
     trusted = image_set.in_clean & (settings.training_set == "union")
+    teacher = evidence if settings.loss == "soft" else None
     return Objective(
         _label_loss(settings.loss, evidence),
         _weighting(settings.weighting, image_set, comm, evidence, samples_before),
         trusted,
+        read_targets(teacher, image_set) if teacher else None,
     )
 
 
 def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
-    if name == "cross_entropy":
+    if name in ("cross_entropy", "soft"):
         return cross_entropy
     if ":" in name:
         own = open_function(name)
@@ -157,3 +176,11 @@ def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:
     known = samples[places] == image_set.sample
     assert (known | image_set.in_clean).all(), "every noisy picture was scored"
     return np.where(image_set.in_clean, np.float32(1), weights[places])
+
+
+def read_targets(path: Path, image_set: ImageSet) -> NDArray[np.float16]:
+    """Return what a teacher predicts for each sample of a set, probabilities (n, K)."""
+    samples, probabilities = read_arrays(path, "sample", "probability")
+    places = np.searchsorted(samples, image_set.sample)
+    assert (samples[places] == image_set.sample).all(), "every noisy picture was predicted"
+    return probabilities[places]

@@ -107,6 +107,8 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`); `code`
     is the digest of the module that a loss of its own is in. In the first `classifier_epochs` passes
     the classifier learns alone. A share `held_out` of the set is left out, drawn by seed.
+    A training that continues another on the same set has a `part` of its own, from which order,
+    augmentation and dropout are drawn.
     """
 
     images: ImageSettings
@@ -123,6 +125,7 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     clean_per_batch: int = 0
     classifier_epochs: float = 0.0
     held_out: Annotated[float, ADDED] = 0.0
+    part: Annotated[int, ADDED] = 0
     code: str = ""
 
 

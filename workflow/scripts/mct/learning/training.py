@@ -39,18 +39,23 @@ def start_model(
     return model
 
 
+def dropout_seed(settings: TrainingSettings, seed: int) -> tuple[int, ...]:
+    """Return what dropout is drawn from, by the model's seed; each part of a training has its own."""
+    return (1, seed, settings.part) if settings.part else (1, seed)
+
+
 def training_reader(
     session: Session, settings: TrainingSettings, image_set: ImageSet, clean: Path, role: Role
 ) -> SampleReader:
     """Return the reader of a training's batches; `clean` is the index of its clean samples."""
     share = session.share(session.world)
     noisy = BatchReader(
-        image_set, settings.images, seed=order_seed(settings.seed, stage=1), share=share,
+        image_set, settings.images, seed=order_seed(settings.seed, 1, settings.part), share=share,
         shuffle_window=settings.shuffle_window,
     )  # fmt: skip
     clean_reader = open_clean_reader(
         clean, settings.images, count=settings.clean_per_batch,
-        seed=clean_seed(settings.seed, 1, role), share=share,
+        seed=clean_seed(settings.seed, 1, role, settings.part), share=share,
     )  # fmt: skip
     return SampleReader(noisy, clean_reader)
 

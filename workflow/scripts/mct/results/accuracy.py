@@ -129,7 +129,7 @@ def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, in
     """Return the samples that a run's model (or both) saw, and those that the method needed.
 
     The first number adds up the trainings of the model, the second all trainings of the method and
-    its preparations.
+    its preparations. An ensemble has no training of its own.
     """
 
     def seen(training: str, role: str) -> int:
@@ -141,7 +141,9 @@ def count_samples(run: Run, records: Results, methods: Methods) -> tuple[int, in
         for role in (ROLES if run.role == PAIR else (run.role,))
         for training in methods[run.method].lineages[role]
     )
-    trainings = [*methods[run.method].preparations, run.method]
+    facts = methods[run.method]
+    is_trained = any(run.method in lineage for lineage in facts.lineages.values())
+    trainings = [*facts.preparations, *([run.method] if is_trained else [])]
     whole = sum(seen(each, role) for each in trainings for role in methods[each].lineages)
     return own, whole
 
