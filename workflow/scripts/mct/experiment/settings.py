@@ -20,6 +20,7 @@ from mct.base.keys import (
 from mct.data.layouts.registry import LAYOUTS
 from mct.experiment.baselines import BASELINES, FINETUNED, FineTuning
 from mct.experiment.pair import CALIBRATIONS
+from mct.learning.settings import Schedule
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
@@ -135,7 +136,12 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """How long and at which rate both models are pretrained."""
 
     learning_rate: Positive = 0.1
-    """Constant learning rate of both models and of the first part of baselines."""
+    """Learning rate of both models and of the first part of baselines."""
+    schedule: Schedule = "constant"
+    """How the rate goes over each pretraining and over the first part of baselines: the word for a shape
+    (`constant`, `linear`, `polynomial`, `cosine`, or `step`, which divides by ten at 1/2 and 3/4), or a
+    list of phases; see docs/large_batches.md.
+    """
     epochs_auxiliary: Annotated[Count, unit("epochs")] = 40
     """Number of passes of Ma over the clean set."""
     epochs_primary: Annotated[Count, unit("epochs")] = 10

@@ -75,10 +75,20 @@ def easiest_examples(
 
 
 class Objective:
-    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels."""
+    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels.
 
-    def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
+    Labels are smoothed in cross-entropy alone: a correction already spreads them over classes.
+    """
+
+    def __init__(
+        self,
+        label_loss: LabelLoss,
+        weigh: Weighting,
+        trusted: NDArray[np.bool_],
+        smoothing: float = 0.0,
+    ) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
+        self._smoothing = smoothing
 
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
@@ -95,7 +105,7 @@ class Objective:
         )
 
     def _losses(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        plain = cross_entropy(logits, labels)
+        plain = cross_entropy(logits, labels, self._smoothing)
         if self._label_loss is cross_entropy:
             return plain
         trusted = torch.ones(len(labels), dtype=torch.bool)
@@ -122,6 +132,7 @@ def build_objective(
         _label_loss(settings.loss, evidence),
         _weighting(settings.weighting, image_set, comm, evidence, samples_before),
         trusted,
+        settings.optimizer.label_smoothing,
     )
 
 
