@@ -29,7 +29,8 @@ from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy
 from mct.learning.models import build_model
 from mct.learning.objectives import Objective, equal_weights
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.settings import ModelSettings, OptimizerSettings
 from mct.learning.training import ModelTraining
 from mct.parallel.comm import Comm, split_world, world

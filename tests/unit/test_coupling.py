@@ -9,8 +9,9 @@ from samples import pixel_set
 
 from mct.base.partition import GlobalBatch
 from mct.base.roles import Role
-from mct.calibration.coupling import Coupling, part_of, plan_calibration
+from mct.calibration.coupling import Coupling, part_of
 from mct.calibration.decisions import Decision, SampleRecord, Selector
+from mct.calibration.plan import plan_calibration
 from mct.calibration.settings import CalibrationSettings
 from mct.data.loading import Batch
 from mct.data.settings import ImageSettings

@@ -15,8 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
-from mct.learning.plan import Plan, linear, plan_training
+from mct.learning.plan import Plan, plan_training
 from mct.learning.rows import CONVOLUTION
+from mct.learning.schedules import linear
 from mct.learning.settings import ModelSettings, OptimizerSettings, TrainingSettings
 from mct.learning.training import ModelTraining
 from mct.stage.compute import Compute

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mct.learning.plan import Plan, constant
+from mct.learning.plan import Plan
+from mct.learning.schedules import constant
 from mct.learning.validation import Curve, choose_interval, choose_pictures
 
 

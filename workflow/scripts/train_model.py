@@ -40,8 +40,8 @@ def main() -> None:
             seed=dropout_seed(settings, seed),
         )  # fmt: skip
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
-        reader = training_reader(session, settings, image_set, labels, role)
         training = ModelTraining(learner, plan, objective, settings=settings, role=role)
+        reader = training_reader(session, training, image_set, labels)
         validation = Validation.open(labels, settings.images, session.execution, plan)
         train(training, reader, session, validation)
 

@@ -1,7 +1,7 @@
 """Write the configuration's schema and the reference of its keys, from the definitions of keys."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import find_library  # noqa: F401
@@ -36,10 +36,19 @@ def main() -> None:
     text = json.dumps(make_schema(), indent=2, ensure_ascii=False)
     rows = [
         f"| `{key}` | {_default(part)} | {part.get('unit', '')} | {_meaning(part)} |"
-        for key, part in describe_keys(json.loads(text))
+        for key, part in _keys_and_phases(json.loads(text))
     ]
     write_text(arguments.schema, text + "\n")
     write_text(arguments.reference, HEADER + "\n".join(rows) + "\n")
+
+
+def _keys_and_phases(schema: Mapping) -> Iterator[tuple[str, Mapping]]:
+    """Yield every key, and after the first schedule the keys of its phases, which all have."""
+    for key, part in describe_keys(schema):
+        yield key, part
+        if key == "pretraining.schedule":
+            phases = next(branch["items"] for branch in part["anyOf"] if "items" in branch)
+            yield from describe_keys(phases, f"{key}[].")
 
 
 def _meaning(part: Mapping) -> str:

@@ -27,8 +27,9 @@ from replicas import (
 
 from mct.base.errors import StageInterruptedError, UserError
 from mct.base.roles import ROLES, Role
-from mct.calibration.coupling import Coupling, plan_calibration
+from mct.calibration.coupling import Coupling
 from mct.calibration.evidence import Evidence
+from mct.calibration.plan import plan_calibration
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.teachers import Teacher
 from mct.data.clean_batches import SampleReader

@@ -16,7 +16,8 @@ from mct.data.clean_batches import SampleReader
 from mct.data.imagesets import ImageSet
 from mct.learning.learner import Learner
 from mct.learning.loop import Loop
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.training import ModelTraining
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.progress import Progress

@@ -26,7 +26,8 @@ from mct.base.roles import Role
 from mct.data.clean_batches import SampleReader, Samples
 from mct.data.imagesets import ImageSet
 from mct.learning.loop import Training, train
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.validation import Validation
 from mct.stage import session
 from mct.stage.session import Session

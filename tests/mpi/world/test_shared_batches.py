@@ -16,7 +16,6 @@ from mct.calibration.reading import pair_reader
 from mct.calibration.settings import CalibrationSettings
 from mct.data.imagesets import ImageSet
 from mct.data.loading import BATCHES_IN_USE, Batch, BatchReader, Prefetcher
-from mct.data.order import AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM
 from mct.data.settings import ImageSettings
 from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Topology
@@ -96,9 +95,9 @@ def test_a_loader_delivers_another_view_of_the_same_samples(topology, image_set)
     views = [
         BatchReader(
             image_set, IMAGES, seed=0, share=share_of(topology.group_comm),
-            augmentation_stream=stream,
+            kind_of=lambda step, kind=kind: kind,
         ).read(next(plan_batches(SAMPLES, SAMPLES, 6 * topology.pairs)))
-        for stream in (AUGMENTATION_STREAM, OTHER_AUGMENTATION_STREAM)
+        for kind in ("", "none")
     ]  # fmt: skip
     np.testing.assert_array_equal(*(batch.positions for batch in views))
     assert torch.equal(*(batch.labels for batch in views))

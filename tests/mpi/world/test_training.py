@@ -36,7 +36,8 @@ from mct.data.settings import ImageSettings
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import Objective, easiest_examples, equal_weights, given_weights
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.training import ModelTraining
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport

@@ -18,6 +18,7 @@ from mct.base.roles import ROLES, Role
 from mct.calibration.decisions import Decision, SampleRecord, Selector
 from mct.calibration.evidence import Evidence
 from mct.calibration.learned_samples import count_learned, selection_counts
+from mct.calibration.plan import plan_calibration
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
 from mct.calibration.teachers import Teacher, Teaching
@@ -29,25 +30,10 @@ from mct.labels.starved import describe_starved, find_starved
 from mct.learning.learner import Learner
 from mct.learning.loop import Training
 from mct.learning.losses import confidence
-from mct.learning.plan import SCHEDULES, Plan
 from mct.parallel.comm import Topology, start_gather, wait_for
 from mct.stage.progress import Progress
 from mct.stage.state import Arrays, State
 from mct.stage.step_times import Stopwatch
-
-
-def plan_calibration(
-    settings: CalibrationSettings, set_size: int, role: Role = Role.PRIMARY
-) -> Plan:
-    """Return the plan of a calibration over the noisy set; clean samples are those of a role."""
-    return Plan(
-        samples=settings.epochs * set_size,
-        set_size=set_size,
-        batch_size=settings.optimizer.batch_size,
-        learning_rate=settings.learning_rate,
-        schedule=SCHEDULES[settings.schedule],
-        clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
-    )
 
 
 class Coupling(Training):
@@ -109,7 +95,7 @@ class Coupling(Training):
         decision = self._selector.decide(both, batch)
         lesson = self._lesson(samples, decision, logits, labels, predicted.teacher)
         loss, count = self._targets.loss(lesson)
-        self._update(loss, count, rate)
+        self._update(loss, count, rate, self.plan.decay_factor(samples.plan))
         self._teacher.follow()
         value = loss.item()
         self._remember(batch, decision, predicted, value, count)
@@ -126,10 +112,10 @@ class Coupling(Training):
             batch=batch.plan.size, selected=int(mask.sum()),
         )  # fmt: skip
 
-    def _update(self, loss: Tensor, global_count: int, rate: float) -> None:
+    def _update(self, loss: Tensor, global_count: int, rate: float, decay: float) -> None:
         """Step unless there is nothing to learn (M is 0 for small batches and much noise)."""
         if global_count:
-            self.learner.update(loss, rate)
+            self.learner.update(loss, rate, decay)
             return
         self.learner.skip()
         if not self._has_skipped:

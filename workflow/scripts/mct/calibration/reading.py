@@ -5,6 +5,7 @@ from pathlib import Path
 from mct.base.partition import Share
 from mct.base.roles import clean_seed, order_seed
 from mct.calibration.coupling import Coupling
+from mct.calibration.plan import plan_calibration
 from mct.calibration.settings import CalibrationSettings
 from mct.data.augmentation import Viewer
 from mct.data.clean_batches import SampleReader, open_clean_reader
@@ -24,6 +25,7 @@ def calibration_reader(
     clean_reader = open_clean_reader(
         clean, settings.images, count=coupling.plan.clean_per_batch,
         seed=clean_seed(settings.seed, 2, coupling.role), share=session.share(topology.group_comm),
+        kind_of=coupling.plan.augmentation,
     )  # fmt: skip
     return SampleReader(pair_reader(topology, image_set, settings, session.execution), clean_reader)
 
@@ -39,8 +41,9 @@ def pair_reader(
     Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
     """
     samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
-    buffers = None
-    if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
+    plan, buffers = plan_calibration(settings, len(image_set)), None
+    viewers = (Viewer.of(settings.images, cycle.augmentation) for cycle in plan.course.cycles)
+    if execution.share_batches and not all(only_copies(image_set, each) for each in viewers):
         buffers = share_batches(
             topology, batches=execution.prefetch_batches + BATCHES_IN_USE,
             batch_bytes=samples * 3 * size * size, threaded=execution.prefetch_batches > 0,
@@ -49,5 +52,5 @@ def pair_reader(
     return BatchReader(
         image_set, settings.images, seed=order_seed(settings.seed, stage=2), buffers=buffers,
         share=Share(ranks=topology.pairs, rank=rank, threads=threads),
-        shuffle_window=settings.shuffle_window,
+        shuffle_window=settings.shuffle_window, kind_of=plan.augmentation,
     )  # fmt: skip

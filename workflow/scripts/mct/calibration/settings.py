@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from mct.base.keys import Count, Natural, NotNegative, Positive, Share, unit
 from mct.data.settings import ImageSettings, OrderSettings
-from mct.learning.settings import ModelSettings, OptimizerSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings, Schedule
 
 
 class DecaySettings(OrderSettings, frozen=True, kw_only=True):
@@ -14,8 +14,10 @@ class DecaySettings(OrderSettings, frozen=True, kw_only=True):
     """Passes of both models over the noisy set."""
     learning_rate: Positive = 0.1
     """Rate at the start of the decay."""
-    schedule: Literal["linear", "cosine", "step"] = "linear"
-    """Decay of the rate over the stage; `step` divides by ten at 1/2 and 3/4."""
+    schedule: Schedule = "linear"
+    """How the rate goes over the stage, also over the second part of baselines and over fine-tuning: the
+    word for a shape, or a list of phases. See `pretraining.schedule`.
+    """
 
 
 class PairSettings(DecaySettings, frozen=True, kw_only=True):

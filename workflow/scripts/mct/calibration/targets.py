@@ -40,6 +40,7 @@ class Targets:
     ) -> None:
         """`confusion` T, shape (K, K), is needed for posterior targets alone."""
         self._settings, self._is_taught, self._confusion = settings, is_taught, confusion
+        self._smoothing = settings.optimizer.label_smoothing
         self._own = open_function(settings.teaching) if settings.teaching else None
 
     def loss(self, lesson: Lesson) -> tuple[Tensor, int]:
@@ -49,7 +50,7 @@ class Targets:
         the teacher's over the taught and clean ones; clean ones have cross-entropy in both. Without
         samples the model has nothing to learn.
         """
-        plain = cross_entropy(lesson.logits, lesson.labels)
+        plain = cross_entropy(lesson.logits, lesson.labels, self._smoothing)
         clean = plain[len(lesson.mask) :]
         chosen = torch.cat([lesson.mask, torch.ones_like(clean, dtype=torch.bool)])
         selected = lesson.selected + lesson.clean

@@ -11,7 +11,7 @@ from torch import Tensor
 from mct.base.errors import UserError
 from mct.base.partition import GlobalBatch, Share
 from mct.data.imagesets import ImageSet, open_set
-from mct.data.loading import ALONE, Batch, BatchReader
+from mct.data.loading import ALONE, Batch, BatchReader, KindOf, as_configured
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
 
@@ -47,10 +47,11 @@ class CleanReader:
         count: int,
         seed: int,
         share: Share = ALONE,
+        kind_of: KindOf = as_configured,
     ) -> None:
         self._size, self._count = settings.size, count if image_set else 0
         if image_set:
-            self._reader = BatchReader(image_set, settings, seed=seed, share=share)
+            self._reader = BatchReader(image_set, settings, seed=seed, share=share, kind_of=kind_of)
             self._samples = len(image_set)
 
     def read(self, step: int) -> CleanBatch:
@@ -68,14 +69,14 @@ class CleanReader:
 
 
 def open_clean_reader(
-    index: Path, settings: ImageSettings, *, count: int, seed: int, share: Share
+    index: Path, settings: ImageSettings, *, count: int, seed: int, share: Share, kind_of: KindOf
 ) -> CleanReader:
     """Return a reader of the clean set, not opened if `count` is 0; UserError if the set has no pictures."""
     features = settings.stores_features
     image_set = open_set("clean", index, features=features) if count else None
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
-    return CleanReader(image_set, settings, count=count, seed=seed, share=share)
+    return CleanReader(image_set, settings, count=count, seed=seed, share=share, kind_of=kind_of)
 
 
 def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:

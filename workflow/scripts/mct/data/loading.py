@@ -36,6 +36,8 @@ from mct.data.settings import ImageSettings
 S = TypeVar("S")
 T = TypeVar("T")
 ALONE = Share()
+KindOf = Callable[[int], str]
+"""The kind of augmentation in a step of a training; empty for the configured one."""
 BATCHES_IN_USE = 3
 """Besides those that a prefetcher holds ready: in training, just trained on, and being read."""
 
@@ -99,6 +101,11 @@ class PictureReader:
             self._viewer.write(self._set.read(position), draws, view)
 
 
+def as_configured(step: int) -> str:
+    """Return the kind of augmentation of a training that never changes it."""
+    return ""
+
+
 class Buffers(Protocol):
     """Memory of batches that `parts` readers fill together, this one as number `part`."""
 
@@ -147,7 +154,8 @@ class BatchReader:
     """Reads and augments one rank's blocks of global batches.
 
     With `buffers` that several ranks fill together, each reads its part of the block, and all of
-    them must read the same plans.
+    them must read the same plans. `kind_of` depends on the step alone, so that ranks which read a
+    batch together, ahead of time or after a checkpoint, all see the same views.
     """
 
     def __init__(
@@ -159,12 +167,12 @@ class BatchReader:
         share: Share = ALONE,
         shuffle_window: int = 0,
         buffers: Buffers | None = None,
-        augmentation_stream: int = AUGMENTATION_STREAM,
+        kind_of: KindOf = as_configured,
     ):
-        self._set, self._size, self._seed = image_set, settings.size, seed
-        self._stream, self._is_strong = augmentation_stream, settings.strong_augmentation > 0
+        self._set, self._settings, self._seed = image_set, settings, seed
+        self._is_strong, self._kind_of = settings.strong_augmentation > 0, kind_of
         self._share, self._window = share, shuffle_window
-        self._pictures = PictureReader(image_set, Viewer.of(settings), share.threads)
+        self._pictures: dict[str, PictureReader] = {}
         self._buffers: Buffers = buffers or OwnBuffers()
         self._epoch = -1
 
@@ -182,22 +190,29 @@ class BatchReader:
             plan=plan,
             positions=positions,
             block=own,
-            images=self._images(local, part),
+            images=self._images(local, part, self._kind_of(plan.step)),
             labels=torch.from_numpy(self._set.label[local]),
             strong=draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
             if self._is_strong
             else None,
         )
 
-    def _images(self, local: NDArray[np.int64], part: slice) -> Tensor:
+    def _images(self, local: NDArray[np.int64], part: slice, kind: str) -> Tensor:
         """Return the images of a block, of which this reader fills a part; or their features."""
         draws = draw_numbers(self._key, self._set.sample[local], DRAWS)
         if self._set.holds_features:
             return read_features(self._set, local, draws)
-        views = self._buffers.take(len(local), self._size)
-        self._pictures.fill(local[part], draws[part], views[part])
+        views = self._buffers.take(len(local), self._settings.size)
+        self._pictures_of(kind).fill(local[part], draws[part], views[part])
         self._buffers.complete()
         return to_tensor(views)
+
+    def _pictures_of(self, kind: str) -> PictureReader:
+        """Return the reader of views of a kind."""
+        if kind not in self._pictures:
+            viewer = Viewer.of(self._settings, kind)
+            self._pictures[kind] = PictureReader(self._set, viewer, self._share.threads)
+        return self._pictures[kind]
 
     def cancel(self) -> None:
         """End a `read` that waits for other ranks, with an error; from any thread, for good."""
@@ -214,7 +229,7 @@ class BatchReader:
 
     def _begin_epoch(self, epoch: int) -> None:
         self._order = epoch_order(self._seed, epoch, self._set.shard, self._window)
-        streams = (self._stream, STRONG_STREAM + self._stream)
+        streams = (AUGMENTATION_STREAM, STRONG_STREAM + AUGMENTATION_STREAM)
         self._key, self._strong_key = (
             keys_of(self._seed, epoch, stream, 1)[0] for stream in streams
         )

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from mct.base.keys import ADDED, Count, Natural, Positive, Settings, Share, quick_start, unit
 
+Augmentation = Literal["none", "flip", "crop", "crop_flip", "random_crop", "resized_crop"]
+
 
 class ImageSettings(Settings, frozen=True, kw_only=True):
     """What happens to a decoded picture on its way to a model."""
@@ -19,9 +21,7 @@ class ImageSettings(Settings, frozen=True, kw_only=True):
     with augmentation `random_crop`, else, and in evaluation, at the centre. null: 8/7 of a `size`
     above 64 (256 for 224), else `size`.
     """
-    augmentation: Literal["none", "flip", "crop", "crop_flip", "random_crop", "resized_crop"] = (
-        "crop"
-    )
+    augmentation: Augmentation = "crop"
     """Training augmentation: `none`, `flip` (half of the pictures mirrored), `crop` (random crop
     after padding by an eighth), `crop_flip` (both), `random_crop` (a random place of the picture
     whose short side is `resize`, flip), `resized_crop` (random scale and aspect, flip).

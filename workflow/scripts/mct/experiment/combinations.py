@@ -1,11 +1,14 @@
 """Values of keys that each are admitted but do not go together; the schema cannot say so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mct.base.errors import UserError
+from mct.base.keys import parse
 from mct.base.partition import count_held_out
 from mct.data.encoding import choose_encoding
+from mct.learning.schedules import phase_shares
+from mct.learning.settings import Phase
 
 
 def choose_batch(config: Mapping[str, Any], filled: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +72,38 @@ def check_frozen(config: Mapping[str, Any]) -> None:
             "images.strong_augmentation: stored features have no strong views; set it to 0, or "
             "images.feature_views to 0"
         )
+
+
+def check_schedules(config: Mapping[str, Any]) -> None:
+    """Raise UserError for phases that do not fit together, or not to the pictures."""
+    sections = {"pretraining": config["pretraining"], "calibration": config["calibration"]}
+    for name, variant in config.get("variants", {}).items():
+        if "calibration" in variant:
+            sections[f"variants.{name}.calibration"] = variant["calibration"]
+    schedules = {f"{name}.schedule": section["schedule"] for name, section in sections.items()}
+    for key in ("schedule", "collapse_schedule"):
+        schedules[f"ensemble.{key}"] = config["ensemble"][key]
+    for key, schedule in schedules.items():
+        if not isinstance(schedule, str):
+            phases = [parse(Phase, phase) for phase in schedule]
+            _check_phases(key, phases, config["images"])
+
+
+def _check_phases(key: str, phases: Sequence[Phase], images: Mapping[str, Any]) -> None:
+    try:
+        phase_shares(phases)
+    except UserError as error:
+        raise UserError(f"{key}: {error}; correct `share` of its phases") from error
+    for place, phase in enumerate(phases):
+        if phase.augmentation is None:
+            continue
+        if images["feature_views"]:
+            raise UserError(
+                f"{key}.{place}.augmentation: stored features are of views that images.augmentation "
+                "made; leave the key out, or set images.feature_views to 0"
+            )
+        if phase.augmentation == "random_crop":
+            check_views({**images, "augmentation": phase.augmentation})
 
 
 def check_held_out(share: float, clean: int) -> None:

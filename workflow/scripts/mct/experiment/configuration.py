@@ -124,7 +124,10 @@ def _words_of_defaults(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _fill(value: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> Any:
-    """Return `value` with defaults filled in, and text converted where a number is needed."""
+    """Return `value` with defaults filled in, and text converted where a number is needed.
+
+    Items of a list that have keys keep those that they have: a stage is passed no others.
+    """
     if isinstance(value, Mapping) and "properties" in schema:
         known = schema["properties"]
         merged = {key: part[word] for key, part in known.items() for word in words if word in part}
@@ -133,9 +136,15 @@ def _fill(value: Any, schema: Mapping[str, Any], words: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping) and isinstance(schema.get("additionalProperties"), Mapping):
         part = schema["additionalProperties"]
         return {str(key): _fill(item, part, words) for key, item in value.items()}
-    if isinstance(value, list) and "items" in schema:
-        return [_fill(item, schema["items"], words) for item in value]
+    if isinstance(value, list):
+        return [_fill(item, _items(schema), ()) for item in value]
     return _convert(value, schema)
+
+
+def _items(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema's part for items of a list, which may be one of several admitted types."""
+    parts = (schema, *schema.get("anyOf", ()))
+    return next((part["items"] for part in parts if "items" in part), {})
 
 
 def _refuse_infinite(value: Any, key: str) -> None:

@@ -17,7 +17,7 @@ from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import EncodingSettings, ImageSettings, OrderSettings, ShardSettings
 from mct.experiment import settings
 from mct.labels.settings import NoiseSettings
-from mct.learning.settings import CleanNetSettings, ModelSettings, OptimizerSettings
+from mct.learning.settings import CleanNetSettings, ModelSettings, OptimizerSettings, Phase
 from mct.performance.settings import ScalingSettings
 from mct.stage.settings import ExecutionSettings
 
@@ -134,6 +134,8 @@ SECTIONS = {
         (ExecutionSettings, settings.JobSettings),
     ),
 }
+PHASE = Section("A phase of a schedule; see docs/large_batches.md.", (Phase,))
+"""An item of a list of phases, which has keys."""
 TITLE = "Configuration of a Mutual Calibration Training experiment"
 DESCRIPTION = (
     "Keys of a configuration file, made by workflow/tools/describe_config.py from their definitions "
@@ -170,10 +172,33 @@ def _key_parts(owner: type[Settings], defaults: Mapping[str, Any]) -> list[tuple
         default = fields[name].default
         if fields[name].default_factory is not msgspec.NODEFAULT:
             default = fields[name].default_factory()
-        part = {"description": text, **msgspec.json.schema(fields[name].type)}
+        part = {"description": text, **_type_part(fields[name].type)}
         default = defaults.get(name, default)
-        parts.append((name, part if default is msgspec.NODEFAULT else part | {"default": default}))
+        parts.append(
+            (name, part if default is msgspec.NODEFAULT else part | {"default": _plain(default)})
+        )
     return parts
+
+
+def _plain(value: Any) -> Any:
+    """Return a default as a configuration spells it, without what a section has by default itself."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if not isinstance(value, Settings):
+        return value
+    fields = msgspec.structs.fields(type(value))
+    given = {field.name: getattr(value, field.name) for field in fields}
+    return {f.name: given[f.name] for f in fields if given[f.name] != f.default}
+
+
+def _type_part(kind: Any) -> Part:
+    """Return the part of the schema for a type; items that have keys stand in it, as sections do."""
+    part = msgspec.json.schema(kind)
+    part.pop("$defs", None)
+    for branch in part.get("anyOf", ()):
+        if "$ref" in branch.get("items", {}):
+            branch["items"] = _section_part(PHASE)
+    return part
 
 
 def _descriptions(owner: type[Settings]) -> dict[str, str]:

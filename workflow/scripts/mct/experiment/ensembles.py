@@ -13,7 +13,7 @@ from typing import Any
 
 from mct.base.roles import Role
 from mct.experiment.baselines import EQUAL_SAMPLES, Baseline, FineTuning
-from mct.experiment.method import Config, Epochs, Method, by_name
+from mct.experiment.method import Config, Epochs, Method, by_name, spelled
 from mct.experiment.pair import CALIBRATIONS
 
 MOST_CYCLES = 8
@@ -68,7 +68,7 @@ class Part(Baseline):
         key = "collapse_schedule" if self.kind == COLLAPSED else "schedule"
         number = self.number + (MOST_CYCLES if self.kind == COLLAPSED else 0)
         alone = config["pretraining"]["classifier_epochs"] if is_first else 0
-        own = {"schedule": section[key], "part": number, "classifier_epochs": alone}
+        own = {"schedule": spelled(section[key]), "part": number, "classifier_epochs": alone}
         return {**super().settings(config, seed), **own}
 
 

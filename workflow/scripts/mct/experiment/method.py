@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
+
 from mct.base.architectures import builder_of
 from mct.base.functions import check_name
-from mct.base.keys import pick
+from mct.base.keys import parse, pick
 from mct.base.roles import PAIR, ROLES, Role
 from mct.data.settings import ImageSettings
-from mct.learning.settings import ModelSettings, OptimizerSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings, Phase
 from mct.stage.closure import code_digest, module_files
 
 Config = Mapping[str, Any]
@@ -104,7 +106,8 @@ class Training(Method):
             "decay_epochs": decay,
             "learning_rate": rate,
             "decay_learning_rate": rate_of_decay if decay else 0.0,
-            "schedule": config["calibration"]["schedule"] if decay else "constant",
+            "schedule": spelled(config["calibration"]["schedule"]) if decay else "constant",
+            **(_first_schedule(config) if constant else {}),
             "loss": self.loss,
             "weighting": self.weighting,
             "code": code_of(self.loss),
@@ -121,6 +124,19 @@ M = TypeVar("M", bound=Method)
 def by_name(*methods: M) -> dict[str, M]:
     """Return a table of methods."""
     return {method.name: method for method in methods}
+
+
+def spelled(schedule: str | list[Config]) -> str | list[dict[str, Any]]:
+    """Return a schedule as stages are passed it: a word, or phases without keys at their defaults."""
+    return schedule if isinstance(schedule, str) else [
+        msgspec.to_builtins(parse(Phase, phase)) for phase in schedule
+    ]  # fmt: skip
+
+
+def _first_schedule(config: Config) -> dict[str, Any]:
+    """Return the schedule of stage 1 as a key of `TrainingSettings`, unless it is the default."""
+    schedule = spelled(config["pretraining"]["schedule"])
+    return {} if schedule == "constant" else {"first_schedule": schedule}
 
 
 def decay_rate(config: Config, method: str) -> float:

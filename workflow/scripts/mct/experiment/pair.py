@@ -19,6 +19,7 @@ from mct.experiment.method import (
     code_of,
     decay_rate,
     shared_sections,
+    spelled,
 )
 
 
@@ -96,6 +97,7 @@ class Calibration(Method):
         functions = {"teaching": self.teaching, "selecting": self.selecting}
         own = {
             "learning_rate": decay_rate(config, self.name),
+            "schedule": spelled(config["calibration"]["schedule"]),
             "seed": seed,
             "shuffle_window": config["shards"]["shuffle_window"],
             "code": code_of(*functions.values()),

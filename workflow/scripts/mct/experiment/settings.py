@@ -21,6 +21,7 @@ from mct.data.layouts.registry import LAYOUTS
 from mct.experiment.baselines import BASELINES, EQUAL_SAMPLES, FINETUNED, FineTuning
 from mct.experiment.ensembles import MOST_CYCLES, ROWS
 from mct.experiment.pair import CALIBRATIONS
+from mct.learning.settings import Phase, Schedule
 
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Even = Annotated[int, Meta(ge=2, multiple_of=2)]
@@ -136,7 +137,12 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """How long and at which rate both models are pretrained."""
 
     learning_rate: Positive = 0.1
-    """Constant learning rate of both models and of the first part of baselines."""
+    """Learning rate of both models and of the first part of baselines."""
+    schedule: Schedule = "constant"
+    """How the rate goes over each pretraining and over the first part of baselines: the word for a shape
+    (`constant`, `linear`, `polynomial`, `cosine`, or `step`, which divides by ten at 1/2 and 3/4), or a
+    list of phases; see docs/large_batches.md.
+    """
     epochs_auxiliary: Annotated[Count, unit("epochs")] = 40
     """Number of passes of Ma over the clean set."""
     epochs_primary: Annotated[Count, unit("epochs")] = 10
@@ -200,14 +206,16 @@ class EnsembleSettings(Settings, frozen=True, kw_only=True):
     """Rate at the start of the first cycle. null: `pretraining.learning_rate`."""
     rate_factor: Annotated[Positive, unit("fraction")] = 1
     """What the rate at the start is multiplied with from one cycle to the next."""
-    schedule: Literal["linear", "cosine", "step"] = "cosine"
-    """Decay of the rate within a cycle."""
+    schedule: Schedule = "cosine"
+    """How the rate goes over each cycle: a word or a list of phases, see `pretraining.schedule`."""
     collapse_share: Annotated[ProperShare, unit("fraction")] = 0.2
     """Part of the samples of `collapsed_ensemble` that its collapses see together."""
     collapse_learning_rate: Positive = 0.01
     """Rate at the start of a collapse."""
-    collapse_schedule: Literal["linear", "cosine", "step"] = "linear"
-    """Decay of the rate within a collapse."""
+    collapse_schedule: Schedule = (Phase(shape="polynomial", weight_decay=2),)
+    """How the rate goes over each collapse. The paper doubles the weight decay, and switches changes of
+    scale and aspect off; add `augmentation: flip` where pictures are cropped at random.
+    """
     distillation_epochs: Annotated[Count, unit("epochs")] = 2
     """Passes over the noisy set of the methods `*_distilled`."""
     distillation_learning_rate: Positive = 0.01

@@ -18,6 +18,7 @@ from mct.base.errors import UserError
 from mct.learning.losses import MARGIN, verification_loss
 from mct.learning.models import are_finite
 from mct.learning.optimizer import MomentumSGD
+from mct.learning.schedules import rate_scale
 from mct.learning.settings import CleanNetSettings
 
 CENTRES = 32
@@ -109,13 +110,14 @@ class Scorer:
         features, true, observed = clean
         size = self._settings.optimizer.batch_size
         steps = self._settings.epochs * -(-len(true) // size)
+        start = self._settings.learning_rate * rate_scale(self._settings.optimizer)
         known = "none"
         for step in range(steps):
             chosen = self._generator.integers(0, len(true), size)
             classes = len(self._references)
             others = draw_others(true[chosen], observed[chosen], classes, self._generator)
             drawn = self._generator.integers(0, len(noisy[1]), size)
-            rate = self._settings.learning_rate * (1 - step / steps)
+            rate = start * (1 - step / steps)
             pairs = (np.tile(features[chosen], (2, 1)), np.concatenate([true[chosen], others]))
             loss = self._step(pairs, (noisy[0][drawn], noisy[1][drawn]), rate)
             if not math.isfinite(loss):

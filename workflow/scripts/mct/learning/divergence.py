@@ -26,7 +26,8 @@ def describe_divergence(
     `losses` are the mean losses (steps,) of the models that diverged, by name. Where the last ones are
     finite, the step made the weights infinite.
     """
-    rate = next((plan.rate(batch) for batch in plan.batches(step)), plan.learning_rate)
+    batch = next(plan.batches(step), None)
+    rate = plan.rate(batch) if batch else plan.learning_rate
     is_loss = any(not np.isfinite(values[-1:]).all() for values in losses.values())
     known = {name: values[np.isfinite(values)][-1:] for name, values in losses.items()}
     last = [
@@ -34,7 +35,8 @@ def describe_divergence(
         for name, value in known.items()
         if len(value)
     ]
-    is_constant = ALONE in losses and rate == plan.learning_rate
+    is_early = batch is not None and plan.seen(batch) < plan.constant_samples
+    is_constant = ALONE in losses and (is_early or rate == plan.learning_rate)
     what = "loss is not finite at" if is_loss else "weights are not finite after"
     return (
         f"{stage}: {' and '.join(losses)} diverged: the {what} step {step + 1} of {plan.steps}, "

@@ -214,10 +214,10 @@ class Learner:
         """Return a tensor on the model's device."""
         return tensor.to(self._compute.device, non_blocking=True)
 
-    def update(self, loss: Tensor, learning_rate: float) -> None:
+    def update(self, loss: Tensor, learning_rate: float, decay_factor: float = 1.0) -> None:
         """Make one step down the gradient of the sum of all ranks' losses. Collective."""
         self.differentiate(loss)
-        self.optimizer.step(learning_rate)
+        self.optimizer.step(learning_rate, decay_factor)
 
     def differentiate(self, loss: Tensor) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""

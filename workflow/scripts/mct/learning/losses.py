@@ -19,9 +19,13 @@ LEAST_LOG = log(1e-7)
 """Of a probability in backward correction."""
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return -log softmax(z)_y of each sample, shape (b,); logits (b, K), labels int64 (b,)."""
-    return functional.cross_entropy(logits, labels, reduction="none")
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return -log softmax(z)_y of each sample, shape (b,); logits (b, K), labels int64 (b,).
+
+    `smoothing` is the part of a label's probability that all K classes share evenly (Szegedy et al.,
+    CVPR 2016, section 7).
+    """
+    return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
 
 
 def forward_loss(logits: Tensor, labels: Tensor, confusion: Tensor) -> Tensor:

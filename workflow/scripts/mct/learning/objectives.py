@@ -79,6 +79,8 @@ def easiest_examples(
 class Objective:
     """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels.
 
+    Labels are smoothed in cross-entropy alone: a correction already spreads them over classes.
+
     Where there are `targets`, probabilities (n, K), the loss of the noisy samples is cross-entropy to
     them, whatever their labels.
     """
@@ -88,10 +90,11 @@ class Objective:
         label_loss: LabelLoss,
         weigh: Weighting,
         trusted: NDArray[np.bool_],
+        smoothing: float = 0.0,
         targets: NDArray[np.floating] | None = None,
     ) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
-        self._targets = targets
+        self._smoothing, self._targets = smoothing, targets
 
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
@@ -108,7 +111,7 @@ class Objective:
         )
 
     def _losses(self, logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
-        plain = cross_entropy(logits, labels)
+        plain = cross_entropy(logits, labels, self._smoothing)
         if self._targets is not None:
             block = len(batch.labels)
             targets = torch.from_numpy(self._targets[batch.local]).to(logits)
@@ -140,6 +143,7 @@ def build_objective(
         _label_loss(settings.loss, evidence),
         _weighting(settings.weighting, image_set, comm, evidence, samples_before),
         trusted,
+        settings.optimizer.label_smoothing,
         read_targets(teacher, image_set) if teacher else None,
     )
 

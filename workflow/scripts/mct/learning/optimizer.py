@@ -38,17 +38,20 @@ class MomentumSGD:
         self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
+    def step(self, learning_rate: float, decay_factor: float = 1.0) -> None:
         """Update parameters, copies and velocities in place from `.grad`, which is left unchanged.
 
-        Parameters that need no gradient stay as they are.
+        Parameters that need no gradient stay as they are. `decay_factor` multiplies the weight decay.
         """
+        decay = decay_factor * self._settings.weight_decay
         for factor in dict.fromkeys(self._factors.values()):
-            self._update(learning_rate, factor, is_decayed=True)
-            self._update(learning_rate, factor, is_decayed=False)
+            self._update(learning_rate, factor, decay, is_decayed=True)
+            self._update(learning_rate, factor, 0.0, is_decayed=False)
         self.refresh_copies()
 
-    def _update(self, learning_rate: float, factor: float, *, is_decayed: bool) -> None:
+    def _update(
+        self, learning_rate: float, factor: float, decay: float, *, is_decayed: bool
+    ) -> None:
         """Update the matrices, which are decayed, or the norms and biases, with a factor of the rate."""
         weights, gradients = [], []
         velocities: list[Tensor | None] = []
@@ -63,7 +66,7 @@ class MomentumSGD:
         sgd(
             weights, gradients, velocities, lr=factor * learning_rate,
             momentum=settings.momentum,
-            weight_decay=settings.weight_decay if is_decayed else 0.0, nesterov=settings.nesterov,
+            weight_decay=decay, nesterov=settings.nesterov,
             dampening=0.0, maximize=False, fused=True,
         )  # fmt: skip
 

@@ -1,54 +1,15 @@
 """How many samples a training sees, in which batches, at which learning rates."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
 
 from mct.base.partition import GlobalBatch, count_steps, plan_batches, samples_of
+from mct.learning.schedules import Course, Part, Shape, make_course, rate_scale
 from mct.learning.settings import TrainingSettings
-
-Schedule = Callable[[float], float]
-
-
-def constant(progress: float) -> float:
-    """Return 1, stage 1's factor: a constant large rate keeps a network from fitting noise."""
-    return 1.0
-
-
-def linear(progress: float) -> float:
-    """Return a factor that falls from 1 to 0 on a straight line."""
-    return 1.0 - progress
-
-
-def cosine(progress: float) -> float:
-    """Return a factor that falls from 1 to 0 on half a cosine (Loshchilov, Hutter, 2017)."""
-    return 0.5 * (1.0 + math.cos(math.pi * progress))
-
-
-def step(progress: float) -> float:
-    """Return 1, divided by ten at one half and again at three quarters."""
-    return 0.1 ** ((progress >= 0.5) + (progress >= 0.75))
-
-
-SCHEDULES: dict[str, Schedule] = {f.__name__: f for f in (constant, linear, cosine, step)}
-
-
-def constant_then(decay: Schedule, constant_share: float, decay_rate: float) -> Schedule:
-    """Return the schedule of a baseline: constant like stage 1, then `decay` like stage 2.
-
-    `decay_rate` is the factor at which the decay starts, relative to the constant rate. A share of
-    1 never decays.
-    """
-
-    def factor(progress: float) -> float:
-        if progress < constant_share or constant_share == 1:
-            return 1.0
-        return decay_rate * decay((progress - constant_share) / (1.0 - constant_share))
-
-    return factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +17,27 @@ class Plan:
     """How many samples of a set are seen, in which batches, at which learning rates.
 
     `clean_per_batch` clean samples join each batch; they are not among `samples`. From the first
-    `classifier_samples` the classifier learns alone.
+    `classifier_samples` the classifier learns alone. The first `constant_samples` are those of stage
+    1, whatever their schedule.
+
+    A rate that changes needs no correction of the momentum (Goyal et al., 2017, Eq. 10): velocities
+    are sums of gradients, v <- mu v + g, and the rate multiplies them in the step, w <- w - rate v. The
+    correction is for the other form, which keeps u = rate v.
     """
 
     samples: int
     set_size: int
     batch_size: int
     learning_rate: float
-    schedule: Schedule
+    schedule: Shape | Course
     clean_per_batch: int = 0
     classifier_samples: int = 0
+    constant_samples: int = 0
+
+    @cached_property
+    def course(self) -> Course:
+        """The cycles that the training goes through."""
+        return Course.of(self.schedule)
 
     @property
     def samples_seen(self) -> int:
@@ -87,7 +59,32 @@ class Plan:
 
     def rate(self, batch: GlobalBatch) -> float:
         """Return the learning rate of a step."""
-        return self.learning_rate * self.schedule(self.seen(batch) / self.samples)
+        return self.rate_at(self.seen(batch))
+
+    def rate_at(self, seen: int) -> float:
+        """Return the learning rate of a step before which so many samples are seen."""
+        return self.learning_rate * self.schedule(seen / self.samples)
+
+    def decay_factor(self, batch: GlobalBatch) -> float:
+        """Return what the weight decay is multiplied with in a step."""
+        return self.course.at(self.seen(batch) / self.samples).weight_decay
+
+    def augmentation(self, step: int) -> str:
+        """Return the kind of augmentation in a step; empty for the configured one."""
+        epoch, place = divmod(step, -(-self.set_size // self.batch_size))
+        seen = epoch * self.set_size + place * self.batch_size
+        return self.course.at(seen / self.samples).augmentation
+
+    def cycle_ends(self) -> list[int]:
+        """Return the last step of each cycle, counted from 0; the last step of all is one of them.
+
+        A step is of the cycle in which it begins.
+        """
+        ends = {
+            self.course.at(self.seen(batch) / self.samples).stop: batch.step
+            for batch in self.batches()
+        }
+        return list(ends.values())
 
     def seen(self, batch: GlobalBatch) -> int:
         """Return how many samples the steps before that of a batch see."""
@@ -121,15 +118,17 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
     """Return the plan of a pretraining job or a baseline over a training set of `set_size`."""
     constant = constant_samples(settings, set_sizes)
     decaying = samples_of(settings.decay_epochs, set_sizes) / _samples_per_own(settings)
-    total = constant + round(decaying)
-    decay = SCHEDULES[settings.schedule]
+    decay = round(decaying)
     ratio = settings.decay_learning_rate / settings.learning_rate
     return Plan(
-        samples=total,
+        samples=constant + decay,
         set_size=set_size,
         batch_size=settings.optimizer.batch_size,
-        learning_rate=settings.learning_rate,
-        schedule=constant_then(decay, constant / total, ratio) if total else decay,
+        learning_rate=settings.learning_rate * rate_scale(settings.optimizer),
+        schedule=make_course(
+            Part(settings.first_schedule, constant), Part(settings.schedule, decay, ratio)
+        ),
         clean_per_batch=settings.clean_per_batch,
         classifier_samples=round(settings.classifier_epochs * set_size),
+        constant_samples=constant,
     )

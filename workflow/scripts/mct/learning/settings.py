@@ -5,11 +5,65 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from mct.base.architectures import ARCHITECTURES
-from mct.base.keys import ADDED, Count, NotNegative, Positive, ProperShare, Settings, examples, unit
-from mct.data.settings import ImageSettings, OrderSettings
+from mct.base.keys import (
+    ADDED,
+    Count,
+    NotNegative,
+    Positive,
+    ProperShare,
+    Settings,
+    Share,
+    examples,
+    unit,
+)
+from mct.data.settings import Augmentation, ImageSettings, OrderSettings
 
 NET_NAME = r"^((timm|torchvision)/)?[a-z0-9_.]+\Z"
 Precision = Literal["auto", "bfloat16", "float32", "float64"]
+ShapeName = Literal["constant", "linear", "polynomial", "cosine", "step"]
+PartAsText = Annotated[str, Meta(pattern=r"^[0-9]+/[1-9][0-9]*\Z")]
+"""A fraction such as 25/90."""
+
+
+class Phase(Settings, frozen=True, kw_only=True, omit_defaults=True):
+    """A phase of a schedule of learning rates, as an item of the list that a key `schedule` can be."""
+
+    share: Annotated[float, Meta(gt=0, le=1)] | PartAsText | None = None
+    """Part of the stage's samples: a number, or a fraction such as `25/90` (25 of 90 epochs). Phases
+    without a share have equal parts of the rest. All phases together are 1.
+    """
+    shape: ShapeName = "linear"
+    """How the rate goes from the phase's `rate` to zero: `linear`, `polynomial` (with `power`), `cosine`,
+    `step` (divided by ten at 1/2 and 3/4), or not at all (`constant`).
+    """
+    rate: Positive = 1
+    """What the stage's learning rate is multiplied with in this phase, where the shape begins."""
+    power: Positive = 2
+    """Power p of the shape `polynomial`, (1 - progress)^p."""
+    cut_at: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 1
+    """Part of the shape after which it is cut: 1 follows it to its end, 0.6 of a `linear` one ends at 0.4
+    of the rate.
+    """
+    warmup: Annotated[ProperShare, unit("fraction")] = 0
+    """Part of each cycle in which the rate first rises to that of the cycle on a straight line. The
+    shape has the rest.
+    """
+    warmup_from: Annotated[Share, unit("fraction")] = 0.1
+    """Where the rate starts to rise, in units of the cycle's rate."""
+    cycles: Count = 1
+    """How often the phase goes through its shape, each time from the start (warm restarts)."""
+    cycle_length_factor: Positive = 1
+    """How much longer each cycle is than the one before it (T_mult of SGDR)."""
+    cycle_rate_factor: Positive = 1
+    """What the rate of each cycle is in units of the one before it."""
+    weight_decay: NotNegative = 1
+    """What `optimizer.weight_decay` is multiplied with in this phase."""
+    augmentation: Augmentation | None = None
+    """Training augmentation in this phase, a value of `images.augmentation`; null: that key's own."""
+
+
+Schedule = ShapeName | Annotated[tuple[Phase, ...], Meta(min_length=1)]
+"""A word, or a list of phases."""
 
 
 class ModelSettings(Settings, frozen=True, kw_only=True):
@@ -70,6 +124,15 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """Type of gradients on their way between ranks; `bfloat16` halves the messages and rounds every
     rank's part and the sum.
     """
+    rate_scaling: Annotated[Literal["none", "linear", "sqrt"], ADDED] = "none"
+    """How learning rates follow the global batch of a training. With `linear` or `sqrt` all learning
+    rates are rates for 256 samples, and are multiplied with batch / 256 or its square root.
+    """
+    label_smoothing: Annotated[Share, ADDED] = 0
+    """Part of each label's probability that is spread evenly over all classes, in the cross-entropy
+    with labels of every training. Corrected losses (`forward`, `backward`), losses of a method's own
+    and what a teacher teaches are left as they are.
+    """
 
 
 class EvaluationSettings(Settings, frozen=True, kw_only=True):
@@ -106,7 +169,8 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     training sets see equally many; those of `clean_per_batch` are among them. `loss` is that of
     labels nobody verified, `weighting` how much each counts (see `mct.learning.objectives`); `code`
     is the digest of the module that a loss of its own is in. In the first `classifier_epochs` passes
-    the classifier learns alone. A share `held_out` of the set is left out, drawn by seed.
+    the classifier learns alone. A share `held_out` of the set is left out, drawn by seed. The
+    constant epochs have `first_schedule`, those of the decay `schedule`.
     A training that continues another on the same set has a `part` of its own, from which order,
     augmentation and dropout are drawn.
     """
@@ -119,13 +183,14 @@ class TrainingSettings(OrderSettings, frozen=True, kw_only=True):
     decay_epochs: dict[str, float]
     learning_rate: float
     decay_learning_rate: float
-    schedule: str
+    schedule: Schedule
     loss: str = "cross_entropy"
     weighting: str = "equal"
     clean_per_batch: int = 0
     classifier_epochs: float = 0.0
     held_out: Annotated[float, ADDED] = 0.0
     part: Annotated[int, ADDED] = 0
+    first_schedule: Annotated[Schedule, ADDED] = "constant"
     code: str = ""
 
 

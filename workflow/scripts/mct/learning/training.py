@@ -45,17 +45,19 @@ def dropout_seed(settings: TrainingSettings, seed: int) -> tuple[int, ...]:
 
 
 def training_reader(
-    session: Session, settings: TrainingSettings, image_set: ImageSet, clean: Path, role: Role
+    session: Session, training: "ModelTraining", image_set: ImageSet, clean: Path
 ) -> SampleReader:
     """Return the reader of a training's batches; `clean` is the index of its clean samples."""
-    share = session.share(session.world)
+    share, settings, kind_of = (
+        session.share(session.world), training.settings, training.plan.augmentation
+    )  # fmt: skip
     noisy = BatchReader(
         image_set, settings.images, seed=order_seed(settings.seed, 1, settings.part), share=share,
-        shuffle_window=settings.shuffle_window,
+        shuffle_window=settings.shuffle_window, kind_of=kind_of,
     )  # fmt: skip
     clean_reader = open_clean_reader(
         clean, settings.images, count=settings.clean_per_batch,
-        seed=clean_seed(settings.seed, 1, role, settings.part), share=share,
+        seed=clean_seed(settings.seed, 1, training.role, settings.part), share=share, kind_of=kind_of,
     )  # fmt: skip
     return SampleReader(noisy, clean_reader)
 
@@ -83,7 +85,7 @@ class ModelTraining(Training):
         labels = self.learner.to_device(samples.labels)
         logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
         loss = self._objective(logits, labels, samples)
-        self.learner.update(loss, rate)
+        self.learner.update(loss, rate, self.plan.decay_factor(samples.plan))
         value, correct = loss.item(), int((logits.argmax(dim=1) == labels).sum())
         self.history.add(
             {"loss": value * samples.count, "correct": correct, "samples": len(labels)}
