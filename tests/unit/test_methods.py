@@ -13,8 +13,9 @@ from mct.base.partition import samples_of
 from mct.base.roles import ROLES, clean_seed, model_seed, order_seed
 from mct.calibration.settings import CalibrationSettings, PairSettings
 from mct.data.layouts.registry import layout_class
-from mct.experiment.baselines import BASELINES, EQUAL_COMPUTE, EQUAL_SAMPLES, FineTuning
+from mct.experiment.baselines import BASELINES, EQUAL_COMPUTE, EQUAL_SAMPLES, FINETUNED, FineTuning
 from mct.experiment.configuration import describe_keys, load_schema, resolve
+from mct.experiment.ensembles import ENSEMBLES, ROWS, Distillation, Part
 from mct.experiment.methods import (
     ALONE,
     METHODS,
@@ -44,10 +45,11 @@ def samples(method: str) -> int:
 
 def test_methods_are_those_of_the_schema():
     known = dict(describe_keys(load_schema()))["methods"]["items"]["enum"]
-    assert [*BASELINES, *CALIBRATIONS] == known
+    assert [*BASELINES, *CALIBRATIONS, *ROWS] == known
+    known = [*BASELINES, *CALIBRATIONS]
     finetuned = dict(describe_keys(load_schema()))["finetuning.methods"]["items"]["enum"]
     assert finetuned == [name for name in known if name not in ("forward", "forward_finetuned")]
-    assert [*known, *(f"{name}_finetuned" for name in finetuned)] == list(METHODS)
+    assert [*known, *(f"{name}_finetuned" for name in finetuned), *ENSEMBLES] == list(METHODS)
 
 
 @pytest.mark.parametrize("method", EQUAL_SAMPLES)
@@ -205,7 +207,8 @@ def test_a_rate_of_its_own_is_that_of_its_methods_decay_alone():
 def test_every_method_but_one_with_its_own_key_can_have_a_rate_of_its_own():
     key = dict(describe_keys(load_schema()))["calibration.learning_rates"]
     names = key["propertyNames"]["enum"]
-    assert names == [name for name, method in METHODS.items() if not isinstance(method, FineTuning)]
+    own = {**FINETUNED, **ENSEMBLES, "forward_finetuned": ""}
+    assert names == [name for name in METHODS if name not in own]
     assert set(names) == {*BASELINES, *CALIBRATIONS} - {"forward_finetuned"}
 
 
@@ -222,9 +225,15 @@ def test_execution_is_in_no_stages_settings():
 def test_a_diverged_training_names_the_key_of_its_rate():
     common = "pretraining.learning_rate"
     for name, method in TRAININGS.items():
+        if not method.trains:
+            continue
         decay = f"calibration.learning_rate (or calibration.learning_rates.{name})"
         kinds = {True: common, False: common if name in PRETRAININGS else decay}
-        if isinstance(method, FineTuning):
+        if isinstance(method, Distillation | Part):
+            which = "distillation_" * isinstance(method, Distillation)
+            which = which or "collapse_" * name.startswith("collapsed")
+            kinds = dict.fromkeys(kinds, f"ensemble.{which}learning_rate")
+        elif isinstance(method, FineTuning):
             is_general = name != "forward_finetuned"
             section = "finetuning." if is_general else "baselines.loss_correction.finetuning_"
             kinds = dict.fromkeys(kinds, f"{section}learning_rate")

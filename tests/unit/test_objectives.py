@@ -19,6 +19,7 @@ from mct.learning.objectives import (
     equal_weights,
     given_weights,
     read_label_weights,
+    read_targets,
 )
 
 POSITIONS = np.array([4, 0, 3, 1])
@@ -107,3 +108,23 @@ def test_weights_of_labels_are_found_by_sample_and_are_one_where_verified(tmp_pa
     write_arrays(tmp_path / "weights.h5", arrays, {})
     weights = read_label_weights(tmp_path / "weights.h5", image_set)
     np.testing.assert_array_equal(weights, [0.1, 0.2, 1, 0.3])
+
+
+def test_targets_take_the_place_of_labels():
+    """One-hot targets are labels, and even ones the entropy of a guess; clean samples keep theirs."""
+    targets = np.zeros((5, 3), np.float16)
+    targets[POSITIONS] = np.eye(3)[LABELS[:4]]
+    plain = Objective(cross_entropy, equal_weights, NOBODY)(LOGITS, LABELS, samples())
+    wrong = torch.cat([2 - LABELS[:4], LABELS[4:]])
+    soft = Objective(cross_entropy, equal_weights, NOBODY, targets=targets)
+    torch.testing.assert_close(soft(LOGITS, wrong, samples()), plain)
+    part = soft(LOGITS[1:3], wrong[1:3], samples(NONE, start=1, stop=3))
+    torch.testing.assert_close(part, cross_entropy(LOGITS, LABELS)[1:3].sum() / 4)
+
+
+def test_targets_are_read_for_the_samples_of_a_set(tmp_path):
+    image_set = pixel_set(4)  # samples 1, 4, 7, 10
+    probability = np.arange(36, dtype=np.float16).reshape(12, 3)
+    write_arrays(tmp_path / "targets.h5", {"sample": np.arange(12), "probability": probability}, {})
+    found = read_targets(tmp_path / "targets.h5", image_set)
+    np.testing.assert_array_equal(found, probability[[1, 4, 7, 10]])

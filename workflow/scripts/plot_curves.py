@@ -21,6 +21,8 @@ def main() -> None:
     for name in arguments.rows:
         facts = arguments.settings["methods"][name]
         trainings = facts["lineages"][Role.PRIMARY]
+        if name not in trainings:  # an ensemble has no curve of its own
+            continue
         lines[facts["title"]] = [
             curves.join([tables[training, *run] for training in trainings]) for run in runs
         ]

@@ -27,6 +27,7 @@ from mct.experiment.variants import vary
 from mct.learning.settings import TrainingSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED, **ENSEMBLES}
+ALONE: dict[str, Training] = {**PRETRAININGS, **BASELINES, **FINETUNED}
 TRAININGS: dict[str, Method] = {**PRETRAININGS, **METHODS}
 
 

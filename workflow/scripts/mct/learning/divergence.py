@@ -1,5 +1,6 @@
 """What a person reads where a training diverged."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ if TYPE_CHECKING:
 
 ALONE = "the model"
 """The name of a model that is trained alone."""
-FINETUNING = {
-    "forward_finetuned": "baselines.loss_correction.finetuning_learning_rate",
-    "_finetuned": "finetuning.learning_rate",
+RATE_KEYS = {
+    r"forward_finetuned": "baselines.loss_correction.finetuning_learning_rate",
+    r".*_finetuned": "finetuning.learning_rate",
+    r".*_distilled": "ensemble.distillation_learning_rate",
+    r"collapsed_\d": "ensemble.collapse_learning_rate",
+    r"(cycle|snapshot)_\d": "ensemble.learning_rate",
 }
-"""Of trainings that have a rate of their own, by how their names end; the first that fits."""
+"""Of trainings that have a rate of their own, by patterns of their names; the first that fits."""
 
 
 def describe_divergence(
@@ -47,8 +51,8 @@ def describe_divergence(
 
 def rate_key(training: str, *, is_constant: bool) -> str:
     """Return the key with the rate of a training, in its part at the constant rate or after that."""
-    for ending, key in FINETUNING.items():
-        if training.endswith(ending):
+    for pattern, key in RATE_KEYS.items():
+        if re.fullmatch(pattern, training):
             return key
     if is_constant or training.startswith("pretrain_"):
         return "pretraining.learning_rate"
