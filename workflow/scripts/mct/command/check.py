@@ -1,7 +1,7 @@
 """Show what a configuration will do, without doing it.
 
 Classes in each set, what is kept of the pictures, the share of wrong labels with its interval, the steps
-of each training, and the hours and the disk of each stage.
+of each training and its learning rates, and the hours and the disk of each stage.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 from mct.base.yaml_files import OWN, check_keys
 from mct.cluster.overview import aligned
+from mct.cluster.schedules import schedule_lines
 from mct.command.data import class_table
 from mct.command.plan import SNAKEFILE, duration, read_plan
 from mct.command.printing import count, show, user_path
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     show(["", *class_table(experiment.lists), f"clean set: {experiment.lists.clean_source}"])
     catalogue = build_catalogue(experiment.layout, LISTED, check_files=False)
     show(["", *pictures(experiment, catalogue), *noise_rate(experiment, catalogue)])
-    show(["", *aligned(list(steps(experiment)))])
+    show(["", *aligned(list(steps(experiment))), *schedule_lines(experiment)])
     queues = ["--profile", str(SNAKEFILE.parent / "profiles/slurm")] if options.slurm else []
     plan = read_plan(options.config, options.cores, queues)
     show(["", *(plan or ["nothing is left to do"]), *duration(plan, options.cores)])
