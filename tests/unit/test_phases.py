@@ -1,7 +1,11 @@
 """Phases from the configuration to the steps of a training, and how they are shown."""
 
+import io
 import json
 import re
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.calibration.plan import plan_any
 from mct.calibration.settings import CalibrationSettings
+from mct.cluster.schedules import schedule_lines
 from mct.experiment.combinations import check_schedules
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import TRAININGS, check_methods
@@ -26,6 +31,7 @@ from mct.learning.schedules import Part, linear, make_course
 from mct.learning.settings import Phase, TrainingSettings
 from mct.results.schedule_figure import draw_schedules, group
 from mct.results.schedules import blocks, describe, schedule_rows
+from mct.results.tables import read_rows
 
 LARGE_BATCHES = PROJECT / "docs/large_batches.md"
 WARM = [{"share": "3/4", "warmup": 0.2}, {"shape": "polynomial", "rate": 0.1, "weight_decay": 2}]
@@ -163,7 +169,11 @@ def test_a_schedule_that_is_none_is_refused_in_a_line(schedule, line):
     [
         ([{"share": 0.5}], {}, r"calibration\.schedule: expected shares .* in total, got 0\.5"),
         (CYCLES, {"feature_views": 2}, r"calibration\.schedule\.0\.augmentation: stored features"),
-        ([{"augmentation": "random_crop"}], {}, "random_crop needs images.resize"),
+        (
+            [{"augmentation": "random_crop"}],
+            {},
+            r"calibration\.schedule\.0\.augmentation: random_crop",
+        ),
     ],
 )
 def test_phases_that_do_not_fit_are_refused_in_the_plan(phases, images, line):
@@ -232,6 +242,33 @@ def test_schedules_are_shown_where_they_say_something(keys, is_shown):
     assert ("schedules" in files.figures()) == ("schedules" in files.tables()) == is_shown
     assert bool(json.loads(stage_settings(config).schedules())) == is_shown
     assert bool(shown_plans(config, ranks_of(config), SIZES)) == is_shown
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", True), ("latin-1", False)])
+def test_a_terminal_without_blocks_gets_the_numbers_alone(monkeypatch, encoding, shown):
+    experiment = SimpleNamespace(shown_plans=lambda: {"mct": plan_of("linear", 80, 8)})
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    empty, head, row = schedule_lines(experiment)
+    assert (empty, "peak rate" in head, "█" in row) == ("", True, shown)
+    experiment.shown_plans = dict
+    assert schedule_lines(experiment) == []
+
+
+def test_the_numbers_of_an_experiment_are_written_and_drawn(tmp_path):
+    settings = stage_settings(CONFIG).schedules()
+    command = [
+        sys.executable, PROJECT / "workflow/scripts/plot_schedules.py", "--settings", settings,
+        "--sizes", json.dumps(SIZES), "--table", tmp_path / "schedules.tsv",
+        "--figure", tmp_path / "schedules.png",
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+    rows = read_rows(tmp_path / "schedules.tsv")
+    assert [row["training"] for row in rows] == list(json.loads(settings))
+    assert rows[-1] == {
+        "training": "mct", "global batch": "100", "updates": "30", "warm-up": "0",
+        "peak rate": "0.03906", "final rate": "0.0002405",
+    }  # fmt: skip
+    assert "<svg" in (tmp_path / "schedules.svg").read_text()
 
 
 def test_trainings_with_the_same_rates_share_a_panel():

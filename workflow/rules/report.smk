@@ -79,8 +79,8 @@ rule plot_schedules:
     resources:
         **summary(),
     params:
-        settings=verbatim(SETTINGS.schedules()),
-        sizes=verbatim(as_json(EXPERIMENT.sizes)),
+        settings=lambda wildcards: SETTINGS.schedules(),
+        sizes=lambda wildcards: as_json(EXPERIMENT.sizes),
     shell:
         program("plot_schedules.py {params.settings} {params.sizes} {output.table} {output.figure}")
 

@@ -5,7 +5,6 @@ of each training and its learning rates, and the hours and the disk of each stag
 """
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Iterator
@@ -125,12 +124,6 @@ def steps(experiment: Experiment) -> Iterator[list[str]]:
     yield ["training", "ranks", "samples", "batch", "steps"]
     for ranks in map(str, experiment.config["ranks"]):
         for method in experiment.files.trainings():
-            settings = experiment.ranks.settings(method, 0, ranks)
-            batch = settings["optimizer"]["batch_size"]
-            calibrates = is_pair(experiment.config, method)
-            epochs, noisy = experiment.config["calibration"]["epochs"], experiment.sizes["noisy"]
-            samples = epochs * noisy if calibrates else experiment.ranks.samples(method, ranks)
-            updates = (
-                epochs * math.ceil(noisy / batch) if calibrates else math.ceil(samples / batch)
-            )
-            yield [method, ranks, f"{samples:,.0f}", str(batch), f"{updates:,}"]
+            plan, calibrates = experiment.plan(method, ranks), is_pair(experiment.config, method)
+            samples = plan.samples if calibrates else experiment.ranks.samples(method, ranks)
+            yield [method, ranks, f"{samples:,.0f}", str(plan.batch_size), f"{plan.steps:,}"]

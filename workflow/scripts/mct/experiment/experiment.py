@@ -12,6 +12,7 @@ from mct.base.architectures import ARCHITECTURES, IMAGENET, builder_of, check_in
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
+from mct.calibration.plan import plan_any
 from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.base import Layout
 from mct.data.layouts.registry import layout_module, open_layout
@@ -106,6 +107,10 @@ class Experiment:
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
         check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
+
+    def plan(self, method: str, ranks: str) -> Plan:
+        """Return the plan of a training in a run of `ranks`, by the sizes of the lists."""
+        return plan_any(self.ranks.settings(method, 0, ranks), self.sizes)
 
     def shown_plans(self) -> dict[str, Plan]:
         """Return the plan of each training by its name, where schedules are worth showing."""

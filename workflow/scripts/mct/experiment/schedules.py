@@ -5,7 +5,7 @@ from typing import Any
 
 from mct.calibration.plan import plan_any
 from mct.experiment.method import Config
-from mct.experiment.methods import Ranks, find, needed_trainings
+from mct.experiment.methods import Ranks, needed_trainings
 from mct.learning.plan import Plan
 
 PLAIN = ("constant", "linear", "cosine", "step")
@@ -14,11 +14,13 @@ PLAIN = ("constant", "linear", "cosine", "step")
 
 def shows_schedules(config: Config) -> bool:
     """Return whether some training has phases, another first part than a constant, or scaled rates."""
-    if config["optimizer"]["rate_scaling"] != "none":
-        return True
-    config = {**config, "optimizer": {"batch_size": 1, **config["optimizer"]}}
-    trainings = (find(config, name).settings(config, 0) for name in needed_trainings(config))
-    return any("first_schedule" in each or each["schedule"] not in PLAIN for each in trainings)
+    variants = [each for each in config.get("variants", {}).values() if "calibration" in each]
+    decays = [section["calibration"]["schedule"] for section in (config, *variants)]
+    return (
+        config["optimizer"]["rate_scaling"] != "none"
+        or config["pretraining"]["schedule"] != "constant"
+        or any(decay not in PLAIN for decay in decays)
+    )
 
 
 def shown_settings(config: Config, ranks: Ranks) -> dict[str, dict[str, Any]]:
