@@ -104,6 +104,20 @@ def test_a_reader_that_starts_in_the_middle_reads_the_same():
     assert torch.equal(reader.read(reference[4].plan).images, reference[4].images)
 
 
+def test_the_augmentation_of_a_step_may_be_another():
+    """Whatever is read before it, as after a checkpoint."""
+    flips = replace(SETTINGS, augmentation="flip")
+    plans = list(plan_batches(26, 13, 5))
+    expected = [
+        BatchReader(pixel_set(13), flips if plan.step in (2, 4) else SETTINGS, seed=3).read(plan)
+        for plan in plans
+    ]
+    kinds = {2: "flip", 4: "flip"}
+    reader = BatchReader(pixel_set(13), SETTINGS, seed=3, kind_of=lambda step: kinds.get(step, ""))
+    for plan, batch in reversed(list(zip(plans, expected, strict=True))):
+        assert torch.equal(reader.read(plan).images, batch.images)
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_numbers_of_strong_views_depend_on_seed_epoch_and_sample_alone(ranks):
     strong, image_set = replace(SETTINGS, strong_augmentation=1.0), pixel_set(13)

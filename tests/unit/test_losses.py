@@ -38,6 +38,13 @@ def test_cross_entropy_by_hand(label, expected):
     assert cross_entropy(QUARTER, torch.tensor([label])).tolist() == pytest.approx([expected])
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_smoothed_labels_by_hand(label):
+    losses = log(4), log(4 / 3)  # each class has 0.1 of the label's probability
+    expected = 0.9 * losses[label] + 0.1 * losses[1 - label]
+    assert cross_entropy(QUARTER, torch.tensor([label]), 0.2).tolist() == pytest.approx([expected])
+
+
 @pytest.mark.parametrize(("label", "expected"), [(0, 0.25), (1, 0.75)])
 def test_confidence_by_hand_has_no_gradient(label, expected):
     own = confidence(QUARTER.clone().requires_grad_(), torch.tensor([label]))

@@ -52,6 +52,17 @@ def test_equal_weights_are_the_mean_over_noisy_and_clean_samples():
     torch.testing.assert_close(objective(LOGITS, LABELS, samples()), expected)
 
 
+def test_smoothing_leaves_a_corrected_loss_as_it_is():
+    """At place 1 of the batch is a verified label; the last two samples are clean."""
+    trusted = np.array([True, False, False, False, False])
+    loss = Objective(lambda logits, labels: 7 + 0 * logits[:, 0], equal_weights, trusted, 0.3)
+    smooth = cross_entropy(LOGITS, LABELS, 0.3)
+    expected = (3 * 7 + smooth[1] + smooth[4] + smooth[5]) / 6
+    torch.testing.assert_close(loss(LOGITS, LABELS, samples()), expected)
+    plain = Objective(cross_entropy, equal_weights, NOBODY, 0.3)
+    torch.testing.assert_close(plain(LOGITS, LABELS, samples()), smooth.mean())
+
+
 def test_verified_labels_have_cross_entropy_and_the_others_the_correction():
     confusion = torch.full((3, 3), 0.25, dtype=torch.float64) + torch.eye(3) / 4
 

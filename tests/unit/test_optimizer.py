@@ -77,6 +77,32 @@ def test_norms_and_biases_are_not_decayed():
     assert torch.equal(parameters[2], before[2])
 
 
+def test_a_factor_multiplies_the_decay_of_a_step():
+    ours, theirs = make_parameters(), make_parameters()
+    for parameters, decay, factors in ((ours, 0.01, (1, 4)), (theirs, 0.04, (0.25, 1))):
+        optimizer = MomentumSGD(parameters, settings(decay=decay))
+        for step, factor in enumerate(factors):
+            set_gradients(parameters, step)
+            optimizer.step(0.1, factor)
+    for own, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+def test_the_momentum_needs_no_correction_when_the_rate_changes():
+    """Goyal et al., 2017: Eq. 9 with velocities free of the rate is Eq. 10, corrected by rate / before."""
+    weight = Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = MomentumSGD([weight], settings(momentum=0.5, nesterov=False, decay=0))
+    expected, update, before = 1.0, 0.0, RATES[0]
+    for gradient, rate in enumerate((0.1, 0.4, 0.2, 0.2), 1):
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step(rate)
+        update, before = 0.5 * (rate / before) * update + rate * gradient, rate
+        expected -= update
+    # By hand: velocities 1, 2.5, 4.25, 6.125.
+    assert expected == pytest.approx(1 - 0.1 - 0.4 * 2.5 - 0.2 * 4.25 - 0.2 * 6.125)
+    assert weight.item() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_gradients_are_left_unchanged(nesterov):
     parameters = make_parameters()

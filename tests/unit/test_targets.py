@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from msgspec.structs import replace
 from test_coupling import settings
 
 from mct.calibration.targets import Lesson, Targets, hard_target_loss, soft_target_loss, target_loss
@@ -52,6 +53,16 @@ def test_the_papers_loss_is_a_mean_over_selected_samples(kind):
     loss = loss_of(lesson(clean=0), targets=kind, soft_target_weight=weight)
     torch.testing.assert_close(loss, mixed[MASK].mean())
     assert torch.equal(loss, selected_mean(mixed, MASK, 3))
+
+
+@pytest.mark.parametrize("kind", TAUGHT)
+def test_labels_are_smoothed_and_what_a_teacher_teaches_is_not(kind):
+    smooth = cross_entropy(LOGITS, LABELS, 0.2)
+    mixed = 0.5 * smooth[:BLOCK] + 0.5 * TAUGHT[kind]
+    chosen = torch.cat([mixed[MASK], smooth[BLOCK:]])
+    optimizer = replace(settings().optimizer, label_smoothing=0.2)
+    loss = loss_of(lesson(), targets=kind, soft_target_weight=0.5, optimizer=optimizer)
+    torch.testing.assert_close(loss, chosen.mean())
 
 
 @pytest.mark.parametrize("clean", [0, CLEAN])

@@ -47,9 +47,10 @@ EVERYTHING = DATA | {"estimate_noise", "write_summary"} | AFTER_TRAINING | REHEA
 
 NOT_PLANNED = {
     "fetch_weights", "measure_precision", "extract_features", "weigh_teacher", "apply_reviews",
+    "plot_schedules",
     "label_listed_pictures",
 }  # fmt: skip
-"""Rules for what the plan has none of: nets of libraries, frozen ones, held-out samples, reviews."""
+"""Rules for what the plan has none of: nets of libraries, frozen ones, held-out samples, reviews, phases."""
 
 
 def with_summary(rules: set[str]) -> set[str]:

@@ -67,6 +67,24 @@ rule plot_curves:
         )
 
 
+rule plot_schedules:
+    output:
+        table=shown("tables/schedules.tsv", "Training", "schedules"),
+        markdown=result("tables/schedules.md"),
+        figure=result("figures/schedules.png"),
+        svg=shown("figures/schedules.svg", "Training", "schedules"),
+    log:
+        result("logs/plot_schedules.log"),
+    localrule: True
+    resources:
+        **summary(),
+    params:
+        settings=lambda wildcards: SETTINGS.schedules(),
+        sizes=lambda wildcards: as_json(EXPERIMENT.sizes),
+    shell:
+        program("plot_schedules.py {params.settings} {params.sizes} {output.table} {output.figure}")
+
+
 rule tabulate_pictures:
     input:
         census=result(f"catalogue/{EXPERIMENT.dataset}.census.json"),
@@ -194,6 +212,6 @@ rule write_summary:
         config=EXECUTION,
     shell:
         program(
-            "write_summary.py {params.dataset} {params.calibrated} {input.records} {params.config}"
-            " --output {output}"
+            "write_summary.py {params.dataset} {params.calibrated} {input.records} {input.figures}"
+            " {params.config} --output {output}"
         )

@@ -15,13 +15,13 @@ from torch import nn
 from mct.base.partition import GlobalBatch, Share
 from mct.data.clean_batches import CleanReader
 from mct.data.imagesets import ImageSet
-from mct.data.loading import Batch, BatchReader
+from mct.data.loading import Batch, BatchReader, KindOf, as_configured
 from mct.data.settings import ImageSettings
 from mct.learning.learner import Learner
 from mct.learning.losses import cross_entropy
 from mct.learning.objectives import Objective, equal_weights
 from mct.learning.parts import freeze
-from mct.learning.settings import ModelSettings, OptimizerSettings
+from mct.learning.settings import ModelSettings, OptimizerSettings, Phase
 from mct.stage.checkpoint import Checkpoints
 from mct.stage.compute import Compute
 from mct.stage.settings import ExecutionSettings
@@ -29,6 +29,11 @@ from mct.stage.settings import ExecutionSettings
 CLASSES, SIZE, SAMPLES = 4, 8, 37
 IMAGES = ImageSettings(size=SIZE, augmentation="crop_flip", mean=(0.5,) * 3, std=(0.25,) * 3)
 OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=10)
+PHASES = (
+    Phase(share="2/5", warmup=0.5, cycles=2, cycle_rate_factor=0.5),
+    Phase(shape="polynomial", rate=0.4, weight_decay=200, augmentation="none"),
+)
+"""A schedule that changes all that a phase can change."""
 DOUBLE = Compute(device=torch.device(os.environ.get("MCT_TEST_DEVICE", "cpu")), dtype=torch.float64)
 
 
@@ -60,10 +65,14 @@ def clean_set() -> ImageSet:
 
 
 def clean_reader_on(
-    comm: MPI.Intracomm, count: int, seed: int = 9, images: ImageSettings = IMAGES
+    comm: MPI.Intracomm,
+    count: int,
+    seed: int = 9,
+    images: ImageSettings = IMAGES,
+    kind_of: KindOf = as_configured,
 ) -> CleanReader:
-    images_of = clean_set() if count else None
-    return CleanReader(images_of, images, count=count, seed=seed, share=share_of(comm))
+    images_of, share = clean_set() if count else None, share_of(comm)
+    return CleanReader(images_of, images, count=count, seed=seed, share=share, kind_of=kind_of)
 
 
 def share_of(comm: MPI.Intracomm) -> Share:
@@ -114,9 +123,12 @@ def make_learner(
 
 
 def reader_on(
-    comm: MPI.Intracomm, image_set: ImageSet, images: ImageSettings = IMAGES
+    comm: MPI.Intracomm,
+    image_set: ImageSet,
+    images: ImageSettings = IMAGES,
+    kind_of: KindOf = as_configured,
 ) -> BatchReader:
-    return BatchReader(image_set, images, seed=5, share=share_of(comm))
+    return BatchReader(image_set, images, seed=5, share=share_of(comm), kind_of=kind_of)
 
 
 def parameters_of(learner: Learner) -> np.ndarray:

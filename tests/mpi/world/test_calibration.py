@@ -15,6 +15,7 @@ from replicas import (
     CLASSES,
     IMAGES,
     OPTIMIZER,
+    PHASES,
     SAMPLES,
     SignallingReader,
     checkpoints_in,
@@ -71,8 +72,9 @@ def calibrate(
     evidence = Evidence({**NOISE, **changes.get("noise", {})}, CONFUSION)
     coupling = Coupling(learner, topology, image_set, settings, evidence, progress)
     count = coupling.plan.clean_per_batch
-    clean_reader = clean_reader_on(topology.group_comm, count, 20 + role.place, settings.images)
-    reader = changes.get("reader") or reader_on(topology.group_comm, image_set, settings.images)
+    group, images, kind_of = topology.group_comm, settings.images, coupling.plan.augmentation
+    clean_reader = clean_reader_on(group, count, 20 + role.place, images, kind_of)
+    reader = changes.get("reader") or reader_on(group, image_set, images, kind_of)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)
@@ -93,6 +95,7 @@ FORMS = {
     "all taught by the pair": {**CLEAN, **PAIR},
     "posterior, averages": POSTERIOR,
     "strong views": {**CLEAN, **PAIR, "images": replace(IMAGES, strong_augmentation=0.8)},
+    "phases": {**CLEAN, "schedule": PHASES},
 }
 
 
@@ -242,7 +245,7 @@ def test_every_rank_selects_the_same_samples_given_the_same_confidences(topology
         np.testing.assert_array_equal(other, masks)
 
 
-@pytest.mark.parametrize("form", ["paper", "posterior, averages", "strong views"])
+@pytest.mark.parametrize("form", ["paper", "posterior, averages", "strong views", "phases"])
 def test_interrupted_calibration_ends_in_the_same_bits(
     topology, image_set, form, folder, monkeypatch
 ):

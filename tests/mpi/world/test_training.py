@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from replicas import (
     CLASSES,
     IMAGES,
+    PHASES,
     SAMPLES,
     SIZE,
     SignallingReader,
@@ -37,7 +38,7 @@ from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy, forward_loss
 from mct.learning.objectives import Objective, easiest_examples, equal_weights, given_weights
 from mct.learning.plan import Plan
-from mct.learning.schedules import linear
+from mct.learning.schedules import Course, Part, Shape, linear, make_course
 from mct.learning.training import ModelTraining
 from mct.parallel.gradients import GradientSum
 from mct.parallel.transport import choose_transport
@@ -73,17 +74,18 @@ def train(
     objective: Callable[[MPI.Intracomm], Objective] = plain_objective,
     clean: int = 0,
     images: ImageSettings = IMAGES,
+    schedule: Shape | Course = linear,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weights and losses; the last rank gets a signal in step `stop_after`."""
     learner = make_learner(comm, images=images)
     plan = Plan(
-        samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=linear,
+        samples=85, set_size=SAMPLES, batch_size=10, learning_rate=0.05, schedule=schedule,
         clean_per_batch=clean,
     )  # fmt: skip
-    reader = reader_on(comm, image_set, images)
+    reader = reader_on(comm, image_set, images, plan.augmentation)
     if stop_after is not None and comm.rank == comm.size - 1:
         reader = SignallingReader(reader, stop_after)
-    clean_reader = clean_reader_on(comm, clean, images=images)
+    clean_reader = clean_reader_on(comm, clean, images=images, kind_of=plan.augmentation)
     training = ModelTraining(learner, plan, objective(comm), settings=None, role=Role.PRIMARY)
     loop = Loop(training, Progress("test"), checkpoints_in(folder, comm, comm, "primary"))
     loop.run(SampleReader(reader, clean_reader), prefetch=0)
@@ -117,6 +119,28 @@ def test_interrupted_training_ends_in_the_same_bits(
     resumed, resumed_losses = train(world, image_set, folder / "parts", **options)
     np.testing.assert_array_equal(resumed, weights)
     np.testing.assert_array_equal(resumed_losses, losses)
+
+
+def test_a_kill_inside_any_phase_changes_no_bit(world, image_set, folder):
+    """Rate, weight decay and augmentation depend on the samples seen alone, clean ones' too."""
+    options = {"schedule": make_course(Part(PHASES, 85)), "clean": 4}
+    weights, losses = train(world, image_set, folder / "whole", **options)
+    for step in (1, 2, 5):  # resumed in a warm-up, in the second cycle, in the collapse
+        with pytest.raises(StageInterruptedError, match=f"after step {step + 1}"):
+            train(world, image_set, folder / "parts", stop_after=step, **options)
+    resumed, resumed_losses = train(world, image_set, folder / "parts", **options)
+    np.testing.assert_array_equal(resumed, weights)
+    np.testing.assert_array_equal(resumed_losses, losses)
+
+
+@pytest.mark.parametrize("change", [{"weight_decay": 1}, {"augmentation": None}, {"rate": 0.2}])
+def test_what_a_phase_changes_makes_another_model(world, image_set, folder, change):
+    collapse = replace(PHASES[-1], **change)
+    models = [
+        train(world, image_set, folder / name, schedule=make_course(Part(phases, 85)))[0]
+        for name, phases in (("one", PHASES), ("other", (*PHASES[:-1], collapse)))
+    ]
+    assert not np.allclose(*models, rtol=1e-4)
 
 
 def test_an_epochs_figures_are_those_of_all_its_steps(world, image_set, folder, monkeypatch):

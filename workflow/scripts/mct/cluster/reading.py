@@ -21,6 +21,7 @@ from mct.cluster.jobs import SUBMITTED
 from mct.cluster.launch import leave_launcher
 from mct.cluster.outcome import outcome
 from mct.cluster.planning import Planner
+from mct.cluster.schedules import schedule_lines
 from mct.cluster.site import Site, queues_file, read_site
 from mct.cluster.snakemake_internals import Job, Snakemake
 from mct.experiment.experiment import SCRIPTS, Experiment
@@ -177,7 +178,7 @@ class Reading:
             warn([*self.experiment.cautions(), *self._refusals()])
 
     def _overview(self) -> list[str]:
-        """Return what the plan comes to: a table of jobs and their total.
+        """Return what the plan comes to: a table of jobs and their total, and what schedules there are.
 
         Tables and figures, which take no time to speak of, are left out.
         """
@@ -189,11 +190,13 @@ class Reading:
         if not self.site.is_cluster:
             ends = overview.ends_of(dict.fromkeys(jobs, 1), self.snakemake.jobs_before)
             planned = [jobs[job] for job in sorted(jobs, key=ends.__getitem__)]
-            return ["", *overview.local_table(planned), overview.local_total(planned)]
+            shown = [*overview.local_table(planned), overview.local_total(planned)]
+            return ["", *shown, *schedule_lines(self.experiment)]
         hours = {job: planned.hours for job, planned in jobs.items()}
         ends = overview.ends_of(hours, self.snakemake.jobs_before)
         timed = [(planned, ends[job]) for job, planned in jobs.items()]
-        return ["", *overview.table(timed), overview.total(timed)]
+        shown = [*overview.table(timed), overview.total(timed)]
+        return ["", *shown, *schedule_lines(self.experiment)]
 
     def _planned(self, job: Job) -> overview.PlannedJob:
         """Return what is known of a job of the plan."""

@@ -1,11 +1,10 @@
 """Show what a configuration will do, without doing it.
 
 Classes in each set, what is kept of the pictures, the share of wrong labels with its interval, the steps
-of each training, and the hours and the disk of each stage.
+of each training and its learning rates, and the hours and the disk of each stage.
 """
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from mct.base.yaml_files import OWN, check_keys
 from mct.cluster.overview import aligned
+from mct.cluster.schedules import schedule_lines
 from mct.command.data import class_table
 from mct.command.plan import SNAKEFILE, duration, read_plan
 from mct.command.printing import count, show, user_path
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     show(["", *class_table(experiment.lists), f"clean set: {experiment.lists.clean_source}"])
     catalogue = build_catalogue(experiment.layout, LISTED, check_files=False)
     show(["", *pictures(experiment, catalogue), *noise_rate(experiment, catalogue)])
-    show(["", *aligned(list(steps(experiment)))])
+    show(["", *aligned(list(steps(experiment))), *schedule_lines(experiment)])
     queues = ["--profile", str(SNAKEFILE.parent / "profiles/slurm")] if options.slurm else []
     plan = read_plan(options.config, options.cores, queues)
     show(["", *(plan or ["nothing is left to do"]), *duration(plan, options.cores)])
@@ -124,12 +124,6 @@ def steps(experiment: Experiment) -> Iterator[list[str]]:
     yield ["training", "ranks", "samples", "batch", "steps"]
     for ranks in map(str, experiment.config["ranks"]):
         for method in experiment.files.trainings():
-            settings = experiment.ranks.settings(method, 0, ranks)
-            batch = settings["optimizer"]["batch_size"]
-            calibrates = is_pair(experiment.config, method)
-            epochs, noisy = experiment.config["calibration"]["epochs"], experiment.sizes["noisy"]
-            samples = epochs * noisy if calibrates else experiment.ranks.samples(method, ranks)
-            updates = (
-                epochs * math.ceil(noisy / batch) if calibrates else math.ceil(samples / batch)
-            )
-            yield [method, ranks, f"{samples:,.0f}", str(batch), f"{updates:,}"]
+            plan, calibrates = experiment.plan(method, ranks), is_pair(experiment.config, method)
+            samples = plan.samples if calibrates else experiment.ranks.samples(method, ranks)
+            yield [method, ranks, f"{samples:,.0f}", str(plan.batch_size), f"{plan.steps:,}"]

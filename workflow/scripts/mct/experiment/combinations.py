@@ -28,17 +28,18 @@ def choose_batch(config: Mapping[str, Any], filled: Mapping[str, Any]) -> dict[s
     return {**filled, "optimizer": without}
 
 
-def check_views(images: Mapping[str, Any]) -> None:
+def check_views(images: Mapping[str, Any], key: str = "images.augmentation") -> None:
     """Raise UserError unless views can be cropped from pictures whose short side is `resize`.
 
-    Pictures that are kept as pixels have the size of views already.
+    Pictures that are kept as pixels have the size of views already. `key` is where the kind of
+    augmentation was given.
     """
     resize, size, is_random = (
         images["resize"], images["size"], images["augmentation"] == "random_crop"
     )  # fmt: skip
     if is_random and resize is None:
         raise UserError(
-            "images.augmentation: random_crop needs images.resize, the short side that pictures have "
+            f"{key}: random_crop needs images.resize, the short side that pictures have "
             f"before {size} pixels are cropped from them; for 224 pixels 256 is usual"
         )
     if resize is None:
@@ -103,7 +104,8 @@ def _check_phases(key: str, phases: Sequence[Phase], images: Mapping[str, Any]) 
                 "made; leave the key out, or set images.feature_views to 0"
             )
         if phase.augmentation == "random_crop":
-            check_views({**images, "augmentation": phase.augmentation})
+            given = {**images, "augmentation": phase.augmentation}
+            check_views(given, f"{key}.{place}.augmentation")
 
 
 def check_held_out(share: float, clean: int) -> None:

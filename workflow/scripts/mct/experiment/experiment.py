@@ -12,6 +12,7 @@ from mct.base.architectures import ARCHITECTURES, IMAGENET, builder_of, check_in
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
+from mct.calibration.plan import plan_any
 from mct.data.intake import Piece, reading_settings
 from mct.data.layouts.base import Layout
 from mct.data.layouts.registry import layout_module, open_layout
@@ -32,8 +33,10 @@ from mct.experiment.methods import Ranks, check_confusions, check_methods
 from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
+from mct.experiment.schedules import shown_plans
 from mct.experiment.stage_settings import StageSettings, as_json, used_settings
 from mct.experiment.suggestions import ask_for
+from mct.learning.plan import Plan
 from mct.stage.closure import code_digest, imported_files, module_files
 from mct.stage.limits import allow_open_files
 
@@ -104,6 +107,14 @@ class Experiment:
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
         check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
+
+    def plan(self, method: str, ranks: str) -> Plan:
+        """Return the plan of a training in a run of `ranks`, by the sizes of the lists."""
+        return plan_any(self.ranks.settings(method, 0, ranks), self.sizes)
+
+    def shown_plans(self) -> dict[str, Plan]:
+        """Return the plan of each training by its name, where schedules are worth showing."""
+        return shown_plans(self.config, self.ranks, self.sizes)
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""

@@ -127,10 +127,15 @@ def by_name(*methods: M) -> dict[str, M]:
 
 
 def spelled(schedule: str | list[Config]) -> str | list[dict[str, Any]]:
-    """Return a schedule as stages are passed it: a word, or phases without keys at their defaults."""
-    return schedule if isinstance(schedule, str) else [
-        msgspec.to_builtins(parse(Phase, phase)) for phase in schedule
-    ]  # fmt: skip
+    """Return a schedule as stages are passed it: a word, or phases without keys at their defaults.
+
+    So what is written down, or added to the keys later, changes no settings.
+    """
+    if isinstance(schedule, str):
+        return schedule
+    defaults = msgspec.to_builtins(Phase())
+    phases = [msgspec.to_builtins(parse(Phase, phase)) for phase in schedule]
+    return [{key: phase[key] for key in phase if phase[key] != defaults[key]} for phase in phases]
 
 
 def _first_schedule(config: Config) -> dict[str, Any]:

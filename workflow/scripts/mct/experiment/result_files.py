@@ -10,6 +10,7 @@ from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.ensembles import Distillation
 from mct.experiment.method import Config
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
+from mct.experiment.schedules import shows_schedules
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ResultFiles:
     def tables(self) -> list[str]:
         """Return the names of the tables that every run makes."""
         noise = ["noise"] if self.calibrated() else []
-        return ["accuracy", "recall", *noise, "pictures", "classes", "scaling"]
+        schedules = ["schedules"] if shows_schedules(self.config) else []
+        return ["accuracy", "recall", *noise, "pictures", "classes", "scaling", *schedules]
 
     def figures(self) -> list[str]:
         """Return the names of the figures that every run makes."""
@@ -68,6 +70,7 @@ class ResultFiles:
             "confusion",
             "pictures",
             *(["scaling"] if self.scales() else []),
+            *(["schedules"] if shows_schedules(self.config) else []),
             *pairs,
         ]
 

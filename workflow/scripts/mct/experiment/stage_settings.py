@@ -23,6 +23,7 @@ from mct.experiment.method import (
     with_batch,
 )
 from mct.experiment.pair import PRETRAININGS
+from mct.experiment.schedules import shown_settings
 from mct.labels.settings import NoiseSettings
 from mct.performance.settings import ScalingSettings
 
@@ -120,6 +121,10 @@ class StageSettings:
             "preparations": method.preparations(self.config),
             "lineages": {role: method.lineage(role) for role in method.roles},
         }
+
+    def schedules(self) -> str:
+        """Return the settings of each training, in order, where schedules are worth showing."""
+        return json.dumps(shown_settings(self.config, self.ranks))
 
     def rows(self) -> str:
         """Return the names of the rows of the accuracy table, in order."""

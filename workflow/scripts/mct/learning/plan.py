@@ -50,7 +50,10 @@ class Plan:
 
     def samples_before(self, step: int) -> int:
         """Return how many samples the steps before `step` see."""
-        return sum(batch.size for batch in islice(self.batches(), step))
+        if not step:
+            return 0
+        epochs, steps = divmod(step, -(-self.set_size // self.batch_size))
+        return min(epochs * self.set_size + steps * self.batch_size, self.samples)
 
     @property
     def steps(self) -> int:
@@ -71,9 +74,7 @@ class Plan:
 
     def augmentation(self, step: int) -> str:
         """Return the kind of augmentation in a step; empty for the configured one."""
-        epoch, place = divmod(step, -(-self.set_size // self.batch_size))
-        seen = epoch * self.set_size + place * self.batch_size
-        return self.course.at(seen / self.samples).augmentation
+        return self.course.at(self.samples_before(step) / self.samples).augmentation
 
     def cycle_ends(self) -> list[int]:
         """Return the last step of each cycle, counted from 0; the last step of all is one of them.

@@ -25,7 +25,7 @@ PartAsText = Annotated[str, Meta(pattern=r"^[0-9]+/[1-9][0-9]*\Z")]
 """A fraction such as 25/90."""
 
 
-class Phase(Settings, frozen=True, kw_only=True, omit_defaults=True):
+class Phase(Settings, frozen=True, kw_only=True):
     """A phase of a schedule of learning rates, as an item of the list that a key `schedule` can be."""
 
     share: Annotated[float, Meta(gt=0, le=1)] | PartAsText | None = None

@@ -1,6 +1,6 @@
 """What stands on the page of an experiment, section by section, from its tables, figures and records."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mct.base.files import read_json
@@ -21,11 +21,17 @@ mct export CONFIG"""
 
 
 def sections(
-    results: Path, dataset: str, calibrated: Sequence[str], records: Sequence[Path], config: Path
+    results: Path,
+    dataset: str,
+    calibrated: Sequence[str],
+    records: Sequence[Path],
+    figures: Collection[str],
+    config: Path,
 ) -> dict[str, str]:
     """Return the sections of the page as HTML by their titles.
 
-    `calibrated` are the methods that calibrate a pair, `records` those of all trainings.
+    `calibrated` are the methods that calibrate a pair, `records` those of all trainings, `figures` the
+    names of the experiment's figures.
     """
     tables = results / "tables"
     accuracy = summary.table(summary.result_rows(read_rows(tables / "accuracy.tsv")))
@@ -39,6 +45,7 @@ def sections(
         + drawn(results, "confusion", "Confusion matrices of the first run"),
         "Curves": drawn(results, "curves", "Validation accuracy of each method")
         + "".join(curves(results, name) for name in calibrated),
+        **({"Learning rates": schedules(results)} if "schedules" in figures else {}),
         "Noise rate": optional(tables / "noise.tsv"),
         "Pictures": pictures(results),
         "Wrong labels": suspects(results, dataset),
@@ -60,6 +67,12 @@ def curves(results: Path, method: str) -> str:
     return f"<h3>{method}</h3>" + "".join(
         drawn(results, f"{kind}_{method}", f"{text} of {method}") for kind, text in kinds.items()
     )
+
+
+def schedules(results: Path) -> str:
+    """Return how the rates of trainings went."""
+    figure = drawn(results, "schedules", "Learning rate of each training over its samples")
+    return figure + summary.table_of(results / "tables/schedules.tsv")
 
 
 def optional(path: Path) -> str:
