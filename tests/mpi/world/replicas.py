@@ -5,6 +5,7 @@ Without norm and dropout, so that between numbers of ranks only the order of sum
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +61,14 @@ def clean_set() -> ImageSet:
 
 
 def clean_reader_on(
-    comm: MPI.Intracomm, count: int, seed: int = 9, images: ImageSettings = IMAGES
+    comm: MPI.Intracomm, count: int, seed: int = 9, images: ImageSettings = IMAGES, passes: int = 1
 ) -> CleanReader:
     images_of = clean_set() if count else None
-    return CleanReader(images_of, images, count=count, seed=seed, share=share_of(comm))
+    return CleanReader(images_of, images, count=count, seed=seed, share=share_of(comm, passes))
 
 
-def share_of(comm: MPI.Intracomm) -> Share:
-    return Share(ranks=comm.size, rank=comm.rank)
+def share_of(comm: MPI.Intracomm, passes: int = 1) -> Share:
+    return Share(ranks=comm.size, rank=comm.rank, passes=passes)
 
 
 PLAIN = ModelSettings(name="small_cnn", precision="float64")
@@ -77,6 +78,15 @@ def plain_model(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 5, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(45, CLASSES)]
     return nn.Sequential(*layers)
+
+
+def random_model(seed: int = 0) -> nn.Module:
+    """Return a model of the block's statistics and of random numbers."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 5, 3, stride=2), nn.BatchNorm2d(5), nn.Tanh(), nn.Dropout(0.3), nn.Flatten(),
+        nn.Linear(45, CLASSES),
+    )  # fmt: skip
 
 
 class SignallingReader(BatchReader):
@@ -99,8 +109,10 @@ def make_learner(
     seed: int = 0,
     images: ImageSettings = IMAGES,
     settings: ModelSettings = PLAIN,
+    optimizer: OptimizerSettings = OPTIMIZER,
+    build: Callable[[int], nn.Module] = plain_model,
 ) -> Learner:
-    model = plain_model(seed)
+    model = build(seed)
     freeze(model, settings)
     # Small buckets, so that several travel.
     return Learner(
@@ -108,15 +120,15 @@ def make_learner(
         compute=DOUBLE,
         comm=comm,
         images=images,
-        optimizer=OPTIMIZER,
+        optimizer=optimizer,
         execution=ExecutionSettings(bucket_bytes=400),
     )
 
 
 def reader_on(
-    comm: MPI.Intracomm, image_set: ImageSet, images: ImageSettings = IMAGES
+    comm: MPI.Intracomm, image_set: ImageSet, images: ImageSettings = IMAGES, passes: int = 1
 ) -> BatchReader:
-    return BatchReader(image_set, images, seed=5, share=share_of(comm))
+    return BatchReader(image_set, images, seed=5, share=share_of(comm, passes))
 
 
 def parameters_of(learner: Learner) -> np.ndarray:

@@ -21,6 +21,7 @@ from replicas import (
     clean_reader_on,
     make_learner,
     parameters_of,
+    plain_model,
     plain_objective,
     reader_on,
 )
@@ -63,15 +64,18 @@ def calibrate(
     **changes: object,
 ) -> Coupling:
     seed = changes.get("model_seed", topology.role.place)
-    learner = make_learner(topology.group_comm, seed, settings.images, settings.model)
+    group, optimizer, images = topology.group_comm, settings.optimizer, settings.images
+    build = changes.get("build", plain_model)
+    learner = make_learner(group, seed, images, settings.model, optimizer, build)
     if changes.get("diverged") is topology.role:
         learner.model[0].bias.data.fill_(np.nan)
     progress, role = Progress("test"), topology.role
     evidence = Evidence({**NOISE, **changes.get("noise", {})}, CONFUSION)
     coupling = Coupling(learner, topology, image_set, settings, evidence, progress)
     count = coupling.plan.clean_per_batch
-    clean_reader = clean_reader_on(topology.group_comm, count, 20 + role.place, settings.images)
-    reader = changes.get("reader") or reader_on(topology.group_comm, image_set, settings.images)
+    passes = optimizer.accumulation
+    clean_reader = clean_reader_on(group, count, 20 + role.place, images, passes)
+    reader = changes.get("reader") or reader_on(group, image_set, images, passes)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.partition import Share
+from mct.base.partition import Share, block_lengths
 from mct.base.roles import clean_seed, order_seed
 from mct.calibration.coupling import Coupling
 from mct.calibration.settings import CalibrationSettings
@@ -23,7 +23,8 @@ def calibration_reader(
     topology, settings = coupling.topology, coupling.settings
     clean_reader = open_clean_reader(
         clean, settings.images, count=coupling.plan.clean_per_batch,
-        seed=clean_seed(settings.seed, 2, coupling.role), share=session.share(topology.group_comm),
+        seed=clean_seed(settings.seed, 2, coupling.role),
+        share=session.share(topology.group_comm, settings.optimizer.accumulation),
     )  # fmt: skip
     return SampleReader(pair_reader(topology, image_set, settings, session.execution), clean_reader)
 
@@ -38,7 +39,8 @@ def pair_reader(
 
     Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
     """
-    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    batch, passes = settings.optimizer.batch_size, settings.optimizer.accumulation
+    samples, size = block_lengths(batch, topology.pairs, passes)[0], settings.images.size
     buffers = None
     if execution.share_batches and not only_copies(image_set, Viewer.of(settings.images)):
         buffers = share_batches(
@@ -48,6 +50,6 @@ def pair_reader(
     rank, threads = topology.group_comm.rank, execution.decoding_threads
     return BatchReader(
         image_set, settings.images, seed=order_seed(settings.seed, stage=2), buffers=buffers,
-        share=Share(ranks=topology.pairs, rank=rank, threads=threads),
+        share=Share(ranks=topology.pairs, rank=rank, threads=threads, passes=passes),
         shuffle_window=settings.shuffle_window,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Values of keys that each are admitted but do not go together; the schema cannot say so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mct.base.errors import UserError
@@ -68,6 +68,29 @@ def check_frozen(config: Mapping[str, Any]) -> None:
         raise UserError(
             "images.strong_augmentation: stored features have no strong views; set it to 0, or "
             "images.feature_views to 0"
+        )
+
+
+def check_passes(config: Mapping[str, Any], batches: Iterable[tuple[int, int]]) -> None:
+    """Raise UserError where passes cannot be the work of ranks of their own.
+
+    `batches` are the global batch and the ranks of each training.
+    """
+    optimizer = config["optimizer"]
+    passes = optimizer["accumulation"]
+    if passes == 1:
+        return
+    if optimizer["norm_statistics"] == "batch":
+        raise UserError(
+            "optimizer.accumulation: norms that take their statistics from the whole batch "
+            "(optimizer.norm_statistics: batch) need all of it in one pass; set it to 1, or "
+            "norm_statistics to block"
+        )
+    batch, ranks = min(batches, key=lambda each: each[0] / each[1])
+    if batch < passes * ranks:
+        raise UserError(
+            f"optimizer.accumulation: {passes} passes on each of {ranks} ranks need a batch of at least "
+            f"{passes * ranks} samples, got {batch}; lower it, or raise optimizer.batch_size"
         )
 
 

@@ -19,7 +19,7 @@ from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
 from mct.experiment.changes import describe_changes
-from mct.experiment.combinations import check_frozen, check_held_out, check_views
+from mct.experiment.combinations import check_frozen, check_held_out, check_passes, check_views
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
@@ -97,6 +97,7 @@ class Experiment:
             raise UserError(
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
+        check_passes(self.config, self.ranks.batches())
         check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
 
     def cautions(self) -> list[str]:
@@ -162,9 +163,10 @@ class Experiment:
 
     @property
     def samples_per_rank(self) -> int:
-        """The pictures of a batch that a rank of calibration has in the first run."""
+        """The pictures of a batch that a rank of calibration computes at a time in the first run."""
         pairs = self.config["ranks"][0] // 2
-        return -(-with_batch(self.config, pairs)["optimizer"]["batch_size"] // pairs)
+        optimizer = with_batch(self.config, pairs)["optimizer"]
+        return -(-optimizer["batch_size"] // (pairs * optimizer["accumulation"]))
 
     @property
     def _net_name(self) -> str:

@@ -56,11 +56,12 @@ def given_weights(by_position: NDArray[np.floating]) -> Weighting:
 
 
 def easiest_examples(
-    comm: Comm, noise_rate: float, set_size: int, samples_before: int
+    comm: Comm, noise_rate: float, set_size: int, samples_before: int, passes: int = 1
 ) -> Weighting:
     """Return online easy example mining: the N most confident samples of a global batch (Eq. 2).
 
-    The first `samples_before` samples of a training, at the constant rate, all count. Collective.
+    The first `samples_before` samples of a training, at the constant rate, all count. A rank's block is
+    of so many `passes`. Collective.
     """
 
     def weigh(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
@@ -68,17 +69,29 @@ def easiest_examples(
             return equal_weights(logits, labels, batch)
         own = confidence(logits, labels).cpu().numpy()
         count = expected_clean_count(batch.plan.size, noise_rate)
-        mask = top_mask(gather_blocks(comm, own, batch.plan.size), count)
+        mask = top_mask(gather_blocks(comm, own, batch.plan.size, passes), count)
         return torch.from_numpy(mask[batch.block]).to(logits), count
 
     return weigh
 
 
 class Objective:
-    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels."""
+    """A rank's share of the loss of a global batch; `trusted`, bool (n,), marks verified labels.
 
-    def __init__(self, label_loss: LabelLoss, weigh: Weighting, trusted: NDArray[np.bool_]) -> None:
+    `compares` says whether weights depend on the predictions for the whole batch. Where they do not,
+    the loss of a batch is the sum of the losses of its parts.
+    """
+
+    def __init__(
+        self,
+        label_loss: LabelLoss,
+        weigh: Weighting,
+        trusted: NDArray[np.bool_],
+        *,
+        compares: bool = True,
+    ) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
+        self.compares = compares
 
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
@@ -120,8 +133,9 @@ def build_objective(
     trusted = image_set.in_clean & (settings.training_set == "union")
     return Objective(
         _label_loss(settings.loss, evidence),
-        _weighting(settings.weighting, image_set, comm, evidence, samples_before),
+        _weighting(settings, image_set, comm, evidence, samples_before),
         trusted,
+        compares=settings.weighting == "easiest",
     )
 
 
@@ -139,15 +153,20 @@ def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
 
 
 def _weighting(
-    name: str, image_set: ImageSet, comm: Comm, evidence: Path | None, samples_before: int
+    settings: TrainingSettings,
+    image_set: ImageSet,
+    comm: Comm,
+    evidence: Path | None,
+    samples_before: int,
 ) -> Weighting:
-    if name == "equal":
+    if settings.weighting == "equal":
         return equal_weights
     assert evidence is not None, "the rule gives a file of weights or of the noise rate"
-    if name == "verified":
+    if settings.weighting == "verified":
         return given_weights(read_label_weights(evidence, image_set))
     rate = read_json(evidence, "rate")["rate"]
-    return easiest_examples(comm, rate, len(image_set), samples_before)
+    passes = settings.optimizer.accumulation
+    return easiest_examples(comm, rate, len(image_set), samples_before, passes)
 
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:

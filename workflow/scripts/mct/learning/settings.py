@@ -55,6 +55,12 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """L2 decay of weights."""
     batch_size: Annotated[Count, unit("samples")] = 64
     """Global batch, all ranks of one model together."""
+    accumulation: Annotated[Count, unit("passes"), ADDED] = 1
+    """Passes in which each rank computes its part of a batch before one update. The batch stays the
+    same, and so do results as of that many times the ranks; memory is that of one pass. Calibration
+    selects from the whole batch, so its passes, and those that weigh the easiest samples, run forward
+    twice: about a third more computation.
+    """
     norm_statistics: Literal["block", "batch", "stored"] = "block"
     """What batch norm takes its statistics from: each rank's own `block` of a batch, the whole
     global `batch` (synchronised: two small messages for each norm and step), or the `stored` ones

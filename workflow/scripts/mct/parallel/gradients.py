@@ -31,7 +31,8 @@ class GradientSum:
     Parameters are put into buckets in the order in which backward reaches them, last layer first.
     A bucket starts to travel when all its gradients are there and all earlier buckets have
     started, so that every rank starts its messages in the same order. Messages go on whenever
-    backward reaches a parameter, since MPI moves them only when it is called.
+    backward reaches a parameter, since MPI moves them only when it is called. Gradients of several
+    backward passes add up; nothing travels before the last one.
 
     It owns the `.grad` of all `parameters` from now on. `transport` sums a bucket, of at most
     `bucket_bytes` unless a single parameter is larger, over all replicas of the model. `leaves` are
@@ -47,7 +48,7 @@ class GradientSum:
     ) -> None:
         self._leaves = leaves or {}
         self._transport = transport
-        self._next = 0
+        self._next, self._is_last = 0, True
         self.waited_seconds = 0.0
         self.buckets: list[Bucket] = []
         for group in group_by_bytes(list(parameters)[::-1], bucket_bytes):
@@ -70,9 +71,13 @@ class GradientSum:
         def arrive(leaf: Tensor) -> None:
             bucket = self.buckets[index]
             view = bucket.views[parameter]
-            view.copy_(leaf.grad)  # type: ignore[arg-type]
-            leaf.grad = None
-            parameter.grad = view
+            if leaf.grad is not view:  # in which torch adds up where no copy learns in its place
+                is_first = leaf is parameter or parameter.grad is None
+                (view.copy_ if is_first else view.add_)(leaf.grad)  # type: ignore[arg-type]
+                leaf.grad = None
+                parameter.grad = view
+            if not self._is_last:
+                return
             bucket.missing -= 1
             while self._next < len(self.buckets) and not self.buckets[self._next].missing:
                 self._start_next()
@@ -85,13 +90,17 @@ class GradientSum:
         self.buckets[self._next].sum.start()
         self._next += 1
 
-    def begin(self) -> None:
-        """Expect every gradient anew, before backward."""
-        self._next = 0
+    def begin(self, *, is_last: bool = True) -> None:
+        """Expect every gradient anew, before backward; `is_last` says whether no other pass follows."""
+        self._next, self._is_last = 0, is_last
         for bucket in self.buckets:
             bucket.missing = len(bucket.views)
             for parameter in bucket.views:
                 parameter.grad = None
+
+    def expect_last(self) -> None:
+        """Let gradients travel from the next backward pass on, to which those so far are added."""
+        self._is_last = True
 
     def finish(self) -> None:
         """Wait until every `.grad` is the sum over all ranks. Collective.
