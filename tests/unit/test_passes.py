@@ -14,7 +14,7 @@ from mct.base.errors import UserError
 from mct.base.partition import Share, block, block_lengths, consecutive
 from mct.cluster import demands
 from mct.data.settings import ImageSettings
-from mct.experiment.combinations import check_passes
+from mct.experiment.combinations import check_local_steps, check_passes
 from mct.learning.learner import Learner
 from mct.learning.models import build_model
 from mct.learning.settings import ModelSettings, OptimizerSettings
@@ -204,3 +204,19 @@ def test_passes_without_samples_or_with_statistics_of_all_are_refused():
         check_passes(configuration(4), [(64, 16), (64, 17)])
     with pytest.raises(UserError, match=r"optimizer.accumulation: norms .* one pass; set it to 1"):
         check_passes(configuration(2, "batch"), [(64, 2)])
+
+
+@pytest.mark.parametrize(
+    ("statistics", "wire", "line"),
+    [
+        ("batch", "float32", "norms that take .* send messages in every step; set it to 1"),
+        ("block", "bfloat16", "averages of parameters would be rounded to bfloat16"),
+    ],
+)
+def test_local_steps_that_need_messages_or_exact_ones_are_refused(statistics, wire, line):
+    optimizer = {"local_steps": 2, "norm_statistics": "block", "gradient_wire": "float32"}
+    check_local_steps(optimizer)
+    given = {**optimizer, "norm_statistics": statistics, "gradient_wire": wire}
+    check_local_steps({**given, "local_steps": 1})
+    with pytest.raises(UserError, match=f"optimizer.local_steps: {line}"):
+        check_local_steps(given)

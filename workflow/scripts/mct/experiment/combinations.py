@@ -94,6 +94,23 @@ def check_passes(config: Mapping[str, Any], batches: Iterable[tuple[int, int]]) 
         )
 
 
+def check_local_steps(optimizer: Mapping[str, Any]) -> None:
+    """Raise UserError where ranks cannot update alone."""
+    if optimizer["local_steps"] == 1:
+        return
+    if optimizer["norm_statistics"] == "batch":
+        raise UserError(
+            "optimizer.local_steps: norms that take their statistics from the whole batch "
+            "(optimizer.norm_statistics: batch) send messages in every step; set it to 1, or "
+            "norm_statistics to block"
+        )
+    if optimizer["gradient_wire"] != "float32":
+        raise UserError(
+            "optimizer.local_steps: averages of parameters would be rounded to "
+            f"{optimizer['gradient_wire']} (optimizer.gradient_wire); set gradient_wire to float32"
+        )
+
+
 def check_held_out(share: float, clean: int) -> None:
     """Raise UserError where nothing of a clean set is left for Ma's pretraining."""
     if (count := count_held_out(clean, share)) >= clean:

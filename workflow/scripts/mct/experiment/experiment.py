@@ -19,7 +19,13 @@ from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
 from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
 from mct.experiment.changes import describe_changes
-from mct.experiment.combinations import check_frozen, check_held_out, check_passes, check_views
+from mct.experiment.combinations import (
+    check_frozen,
+    check_held_out,
+    check_local_steps,
+    check_passes,
+    check_views,
+)
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
@@ -83,6 +89,7 @@ class Experiment:
         check_input_size(model, size, "images.size")
         check_views(self.config["images"])
         check_frozen(self.config)
+        check_local_steps(self.config["optimizer"])
         _ = self.net
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)

@@ -30,6 +30,8 @@ from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
 from mct.stage.step_times import Stopwatch
 
+SENT = "messages.sent"
+"""Number and bytes of a rank's messages, in its state."""
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 """Types of gradients between ranks by setting; None is their own."""
 
@@ -37,7 +39,8 @@ WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 class Learner:
     """A model in training, with its optimiser, replicated on all ranks of `comm`.
 
-    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair.
+    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair. While it
+    `is_alone`, updates use the gradient of this rank's samples, and replicas differ.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Learner:
     ) -> None:
         """`seed` (stage, model) draws dropout. Collective."""
         self._seed = tuple(seed)
+        self.is_alone = False
         self.model = compute.place(model)
         self._batches_before = tracked_batches(self.model)
         self._forwards = 0
@@ -65,13 +69,14 @@ class Learner:
         self._accumulation = optimizer.accumulation
         if self._is_coupled:
             share_statistics(self._replica, comm)
-        transport = choose_transport(
-            comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
-        )
+        wire = WIRES[optimizer.gradient_wire]
+        transport = choose_transport(comm, execution.allreduce, compute.device, wire)
         self._allreduce = transport.name
         self._named = list(self.model.named_parameters())
         learning = [parameter for _, parameter in self._named if parameter.requires_grad]
-        self.gradients = GradientSum(learning, transport, execution.bucket_bytes, leaves)
+        self.gradients = GradientSum(
+            learning, transport, execution.bucket_bytes, leaves, ranks=comm.size, wire=wire
+        )
         self._passes = Passes(self.model, self.gradients, self._run, self._selected_rows)
         factors = rate_factors(self.model, optimizer)
         self.optimizer = MomentumSGD(learning, optimizer, leaves, factors)
@@ -115,11 +120,16 @@ class Learner:
         return all(len(part) == count for part in seen)
 
     def state(self) -> State:
-        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""
+        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's.
+
+        Messages so far are among what is each rank's.
+        """
         shared: Arrays = {f"parameter.{name}": to_array(value) for name, value in self._named}
         for name, velocity in self._velocities():
             shared[f"velocity.{name}"] = to_array(velocity)
-        return State(shared, {name: to_array(each) for name, each in self.model.named_buffers()})
+        local = {name: to_array(each) for name, each in self.model.named_buffers()}
+        sent = np.array([self.gradients.messages, self.gradients.message_bytes])
+        return State(shared, {**local, SENT: sent})
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
@@ -130,6 +140,7 @@ class Learner:
             velocity.copy_(torch.from_numpy(state.shared[f"velocity.{name}"]))
         for name, buffer in self.model.named_buffers():
             buffer.copy_(torch.from_numpy(state.local[name]))
+        self.gradients.messages, self.gradients.message_bytes = state.local[SENT].tolist()
         self.optimizer.refresh_copies()
 
     def _velocities(self) -> Iterator[tuple[str, Tensor]]:
@@ -215,8 +226,18 @@ class Learner:
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def summary(self) -> dict[str, str | float]:
-        """Return how gradients were summed and the seconds waited for that, for the record."""
-        return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
+        """Return how gradients, or parameters, were summed over ranks, for the record.
+
+        That is the seconds waited since the start or the last resumption, and how many sums of how many
+        bytes this rank took part in, in the whole training.
+        """
+        gradients = self.gradients
+        return {
+            "allreduce": self._allreduce,
+            "averaging_seconds": gradients.waited_seconds,
+            "averaging_messages": gradients.messages,
+            "averaging_bytes": gradients.message_bytes,
+        }
 
     def is_finite(self) -> bool:
         """Return whether all of this rank's parameters and running statistics are finite."""
@@ -262,7 +283,7 @@ class Learner:
         `pictures` of each pass, with the numbers of strong views, are seen as by `look`; `losses` make
         its loss from its logits alone, so that no pass has to run twice.
         """
-        self.gradients.begin(is_last=False)
+        self.gradients.begin(is_last=False, is_local=self.is_alone)
         seen = (self.look(*each) for each in pictures)
         found = self._passes.learn_each(seen, losses, key=key)
         self.gradients.finish()
@@ -275,8 +296,12 @@ class Learner:
         self.optimizer.step(learning_rate)
 
     def differentiate(self, loss: Tensor) -> None:
-        """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
-        self.gradients.begin(is_last=not self._passes.are_deferred)
+        """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective.
+
+        While this rank `is_alone`, to that of its own loss times the number of ranks: of the mean over
+        its own part of the batch.
+        """
+        self.gradients.begin(is_last=not self._passes.are_deferred, is_local=self.is_alone)
         if loss.requires_grad and self._passes.are_deferred:
             self._passes.differentiate(loss)
         elif loss.requires_grad:
@@ -285,6 +310,11 @@ class Learner:
             with self._selected_rows(output if forwards == 1 else None):
                 loss.backward()
         self.gradients.finish()
+
+    def average_parameters(self) -> None:
+        """Replace parameters by their mean over ranks; momentum stays each rank's own. Collective."""
+        self.gradients.average_parameters()
+        self.optimizer.refresh_copies()
 
     def average_statistics(self) -> None:
         """Replace norms' running statistics by their mean over ranks that saw samples. Collective."""

@@ -56,7 +56,8 @@ class Plan:
     """How many samples of a set are seen, in which batches, at which learning rates.
 
     `clean_per_batch` clean samples join each batch; they are not among `samples`. From the first
-    `classifier_samples` the classifier learns alone.
+    `classifier_samples` the classifier learns alone. With `local_steps` above 1 ranks update alone from
+    a share `local_after` of the samples on.
     """
 
     samples: int
@@ -66,6 +67,8 @@ class Plan:
     schedule: Schedule
     clean_per_batch: int = 0
     classifier_samples: int = 0
+    local_steps: int = 1
+    local_after: float = 0.0
 
     @property
     def samples_seen(self) -> int:
@@ -102,6 +105,18 @@ class Plan:
         seen = batch.epoch * self.set_size + batch.stop
         return batch.stop == self.set_size or seen == self.samples
 
+    def is_local(self, batch: GlobalBatch) -> bool:
+        """Return whether each rank updates with the gradient of its own samples in a step."""
+        return self.local_steps > 1 and self.seen(batch) >= self.local_after * self.samples
+
+    def averages(self, batch: GlobalBatch) -> bool:
+        """Return whether parameters are averaged over ranks after a step.
+
+        That is each `local_steps`-th step of an epoch, and its last one.
+        """
+        is_due = self.steps_of_epoch(batch) % self.local_steps == 0
+        return self.is_local(batch) and (is_due or self.ends_epoch(batch))
+
     def steps_of_epoch(self, batch: GlobalBatch) -> int:
         """Return how many steps the epoch of a step has had, this one included."""
         return batch.start // self.batch_size + 1
@@ -132,4 +147,6 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
         schedule=constant_then(decay, constant / total, ratio) if total else decay,
         clean_per_batch=settings.clean_per_batch,
         classifier_samples=round(settings.classifier_epochs * set_size),
+        local_steps=settings.optimizer.local_steps,
+        local_after=settings.optimizer.local_after,
     )

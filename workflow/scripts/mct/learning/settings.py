@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from mct.base.architectures import ARCHITECTURES
-from mct.base.keys import ADDED, Count, NotNegative, Positive, ProperShare, Settings, examples, unit
+from mct.base.keys import (
+    ADDED,
+    Count,
+    NotNegative,
+    Positive,
+    ProperShare,
+    Settings,
+    Share,
+    examples,
+    unit,
+)
 from mct.data.settings import ImageSettings, OrderSettings
 
 NET_NAME = r"^((timm|torchvision)/)?[a-z0-9_.]+\Z"
@@ -60,6 +70,16 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     same, and so do results as of that many times the ranks; memory is that of one pass. Calibration
     selects from the whole batch, so its passes, and those that weigh the easiest samples, run forward
     twice: about a third more computation.
+    """
+    local_steps: Annotated[Count, unit("steps"), ADDED] = 1
+    """Steps between two averages of a model's parameters over its ranks (local SGD; Stich, 2019). Between
+    them each rank updates with the gradient of its own part of a batch, so results depend on the number
+    of ranks. Parameters are averaged at the end of an epoch too; momentum stays with each rank. 1 sums
+    gradients in every step.
+    """
+    local_after: Annotated[Share, unit("fraction"), ADDED] = 0
+    """Part of a training, counted in samples, in which gradients are summed in every step, before
+    `local_steps` begins (post-local SGD; Lin et al., 2020).
     """
     norm_statistics: Literal["block", "batch", "stored"] = "block"
     """What batch norm takes its statistics from: each rank's own `block` of a batch, the whole
