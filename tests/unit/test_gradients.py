@@ -93,3 +93,14 @@ def test_a_rank_without_a_backward_pass_has_zeros():
     gradients.begin()
     gradients.finish()
     assert all(not parameter.grad.any() for parameter in model.parameters())
+
+
+def test_gradients_of_a_local_step_stay_and_count_for_as_many_ranks():
+    model = nn.Linear(4, 2)
+    gradients = GradientSum(model.parameters(), ALONE, 1 << 20, ranks=3, wire=torch.bfloat16)
+    for is_local, factor in ((False, 1), (True, 3)):
+        gradients.begin(is_local=is_local)
+        model(torch.ones(5, 4)).sum().backward()
+        gradients.finish()
+        assert torch.equal(model.weight.grad, torch.full((2, 4), 5.0 * factor))
+        assert (gradients.messages, gradients.message_bytes) == (1, 2 * 10)

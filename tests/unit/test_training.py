@@ -85,6 +85,17 @@ def test_epochs_end_where_their_number_changes_and_at_the_end(samples, set_size,
         assert list(plan.batches(step)) == batches[step:]
 
 
+def test_local_steps_end_where_they_are_due_and_with_their_epoch():
+    """Seven samples in batches of two are four steps; the second half is local."""
+    plan = Plan(
+        samples=14, set_size=7, batch_size=2, learning_rate=1, schedule=linear, local_steps=3,
+        local_after=0.4,
+    )  # fmt: skip
+    batches = list(plan.batches())
+    assert [batch.step for batch in batches if plan.is_local(batch)] == [3, 4, 5, 6, 7]
+    assert [batch.step for batch in batches if plan.averages(batch)] == [3, 6, 7]
+
+
 def test_the_first_step_has_the_full_rate_and_the_last_not_yet_none():
     plan = Plan(samples=10, set_size=10, batch_size=5, learning_rate=2, schedule=linear)
     assert [plan.rate(batch) for batch in plan.batches()] == [2, 1]

@@ -48,9 +48,13 @@ def measure(
         compute=compute, comm=comm, images=settings.images, optimizer=settings.optimizer,
         execution=execution,
     )  # fmt: skip
+    share = Share(
+        ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads,
+        passes=settings.optimizer.accumulation,
+    )  # fmt: skip
     reader = BatchReader(
         image_set, settings.images, seed=settings.seed, shuffle_window=settings.shuffle_window,
-        share=Share(ranks=comm.size, rank=comm.rank, threads=execution.decoding_threads),
+        share=share,
     )  # fmt: skip
     samples, depths = len(image_set), (0, max(1, execution.prefetch_batches))
     batch_size = min(settings.optimizer.batch_size, samples)

@@ -5,6 +5,7 @@ Without norm and dropout, so that between numbers of ranks only the order of sum
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,13 +71,14 @@ def clean_reader_on(
     seed: int = 9,
     images: ImageSettings = IMAGES,
     kind_of: KindOf = as_configured,
+    passes: int = 1,
 ) -> CleanReader:
-    images_of, share = clean_set() if count else None, share_of(comm)
+    images_of, share = clean_set() if count else None, share_of(comm, passes)
     return CleanReader(images_of, images, count=count, seed=seed, share=share, kind_of=kind_of)
 
 
-def share_of(comm: MPI.Intracomm) -> Share:
-    return Share(ranks=comm.size, rank=comm.rank)
+def share_of(comm: MPI.Intracomm, passes: int = 1) -> Share:
+    return Share(ranks=comm.size, rank=comm.rank, passes=passes)
 
 
 PLAIN = ModelSettings(name="small_cnn", precision="float64")
@@ -86,6 +88,15 @@ def plain_model(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 5, 3, stride=2), nn.Tanh(), nn.Flatten(), nn.Linear(45, CLASSES)]
     return nn.Sequential(*layers)
+
+
+def random_model(seed: int = 0) -> nn.Module:
+    """Return a model of the block's statistics and of random numbers."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 5, 3, stride=2), nn.BatchNorm2d(5), nn.Tanh(), nn.Dropout(0.3), nn.Flatten(),
+        nn.Linear(45, CLASSES),
+    )  # fmt: skip
 
 
 class SignallingReader(BatchReader):
@@ -108,8 +119,10 @@ def make_learner(
     seed: int = 0,
     images: ImageSettings = IMAGES,
     settings: ModelSettings = PLAIN,
+    optimizer: OptimizerSettings = OPTIMIZER,
+    build: Callable[[int], nn.Module] = plain_model,
 ) -> Learner:
-    model = plain_model(seed)
+    model = build(seed)
     freeze(model, settings)
     # Small buckets, so that several travel.
     return Learner(
@@ -117,7 +130,7 @@ def make_learner(
         compute=DOUBLE,
         comm=comm,
         images=images,
-        optimizer=OPTIMIZER,
+        optimizer=optimizer,
         execution=ExecutionSettings(bucket_bytes=400),
     )
 
@@ -127,8 +140,9 @@ def reader_on(
     image_set: ImageSet,
     images: ImageSettings = IMAGES,
     kind_of: KindOf = as_configured,
+    passes: int = 1,
 ) -> BatchReader:
-    return BatchReader(image_set, images, seed=5, share=share_of(comm), kind_of=kind_of)
+    return BatchReader(image_set, images, seed=5, share=share_of(comm, passes), kind_of=kind_of)
 
 
 def parameters_of(learner: Learner) -> np.ndarray:

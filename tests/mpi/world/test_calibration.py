@@ -22,6 +22,7 @@ from replicas import (
     clean_reader_on,
     make_learner,
     parameters_of,
+    plain_model,
     plain_objective,
     reader_on,
 )
@@ -65,7 +66,9 @@ def calibrate(
     **changes: object,
 ) -> Coupling:
     seed = changes.get("model_seed", topology.role.place)
-    learner = make_learner(topology.group_comm, seed, settings.images, settings.model)
+    group, optimizer, images = topology.group_comm, settings.optimizer, settings.images
+    build = changes.get("build", plain_model)
+    learner = make_learner(group, seed, images, settings.model, optimizer, build)
     if changes.get("diverged") is topology.role:
         learner.model[0].bias.data.fill_(np.nan)
     progress, role = Progress("test"), topology.role
@@ -73,8 +76,9 @@ def calibrate(
     coupling = Coupling(learner, topology, image_set, settings, evidence, progress)
     count = coupling.plan.clean_per_batch
     group, images, kind_of = topology.group_comm, settings.images, coupling.plan.augmentation
-    clean_reader = clean_reader_on(group, count, 20 + role.place, images, kind_of)
-    reader = changes.get("reader") or reader_on(group, image_set, images, kind_of)
+    passes = optimizer.accumulation
+    clean_reader = clean_reader_on(group, count, 20 + role.place, images, kind_of, passes)
+    reader = changes.get("reader") or reader_on(group, image_set, images, kind_of, passes)
     if "stop_after" in changes and topology.world_comm.rank == 1:
         reader = SignallingReader(reader, changes["stop_after"])
     checkpoints = checkpoints_in(folder, topology.world_comm, topology.group_comm, role)

@@ -1,8 +1,9 @@
 """Who owns which part: index arithmetic in pure integers, tested without MPI."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from mct.base.errors import UserError
 
@@ -20,22 +21,44 @@ def block(count: int, parts: int, index: int) -> tuple[int, int]:
     return start, start + quotient + (index < remainder)
 
 
-def block_lengths(count: int, parts: int) -> list[int]:
-    """Return the lengths of all `parts` blocks of `count` items."""
-    return [stop - start for start, stop in (block(count, parts, i) for i in range(parts))]
+def block_lengths(count: int, parts: int, passes: int = 1) -> list[int]:
+    """Return the lengths of all `parts` blocks of `count` items; with `passes` those of `Share`."""
+    starts = [block(count, parts * passes, part * passes)[0] for part in range(parts)]
+    return [stop - start for start, stop in pairwise([*starts, count])]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A rank's share of reading: block `rank` of `ranks` of each batch, in `threads` threads."""
+    """A rank's share of reading: block `rank` of `ranks` of each batch, in `threads` threads.
+
+    With `passes` p the rank does the work of p ranks, one after the other: its block consists of
+    blocks `rank` x p to `rank` x p + p - 1 of `ranks` x p.
+    """
 
     ranks: int = 1
     rank: int = 0
     threads: int = 1
+    passes: int = 1
 
     def block(self, count: int) -> slice:
         """Return this rank's block of `count` items."""
-        return slice(*block(count, self.ranks, self.rank))
+        blocks = self._blocks(count)
+        return slice(blocks[0][0], blocks[-1][1])
+
+    def rows(self, count: int) -> tuple[slice, ...]:
+        """Return where the items of each pass are in this rank's block of `count` items."""
+        blocks = self._blocks(count)
+        first = blocks[0][0]
+        return tuple(slice(start - first, stop - first) for start, stop in blocks)
+
+    def _blocks(self, count: int) -> list[tuple[int, int]]:
+        first, parts = self.rank * self.passes, self.ranks * self.passes
+        return [block(count, parts, first + place) for place in range(self.passes)]
+
+
+def consecutive(lengths: Iterable[int]) -> tuple[slice, ...]:
+    """Return slices of these lengths, each beginning where the one before ends."""
+    return tuple(slice(start, stop) for start, stop in pairwise(accumulate(lengths, initial=0)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,10 +85,11 @@ class Coupling(Training):
         batch, labels = samples.noisy, self.learner.to_device(samples.labels)
         noisy = slice(len(batch.labels))
         seen = self.learner.look(*samples.pictures(), shared=noisy.stop)
-        logits = self.learner.learn(seen, key=samples.plan.step)
+        logits = self.learner.learn(seen, key=samples.plan.step, passes=samples.rows)
         own = confidence(logits[noisy], labels[noisy]).cpu().numpy()
         with self._gathering:
-            request, both = start_gather(self.topology, own, samples.plan.size)
+            passes = self.settings.optimizer.accumulation
+            request, both = start_gather(self.topology, own, samples.plan.size, passes)
         predicted = self._teacher.teach(batch, tuple(part[noisy] for part in seen), logits[noisy])
         with self._gathering:
             wait_for([request])

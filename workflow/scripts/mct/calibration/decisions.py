@@ -30,8 +30,8 @@ class Selector:
     def __init__(
         self, settings: CalibrationSettings, noise: Mapping[str, Any], observed: NDArray, pairs: int
     ):
-        self._settings, self._noise = settings, noise
-        self._observed, self._pairs = observed, pairs
+        self._settings, self._noise, self._observed = settings, noise, observed
+        self._blocks = pairs * settings.optimizer.accumulation
         own = settings.selecting
         self._select = open_function(own) if own else select_within
 
@@ -54,7 +54,8 @@ class Selector:
         if self._settings.selection == "per_class":
             return self._observed[batch.positions]
         if self._settings.selection == "per_rank":
-            return np.repeat(np.arange(self._pairs), block_lengths(batch.plan.size, self._pairs))
+            lengths = block_lengths(batch.plan.size, self._blocks)
+            return np.repeat(np.arange(self._blocks), lengths)
         return np.zeros(batch.plan.size, np.int64)
 
 

@@ -24,6 +24,8 @@ def plan_calibration(
         learning_rate=settings.learning_rate * rate_scale(settings.optimizer),
         schedule=make_course(Part(settings.schedule, samples)),
         clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
+        local_steps=settings.optimizer.local_steps,
+        local_after=settings.optimizer.local_after,
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mct.base.partition import Share
+from mct.base.partition import Share, block_lengths
 from mct.base.roles import clean_seed, order_seed
 from mct.calibration.coupling import Coupling
 from mct.calibration.plan import plan_calibration
@@ -24,7 +24,8 @@ def calibration_reader(
     topology, settings = coupling.topology, coupling.settings
     clean_reader = open_clean_reader(
         clean, settings.images, count=coupling.plan.clean_per_batch,
-        seed=clean_seed(settings.seed, 2, coupling.role), share=session.share(topology.group_comm),
+        seed=clean_seed(settings.seed, 2, coupling.role),
+        share=session.share(topology.group_comm, settings.optimizer.accumulation),
         kind_of=coupling.plan.augmentation,
     )  # fmt: skip
     return SampleReader(pair_reader(topology, image_set, settings, session.execution), clean_reader)
@@ -40,7 +41,8 @@ def pair_reader(
 
     Collective. Crops of stored pixels are read apart: they cost less than waiting for one another.
     """
-    samples, size = -(-settings.optimizer.batch_size // topology.pairs), settings.images.size
+    batch, passes = settings.optimizer.batch_size, settings.optimizer.accumulation
+    samples, size = block_lengths(batch, topology.pairs, passes)[0], settings.images.size
     plan, buffers = plan_calibration(settings, len(image_set)), None
     viewers = (Viewer.of(settings.images, cycle.augmentation) for cycle in plan.course.cycles)
     if execution.share_batches and not all(only_copies(image_set, each) for each in viewers):
@@ -51,6 +53,6 @@ def pair_reader(
     rank, threads = topology.group_comm.rank, execution.decoding_threads
     return BatchReader(
         image_set, settings.images, seed=order_seed(settings.seed, stage=2), buffers=buffers,
-        share=Share(ranks=topology.pairs, rank=rank, threads=threads),
+        share=Share(ranks=topology.pairs, rank=rank, threads=threads, passes=passes),
         shuffle_window=settings.shuffle_window, kind_of=plan.augmentation,
     )  # fmt: skip

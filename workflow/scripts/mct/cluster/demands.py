@@ -6,6 +6,7 @@ job that cannot resume starts again with more.
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,8 @@ FLOATS_PER_ACTIVATION = 1
 the margin this is 1.2 (AlexNet) to 3 times the measured peak of float32 steps on a processor, less the peak
 for two pictures: per picture of 224 pixels ResNet-50 106 MB, ResNet-18 39; of 32 pixels ResNet-34 8.3,
 small_cnn 0.95."""
+SELECTED_PASSES = 4 / 3
+"""By which a step's computation grows where passes run forward again: four thirds of three forward passes."""
 SUMMED_BYTES = 2e8
 """Of gradients that ranks sum in a second, on a slow network."""
 REHEARSAL_SLACK = 6
@@ -180,6 +183,11 @@ def compute_seconds(cost: Cost, samples: float, gigaflops: float, *, training: b
     return samples * cost.multiply_adds * 2 * (3 if training else 1) / (gigaflops * 1e9)
 
 
+def repetition(optimizer: Mapping[str, Any]) -> float:
+    """Return by what a calibration takes longer, since passes run forward twice where there are several."""
+    return SELECTED_PASSES if optimizer["accumulation"] > 1 else 1
+
+
 def average_seconds(cost: Cost) -> float:
     """Return the time in which ranks sum a model's gradients."""
     return 4 * cost.parameters / SUMMED_BYTES
@@ -194,16 +202,18 @@ def timed_batches(prefetched: int, steps: int) -> int:
 
 
 def model_megabytes(
-    cost: Cost, batch: int, size: int, prefetched: int, *, on_gpu: bool = False
+    cost: Cost, batch: int, size: int, prefetched: int, *, passes: int = 1, on_gpu: bool = False
 ) -> float:
     """Return the memory of a rank that trains a model on `batch` pictures, without the base.
 
-    On a GPU the host's, which holds pictures and what passes through it, but no activations.
+    It holds all pictures, and the activations of one of the `passes` in which it computes them. On a
+    GPU the host's, which holds pictures and what passes through it, but no activations.
     """
-    own = FLOATS_PER_PARAMETER * cost.parameters
+    own: float = FLOATS_PER_PARAMETER * cost.parameters
     activations = 0 if on_gpu else FLOATS_PER_ACTIVATION * cost.activations
-    picture = activations + 3 * size * size * (prefetched + 2)
-    return 4 * (own + batch * picture) / 1e6 + (GPU_MB / MARGIN if on_gpu else 0)
+    pictures = batch * 3 * size * size * (prefetched + 2)
+    own += math.ceil(batch / passes) * activations + pictures
+    return 4 * own / 1e6 + (GPU_MB / MARGIN if on_gpu else 0)
 
 
 def inference_megabytes(cost: Cost, models: int, size: int) -> float:

@@ -12,7 +12,8 @@ ROW_BYTES = 100
 """Of a picture in the catalogue, in the findings of the inspection or in the table of labels."""
 JUDGED_BYTES = 12
 CHECKPOINTS = 4
-"""Times the weights: two checkpoints while a training runs, each with the momentum."""
+"""Times the weights: two checkpoints while a training runs, each with the momentum; of every rank where
+ranks update alone."""
 RECORD_BYTES = 10
 """Of a sample in an epoch of calibration: confidences and selections."""
 RECORD_COPIES = 3
@@ -29,17 +30,18 @@ RULES = (*ROWS, *TRAININGS, *PIECES, "calibrate_pair", "score_labels")
 def megabytes(rule: str, experiment: Experiment, cost: Cost) -> float:
     """Return the MB of a job of a rule, its checkpoints included; 0 for those that write little."""
     sizes, config = experiment.sizes, experiment.config
-    pictures, weights = sum(sizes.values()), 4 * cost.parameters * (1 + CHECKPOINTS)
+    pictures, weights = sum(sizes.values()), 4 * cost.parameters
+    ranks = max(config["ranks"]) if config["optimizer"]["local_steps"] > 1 else 1
     record = RECORD_COPIES * RECORD_BYTES * config["calibration"]["epochs"] * sizes["noisy"]
     features = COPIES * 4 * feature_numbers(experiment, cost)
     bytes_of = {
         **dict.fromkeys(ROWS, ROW_BYTES * pictures),
-        **dict.fromkeys(TRAININGS, weights),
+        **dict.fromkeys(TRAININGS, weights * (1 + CHECKPOINTS * ranks)),
         "inspect_pictures": ROW_BYTES * pictures / config["inspection"]["parts"],
         "write_shard": picture_bytes(experiment) * pictures / config["shards"]["count"],
         "extract_features": features * pictures / config["shards"]["count"],
         "score_labels": COPIES * 4 * cost.features * (sizes["noisy"] + sizes["clean"]),
-        "calibrate_pair": 2 * weights + record,
+        "calibrate_pair": weights * (2 + CHECKPOINTS * max(ranks, 2)) + record,
         "judge_labels": JUDGED_BYTES * sizes["noisy"] / config["shards"]["count"],
     }
     return bytes_of.get(rule, 0) / 1e6

@@ -47,7 +47,7 @@ class Planner:
         epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         pairs = int(ranks) // 2
         cost = find_pair(self._config, method).cost(self._experiment.ranks.config_of(ranks))
-        samples = epochs * noisy * cost
+        samples = epochs * noisy * cost * demands.repetition(self._config["optimizer"])
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
         return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
@@ -261,7 +261,10 @@ class Planner:
         batch = -(-self._batch(replicas) // replicas)
         prefetched = self._config["execution"]["prefetch_batches"]
         size, on_gpu = self._config["images"]["size"], self._on_gpu
-        return demands.model_megabytes(self._cost, batch, size, prefetched, on_gpu=on_gpu)
+        passes = self._config["optimizer"]["accumulation"]
+        return demands.model_megabytes(
+            self._cost, batch, size, prefetched, passes=passes, on_gpu=on_gpu
+        )
 
     def _ranks(
         self, ranks: int, task_ranks: int, seconds: float, parts_mb: float, attempt: int

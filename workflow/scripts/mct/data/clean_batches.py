@@ -1,7 +1,7 @@
 """Clean samples that join the noisy ones of a step."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from mct.base.errors import UserError
-from mct.base.partition import GlobalBatch, Share
+from mct.base.partition import GlobalBatch, Share, consecutive
 from mct.data.imagesets import ImageSet, open_set
 from mct.data.loading import ALONE, Batch, BatchReader, KindOf, as_configured
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
+
+Rows = tuple[slice, ...]
+"""The samples of a pass, as parts of a rank's samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +25,20 @@ class CleanBatch:
 
     `images` (uint8, shape (b, 3, size, size)), `labels` (int64, shape (b,)) and `strong` (the random
     numbers of strong views, as in `Batch`) are the rank's; `count` is the number of all ranks of its
-    model together.
+    model together. `rows` are the samples of each pass, as in `Batch`.
     """
 
     images: Tensor
     labels: Tensor
     count: int
     strong: Draws | None = None
+    rows: tuple[slice, ...] = ()
+
+    def part(self, rows: slice) -> "CleanBatch":
+        """Return some of the rank's samples, as those of a pass."""
+        strong = None if self.strong is None else self.strong[rows]
+        images, labels = self.images[rows], self.labels[rows]
+        return replace(self, images=images, labels=labels, strong=strong, rows=())
 
 
 class CleanReader:
@@ -50,6 +60,7 @@ class CleanReader:
         kind_of: KindOf = as_configured,
     ) -> None:
         self._size, self._count = settings.size, count if image_set else 0
+        self._passes = share.passes
         if image_set:
             self._reader = BatchReader(image_set, settings, seed=seed, share=share, kind_of=kind_of)
             self._samples = len(image_set)
@@ -58,13 +69,20 @@ class CleanReader:
         """Return this rank's part of a step's clean samples."""
         if not self._count:
             images = torch.empty(0, 3, self._size, self._size, dtype=torch.uint8)
-            return CleanBatch(images=images, labels=torch.empty(0, dtype=torch.int64), count=0)
-        parts = [self._reader.read(plan) for plan in clean_pieces(step, self._count, self._samples)]
+            labels = torch.empty(0, dtype=torch.int64)
+            rows = (slice(0, 0),) * self._passes
+            return CleanBatch(images=images, labels=labels, count=0, rows=rows)
+        pieces = [
+            self._reader.read(plan) for plan in clean_pieces(step, self._count, self._samples)
+        ]
+        passes = by_pass(pieces)
+        parts = [part for parts in passes for part in parts]
         return CleanBatch(
             images=torch.cat([part.images for part in parts]),
             labels=torch.cat([part.labels for part in parts]),
             count=self._count,
             strong=stack([part.strong for part in parts]),
+            rows=consecutive(sum(len(part.labels) for part in parts) for parts in passes),
         )
 
 
@@ -77,6 +95,15 @@ def open_clean_reader(
     if image_set is not None and not len(image_set):
         raise UserError(f"{index}: the clean set has no pictures; set clean_per_batch to 0")
     return CleanReader(image_set, settings, count=count, seed=seed, share=share, kind_of=kind_of)
+
+
+def by_pass(pieces: Sequence[Batch]) -> list[list[Batch]]:
+    """Return what each pass has of a rank's pieces."""
+    passes = zip(*(piece.rows for piece in pieces), strict=True)
+    return [
+        [piece.part(rows) for piece, rows in zip(pieces, of_pass, strict=True)]
+        for of_pass in passes
+    ]
 
 
 def clean_pieces(step: int, count: int, samples: int) -> Iterator[GlobalBatch]:
@@ -110,6 +137,23 @@ class Samples:
     def labels(self) -> Tensor:
         """The labels, int64 (b + c,)."""
         return torch.cat([self.noisy.labels, self.clean.labels])
+
+    @property
+    def rows(self) -> list[Rows]:
+        """The samples of each pass, noisy and clean ones, where there are several passes."""
+        if len(self.noisy.rows) < 2:
+            return []
+        first = len(self.noisy.labels)
+        clean = [slice(first + own.start, first + own.stop) for own in self.clean.rows]
+        return list(zip(self.noisy.rows, clean, strict=True))
+
+    def passes(self) -> list["Samples"]:
+        """Return the samples of each pass, as a rank with this pass alone would have read them."""
+        parts = zip(self.noisy.rows, self.clean.rows, strict=True)
+        return [
+            Samples(noisy=self.noisy.part(noisy), clean=self.clean.part(clean))
+            for noisy, clean in parts
+        ]
 
     def pictures(self) -> tuple[Tensor, Draws | None]:
         """Return the pictures, uint8 (b + c, 3, size, size), and their strong views' numbers."""

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -51,6 +51,7 @@ class Batch:
     tensor, shape (b,)) are those of the rank's `block` alone, and may be empty. The memory of pictures
     is used for a later batch when nothing refers to it any more. `strong` are the random numbers of the
     block's strong views, shape (b, STRONG_DRAWS), None where models learn from the images as they are.
+    `rows` are the samples of each pass over the block; without them there is one pass.
     """
 
     plan: GlobalBatch
@@ -59,11 +60,24 @@ class Batch:
     images: Tensor
     labels: Tensor
     strong: Draws | None = None
+    rows: tuple[slice, ...] = ()
 
     @property
     def local(self) -> NDArray[np.int64]:
         """The positions of the rank's block, shape (b,)."""
         return self.positions[self.block]
+
+    def part(self, rows: slice) -> "Batch":
+        """Return some of the rank's samples, as the block of a pass."""
+        first = self.block.start
+        return replace(
+            self,
+            block=slice(first + rows.start, first + rows.stop),
+            images=self.images[rows],
+            labels=self.labels[rows],
+            strong=None if self.strong is None else self.strong[rows],
+            rows=(),
+        )
 
 
 def only_copies(image_set: ImageSet, viewer: Viewer) -> bool:
@@ -195,6 +209,7 @@ class BatchReader:
             strong=draw_numbers(self._strong_key, self._set.sample[local], STRONG_DRAWS)
             if self._is_strong
             else None,
+            rows=self._share.rows(plan.size),
         )
 
     def _images(self, local: NDArray[np.int64], part: slice, kind: str) -> Tensor:

@@ -1,6 +1,6 @@
 """Values of keys that each are admitted but do not go together; the schema cannot say so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mct.base.errors import UserError
@@ -106,6 +106,46 @@ def _check_phases(key: str, phases: Sequence[Phase], images: Mapping[str, Any]) 
         if phase.augmentation == "random_crop":
             given = {**images, "augmentation": phase.augmentation}
             check_views(given, f"{key}.{place}.augmentation")
+
+
+def check_passes(config: Mapping[str, Any], batches: Iterable[tuple[int, int]]) -> None:
+    """Raise UserError where passes cannot be the work of ranks of their own.
+
+    `batches` are the global batch and the ranks of each training.
+    """
+    optimizer = config["optimizer"]
+    passes = optimizer["accumulation"]
+    if passes == 1:
+        return
+    if optimizer["norm_statistics"] == "batch":
+        raise UserError(
+            "optimizer.accumulation: norms that take their statistics from the whole batch "
+            "(optimizer.norm_statistics: batch) need all of it in one pass; set it to 1, or "
+            "norm_statistics to block"
+        )
+    batch, ranks = min(batches, key=lambda each: each[0] / each[1])
+    if batch < passes * ranks:
+        raise UserError(
+            f"optimizer.accumulation: {passes} passes on each of {ranks} ranks need a batch of at least "
+            f"{passes * ranks} samples, got {batch}; lower it, or raise optimizer.batch_size"
+        )
+
+
+def check_local_steps(optimizer: Mapping[str, Any]) -> None:
+    """Raise UserError where ranks cannot update alone."""
+    if optimizer["local_steps"] == 1:
+        return
+    if optimizer["norm_statistics"] == "batch":
+        raise UserError(
+            "optimizer.local_steps: norms that take their statistics from the whole batch "
+            "(optimizer.norm_statistics: batch) send messages in every step; set it to 1, or "
+            "norm_statistics to block"
+        )
+    if optimizer["gradient_wire"] != "float32":
+        raise UserError(
+            "optimizer.local_steps: averages of parameters would be rounded to "
+            f"{optimizer['gradient_wire']} (optimizer.gradient_wire); set gradient_wire to float32"
+        )
 
 
 def check_held_out(share: float, clean: int) -> None:

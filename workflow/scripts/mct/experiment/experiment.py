@@ -23,6 +23,8 @@ from mct.experiment.changes import describe_changes
 from mct.experiment.combinations import (
     check_frozen,
     check_held_out,
+    check_local_steps,
+    check_passes,
     check_schedules,
     check_views,
 )
@@ -92,6 +94,7 @@ class Experiment:
         check_views(self.config["images"])
         check_frozen(self.config)
         check_schedules(self.config)
+        check_local_steps(self.config["optimizer"])
         _ = self.net
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)
@@ -106,6 +109,7 @@ class Experiment:
             raise UserError(
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
+        check_passes(self.config, self.ranks.batches())
         check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
 
     def plan(self, method: str, ranks: str) -> Plan:
@@ -179,9 +183,10 @@ class Experiment:
 
     @property
     def samples_per_rank(self) -> int:
-        """The pictures of a batch that a rank of calibration has in the first run."""
+        """The pictures of a batch that a rank of calibration computes at a time in the first run."""
         pairs = self.config["ranks"][0] // 2
-        return -(-with_batch(self.config, pairs)["optimizer"]["batch_size"] // pairs)
+        optimizer = with_batch(self.config, pairs)["optimizer"]
+        return -(-optimizer["batch_size"] // (pairs * optimizer["accumulation"]))
 
     @property
     def _net_name(self) -> str:

@@ -9,7 +9,7 @@ the method's compute. A row with fine-tuning sees that in addition to what the r
 No stage imports this module, so that a new method reruns nothing of the others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +145,15 @@ class Ranks:
         if each is not None and isinstance(found, Training):
             settings["optimizer"]["batch_size"] = each * self.of_training(method, ranks)
         return settings
+
+    def batches(self) -> Iterator[tuple[int, int]]:
+        """Yield the global batch and the ranks of the model, for each training of each run."""
+        for ranks in map(str, self.config["ranks"]):
+            for method in needed_trainings(self.config):
+                own = int(ranks) // 2
+                if not is_pair(self.config, method):
+                    own = self.of_training(method, ranks)
+                yield with_batch(self.config, own)["optimizer"]["batch_size"], own
 
     def of_training(self, method: str, ranks: str) -> int:
         """Return the ranks of a training of one model in a run of `ranks`.

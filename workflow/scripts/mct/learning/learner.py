@@ -1,6 +1,6 @@
 """One rank's replica of a model: forward, backward, averaged gradients, update."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mct.data.clean_batches import Rows
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
 from mct.learning.classifier import classifier_layer
@@ -15,6 +16,7 @@ from mct.learning.models import are_finite
 from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.parts import begin_training, classifier_parameters, rate_factors
+from mct.learning.passes import Passes
 from mct.learning.rows import SelectedRows, keeps_samples_apart
 from mct.learning.settings import OptimizerSettings
 from mct.learning.strong_views import strong_views
@@ -28,6 +30,8 @@ from mct.stage.settings import ExecutionSettings
 from mct.stage.state import Arrays, State
 from mct.stage.step_times import Stopwatch
 
+SENT = "messages.sent"
+"""Number and bytes of a rank's messages, in its state."""
 WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 """Types of gradients between ranks by setting; None is their own."""
 
@@ -35,7 +39,8 @@ WIRES = {"float32": None, "bfloat16": torch.bfloat16}
 class Learner:
     """A model in training, with its optimiser, replicated on all ranks of `comm`.
 
-    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair.
+    `exchanging` adds up the seconds of exchanging what a shared trunk hands on, in the pair. While it
+    `is_alone`, updates use the gradient of this rank's samples, and replicas differ.
     """
 
     def __init__(
@@ -51,24 +56,28 @@ class Learner:
     ) -> None:
         """`seed` (stage, model) draws dropout. Collective."""
         self._seed = tuple(seed)
+        self.is_alone = False
         self.model = compute.place(model)
         self._batches_before = tracked_batches(self.model)
-        self._passes = 0
+        self._forwards = 0
         self._output: Tensor | None = None
         self.comm = comm
         self._compute, self._images = compute, images
         self._stores_statistics = optimizer.norm_statistics == "stored"
         self._replica, leaves = compute.replicate(self.model)
         self._is_coupled = optimizer.norm_statistics == "batch" and comm.size > 1
+        self._accumulation = optimizer.accumulation
         if self._is_coupled:
             share_statistics(self._replica, comm)
-        transport = choose_transport(
-            comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
-        )
+        wire = WIRES[optimizer.gradient_wire]
+        transport = choose_transport(comm, execution.allreduce, compute.device, wire)
         self._allreduce = transport.name
         self._named = list(self.model.named_parameters())
         learning = [parameter for _, parameter in self._named if parameter.requires_grad]
-        self.gradients = GradientSum(learning, transport, execution.bucket_bytes, leaves)
+        self.gradients = GradientSum(
+            learning, transport, execution.bucket_bytes, leaves, ranks=comm.size, wire=wire
+        )
+        self._passes = Passes(self.model, self.gradients, self._run, self._selected_rows)
         factors = rate_factors(self.model, optimizer)
         self.optimizer = MomentumSGD(learning, optimizer, leaves, factors)
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
@@ -111,11 +120,16 @@ class Learner:
         return all(len(part) == count for part in seen)
 
     def state(self) -> State:
-        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's."""
+        """Return parameters and velocities, equal on all ranks, and running statistics, each rank's.
+
+        Messages so far are among what is each rank's.
+        """
         shared: Arrays = {f"parameter.{name}": to_array(value) for name, value in self._named}
         for name, velocity in self._velocities():
             shared[f"velocity.{name}"] = to_array(velocity)
-        return State(shared, {name: to_array(each) for name, each in self.model.named_buffers()})
+        local = {name: to_array(each) for name, each in self.model.named_buffers()}
+        sent = np.array([self.gradients.messages, self.gradients.message_bytes])
+        return State(shared, {**local, SENT: sent})
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
@@ -126,18 +140,26 @@ class Learner:
             velocity.copy_(torch.from_numpy(state.shared[f"velocity.{name}"]))
         for name, buffer in self.model.named_buffers():
             buffer.copy_(torch.from_numpy(state.local[name]))
+        self.gradients.messages, self.gradients.message_bytes = state.local[SENT].tolist()
         self.optimizer.refresh_copies()
 
     def _velocities(self) -> Iterator[tuple[str, Tensor]]:
         names = [name for name, parameter in self._named if parameter in self._leaves]
         return zip(names, self.optimizer.velocities, strict=True)
 
-    def forward(self, images: Tensor, strong: Draws | None = None, *, key: int) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        strong: Draws | None = None,
+        *,
+        key: int,
+        passes: Sequence[Rows] = (),
+    ) -> Tensor:
         """Return logits (b, K), float32 or float64, of uint8 pictures (b, 3, size, size) or features.
 
         See `look` and `learn`. Collective where norms share their statistics.
         """
-        return self.learn(self.look(images, strong), key=key)
+        return self.learn(self.look(images, strong), key=key, passes=passes)
 
     def look(self, images: Tensor, strong: Draws | None = None, *, shared: int = 0) -> Seen:
         """Return what the part that learns needs of uint8 pictures (b, 3, size, size).
@@ -156,6 +178,17 @@ class Learner:
             return self._exchange.complete(own, shared)
 
     def _features(self, images: Tensor, strong: Draws | None) -> Seen:
+        """Return what the trunk makes of pictures, with the memory of one pass."""
+        count = -(-len(images) // self._accumulation)
+        if count == len(images):
+            return self._features_of(images, strong)
+        pieces = [
+            self._features_of(images[part], None if strong is None else strong[part])
+            for part in cut(len(images), count)
+        ]
+        return tuple(torch.cat(parts) for parts in zip(*pieces, strict=True))
+
+    def _features_of(self, images: Tensor, strong: Draws | None) -> Seen:
         if images.is_floating_point():
             return (self._compute.receive(images),)
         pictures = self._compute.normalise(images, self._images.mean, self._images.std)
@@ -167,26 +200,44 @@ class Learner:
         with self._compute.autocast():
             return self._net.features(pictures)
 
-    def learn(self, seen: Seen, *, key: int) -> Tensor:
+    def learn(self, seen: Seen, *, key: int, passes: Sequence[Rows] = ()) -> Tensor:
         """Return logits (b, K) of what `look` returned, from which the model can learn.
 
-        Dropout is drawn from the seed, `key` and the rank, so that a step can be repeated.
+        `passes` are the samples of each pass where there are several. Dropout is drawn from the seed,
+        `key` and the rank (of as many as there are passes), so that a step can be repeated.
         Collective where norms share their statistics.
         """
+        if len(passes) > 1:
+            return self._passes.learn(seen, passes, key=key)
+        logits = self._run(seen, key)
+        if self._keeps_apart and logits.requires_grad:
+            self._forwards, self._output = self._forwards + 1, logits
+        return logits
+
+    def _run(self, seen: Seen, key: int, place: int = 0) -> Tensor:
+        """Return the logits of pass number `place` of a step."""
         if not len(seen[0]) and not self._is_coupled:
             return self._no_logits()
-        entropy = np.random.SeedSequence([*self._seed, key, self.comm.rank])
+        rank = self.comm.rank * self._accumulation + place
+        entropy = np.random.SeedSequence([*self._seed, key, rank])
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         with self._compute.autocast():
             logits = self._net.logits(seen)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        if self._keeps_apart and logits.requires_grad:
-            self._passes, self._output = self._passes + 1, logits
-        return logits
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def summary(self) -> dict[str, str | float]:
-        """Return how gradients were summed and the seconds waited for that, for the record."""
-        return {"allreduce": self._allreduce, "averaging_seconds": self.gradients.waited_seconds}
+        """Return how gradients, or parameters, were summed over ranks, for the record.
+
+        That is the seconds waited since the start or the last resumption, and how many sums of how many
+        bytes this rank took part in, in the whole training.
+        """
+        gradients = self.gradients
+        return {
+            "allreduce": self._allreduce,
+            "averaging_seconds": gradients.waited_seconds,
+            "averaging_messages": gradients.messages,
+            "averaging_bytes": gradients.message_bytes,
+        }
 
     def is_finite(self) -> bool:
         """Return whether all of this rank's parameters and running statistics are finite."""
@@ -201,9 +252,14 @@ class Learner:
         if not len(seen[0]):
             return self._no_logits()
         self.model.eval()
+        parts = cut(len(seen[0]), -(-len(seen[0]) // self._accumulation))
         with self._compute.autocast():
-            logits = self._net_of_averages.logits(seen, weights)
+            pieces = [
+                self._net_of_averages.logits(tuple(each[part] for each in seen), weights)
+                for part in parts
+            ]
         self._train()
+        logits = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def _no_logits(self) -> Tensor:
@@ -214,18 +270,52 @@ class Learner:
         """Return a tensor on the model's device."""
         return tensor.to(self._compute.device, non_blocking=True)
 
+    def update_by_pass(
+        self,
+        pictures: Sequence[tuple[Tensor, Draws | None]],
+        losses: Sequence[Callable[[Tensor], Tensor]],
+        learning_rate: float,
+        decay_factor: float = 1.0,
+        *,
+        key: int,
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Make a step of several passes, and return the logits and the loss of each. Collective.
+
+        `pictures` of each pass, with the numbers of strong views, are seen as by `look`; `losses` make
+        its loss from its logits alone, so that no pass has to run twice.
+        """
+        self.gradients.begin(is_last=False, is_local=self.is_alone)
+        seen = (self.look(*each) for each in pictures)
+        found = self._passes.learn_each(seen, losses, key=key)
+        self.gradients.finish()
+        self.optimizer.step(learning_rate, decay_factor)
+        return found
+
     def update(self, loss: Tensor, learning_rate: float, decay_factor: float = 1.0) -> None:
         """Make one step down the gradient of the sum of all ranks' losses. Collective."""
         self.differentiate(loss)
         self.optimizer.step(learning_rate, decay_factor)
 
     def differentiate(self, loss: Tensor) -> None:
-        """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
-        self.gradients.begin()
-        if loss.requires_grad:
-            with self._selected_rows():
+        """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective.
+
+        While this rank `is_alone`, to that of its own loss times the number of ranks: of the mean over
+        its own part of the batch.
+        """
+        self.gradients.begin(is_last=not self._passes.are_deferred, is_local=self.is_alone)
+        if loss.requires_grad and self._passes.are_deferred:
+            self._passes.differentiate(loss)
+        elif loss.requires_grad:
+            output, forwards = self._output, self._forwards
+            self.skip()
+            with self._selected_rows(output if forwards == 1 else None):
                 loss.backward()
         self.gradients.finish()
+
+    def average_parameters(self) -> None:
+        """Replace parameters by their mean over ranks; momentum stays each rank's own. Collective."""
+        self.gradients.average_parameters()
+        self.optimizer.refresh_copies()
 
     def average_statistics(self) -> None:
         """Replace norms' running statistics by their mean over ranks that saw samples. Collective."""
@@ -234,13 +324,19 @@ class Learner:
 
     def skip(self) -> None:
         """Forget the forward passes of a step that is not made: their graph, and that they were."""
-        self._output, self._passes = None, 0
+        self._output, self._forwards = None, 0
+        self._passes.forget()
 
-    def _selected_rows(self) -> AbstractContextManager:
-        """Return the context of a backward pass; all rows count if it is through several batches."""
-        output, passes = self._output, self._passes
-        self.skip()
-        return SelectedRows(output) if output is not None and passes == 1 else nullcontext()
+    def _selected_rows(self, logits: Tensor | None) -> AbstractContextManager:
+        """Return the context of backward from the logits of one pass; from several all rows count."""
+        if logits is None or not self._keeps_apart:
+            return nullcontext()
+        return SelectedRows(logits)
+
+
+def cut(count: int, size: int) -> list[slice]:
+    """Return consecutive slices of at most `size` of `count` items."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def to_array(tensor: Tensor) -> NDArray:

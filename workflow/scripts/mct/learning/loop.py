@@ -128,7 +128,7 @@ class Loop:
         )
         for samples in prefetcher.map(reader.read, plan.batches(first)):
             with self.times.working:
-                loss = training.step(samples, plan.rate(samples.plan))
+                loss = self._step(samples)
             self._progress.count(samples.plan, prefetcher.waited_seconds)
             if plan.ends_epoch(samples.plan):
                 self._report(samples.plan)
@@ -138,6 +138,15 @@ class Loop:
         self._checkpoints.require_finite(
             plan.steps - 1, self, is_finite=training.learner.is_finite()
         )
+
+    def _step(self, samples: Samples) -> float:
+        """Make a step, on all ranks together or on each alone; return this rank's loss. Collective."""
+        training, batch = self._training, samples.plan
+        training.learner.is_alone = self._plan.is_local(batch)
+        loss = training.step(samples, self._plan.rate(batch))
+        if self._plan.averages(batch):
+            training.learner.average_parameters()
+        return loss
 
     def _report(self, last: GlobalBatch) -> None:
         """Report the epoch that ends with a batch. Collective."""
@@ -150,7 +159,8 @@ class Loop:
         self._progress.report(last.epoch, found)
 
     def model_state(self) -> State:
-        return self._training.state()
+        state = self._training.state()
+        return state.set_apart() if self._training.learner.is_alone else state
 
     def progress_state(self) -> Arrays:
         self._history.reduce(self._training.comm)

@@ -58,11 +58,12 @@ def given_weights(by_position: NDArray[np.floating]) -> Weighting:
 
 
 def easiest_examples(
-    comm: Comm, noise_rate: float, set_size: int, samples_before: int
+    comm: Comm, noise_rate: float, set_size: int, samples_before: int, passes: int = 1
 ) -> Weighting:
     """Return online easy example mining: the N most confident samples of a global batch (Eq. 2).
 
-    The first `samples_before` samples of a training, at the constant rate, all count. Collective.
+    The first `samples_before` samples of a training, at the constant rate, all count. A rank's block is
+    of so many `passes`. Collective.
     """
 
     def weigh(logits: Tensor, labels: Tensor, batch: Batch) -> tuple[Tensor, float]:
@@ -70,7 +71,7 @@ def easiest_examples(
             return equal_weights(logits, labels, batch)
         own = confidence(logits, labels).cpu().numpy()
         count = expected_clean_count(batch.plan.size, noise_rate)
-        mask = top_mask(gather_blocks(comm, own, batch.plan.size), count)
+        mask = top_mask(gather_blocks(comm, own, batch.plan.size, passes), count)
         return torch.from_numpy(mask[batch.block]).to(logits), count
 
     return weigh
@@ -83,6 +84,9 @@ class Objective:
 
     Where there are `targets`, probabilities (n, K), the loss of the noisy samples is cross-entropy to
     them, whatever their labels.
+
+    `compares` says whether weights depend on the predictions for the whole batch. Where they do not,
+    the loss of a batch is the sum of the losses of its parts.
     """
 
     def __init__(
@@ -92,9 +96,12 @@ class Objective:
         trusted: NDArray[np.bool_],
         smoothing: float = 0.0,
         targets: NDArray[np.floating] | None = None,
+        *,
+        compares: bool = True,
     ) -> None:
         self._label_loss, self._weigh, self._trusted = label_loss, weigh, trusted
         self._smoothing, self._targets = smoothing, targets
+        self.compares = compares
 
     def __call__(self, logits: Tensor, labels: Tensor, samples: Samples) -> Tensor:
         """Return this rank's share of the weighted mean loss of a batch, scalar.
@@ -141,10 +148,11 @@ def build_objective(
     teacher = evidence if settings.loss == "soft" else None
     return Objective(
         _label_loss(settings.loss, evidence),
-        _weighting(settings.weighting, image_set, comm, evidence, samples_before),
+        _weighting(settings, image_set, comm, evidence, samples_before),
         trusted,
         settings.optimizer.label_smoothing,
         read_targets(teacher, image_set) if teacher else None,
+        compares=settings.weighting == "easiest",
     )
 
 
@@ -162,15 +170,20 @@ def _label_loss(name: str, evidence: Path | None) -> LabelLoss:
 
 
 def _weighting(
-    name: str, image_set: ImageSet, comm: Comm, evidence: Path | None, samples_before: int
+    settings: TrainingSettings,
+    image_set: ImageSet,
+    comm: Comm,
+    evidence: Path | None,
+    samples_before: int,
 ) -> Weighting:
-    if name == "equal":
+    if settings.weighting == "equal":
         return equal_weights
     assert evidence is not None, "the rule gives a file of weights or of the noise rate"
-    if name == "verified":
+    if settings.weighting == "verified":
         return given_weights(read_label_weights(evidence, image_set))
     rate = read_json(evidence, "rate")["rate"]
-    return easiest_examples(comm, rate, len(image_set), samples_before)
+    passes = settings.optimizer.accumulation
+    return easiest_examples(comm, rate, len(image_set), samples_before, passes)
 
 
 def read_label_weights(path: Path, image_set: ImageSet) -> NDArray[np.float32]:

@@ -18,7 +18,8 @@ class Plan:
 
     `clean_per_batch` clean samples join each batch; they are not among `samples`. From the first
     `classifier_samples` the classifier learns alone. The first `constant_samples` are those of stage
-    1, whatever their schedule.
+    1, whatever their schedule. With `local_steps` above 1 ranks update alone from a share `local_after` of
+    the samples on.
 
     A rate that changes needs no correction of the momentum (Goyal et al., 2017, Eq. 10): velocities
     are sums of gradients, v <- mu v + g, and the rate multiplies them in the step, w <- w - rate v. The
@@ -33,6 +34,8 @@ class Plan:
     clean_per_batch: int = 0
     classifier_samples: int = 0
     constant_samples: int = 0
+    local_steps: int = 1
+    local_after: float = 0.0
 
     @cached_property
     def course(self) -> Course:
@@ -100,6 +103,18 @@ class Plan:
         seen = batch.epoch * self.set_size + batch.stop
         return batch.stop == self.set_size or seen == self.samples
 
+    def is_local(self, batch: GlobalBatch) -> bool:
+        """Return whether each rank updates with the gradient of its own samples in a step."""
+        return self.local_steps > 1 and self.seen(batch) >= self.local_after * self.samples
+
+    def averages(self, batch: GlobalBatch) -> bool:
+        """Return whether parameters are averaged over ranks after a step.
+
+        That is each `local_steps`-th step of an epoch, and its last one.
+        """
+        is_due = self.steps_of_epoch(batch) % self.local_steps == 0
+        return self.is_local(batch) and (is_due or self.ends_epoch(batch))
+
     def steps_of_epoch(self, batch: GlobalBatch) -> int:
         """Return how many steps the epoch of a step has had, this one included."""
         return batch.start // self.batch_size + 1
@@ -132,4 +147,6 @@ def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_
         clean_per_batch=settings.clean_per_batch,
         classifier_samples=round(settings.classifier_epochs * set_size),
         constant_samples=constant,
+        local_steps=settings.optimizer.local_steps,
+        local_after=settings.optimizer.local_after,
     )

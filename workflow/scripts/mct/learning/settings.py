@@ -109,6 +109,22 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """L2 decay of weights."""
     batch_size: Annotated[Count, unit("samples")] = 64
     """Global batch, all ranks of one model together."""
+    accumulation: Annotated[Count, unit("passes"), ADDED] = 1
+    """Passes in which each rank computes its part of a batch before one update. The batch stays the
+    same, and so do results as of that many times the ranks; memory is that of one pass. Calibration
+    selects from the whole batch, so its passes, and those that weigh the easiest samples, run forward
+    twice: about a third more computation.
+    """
+    local_steps: Annotated[Count, unit("steps"), ADDED] = 1
+    """Steps between two averages of a model's parameters over its ranks (local SGD; Stich, 2019). Between
+    them each rank updates with the gradient of its own part of a batch, so results depend on the number
+    of ranks. Parameters are averaged at the end of an epoch too; momentum stays with each rank. 1 sums
+    gradients in every step.
+    """
+    local_after: Annotated[Share, unit("fraction"), ADDED] = 0
+    """Part of a training, counted in samples, in which gradients are summed in every step, before
+    `local_steps` begins (post-local SGD; Lin et al., 2020).
+    """
     norm_statistics: Literal["block", "batch", "stored"] = "block"
     """What batch norm takes its statistics from: each rank's own `block` of a batch, the whole
     global `batch` (synchronised: two small messages for each norm and step), or the `stored` ones

@@ -1,12 +1,13 @@
 """Training one model alone: a pretraining job or a baseline."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from mct.base.roles import Role, clean_seed, order_seed
 from mct.data.clean_batches import SampleReader, Samples, open_clean_reader
@@ -48,9 +49,8 @@ def training_reader(
     session: Session, training: "ModelTraining", image_set: ImageSet, clean: Path
 ) -> SampleReader:
     """Return the reader of a training's batches; `clean` is the index of its clean samples."""
-    share, settings, kind_of = (
-        session.share(session.world), training.settings, training.plan.augmentation
-    )  # fmt: skip
+    settings, kind_of = training.settings, training.plan.augmentation
+    share = session.share(session.world, settings.optimizer.accumulation)
     noisy = BatchReader(
         image_set, settings.images, seed=order_seed(settings.seed, 1, settings.part), share=share,
         shuffle_window=settings.shuffle_window, kind_of=kind_of,
@@ -60,6 +60,11 @@ def training_reader(
         seed=clean_seed(settings.seed, 1, training.role, settings.part), share=share, kind_of=kind_of,
     )  # fmt: skip
     return SampleReader(noisy, clean_reader)
+
+
+def count_equal(logits: Tensor, labels: Tensor) -> int:
+    """Return how many of logits (b, K) are highest for their labels (b,)."""
+    return int((logits.argmax(dim=1) == labels).sum())
 
 
 class ModelTraining(Training):
@@ -82,15 +87,36 @@ class ModelTraining(Training):
 
     def step(self, samples: Samples, rate: float) -> float:
         self._begin_phase(self.plan.seen(samples.plan) < self.plan.classifier_samples)
-        labels = self.learner.to_device(samples.labels)
-        logits = self.learner.forward(*samples.pictures(), key=samples.plan.step)
-        loss = self._objective(logits, labels, samples)
-        self.learner.update(loss, rate, self.plan.decay_factor(samples.plan))
-        value, correct = loss.item(), int((logits.argmax(dim=1) == labels).sum())
+        is_divided = bool(samples.rows) and not self._objective.compares
+        value, correct = (self._step_by_pass if is_divided else self._step)(samples, rate)
         self.history.add(
-            {"loss": value * samples.count, "correct": correct, "samples": len(labels)}
+            {"loss": value * samples.count, "correct": correct, "samples": len(samples.labels)}
         )
         return value
+
+    def _step(self, samples: Samples, rate: float) -> tuple[float, int]:
+        """Make a step; return this rank's loss, and how many labels it predicted."""
+        labels = self.learner.to_device(samples.labels)
+        key, passes = samples.plan.step, samples.rows
+        logits = self.learner.forward(*samples.pictures(), key=key, passes=passes)
+        loss = self._objective(logits, labels, samples)
+        self.learner.update(loss, rate, self.plan.decay_factor(samples.plan))
+        return loss.item(), count_equal(logits, labels)
+
+    def _step_by_pass(self, samples: Samples, rate: float) -> tuple[float, int]:
+        """Do the same, where the loss of a pass does not depend on others: no pass runs twice."""
+        parts = samples.passes()
+        labels = [self.learner.to_device(part.labels) for part in parts]
+        losses = [
+            partial(self._objective, labels=own, samples=part)
+            for part, own in zip(parts, labels, strict=True)
+        ]
+        pictures = [part.pictures() for part in parts]
+        decay = self.plan.decay_factor(samples.plan)
+        found = self.learner.update_by_pass(pictures, losses, rate, decay, key=samples.plan.step)
+        value = sum(loss.item() for _, loss in found)
+        pairs = zip(found, labels, strict=True)
+        return value, sum(count_equal(logits, own) for (logits, _), own in pairs)
 
     def _begin_phase(self, alone: bool) -> None:
         """Let the classifier learn alone, or no longer, from this step on."""

@@ -121,14 +121,15 @@ def count_cores(comm: Comm) -> int:
 
 
 def start_gather(
-    topology: Topology, confidence: NDArray[np.float32], batch: int
+    topology: Topology, confidence: NDArray[np.float32], batch: int, passes: int = 1
 ) -> tuple[Request, NDArray[np.float32]]:
     """Start to gather both models' confidences of a global batch of `batch` samples. Collective.
 
-    `confidence`, contiguous float32 (b,), is from this rank's model for its `partition.block`.
-    Return a request, and the array (2, batch) that is complete when the request is.
+    `confidence`, contiguous float32 (b,), is from this rank's model for its block, that of a
+    `partition.Share` with `passes`. Return a request, and the array (2, batch) that is complete when
+    the request is.
     """
-    lengths = block_lengths(batch, topology.pairs)
+    lengths = block_lengths(batch, topology.pairs, passes)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
     counts = [lengths[index] for index in topology.indices]
     places = [
@@ -139,10 +140,13 @@ def start_gather(
     return topology.world_comm.Iallgatherv(confidence, [both, (counts, places)]), both
 
 
-def gather_blocks(comm: Comm, values: NDArray[Any], batch: int) -> NDArray[Any]:
-    """Return a global batch's values (batch,) from the ranks' contiguous blocks (b,). Collective."""
+def gather_blocks(comm: Comm, values: NDArray[Any], batch: int, passes: int = 1) -> NDArray[Any]:
+    """Return a global batch's values (batch,) from the ranks' contiguous blocks (b,). Collective.
+
+    The blocks are those of a `partition.Share` with `passes`.
+    """
     everyone = np.empty(batch, values.dtype)
-    comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size)])
+    comm.Allgatherv(values, [everyone, block_lengths(batch, comm.size, passes)])
     return everyone
 
 

@@ -31,11 +31,14 @@ class GradientSum:
     Parameters are put into buckets in the order in which backward reaches them, last layer first.
     A bucket starts to travel when all its gradients are there and all earlier buckets have
     started, so that every rank starts its messages in the same order. Messages go on whenever
-    backward reaches a parameter, since MPI moves them only when it is called.
+    backward reaches a parameter, since MPI moves them only when it is called. Gradients of several
+    backward passes add up; nothing travels before the last one. In a local step nothing travels.
 
     It owns the `.grad` of all `parameters` from now on. `transport` sums a bucket, of at most
     `bucket_bytes` unless a single parameter is larger, over all replicas of the model. `leaves` are
-    the tensors of the graph that stand for some parameters, perhaps of lower precision.
+    the tensors of the graph that stand for some parameters, perhaps of lower precision. There are
+    `ranks` replicas; `messages` and `message_bytes` count the buckets that this one has sent, in type
+    `wire`, None their own.
     """
 
     def __init__(
@@ -44,10 +47,14 @@ class GradientSum:
         transport: Transport,
         bucket_bytes: int,
         leaves: Mapping[Parameter, Parameter] | None = None,
+        *,
+        ranks: int = 1,
+        wire: torch.dtype | None = None,
     ) -> None:
         self._leaves = leaves or {}
-        self._transport = transport
-        self._next = 0
+        self._transport, self._ranks, self._wire = transport, ranks, wire
+        self._next, self._is_last, self._is_local = 0, True, False
+        self.messages = self.message_bytes = 0
         self.waited_seconds = 0.0
         self.buckets: list[Bucket] = []
         for group in group_by_bytes(list(parameters)[::-1], bucket_bytes):
@@ -70,9 +77,13 @@ class GradientSum:
         def arrive(leaf: Tensor) -> None:
             bucket = self.buckets[index]
             view = bucket.views[parameter]
-            view.copy_(leaf.grad)  # type: ignore[arg-type]
-            leaf.grad = None
-            parameter.grad = view
+            if leaf.grad is not view:  # in which torch adds up where no copy learns in its place
+                is_first = leaf is parameter or parameter.grad is None
+                (view.copy_ if is_first else view.add_)(leaf.grad)  # type: ignore[arg-type]
+                leaf.grad = None
+                parameter.grad = view
+            if self._is_local or not self._is_last:
+                return
             bucket.missing -= 1
             while self._next < len(self.buckets) and not self.buckets[self._next].missing:
                 self._start_next()
@@ -82,21 +93,34 @@ class GradientSum:
         return arrive
 
     def _start_next(self) -> None:
-        self.buckets[self._next].sum.start()
+        bucket = self.buckets[self._next]
+        bucket.sum.start()
         self._next += 1
+        if self._ranks > 1:
+            values = bucket.gradients
+            self.messages += 1
+            self.message_bytes += values.numel() * (self._wire or values.dtype).itemsize
 
-    def begin(self) -> None:
-        """Expect every gradient anew, before backward."""
-        self._next = 0
+    def begin(self, *, is_last: bool = True, is_local: bool = False) -> None:
+        """Expect every gradient anew, before backward.
+
+        `is_last` says whether no other pass follows, `is_local` whether gradients stay with this rank.
+        """
+        self._next, self._is_last, self._is_local = 0, is_last, is_local
         for bucket in self.buckets:
             bucket.missing = len(bucket.views)
             for parameter in bucket.views:
                 parameter.grad = None
 
+    def expect_last(self) -> None:
+        """Let gradients travel from the next backward pass on, to which those so far are added."""
+        self._is_last = True
+
     def finish(self) -> None:
         """Wait until every `.grad` is the sum over all ranks. Collective.
 
-        What backward did not reach counts as zero, so a rank without samples calls this alone.
+        In a local step it is this rank's part times the number of ranks, whose mean over ranks is that
+        sum. What backward did not reach counts as zero, so a rank without samples calls this alone.
         `waited_seconds` grows by the time that this takes.
         """
         began = perf_counter()
@@ -104,11 +128,33 @@ class GradientSum:
             for parameter, view in bucket.views.items():
                 if parameter.grad is None:
                     parameter.grad = view.zero_()
+        if self._is_local:
+            for bucket in self.buckets:
+                bucket.gradients.mul_(self._ranks)
+        else:
+            self._send_rest()
+        self.waited_seconds += perf_counter() - began
+
+    @torch.no_grad()
+    def average_parameters(self) -> None:
+        """Replace every parameter by its mean over ranks, in place; gradients are lost. Collective."""
+        began = perf_counter()
+        for bucket in self.buckets:
+            for parameter, view in bucket.views.items():
+                view.copy_(parameter)
+        self._next = 0
+        self._send_rest()
+        for bucket in self.buckets:
+            bucket.gradients.div_(self._ranks)
+            for parameter, view in bucket.views.items():
+                parameter.copy_(view)
+        self.waited_seconds += perf_counter() - began
+
+    def _send_rest(self) -> None:
         while self._next < len(self.buckets):
             self._start_next()
         for bucket in self.buckets:
             bucket.sum.finish()
-        self.waited_seconds += perf_counter() - began
 
 
 def group_by_bytes(parameters: list[Parameter], limit: int) -> list[list[Parameter]]:

@@ -174,7 +174,8 @@ def random_batch(image_set: ImageSet, size: int, ranks: int, rank: int) -> Batch
 def learn_all(learner: Learner, batch: Batch) -> None:
     """Make the step of a model that learns from every sample of a batch. Collective."""
     labels = learner.to_device(batch.labels)
-    logits = learner.forward(batch.images, batch.strong, key=batch.plan.step)
+    passes = [(rows,) for rows in batch.rows]
+    logits = learner.forward(batch.images, batch.strong, key=batch.plan.step, passes=passes)
     losses = cross_entropy(logits, labels)
     loss = selected_mean(losses, torch.ones_like(losses), batch.plan.size)
     learner.update(loss, RATE)

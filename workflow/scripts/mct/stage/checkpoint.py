@@ -2,9 +2,10 @@
 
 A checkpoint is a folder `step-<number>` that is written under another name and renamed when it is
 whole and on the disk: `<role>.safetensors` and `<role>.own.safetensors` of each model,
-`progress.safetensors` and `meta.json`, which has the sizes of the others. The last two are kept, so
-that a damaged one ends nothing, and disk use is at most twice (or, while writing, three times) that of
-parameters, momenta and averages of weights of the stage's models and its record of samples. The folder
+`<role>.rank-<number>.safetensors` of each rank while ranks update alone, `progress.safetensors` and
+`meta.json`, which has the sizes of the others. The last two are kept, so that a damaged one ends nothing,
+and disk use is at most twice (or, while writing, three times) that of parameters, momenta and averages of
+weights of the stage's models, of each rank while they update alone, and its record of samples. The folder
 above is named by a digest of the stage's settings, inputs and code: another configuration never meets
 a stale checkpoint.
 """
@@ -117,7 +118,8 @@ class Checkpoints:
             name: take_rank(rows, self._model.rank, self._model.size)
             for name, rows in stacked.items()
         }
-        state = State(load_file(path / f"{self._role}.safetensors"), local)
+        shared = load_file(path / f"{self._role}.safetensors") | self._load_apart(path)
+        state = State(shared, local)
         if not state.is_finite():
             raise UserError(
                 f"{path}: expected finite weights, got NaN or infinity; delete this folder, then run "
@@ -125,6 +127,18 @@ class Checkpoints:
             )
         stage.restore(state, load_file(path / "progress.safetensors"))
         return step
+
+    def _load_apart(self, path: Path) -> Arrays:
+        """Return what this rank wrote of its own model, or the mean on another number of ranks."""
+        files = sorted(path.glob(f"{self._role}.rank-*.safetensors"))
+        if len(files) == self._model.size:
+            return load_file(files[self._model.rank])
+        means: Arrays = {}
+        for file in files:
+            for name, values in load_file(file).items():
+                means[name] = means.get(name, 0) + values.astype(np.float64) / len(files)
+        first = load_file(files[0]) if files else {}
+        return {name: means[name].astype(values.dtype) for name, values in first.items()}
 
     def after_step(self, step: int, stage: Resumable, *, is_finite: bool = True) -> None:
         """Save where it is time to. Collective, after step number `step`.
@@ -191,6 +205,8 @@ class Checkpoints:
         if self._model.rank == 0:
             files[f"{self._role}.safetensors"] = state.shared
             files[f"{self._role}.own.safetensors"] = stacked
+        if state.apart:
+            files[f"{self._role}.rank-{self._model.rank:06d}.safetensors"] = state.apart
         if self._world.rank == 0:
             files["progress.safetensors"] = progress
         for name, arrays in files.items():

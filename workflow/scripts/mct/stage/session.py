@@ -64,9 +64,10 @@ class Session:
         self._owned.callback(thing.free)
         return thing
 
-    def share(self, comm: Comm) -> Share:
-        """Return what this rank reads of the batches of all ranks of `comm`."""
-        return Share(ranks=comm.size, rank=comm.rank, threads=self.execution.decoding_threads)
+    def share(self, comm: Comm, passes: int) -> Share:
+        """Return what this rank reads of the batches of all ranks of `comm`, for so many passes."""
+        threads = self.execution.decoding_threads
+        return Share(ranks=comm.size, rank=comm.rank, threads=threads, passes=passes)
 
     def open_checkpoints(self, model_comm: Comm, role: str) -> Checkpoints:
         """Return checkpoints, removed at the end; from here on signals end the stage after a step."""
