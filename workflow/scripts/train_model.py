@@ -34,10 +34,10 @@ def main() -> None:
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, arguments.initial, arguments.start)
-        learner = Learner(
+        learner = session.own(Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution, seed=(1, seed),
-        )  # fmt: skip
+        ))  # fmt: skip
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
         reader = training_reader(session, settings, image_set, labels, role)
         training = ModelTraining(learner, plan, objective, settings=settings, role=role)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mct.base.architectures import Norms, lacks_last_norms
 from mct.base.errors import UserError
 from mct.base.partition import count_held_out
 from mct.data.encoding import choose_encoding
@@ -69,6 +70,29 @@ def check_frozen(config: Mapping[str, Any]) -> None:
             "images.strong_augmentation: stored features have no strong views; set it to 0, or "
             "images.feature_views to 0"
         )
+
+
+def check_norms(config: Mapping[str, Any], norms: Norms | None) -> None:
+    """Raise UserError for keys about norms that exclude each other, or that the net has no norms for."""
+    optimizer, model = config["optimizer"], config["model"]
+    statistics = optimizer["norm_statistics"]
+    if optimizer["norm_samples"] is not None and statistics != "block":
+        raise UserError(
+            f"optimizer.norm_samples: needs norm_statistics `block`, got `{statistics}`; leave one of "
+            "the two keys out"
+        )
+    if optimizer["norm_momentum"] is not None and statistics == "stored":
+        raise UserError(
+            "optimizer.norm_momentum: with norm_statistics `stored` running statistics do not move; "
+            "leave one of the two keys out"
+        )
+    if model["zero_last_norms"] and model["initial_weights"] is not None:
+        raise UserError(
+            "model.zero_last_norms: is for a net that starts at random, and this one starts from "
+            "model.initial_weights; set it to false"
+        )
+    if model["zero_last_norms"] and norms is not None and not norms.last:
+        raise UserError(lacks_last_norms(model["name"]))
 
 
 def check_held_out(share: float, clean: int) -> None:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
 from mct.learning.classifier import classifier_layer
+from mct.learning.ghost_norms import arrange_norms
 from mct.learning.models import are_finite
-from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
+from mct.learning.norms import average_running_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.parts import begin_training, classifier_parameters, rate_factors
 from mct.learning.rows import SelectedRows, keeps_samples_apart
@@ -59,9 +60,8 @@ class Learner:
         self._compute, self._images = compute, images
         self._stores_statistics = optimizer.norm_statistics == "stored"
         self._replica, leaves = compute.replicate(self.model)
-        self._is_coupled = optimizer.norm_statistics == "batch" and comm.size > 1
-        if self._is_coupled:
-            share_statistics(self._replica, comm)
+        self._team = arrange_norms(self._replica, comm, optimizer)
+        self._is_coupled = self._team is not None
         transport = choose_transport(
             comm, execution.allreduce, compute.device, WIRES[optimizer.gradient_wire]
         )
@@ -70,7 +70,7 @@ class Learner:
         learning = [parameter for _, parameter in self._named if parameter.requires_grad]
         self.gradients = GradientSum(learning, transport, execution.bucket_bytes, leaves)
         factors = rate_factors(self.model, optimizer)
-        self.optimizer = MomentumSGD(learning, optimizer, leaves, factors)
+        self.optimizer = MomentumSGD(learning, optimizer, leaves, factors, comm)
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
         self._classes = classifier_layer(self.model).weight.shape[0]
         self._exchange: FeatureExchange | None = None
@@ -214,10 +214,13 @@ class Learner:
         """Return a tensor on the model's device."""
         return tensor.to(self._compute.device, non_blocking=True)
 
-    def update(self, loss: Tensor, learning_rate: float) -> None:
-        """Make one step down the gradient of the sum of all ranks' losses. Collective."""
+    def update(self, loss: Tensor, learning_rate: float, decay_factor: float = 1.0) -> None:
+        """Make one step down the gradient of the sum of all ranks' losses. Collective.
+
+        `decay_factor` multiplies the weight decay.
+        """
         self.differentiate(loss)
-        self.optimizer.step(learning_rate)
+        self.optimizer.step(learning_rate, decay_factor)
 
     def differentiate(self, loss: Tensor) -> None:
         """Set every `.grad` to the gradient of the sum of all ranks' losses. Collective."""
@@ -231,6 +234,11 @@ class Learner:
         """Replace norms' running statistics by their mean over ranks that saw samples. Collective."""
         has_seen = tracked_batches(self.model) > self._batches_before
         average_running_statistics(self.comm, self.model, has_seen=has_seen)
+
+    def free(self) -> None:
+        """Free the communicator of ranks whose norms share statistics. Collective, after the last step."""
+        if self._team is not None and self._team is not self.comm:
+            self._team.Free()
 
     def skip(self) -> None:
         """Forget the forward passes of a step that is not made: their graph, and that they were."""

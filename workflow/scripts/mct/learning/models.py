@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size
+from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size, lacks_last_norms
 from mct.base.errors import UserError
 from mct.base.functions import open_function
 from mct.learning.classifier import classifier_names
+from mct.learning.last_norms import zero_last_norms
 from mct.learning.parts import freeze
 from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit, write_state
@@ -69,6 +70,8 @@ def build_model(
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
+    if settings.zero_last_norms and not zero_last_norms(model):
+        raise UserError(lacks_last_norms(settings.name))
     for file in initial:
         given = start_from(file, model, keep_classifier=settings.keep_classifier)
         model.load_state_dict({**model.state_dict(), **given})
