@@ -7,9 +7,11 @@ import pytest
 import yaml
 from runs import ranks_of
 
+from mct.base.architectures import ARCHITECTURES
 from mct.base.keys import parse
 from mct.calibration.settings import CalibrationSettings
 from mct.data.settings import ShardSettings
+from mct.experiment.cautions import norm_cautions
 from mct.experiment.combinations import check_views
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import ALONE, check_methods, needed_trainings, rows_of
@@ -37,6 +39,13 @@ def test_each_stage_of_a_configuration_has_settings_in_each_run(name):
             settings = parse(kind, ranks.settings(method, 0, run))
             assert settings.optimizer.batch_size >= 1
             assert settings.images.size == config["images"]["size"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in CONFIGS])
+def test_no_norm_of_a_configuration_has_few_pictures(name):
+    config = resolved(name)
+    known = ARCHITECTURES[config["model"]["name"]].norms
+    assert norm_cautions(ranks_of(config), known) == []
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)

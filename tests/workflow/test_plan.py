@@ -152,6 +152,7 @@ def test_every_config_has_a_plan(snakemake: Run, config, tmp_path):
     plan = snakemake("-n", "--cores", 4, "--configfile", config, "--config", *changes)
     assert plan.returncode == 0, plan.stderr
     assert "rule calibrate_pair" in plan.stdout
+    assert "norm_samples" not in plan.stderr
     resolved = resolve(yaml.safe_load(config.read_text()))
     for method in rows_of(resolved):
         for ranks in resolved["ranks"]:

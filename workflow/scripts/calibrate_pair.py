@@ -31,11 +31,11 @@ def main() -> None:
         image_set = open_set("noisy", arguments.labels, features=features)
         weights = getattr(arguments, role)
         model = load_model(settings.model, image_set.classes, settings.images.size, weights)
-        learner = Learner(
+        learner = session.own(Learner(
             model, compute=session.compute, comm=topology.group_comm, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution,
             seed=(2, model_seed(settings.seed, role)),
-        )  # fmt: skip
+        ))  # fmt: skip
         evidence = read_evidence(arguments, settings, image_set)
         settings = evidence.weaken(settings)
         coupling = Coupling(learner, topology, image_set, settings, evidence, session.progress)

@@ -9,10 +9,15 @@ import logging
 from functools import partial
 from typing import Any
 
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mct.base.architectures import Norms
 from mct.base.errors import UserError
 from mct.learning.classifier import classifier_layer
 from mct.learning.costs import CLASSES, count_costs, sizes_taken, sketch, takes
 from mct.learning.hubs import build_net, find_net, pretrained_of
+from mct.learning.last_norms import zero_last_norms
 from mct.stage import entry
 
 
@@ -32,14 +37,20 @@ def describe(name: str, size: int) -> dict[str, Any]:
     return {**facts, "size": size, **costs(name, size)} if size else facts
 
 
-def costs(name: str, size: int) -> dict[str, int]:
-    """Return the costs of a net; UserError where it does not learn from pictures of that size."""
+def costs(name: str, size: int) -> dict[str, Any]:
+    """Return costs and norms of a net; UserError where it does not learn from pictures of that size."""
     net = sketch(partial(build_net, name))
     if classifier_layer(net).weight.shape[0] != CLASSES:
         raise UserError(f"model.name: {name} has no classifier; take another net")
     if not takes(net, size) and size not in (taken := sizes_taken(net, size)):
         raise UserError(f"images.size: {refusal(name, size, taken)}")
-    return count_costs(net, size)._asdict()
+    return {**count_costs(net, size)._asdict(), "norms": norms_of(net)._asdict()}
+
+
+def norms_of(net: nn.Module) -> Norms:
+    """Return what norms a net has; those of its residual blocks are set to zero."""
+    has_batch = any(isinstance(module, _BatchNorm) for module in net.modules())
+    return Norms(batch=has_batch, last=zero_last_norms(net) > 0)
 
 
 def refusal(name: str, size: int, taken: list[int]) -> str:

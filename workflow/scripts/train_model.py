@@ -34,11 +34,11 @@ def main() -> None:
         plan = plan_training(settings, sizes, len(image_set))
         before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, arguments.initial, arguments.start)
-        learner = Learner(
+        learner = session.own(Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution,
             seed=dropout_seed(settings, seed),
-        )  # fmt: skip
+        ))  # fmt: skip
         objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
         training = ModelTraining(learner, plan, objective, settings=settings, role=role)
         reader = training_reader(session, training, image_set, labels)

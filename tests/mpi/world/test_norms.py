@@ -110,3 +110,49 @@ def test_bfloat16_is_near_float64(world):
     weights = train(world, torch.bfloat16, 8)
     exact = train(MPI.COMM_SELF, torch.float64, 8)
     assert np.abs(weights - exact).max() < 0.02
+
+
+def ghost_learner(comm: MPI.Intracomm, batch: int, **options) -> Learner:
+    torch.manual_seed(0)
+    return make_learner(comm, small_cnn(4), torch.float64, batch_size=batch, **options)
+
+
+def everything(learner: Learner) -> np.ndarray:
+    """Return weights and running statistics, the mean of all ranks'."""
+    learner.average_statistics()
+    state = learner.model.state_dict().values()
+    return torch.cat([tensor.detach().double().flatten() for tensor in state]).numpy()
+
+
+def test_teams_of_ranks_equal_groups_on_one_rank(world):
+    """Two ranks of 4 samples are a team; of three ranks all are."""
+    batch, teams = 4 * world.size, max(world.size // 2, 1)
+    learner = ghost_learner(world, batch, norm_samples=8)
+    alone = ghost_learner(MPI.COMM_SELF, batch, norm_samples=batch // teams)
+    for each in (learner, alone):
+        three_steps(each, batch)
+    np.testing.assert_allclose(everything(learner), everything(alone), rtol=1e-7, atol=1e-10)
+    learner.free()
+
+
+def test_one_team_has_the_statistics_of_the_batch(world):
+    learners = [
+        ghost_learner(world, 5, norm_samples=5),
+        ghost_learner(world, 5, norm_statistics="batch"),
+    ]
+    for learner in learners:
+        three_steps(learner, 5)
+    np.testing.assert_allclose(*map(everything, learners), rtol=1e-12, atol=1e-14)
+    learners[0].free()
+
+
+def test_a_team_without_samples_has_seen_nothing(world):
+    learner = ghost_learner(world, 4 * world.size, norm_samples=8)
+    three_steps(learner, 1)
+    expected = world.bcast([buffer.clone() for buffer in learner.model.buffers()])  # rank 0's
+    learner.average_statistics()
+    for buffer, other in zip(learner.model.buffers(), expected, strict=True):
+        if buffer.is_floating_point():
+            assert buffer.isfinite().all()
+            torch.testing.assert_close(buffer, other, rtol=1e-12, atol=1e-14)
+    learner.free()

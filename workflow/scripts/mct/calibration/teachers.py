@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from mct.base.roles import Role
 from mct.calibration.settings import CalibrationSettings
 from mct.data.loading import Batch
-from mct.learning.learner import Learner, to_array
+from mct.learning.learner import Learner
+from mct.learning.models import to_array
 from mct.learning.trunk import Seen
 from mct.parallel.comm import Topology, share_logits, share_predictions
 from mct.stage.state import Arrays, State

@@ -95,8 +95,7 @@ class Planner:
 
     def distil(self, method: str, attempt: int) -> Demand:
         """Return what the predictions ask for that a method distils."""
-        run, *_ = self._experiment.files.runs()
-        return self.predict(("noisy",), attempt, len(self._experiment.files.teachers(method, run)))
+        return self.predict(("noisy",), attempt, self._experiment.files.count_teachers(method))
 
     def estimate_confusion(self, kind: str, attempt: int) -> Demand:
         """Return what estimating a confusion of a kind asks for, or weighing it with Ma."""
@@ -259,12 +258,14 @@ class Planner:
 
     def _model_megabytes(self, replicas: int) -> float:
         batch = -(-self._batch(replicas) // replicas)
-        prefetched = self._config["execution"]["prefetch_batches"]
-        size, on_gpu = self._config["images"]["size"], self._on_gpu
-        passes = self._config["optimizer"]["accumulation"]
-        return demands.model_megabytes(
-            self._cost, batch, size, prefetched, passes=passes, on_gpu=on_gpu
+        optimizer, prefetched = (
+            self._config["optimizer"],
+            self._config["execution"]["prefetch_batches"],
         )
+        return demands.model_megabytes(
+            self._cost, batch, self._config["images"]["size"], prefetched,
+            passes=optimizer["accumulation"], on_gpu=self._on_gpu,
+        )  # fmt: skip
 
     def _ranks(
         self, ranks: int, task_ranks: int, seconds: float, parts_mb: float, attempt: int

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mct.base.architectures import Norms
 from mct.base.errors import UserError
 from mct.base.files import read_json
 from mct.base.keys import parse
@@ -15,7 +16,7 @@ from mct.base.texts import nearest
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.lists import Lists
 from mct.experiment.method import with_batch
-from mct.experiment.methods import find_pair, is_pair, rows_of
+from mct.experiment.methods import Ranks, find_pair, is_pair, needed_trainings, rows_of
 from mct.experiment.pair import Calibration
 from mct.labels.agreement import describe_contradiction
 
@@ -27,6 +28,8 @@ FEWEST = 0.01
 """Share of the median class below which a class is doubtful."""
 MOST_LINES = 10
 HELD_OUT = ("clean", "validation", "test")
+FEWEST_NORMALISED, SUGGESTED_SAMPLES = 16, 32
+"""Pictures below which statistics of a batch norm are doubtful, and a number that is not."""
 CLOSE = 0.75
 """Likeness of two names, 0 to 1, from which one may be a misspelling of the other."""
 
@@ -118,6 +121,31 @@ def _pair_cautions(
         f"optimizer.{key} or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]
+    ]
+
+
+def norm_cautions(ranks: Ranks, norms: Norms | None) -> list[str]:
+    """Return a line for each share of a batch on which batch norms would have few pictures, and why.
+
+    One line names all trainings whose ranks have that share.
+    """
+    optimizer, model = ranks.config["optimizer"], ranks.config["model"]
+    learns = norms is not None and norms.batch and model["trainable"] != "classifier"
+    is_block = optimizer["norm_statistics"] == "block" and optimizer["norm_samples"] is None
+    if not (learns and is_block):
+        return []
+    found: dict[tuple[int, int], list[str]] = {}
+    for world in map(str, ranks.config["ranks"]):
+        for name in needed_trainings(ranks.config):
+            replicas = ranks.replicas(name, world)
+            each = optimizer["batch_per_rank"] or optimizer["batch_size"] // replicas
+            if replicas > 1 and each < FEWEST_NORMALISED:
+                found.setdefault((replicas, each), []).append(name)
+    return [
+        f"optimizer.norm_samples: in {', '.join(dict.fromkeys(names))} batch norms take their statistics "
+        f"from {each} pictures on each of {replicas} ranks, which are few; set optimizer.norm_samples: "
+        f"{SUGGESTED_SAMPLES}"
+        for (replicas, each), names in found.items()
     ]
 
 

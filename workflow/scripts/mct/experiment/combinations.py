@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mct.base.architectures import Norms, lacks_last_norms
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.base.partition import count_held_out
@@ -141,11 +142,39 @@ def check_local_steps(optimizer: Mapping[str, Any]) -> None:
             "(optimizer.norm_statistics: batch) send messages in every step; set it to 1, or "
             "norm_statistics to block"
         )
+    if optimizer["trust_coefficient"]:
+        raise UserError(
+            "optimizer.local_steps: LARS (optimizer.trust_coefficient) sends a message in every step; set "
+            "local_steps to 1, or trust_coefficient to 0"
+        )
     if optimizer["gradient_wire"] != "float32":
         raise UserError(
             "optimizer.local_steps: averages of parameters would be rounded to "
             f"{optimizer['gradient_wire']} (optimizer.gradient_wire); set gradient_wire to float32"
         )
+
+
+def check_norms(config: Mapping[str, Any], norms: Norms | None) -> None:
+    """Raise UserError for keys about norms that exclude each other, or that the net has no norms for."""
+    optimizer, model = config["optimizer"], config["model"]
+    statistics = optimizer["norm_statistics"]
+    if optimizer["norm_samples"] is not None and statistics != "block":
+        raise UserError(
+            f"optimizer.norm_samples: needs norm_statistics `block`, got `{statistics}`; leave one of "
+            "the two keys out"
+        )
+    if optimizer["norm_momentum"] is not None and statistics == "stored":
+        raise UserError(
+            "optimizer.norm_momentum: with norm_statistics `stored` running statistics do not move; "
+            "leave one of the two keys out"
+        )
+    if model["zero_last_norms"] and model["initial_weights"] is not None:
+        raise UserError(
+            "model.zero_last_norms: is for a net that starts at random, and this one starts from "
+            "model.initial_weights; set it to false"
+        )
+    if model["zero_last_norms"] and norms is not None and not norms.last:
+        raise UserError(lacks_last_norms(model["name"]))
 
 
 def check_held_out(share: float, clean: int) -> None:

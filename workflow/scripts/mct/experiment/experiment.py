@@ -8,7 +8,13 @@ from typing import Any
 
 import yaml
 
-from mct.base.architectures import ARCHITECTURES, IMAGENET, builder_of, check_input_size
+from mct.base.architectures import (
+    ARCHITECTURES,
+    IMAGENET,
+    Norms,
+    builder_of,
+    check_input_size,
+)
 from mct.base.errors import UserError
 from mct.base.files import write_text
 from mct.base.keys import parse, pick
@@ -18,12 +24,18 @@ from mct.data.layouts.base import Layout
 from mct.data.layouts.registry import layout_module, open_layout
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.settings import ShardSettings
-from mct.experiment.cautions import cautions, contradiction_cautions, storage_cautions
+from mct.experiment.cautions import (
+    cautions,
+    contradiction_cautions,
+    norm_cautions,
+    storage_cautions,
+)
 from mct.experiment.changes import describe_changes
 from mct.experiment.combinations import (
     check_frozen,
     check_held_out,
     check_local_steps,
+    check_norms,
     check_passes,
     check_schedules,
     check_views,
@@ -95,7 +107,7 @@ class Experiment:
         check_frozen(self.config)
         check_schedules(self.config)
         check_local_steps(self.config["optimizer"])
-        _ = self.net
+        check_norms(self.config, self.norms)
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)
         for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
@@ -130,7 +142,8 @@ class Experiment:
             for run in files.runs()
         ]
         contradictions = contradiction_cautions(map(Path, records))
-        return [*cautions(self.config, self.lists), *stored, *contradictions]
+        norms = norm_cautions(self.ranks, self.norms)
+        return [*cautions(self.config, self.lists), *norms, *stored, *contradictions]
 
     def changes(self) -> list[str]:
         """Return a line that says which keys changed since the last run, if any did."""
@@ -199,6 +212,11 @@ class Experiment:
         return (
             None if name in ARCHITECTURES else self.nets.find(name, self.config["images"]["size"])
         )
+
+    @property
+    def norms(self) -> Norms | None:
+        """What norms the net has, None where the plan does not know."""
+        return self.net.norms if self.net else ARCHITECTURES[self.config["model"]["name"]].norms
 
     @cached_property
     def layout(self) -> Layout:

@@ -166,6 +166,10 @@ class Ranks:
         one, other = (self.samples(name, ranks) for name in PRETRAININGS)
         return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(method)]
 
+    def replicas(self, method: str, ranks: str) -> int:
+        """Return the ranks of one model of a training in a run of `ranks`."""
+        return int(ranks) // 2 if is_pair(self.config, method) else self.of_training(method, ranks)
+
     def cores_of_training(self, method: str, ranks: str) -> int:
         """Return the cores that a training of one model in a run of `ranks` keeps busy."""
         return self.cores(self.of_training(method, ranks))

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mct.base.architectures import ARCHITECTURES, IMAGENET, Pretrained
+from mct.base.architectures import ARCHITECTURES, IMAGENET, Norms, Pretrained
 from mct.base.errors import UserError
 from mct.base.files import write_json
 from mct.stage.closure import code_digest
@@ -32,7 +32,7 @@ SHOWN = ("size", "mean", "std")
 
 @dataclass(frozen=True, kw_only=True)
 class Net:
-    """A net of a library: what it costs at a size, if one is known, and the weights there are for it."""
+    """A net of a library: what it costs at a size, if one is known, its norms, and its weights there."""
 
     library: str
     name: str
@@ -42,12 +42,14 @@ class Net:
     multiply_adds: int = 0
     activations: int = 0
     features: int = 0
+    norms: Norms | None = None
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> "Net":
         """Return a net from what `describe_net.py` prints."""
-        weights = facts["pretrained"]
-        return cls(**{**facts, "pretrained": Pretrained(**weights) if weights else None})
+        weights, norms = facts["pretrained"], facts.get("norms")
+        known = {"pretrained": weights and Pretrained(**weights), "norms": norms and Norms(**norms)}
+        return cls(**{**facts, **known})
 
     @property
     def costs(self) -> dict[str, int]:

@@ -132,6 +132,10 @@ class ResultFiles:
         role = found.teacher.evaluated_roles[-1]
         return self.evaluated_weights(found.teacher.name, run, role)
 
+    def count_teachers(self, method: str) -> int:
+        """Return how many models a method distils."""
+        return len(self.teachers(method, self.runs()[0]))
+
     def confusion(self, method: str, run: str) -> str:
         """Return the file of a method's confusion matrix."""
         return self.confusion_of(methods.find(self.config, method).confusion_kind(self.config), run)

@@ -62,7 +62,9 @@ class StageSettings:
     def cleannet(self, seed: str) -> str:
         """Return the settings of CleanNet's verification."""
         own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}
-        return as_json({**shared_sections(with_batch(self.config, 1)), **own})
+        shared = shared_sections(with_batch(self.config, 1))
+        shared["optimizer"].pop("trust_coefficient", None)  # its rate is its own, and small
+        return as_json({**shared, **own})
 
     def evaluation(self) -> str:
         """Return the settings of an evaluation."""

@@ -5,15 +5,15 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mct.data.clean_batches import Rows
 from mct.data.order import Draws
 from mct.data.settings import ImageSettings
 from mct.learning.classifier import classifier_layer
-from mct.learning.models import are_finite
-from mct.learning.norms import average_running_statistics, share_statistics, tracked_batches
+from mct.learning.ghost_norms import arrange_norms
+from mct.learning.models import are_finite, to_array
+from mct.learning.norms import average_running_statistics, tracked_batches
 from mct.learning.optimizer import MomentumSGD
 from mct.learning.parts import begin_training, classifier_parameters, rate_factors
 from mct.learning.passes import Passes
@@ -65,10 +65,9 @@ class Learner:
         self._compute, self._images = compute, images
         self._stores_statistics = optimizer.norm_statistics == "stored"
         self._replica, leaves = compute.replicate(self.model)
-        self._is_coupled = optimizer.norm_statistics == "batch" and comm.size > 1
         self._accumulation = optimizer.accumulation
-        if self._is_coupled:
-            share_statistics(self._replica, comm)
+        self._team = arrange_norms(self._replica, comm, optimizer)
+        self._is_coupled = self._team is not None
         wire = WIRES[optimizer.gradient_wire]
         transport = choose_transport(comm, execution.allreduce, compute.device, wire)
         self._allreduce = transport.name
@@ -77,9 +76,11 @@ class Learner:
         self.gradients = GradientSum(
             learning, transport, execution.bucket_bytes, leaves, ranks=comm.size, wire=wire
         )
-        self._passes = Passes(self.model, self.gradients, self._run, self._selected_rows)
+        self._passes = Passes(
+            self.model, self.gradients, self._run, self._selected_rows, runs_all=self._is_coupled
+        )
         factors = rate_factors(self.model, optimizer)
-        self.optimizer = MomentumSGD(learning, optimizer, leaves, factors)
+        self.optimizer = MomentumSGD(learning, optimizer, leaves, factors, comm)
         self._leaves = {parameter: leaves[parameter] for parameter in learning}
         self._classes = classifier_layer(self.model).weight.shape[0]
         self._exchange: FeatureExchange | None = None
@@ -292,7 +293,10 @@ class Learner:
         return found
 
     def update(self, loss: Tensor, learning_rate: float, decay_factor: float = 1.0) -> None:
-        """Make one step down the gradient of the sum of all ranks' losses. Collective."""
+        """Make one step down the gradient of the sum of all ranks' losses. Collective.
+
+        `decay_factor` multiplies the weight decay.
+        """
         self.differentiate(loss)
         self.optimizer.step(learning_rate, decay_factor)
 
@@ -322,6 +326,11 @@ class Learner:
         has_seen = tracked_batches(self.model) > self._batches_before
         average_running_statistics(self.comm, self.model, has_seen=has_seen)
 
+    def free(self) -> None:
+        """Free the communicator of ranks whose norms share statistics. Collective, after the last step."""
+        if self._team is not None and self._team is not self.comm:
+            self._team.Free()
+
     def skip(self) -> None:
         """Forget the forward passes of a step that is not made: their graph, and that they were."""
         self._output, self._forwards = None, 0
@@ -337,8 +346,3 @@ class Learner:
 def cut(count: int, size: int) -> list[slice]:
     """Return consecutive slices of at most `size` of `count` items."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def to_array(tensor: Tensor) -> NDArray:
-    """Return a copy of a tensor as a contiguous array on the host."""
-    return np.array(tensor.detach().cpu().numpy(), order="C")

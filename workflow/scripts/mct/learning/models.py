@@ -4,13 +4,16 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size
+from mct.base.architectures import ARCHITECTURES, HUBS, check_input_size, lacks_last_norms
 from mct.base.errors import UserError
 from mct.base.functions import open_function
 from mct.learning.classifier import classifier_names
+from mct.learning.last_norms import zero_last_norms
 from mct.learning.parts import freeze
 from mct.learning.settings import ModelSettings
 from mct.learning.weight_files import fit_state, read_weights, require_fit, write_state
@@ -69,6 +72,8 @@ def build_model(
     check_input_size(settings.name, image_size, "images.size")
     torch.manual_seed(seed)
     model = build_architecture(settings.name, classes)
+    if settings.zero_last_norms and not zero_last_norms(model):
+        raise UserError(lacks_last_norms(settings.name))
     for file in initial:
         given = start_from(file, model, keep_classifier=settings.keep_classifier)
         model.load_state_dict({**model.state_dict(), **given})
@@ -123,3 +128,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     state = fit_state(read_weights(path), own)
     require_fit(state, own, path)
     model.load_state_dict(state)
+
+
+def to_array(tensor: Tensor) -> NDArray:
+    """Return a copy of a tensor as a contiguous array on the host."""
+    return np.array(tensor.detach().cpu().numpy(), order="C")

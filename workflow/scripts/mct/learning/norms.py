@@ -1,5 +1,6 @@
 """Norms over all ranks of a model: statistics of the global batch, and means of running ones."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,18 @@ class GlobalNorm(torch.autograd.Function):
         return direct + indirect.to(direct.dtype), own_weight, own_bias, *(None,) * 5
 
 
-class GlobalBatchNorm2d(nn.BatchNorm2d):
+class FollowingBatchNorm2d(nn.BatchNorm2d):
+    """torch's batch norm, whose running statistics follow others than those of one tensor."""
+
+    def _follow(self, mean: Tensor, var: Tensor) -> None:
+        """Move the running statistics towards those of a batch, as torch does."""
+        assert self.momentum is not None and self.num_batches_tracked is not None
+        self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr]
+        self.running_var.lerp_(var, self.momentum)  # type: ignore[union-attr]
+        self.num_batches_tracked.add_(1)
+
+
+class GlobalBatchNorm2d(FollowingBatchNorm2d):
     """torch's batch norm over all ranks. Collective in training, also in backward and for empty blocks."""
 
     comm: Comm
@@ -62,17 +74,12 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         assert self.running_mean is not None and self.running_var is not None
         mean, var, count = global_statistics(input.detach(), self.comm, self.running_mean.dtype)
+        if not count:  # a small batch leaves a team without samples
+            return input
         self._follow(mean, var * (count / max(count - 1, 1)))
         return GlobalNorm.apply(
             input, self.weight, self.bias, mean, var, count, self.eps, self.comm
         )
-
-    def _follow(self, mean: Tensor, var: Tensor) -> None:
-        """Move the running statistics towards those of a batch, as torch does."""
-        assert self.momentum is not None and self.num_batches_tracked is not None
-        self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr]
-        self.running_var.lerp_(var, self.momentum)  # type: ignore[union-attr]
-        self.num_batches_tracked.add_(1)
 
 
 def global_statistics(x: Tensor, comm: Comm, dtype: torch.dtype) -> tuple[Tensor, Tensor, int]:
@@ -84,7 +91,7 @@ def global_statistics(x: Tensor, comm: Comm, dtype: torch.dtype) -> tuple[Tensor
         mean = mean.double()
         sums[:] = count * torch.stack([torch.ones_like(mean), mean, var + mean.square()])
     total = _sum(comm, sums)
-    mean = total[1] / total[0]
+    mean = total[1] / total[0]  # NaN where no rank has a value
     var = (total[2] / total[0] - mean.square()).clamp_(min=0)
     return mean.to(dtype), var.to(dtype), int(total[0, 0])
 
@@ -114,16 +121,24 @@ def share_statistics(model: nn.Module, comm: Comm) -> None:
 
     Raises UserError: it has norms of another kind, which would go on with those of a rank's block.
     """
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            kind = type(module).__name__
-            if kind not in GLOBAL:
-                raise UserError(
-                    f"optimizer.norm_statistics: `batch` needs norms of pictures, and this net has "
-                    f"{kind}; take `block`"
-                )
-            module.__class__ = GLOBAL[kind]
-            module.comm = comm  # type: ignore[assignment]
+    for norm in recast(model, GLOBAL):
+        norm.comm = comm  # type: ignore[assignment]
+
+
+def recast(model: nn.Module, kinds: Mapping[str, type[_BatchNorm]]) -> list[_BatchNorm]:
+    """Turn the batch norms of a model into those of `kinds`, by class name, in place; return them.
+
+    Raises UserError: it has norms of another kind.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    for norm in norms:
+        if (kind := type(norm).__name__) not in kinds:
+            raise UserError(
+                f"optimizer: `norm_statistics: batch` and `norm_samples` need norms of pictures, and "
+                f"this net has {kind}; take `norm_statistics: block` without `norm_samples`"
+            )
+        norm.__class__ = kinds[kind]
+    return norms
 
 
 def average_running_statistics(comm: Comm, model: nn.Module, *, has_seen: bool) -> None:

@@ -70,13 +70,23 @@ class Deferred:
 
 
 class Passes:
-    """Runs a net in passes; `run` is its forward pass, `backward` the context of backward."""
+    """Runs a net in passes; `run` is its forward pass, `backward` the context of backward.
+
+    Passes that nothing is learned from are left out of backward, unless it `runs_all`: where norms
+    share statistics, all ranks have to run the same ones.
+    """
 
     def __init__(
-        self, model: nn.Module, gradients: GradientSum, run: Run, backward: Backward
+        self,
+        model: nn.Module,
+        gradients: GradientSum,
+        run: Run,
+        backward: Backward,
+        *,
+        runs_all: bool = False,
     ) -> None:
         self._statistics, self._gradients = Statistics(model), gradients
-        self._run, self._backward = run, backward
+        self._run, self._backward, self._runs_all = run, backward, runs_all
         self._deferred: list[Deferred] = []
 
     @torch.no_grad()
@@ -112,7 +122,7 @@ class Passes:
             for step in deferred
             if step.logits.grad is not None
             for place, rows in enumerate(step.passes)
-            if (gradient := take((step.logits.grad,), rows)[0]).any()
+            if (gradient := take((step.logits.grad,), rows)[0]).any() or self._runs_all
         ]
         after = self._statistics.copy()
         for number, (step, place, gradient) in enumerate(work, 1):

@@ -19,6 +19,7 @@ from mct.base.keys import (
 from mct.data.settings import Augmentation, ImageSettings, OrderSettings
 
 NET_NAME = r"^((timm|torchvision)/)?[a-z0-9_.]+\Z"
+NormShare = Annotated[float, Meta(gt=0, le=1)]
 Precision = Literal["auto", "bfloat16", "float32", "float64"]
 ShapeName = Literal["constant", "linear", "polynomial", "cosine", "step"]
 PartAsText = Annotated[str, Meta(pattern=r"^[0-9]+/[1-9][0-9]*\Z")]
@@ -90,6 +91,11 @@ class ModelSettings(Settings, frozen=True, kw_only=True):
     alone. What does not learn keeps its parameters and the statistics of its norms, and needs
     weights to start from.
     """
+    zero_last_norms: Annotated[bool, ADDED] = False
+    """Whether the scale of the last norm of each residual block starts at zero, so that each block
+    starts as the identity (Goyal et al., 2017, for large batches). For ResNets, and nets of timm that
+    have it, at a random start.
+    """
     precision: Precision = "auto"
     """Arithmetic of forward and backward: `auto` is bfloat16 autocast where the processor or GPU
     has it, else float32. For nets that the table of ours does not list a job measures first whether
@@ -135,6 +141,21 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     stage_rate_decay: Annotated[Positive, unit("fraction")] = 1
     """What the learning rate of each stage is multiplied with, once for every stage between it and
     the classifier and once for itself.
+    """
+    norm_samples: Annotated[Count | None, ADDED, unit("samples")] = None
+    """Number of samples, roughly, that batch norm takes its statistics over, whatever a rank's share of
+    the batch is (ghost batch norm: Hoffer, Hubara and Soudry, NeurIPS 2017). A larger block is cut
+    into equal groups; ranks with smaller ones are normalised together, in teams of neighbours, with
+    two small messages for each norm and step. null: a rank's block. It needs `norm_statistics: block`.
+    """
+    norm_momentum: Annotated[NormShare | None, ADDED, unit("fraction")] = None
+    """Share by which the running statistics of batch norm move towards those of each batch. null: the
+    net's own, mostly 0.1. Codreanu et al. (2017) have 0.05 for large batches.
+    """
+    trust_coefficient: Annotated[NotNegative, ADDED] = 0
+    """LARS (You, Gitman and Ginsburg, 2017) for large batches: the learning rate of each weight matrix w
+    is multiplied by this number times |w| / (|gradient| + weight_decay |w|); norms and biases keep the
+    rate. The paper has 0.001, with much larger learning rates. 0: none. CleanNet's verification has none.
     """
     gradient_wire: Literal["float32", "bfloat16"] = "float32"
     """Type of gradients on their way between ranks; `bfloat16` halves the messages and rounds every

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.fx import Graph, GraphModule, Node, Tracer
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mct.base.errors import UserError
 from mct.learning.parts import begin_training
@@ -140,7 +141,8 @@ class NetTracer(Tracer):
         self._opaque = tuple(timm.get_notrace_modules()) if timm else ()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, self._opaque) or super().is_leaf_module(m, module_qualified_name)
+        is_known = isinstance(m, (_BatchNorm, *self._opaque))  # norms of ours look at their input
+        return is_known or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace(model: nn.Module) -> GraphModule | None:

@@ -187,6 +187,13 @@ def sum_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
+def share_array(comm: Comm, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rank 0's values on all ranks. Collective."""
+    shared = np.ascontiguousarray(values).copy()
+    comm.Bcast(shared, root=0)
+    return shared
+
+
 def highest(comm: Comm, value: float) -> float:
     """Return the largest of all ranks' values. Collective."""
     return comm.allreduce(value, op=MPI.MAX)
