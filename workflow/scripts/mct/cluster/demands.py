@@ -173,6 +173,11 @@ def learned_cost(experiment: Experiment, cost: Cost) -> Cost:
     return replace(cost, multiply_adds=outputs, activations=cost.features)
 
 
+def pictures_per_shard(experiment: Experiment) -> float:
+    """Return the pictures of the largest shard, those in two sets counted twice."""
+    return sum(experiment.sizes.values()) / experiment.config["shards"]["count"]
+
+
 def minutes(seconds: float, attempt: int) -> int:
     """Return whole minutes with a margin that grows with each attempt."""
     return math.ceil(attempt * MARGIN * (START_SECONDS + seconds) / 60)

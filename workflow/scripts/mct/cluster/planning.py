@@ -121,7 +121,8 @@ class Planner:
 
     def extract(self, attempt: int) -> Demand:
         """Return what the features of the largest shard's pictures ask for."""
-        pictures = self._pictures_per_shard * self._config["images"]["feature_views"]
+        pictures = demands.pictures_per_shard(self._experiment)
+        pictures *= self._config["images"]["feature_views"]
         held = demands.extraction_megabytes(self._experiment, self._net_cost)
         return self._predict(pictures, attempt, held_mb=held, cost=self._net_cost)
 
@@ -212,7 +213,7 @@ class Planner:
 
     def shard(self, attempt: int) -> Demand:
         """Return what writing the largest shard asks for: all are one job array."""
-        return self._pictures(self._pictures_per_shard, attempt)
+        return self._pictures(demands.pictures_per_shard(self._experiment), attempt)
 
     def _pictures(self, pictures: float, attempt: int) -> Demand:
         """Return what a job asks for that decodes pictures."""
@@ -227,14 +228,9 @@ class Planner:
         """Return the disk that a job of a rule fills."""
         return disk.megabytes(rule, self._experiment, self._cost)
 
-    @property
-    def _pictures_per_shard(self) -> float:
-        """The pictures of the largest shard, those in two sets counted twice."""
-        return sum(self._experiment.sizes.values()) / self._config["shards"]["count"]
-
     def index(self, attempt: int) -> Demand:
         """Return what checking the largest shard asks for: all are one job array."""
-        pictures = self._pictures_per_shard
+        pictures = demands.pictures_per_shard(self._experiment)
         return self._serial(pictures * demands.INDEX_SECONDS, pictures * 300 / 1e6, attempt)
 
     def report(self, attempt: int) -> Demand:
