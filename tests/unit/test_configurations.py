@@ -20,7 +20,7 @@ from mct.learning.settings import TrainingSettings
 
 FOLDER = Path(__file__).parents[2] / "config"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
-PHOTOGRAPHS = ("clothing1m", "webvision", "food101n", "alexnet_scaling")
+PHOTOGRAPHS = ("clothing1m", "webvision", "food101n", "alexnet_scaling", "large_batch")
 
 
 def resolved(name: str) -> dict[str, Any]:
@@ -69,6 +69,18 @@ def test_the_scaling_job_is_that_of_the_papers_table():
         for run in config["ranks"]
     }
     assert batches == {run: 128 * run // 2 for run in config["ranks"]}
+
+
+def test_clean_samples_keep_their_share_of_a_batch_that_grows_with_the_ranks():
+    """An eighth of the batch of a model of the pair, or of a baseline, which has twice the ranks."""
+    ranks = ranks_of(resolved("large_batch"))
+    for run in (32, 512):
+        pair = ranks.settings("mct", 0, str(run))
+        assert pair["optimizer"]["batch_size"] == 128 * run // 2
+        counts = {pair[f"clean_per_batch_{role}"] for role in ("auxiliary", "primary")}
+        assert counts == {16 * run // 2}
+        glc = ranks.settings("glc", 0, str(run))
+        assert (glc["optimizer"]["batch_size"], glc["clean_per_batch"]) == (128 * run, 16 * run)
 
 
 def test_clothing1m_compares_rows_with_their_like():

@@ -25,7 +25,7 @@ def layout_of(config) -> str:
     return yaml.safe_load(config.read_text()).get("dataset", {}).get("layout", "digits")
 
 
-SAME_DATA = ("alexnet_scaling", "cifar10n_resnet34", "cifar10n_study")
+SAME_DATA = ("alexnet_scaling", "cifar10n_resnet34", "cifar10n_study", "large_batch")
 """Configurations of data sets that another one already takes through."""
 CONFIGS = [
     path

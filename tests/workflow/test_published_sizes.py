@@ -13,6 +13,7 @@ CONFIGS = {
     "clothing1m": ("clothing1m", ""),
     "clothing1m on 64 ranks": ("clothing1m", "ranks=[64]"),
     "food101n": ("food101n", ""),
+    "large_batch": ("clothing1m", ""),
     "webvision": ("webvision", ""),
 }
 """Configurations by name, the data set of each, and what is added to it."""

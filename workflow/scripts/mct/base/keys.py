@@ -18,6 +18,8 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 ProperShare = Annotated[float, Meta(ge=0, lt=1)]
+CountOrShare = Natural | Annotated[float, Meta(gt=0, lt=1)]
+"""A number, or a share of something, which is below 1."""
 ADDED = Meta(extra={"added": True})
 """Marks a key that came after results were made: at its default, stages are not passed it.
 
@@ -54,6 +56,11 @@ def one_of(names: Iterable[str]) -> Meta:
 def examples(names: Iterable[str]) -> Meta:
     """Return some of the names that a key may have, for errors about one that it may not."""
     return Meta(extra_json_schema={"examples": list(names)})
+
+
+def count_of(value: float, whole: int) -> int:
+    """Return a `CountOrShare` as a number: itself, or that share of `whole`, at least one."""
+    return max(round(value * whole), 1) if 0 < value < 1 else int(value)
 
 
 def pick(section: Mapping[str, Any], cls: type[Settings]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def plan_calibration(
         batch_size=settings.optimizer.batch_size,
         learning_rate=settings.learning_rate * rate_scale(settings.optimizer),
         schedule=make_course(Part(settings.schedule, samples)),
-        clean_per_batch=getattr(settings, f"clean_per_batch_{role}"),
+        clean_per_batch=int(getattr(settings, f"clean_per_batch_{role}")),
         local_steps=settings.optimizer.local_steps,
         local_after=settings.optimizer.local_after,
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mct.base.keys import Count, Natural, NotNegative, Positive, Share, unit
+from mct.base.keys import Count, CountOrShare, NotNegative, Positive, Share, unit
 from mct.data.settings import ImageSettings, OrderSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings, Schedule
 
@@ -56,10 +56,14 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     """Time constant of the moving averages of weights that predict for the teacher; 0 takes the
     models themselves (the paper). Averages cost a forward pass more.
     """
-    clean_per_batch_auxiliary: Annotated[Natural, unit("samples")] = 0
-    """Clean samples that Ma learns from in each step, in addition to its selection."""
-    clean_per_batch_primary: Annotated[Natural, unit("samples")] = 0
-    """Clean samples that Mp learns from in each step, in addition to its selection."""
+    clean_per_batch_auxiliary: Annotated[CountOrShare, unit("samples")] = 0
+    """Clean samples that Ma learns from in each step, in addition to its selection: a number, or below
+    1 a share of the batch, which holds for any batch.
+    """
+    clean_per_batch_primary: Annotated[CountOrShare, unit("samples")] = 0
+    """Clean samples that Mp learns from in each step, in addition to its selection: a number, or below
+    1 a share of the batch.
+    """
 
 
 class CalibrationSettings(PairSettings, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from mct.base.architectures import builder_of
 from mct.base.functions import check_name
-from mct.base.keys import parse, pick
+from mct.base.keys import count_of, parse, pick
 from mct.base.roles import PAIR, ROLES, Role
 from mct.data.settings import ImageSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings, Phase
@@ -94,11 +94,14 @@ class Training(Method):
         """Return the constant learning rate and the one at the start of the decay."""
         return config["pretraining"]["learning_rate"], decay_rate(config, self.name)
 
+    def clean_per_batch(self, config: Config, batch: int) -> int:
+        """Return how many clean samples join a batch."""
+        return count_of(config["baselines"].get(self.section, {}).get("clean_per_batch", 0), batch)
+
     def settings(self, config: Config, seed: int) -> dict[str, Any]:
         """Return its `TrainingSettings` as plain data."""
         constant, decay = self.epochs(config)
         rate, rate_of_decay = self.learning_rates(config)
-        own = config["baselines"].get(self.section, {})
         return {
             **shared_sections(config),
             "training_set": self.training_set,
@@ -111,7 +114,7 @@ class Training(Method):
             "loss": self.loss,
             "weighting": self.weighting,
             "code": code_of(self.loss),
-            "clean_per_batch": own.get("clean_per_batch", 0),
+            "clean_per_batch": self.clean_per_batch(config, config["optimizer"]["batch_size"]),
             "classifier_epochs": config["pretraining"]["classifier_epochs"] if constant else 0,
             "seed": seed,
             "shuffle_window": config["shards"]["shuffle_window"],

@@ -143,7 +143,9 @@ class Ranks:
         settings = found.settings(self.config_of(ranks), seed)
         each = self.config["optimizer"]["batch_per_rank"]
         if each is not None and isinstance(found, Training):
-            settings["optimizer"]["batch_size"] = each * self.of_training(method, ranks)
+            batch = each * self.of_training(method, ranks)
+            settings["optimizer"]["batch_size"] = batch
+            settings["clean_per_batch"] = found.clean_per_batch(self.config, batch)
         return settings
 
     def batches(self) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mct.base.keys import pick
+from mct.base.keys import count_of, pick
 from mct.base.roles import REFERENCE, ROLES
 from mct.calibration.settings import CalibrationSettings
 from mct.experiment.method import (
@@ -54,8 +54,15 @@ class Calibration(Method):
         return f"{self.section or 'calibration'}.confusion"
 
     def keys(self, config: Config) -> dict[str, Any]:
-        """Return the keys of `calibration` as they are for this method."""
-        return {**config["calibration"], **config.get(self.section, {}), **self.changes}
+        """Return the keys of `calibration` as they are for this method; shares of the batch as numbers.
+
+        A batch that is not known yet leaves shares as they are.
+        """
+        keys = {**config["calibration"], **config.get(self.section, {}), **self.changes}
+        if batch := config["optimizer"].get("batch_size"):
+            for key in (f"clean_per_batch_{role}" for role in ROLES):
+                keys[key] = count_of(keys[key], batch)
+        return keys
 
     def lineage(self, role: str) -> list[str]:
         return [f"pretrain_{role}", self.name]

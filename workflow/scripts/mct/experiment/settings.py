@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from mct.base.keys import (
     UNIQUE,
     Count,
+    CountOrShare,
     Natural,
     NotNegative,
     Positive,
@@ -247,8 +248,8 @@ class GoldSettings(Settings, frozen=True, kw_only=True):
 
     confusion: Confusion = "estimated"
     """Source of P(observed | true), see `calibration.confusion`; the method's paper has `estimated`."""
-    clean_per_batch: Annotated[Natural, unit("samples")] = 16
-    """Number of clean samples in each step in addition to the batch."""
+    clean_per_batch: Annotated[CountOrShare, unit("samples")] = 16
+    """Number of clean samples in each step in addition to the batch, or below 1 a share of it."""
 
 
 class SuspectSettings(Settings, frozen=True, kw_only=True):

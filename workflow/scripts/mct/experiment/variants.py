@@ -19,7 +19,7 @@ OWN = ("of", "title")
 NAME = re.compile(r"[a-z][a-z_0-9]*")
 FOLLOWING = (
     "confusion_kind", "preparations", "epochs", "settings", "keys", "shares", "cost",
-    "learning_rates", "phase",
+    "learning_rates", "phase", "clean_per_batch",
 )  # fmt: skip
 """Functions of methods whose first argument is the configuration."""
 M = TypeVar("M", bound=Method)
