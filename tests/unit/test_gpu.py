@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mpi4py import MPI
+from msgspec.structs import replace
 
 from mct.data.augmentation import STRONG_DRAWS
 from mct.data.settings import ImageSettings
@@ -24,11 +25,13 @@ IMAGES = ImageSettings(
 OPTIMIZER = OptimizerSettings(momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=SAMPLES)
 
 
-def make_learner(compute: Compute, name: str = "small_cnn") -> Learner:
+def make_learner(
+    compute: Compute, name: str = "small_cnn", optimizer: OptimizerSettings = OPTIMIZER
+) -> Learner:
     torch.manual_seed(0)
     return Learner(
         build_architecture(name, 10), compute=compute, comm=MPI.COMM_SELF, images=IMAGES,
-        optimizer=OPTIMIZER, execution=ExecutionSettings(),
+        optimizer=optimizer, execution=ExecutionSettings(),
     )  # fmt: skip
 
 
@@ -46,10 +49,12 @@ def weights_of(learner: Learner) -> np.ndarray:
     return torch.cat([p.detach().flatten() for p in learner.model.parameters()]).cpu().numpy()
 
 
-def test_training_equals_that_of_the_processor_in_double_precision():
-    weights = []
+@pytest.mark.parametrize("keys", [{}, {"norm_samples": 7, "trust_coefficient": 0.01}])
+def test_training_equals_that_of_the_processor_in_double_precision(keys):
+    weights, optimizer = [], replace(OPTIMIZER, **keys)
     for device in ("cpu", "cuda"):
-        learner = make_learner(Compute(device=torch.device(device), dtype=torch.float64))
+        compute = Compute(device=torch.device(device), dtype=torch.float64)
+        learner = make_learner(compute, optimizer=optimizer)
         train(learner, 0, 5)
         weights.append(weights_of(learner))
     np.testing.assert_allclose(*weights, rtol=1e-7, atol=1e-9)

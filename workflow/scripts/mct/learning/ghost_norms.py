@@ -4,15 +4,63 @@ Ghost batch norm: Hoffer, Hubara, Soudry, NeurIPS 2017, section 4. A rank cuts i
 (`GhostBatchNorm2d`), or several ranks form a team and share statistics (`mct.learning.norms`).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mct.base.partition import block
 from mct.learning.norms import FollowingBatchNorm2d, recast, share_statistics
 from mct.learning.settings import OptimizerSettings
 from mct.parallel.comm import Comm
+
+
+class GroupsNorm(torch.autograd.Function):
+    """torch's batch norm of consecutive groups of a batch, each by itself.
+
+    Concatenating what torch makes of each group would copy the whole batch, forward and backward.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, statistics: Tensor, eps: float
+    ) -> Tensor:
+        """Return x (b, C, h, w), normalised, whose groups differ by at most one sample in size.
+
+        `statistics`, zeros (groups, 2, C), become the mean and the unbiased variance of each group.
+        """
+        output, groups = torch.empty_like(x), len(statistics)
+        saved: list[Tensor] = []
+        for part, whole, (mean, var) in zip(
+            x.tensor_split(groups), output.tensor_split(groups), statistics, strict=True
+        ):
+            own = mean.new_empty(0), mean.new_empty(0)  # mean and inverse deviation, for backward
+            torch.native_batch_norm(
+                part, weight, bias, mean, var, True, 1.0, eps, out=(whole, *own)
+            )  # momentum 1: what ran before does not count
+            saved += own
+        ctx.save_for_backward(x, weight, *saved)
+        ctx.eps = eps
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        """Return the gradients of x, weight and bias."""
+        x, weight, *saved = ctx.saved_tensors
+        groups, of_x = len(saved) // 2, torch.empty_like(x)
+        of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(weight)
+        parts = (tensor.tensor_split(groups) for tensor in (gradient, x, of_x))
+        for own, part, whole, mean, inverse in zip(*parts, saved[::2], saved[1::2], strict=True):
+            direct, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+                own, part, weight, None, None, mean, inverse, True, ctx.eps, [True, True, True]
+            )
+            whole.copy_(direct)
+            of_weight += by_weight
+            of_bias += by_bias
+        return of_x, of_weight, of_bias, None, None
 
 
 class GhostBatchNorm2d(FollowingBatchNorm2d):
@@ -32,15 +80,9 @@ class GhostBatchNorm2d(FollowingBatchNorm2d):
             return super().forward(input)
         assert self.running_mean is not None
         statistics = self.running_mean.new_zeros(groups, 2, len(self.running_mean))
-        sizes = [len(group) for group in input.tensor_split(groups)]
-        normalised = [
-            functional.batch_norm(
-                group, mean, var, self.weight, self.bias, training=True, momentum=1.0, eps=self.eps
-            )  # momentum 1 leaves this group's statistics in `mean` and `var`
-            for group, (mean, var) in zip(input.split(sizes), statistics, strict=True)
-        ]
+        output = GroupsNorm.apply(input, self.weight, self.bias, statistics, self.eps)
         self._follow(*statistics.mean(dim=0))
-        return torch.cat(normalised)
+        return output
 
 
 class GhostBatchNormAct2d(GhostBatchNorm2d):
