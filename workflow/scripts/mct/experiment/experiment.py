@@ -23,7 +23,7 @@ from mct.experiment.combinations import check_frozen, check_held_out, check_view
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
-from mct.experiment.methods import Ranks, check_confusions, check_methods
+from mct.experiment.methods import Ranks, check_confusions, check_methods, config_for
 from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
@@ -82,7 +82,8 @@ class Experiment:
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         check_views(self.config["images"])
-        check_frozen(self.config)
+        for config in self._configs:
+            check_frozen(config)
         _ = self.net
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)
@@ -97,7 +98,14 @@ class Experiment:
             raise UserError(
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
-        check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
+        for config in self._configs:
+            check_held_out(config["pretraining"]["held_out_clean"], self.sizes["clean"])
+
+    @property
+    def _configs(self) -> list[Mapping[str, Any]]:
+        """The configuration, and what it is for each variant."""
+        variants = self.config["variants"]
+        return [self.config, *(config_for(self.config, name) for name in variants)]
 
     def cautions(self) -> list[str]:
         """Return warnings about the configuration and the lists, one line each."""
