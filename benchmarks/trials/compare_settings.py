@@ -1,4 +1,4 @@
-"""Accuracy of settings next to one another, seed by seed, each a run of the workflow.
+"""Accuracy of settings next to one another, seed by seed, in as few runs of the workflow as they need.
 
     python -m benchmarks.trials.compare_settings benchmarks/trials/mct.yaml
 
@@ -6,8 +6,9 @@ reads a file of `configfile`, `config` (of all trials) and `trials`: names with 
 configuration. Differences are to the first trial, or within each trial to its method `reference`, or to
 each method of a list of them; their interval has `interval` percent (95); a `note` is added to the
 caption. `starved` are the classes that the last epoch of a calibration selected next to nothing of, for
-Ma+Mp, by seed. Trials run one after another in one folder of results, so that a stage that a trial does
-not change is not repeated. The results lie next to the file, as .tsv and .md, with commit and machine of
+Ma+Mp, by seed. Trials that differ in keys that a variant may have (docs/methods.md) are variants in one
+experiment, which shares all that they do not change; for other keys a trial begins another run in the
+same folder of results. The results lie next to the file, as .tsv and .md, with commit and machine of
 each row's first run; trials of that .tsv are not run again.
 """
 
@@ -17,6 +18,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from statistics import mean
 from typing import Any, NoReturn
@@ -24,8 +27,12 @@ from typing import Any, NoReturn
 import yaml
 
 from benchmarks.shared.conditions import command, commit
+from mct.base.errors import UserError
 from mct.base.roles import ROLES
-from mct.experiment.variants import merge
+from mct.base.yaml_files import read_yaml
+from mct.experiment.configuration import resolve
+from mct.experiment.methods import METHODS
+from mct.experiment.variants import SECTIONS, merge
 from mct.results.accuracy import paired_difference, spread
 from mct.results.tables import Row, Run, read_results, write_table
 
@@ -46,14 +53,86 @@ def main() -> None:
     rows = read_rows(table)
     if rows:  # its note may have changed
         write_rows(rows, study, table)
-    for name, changes in study["trials"].items():
-        if name in [row["trial"] for row in rows]:
-            continue
-        config = merge(study["config"], changes or {})
-        config = merge(config, dict(map(read_item, options.config)))
-        run_workflow(study["configfile"], config, options.cores)
-        rows += [{"trial": name, **row} for row in measured(config)]
+    done = {row["trial"] for row in rows}
+    for experiment in arrange(study, done, dict(map(read_item, options.config))):
+        run_workflow(study["configfile"], experiment.config, options.cores)
+        for trial, names in experiment.trials.items():
+            rows += [{"trial": trial, **row} for row in measured(experiment.config, names)]
+        rows.sort(key=lambda row: place_of(row["trial"], study))
         write_rows(rows, study, table)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run of the workflow: its configuration, also resolved, and the trials in it.
+
+    Each has its methods, with the name that the method's results have.
+    """
+
+    config: dict[str, Any]
+    resolved: dict[str, Any]
+    trials: dict[str, dict[str, str]]
+
+    def with_variants(
+        self, place: int, trial: str, config: dict[str, Any], below: dict[str, Any]
+    ) -> "Experiment | None":
+        """Return the experiment with variants for a further trial, None where these cannot say it."""
+        whole = complete(below, config)
+        changed = {key for key in whole if whole[key] != self.resolved[key]} - {"methods"}
+        if not changed <= {*SECTIONS}:
+            return None
+        names = {method: f"{method}_trial{place}" for method in config["methods"]}
+        sections = {key: whole[key] for key in changed}
+        variants = {
+            name: {"of": method, "title": f"{METHODS[method].title}, {trial}", **sections}
+            for method, name in names.items()
+        }
+        both = merge(self.config, {"variants": variants})
+        try:
+            resolved = resolve(merge(below, both))
+        except UserError:
+            return None
+        found = [resolved["variants"][name] for name in names.values()]
+        if any(each[key] != whole[key] for each in found for key in changed):
+            return None
+        return Experiment(both, self.resolved, {**self.trials, trial: names})
+
+
+def arrange(study: dict[str, Any], done: set[str], more: dict[str, Any]) -> list[Experiment]:
+    """Return the runs for all trials but those that are done; `more` is for the configuration of each."""
+    below = read_below(study["configfile"])
+    experiments: list[Experiment] = []
+    for place, (trial, changes) in enumerate(study["trials"].items()):
+        if trial in done:
+            continue
+        config = merge(merge(study["config"], changes or {}), more)
+        for number, each in enumerate(experiments):
+            if found := each.with_variants(place, trial, config, below):
+                experiments[number] = found
+                break
+        else:
+            names = {method: method for method in config["methods"]}
+            experiments.append(Experiment(config, complete(below, config), {trial: names}))
+    return experiments
+
+
+def complete(below: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole configuration, or end with the line that refuses it."""
+    try:
+        return resolve(merge(below, config))
+    except UserError as error:
+        end(str(error))
+
+
+def read_below(configfile: str) -> dict[str, Any]:
+    """Return what Snakemake reads below the configuration of a trial."""
+    files = [path for path in (Path("config/config.yaml"), Path(configfile)) if path.is_file()]
+    return reduce(merge, (read_yaml(path) or {} for path in files), {})
+
+
+def place_of(trial: str, study: dict[str, Any]) -> int:
+    """Return the place of a trial in the file; before all, where it is no longer there."""
+    return [*study["trials"]].index(trial) if trial in study["trials"] else -1
 
 
 def read_trials(path: Path) -> dict[str, Any]:
@@ -103,18 +182,21 @@ def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
         raise SystemExit(done.returncode)
 
 
-def measured(config: dict[str, Any]) -> list[Row]:
-    """Return the rows of a configuration's methods and numbers of ranks, without differences."""
+def measured(config: dict[str, Any], names: dict[str, str]) -> list[Row]:
+    """Return the rows of a trial, by method and number of ranks, without differences.
+
+    `names` are those of the results of its methods.
+    """
     folder = Path(config.get("results", "results")) / config["experiment"]
     dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
     runs = read_results(folder.glob(f"evaluation/{dataset}/{config['split']}/*/*/primary.json"))
     seeds, rows = config["seeds"], []
-    for method in config["methods"]:
+    for method, name in names.items():
         for ranks in config["ranks"]:
-            models = folder / f"models/{dataset}/{method}"
+            models = folder / f"models/{dataset}/{name}"
             paths = [models / f"seed{seed}_ranks{ranks}/record.json" for seed in seeds]
             records = [json.loads(path.read_text()) for path in paths]
-            evaluations = {s: runs[Run(method, s, ranks, "primary")] for s in seeds}
+            evaluations = {s: runs[Run(name, s, ranks, "primary")] for s in seeds}
             row = make_row(method, ranks, evaluations)
             rows.append({**row, "starved": starved(records), "made_by": made_by(records[0])})
     return rows

@@ -150,6 +150,11 @@ def node_of(job: int) -> str:
     return slurm("squeue", "--noheader", f"--jobs={job}", "--format=%B").strip()
 
 
+def is_cancelled(job: int) -> bool:
+    """Return whether the accounting, which may come late, says that a job was cancelled."""
+    return slurm("sacct", "-nXP", f"--jobs={job}", "--format=State").startswith("CANCELLED")
+
+
 def kill_rank(project: Path) -> None:
     """Kill one rank of a project's running stage with SIGKILL."""
     ranks_of(project)[-1].send_signal(signal.SIGKILL)

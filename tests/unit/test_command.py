@@ -10,7 +10,7 @@ from made_data import CLASSES, KINDS
 
 from mct.base.errors import UserError
 from mct.base.keys import parse
-from mct.command import check, clean, compare
+from mct.command import check, clean, compare, init
 from mct.command.detection import detect, open_found
 from mct.command.experiments import Finished
 from mct.command.init import describe
@@ -19,6 +19,7 @@ from mct.command.main import COMMANDS, call, overview
 from mct.command.plan import duration
 from mct.command.recipe import choose
 from mct.command.writing import configuration
+from mct.data import catalogue
 from mct.data.catalogue import build_catalogue
 from mct.data.layouts.base import LISTED
 from mct.data.layouts.registry import LAYOUTS, open_layout
@@ -67,6 +68,19 @@ def test_the_noise_rate_is_counted_where_pictures_have_both_labels(tmp_path):
     assert counted["dataset"]["noise_rate"] == "counted" and "glc" in counted["methods"]
     assert "a guess" in guessed
     assert yaml.safe_load(guessed)["mct"] == {"confusion": "estimated"}
+
+
+def test_a_configuration_is_written_from_one_reading_of_the_lists(tmp_path, monkeypatch, capsys):
+    KINDS["table"](tmp_path / "table", 160)
+    readings = []
+    usual = catalogue.from_rows
+    monkeypatch.setattr(catalogue, "from_rows", lambda rows: readings.append(1) or usual(rows))
+    monkeypatch.setattr(init, "read_plan", lambda path, cores: [])
+    monkeypatch.setattr(init, "duration", lambda plan, cores: [])
+    monkeypatch.chdir(tmp_path)
+    call(["init", "table"])
+    assert "wrote table.yaml" in capsys.readouterr().out
+    assert len(readings) == 1
 
 
 def test_what_was_found_is_described(tmp_path):

@@ -192,18 +192,18 @@ def test_memory_is_planned_for_the_activations_of_one_pass():
     assert parts < whole / 2
 
 
-def configuration(accumulation: int, statistics: str = "block") -> dict:
-    return {"optimizer": {"accumulation": accumulation, "norm_statistics": statistics}}
+def optimizer(accumulation: int, batch: int, statistics: str = "block") -> dict:
+    return {"accumulation": accumulation, "norm_statistics": statistics, "batch_size": batch}
 
 
 def test_passes_without_samples_or_with_statistics_of_all_are_refused():
-    check_passes(configuration(4), [(64, 16), (64, 8)])
-    check_passes(configuration(1, "batch"), [(8, 16)])
+    check_passes([(optimizer(4, 64), 16), (optimizer(4, 64), 8)])
+    check_passes([(optimizer(1, 8, "batch"), 16)])
     line = "4 passes on each of 17 ranks need a batch of at least 68 samples, got 64"
     with pytest.raises(UserError, match=f"optimizer.accumulation: {line}"):
-        check_passes(configuration(4), [(64, 16), (64, 17)])
+        check_passes([(optimizer(4, 64), 16), (optimizer(4, 64), 17)])
     with pytest.raises(UserError, match=r"optimizer.accumulation: norms .* one pass; set it to 1"):
-        check_passes(configuration(2, "batch"), [(64, 2)])
+        check_passes([(optimizer(2, 64, "batch"), 2)])
 
 
 @pytest.mark.parametrize(

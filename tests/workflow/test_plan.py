@@ -32,6 +32,23 @@ def test_four_ranks_plan_two_pretraining_jobs_of_different_size(snakemake: Run):
     assert resource(plan.stdout, "calibrate_pair", "tasks") == 2
 
 
+def test_variants_train_anew_only_what_they_change(snakemake: Run):
+    variants = (
+        "{long_ma: {of: mct, pretraining: {epochs_auxiliary: 9}},"
+        " weighed: {of: cleannet, optimizer: {momentum: 0.5}}, verified: {of: cleannet_compute}}"
+    )
+    keys = ["seeds=[0]", "methods=[mct]", f"variants={variants}"]
+    plan = snakemake("-n", "--cores", 4, "--config", *keys)
+    assert plan.returncode == 0, plan.stderr
+    rows = [line.split() for line in plan.stdout.rpartition("\n\n")[2].splitlines()]
+    jobs = {row[0]: int(row[1]) for row in rows[1:-1]}
+    assert (jobs["write_shard"], jobs["label_pictures"], jobs["estimate_noise"]) == (4, 1, 1)
+    assert (jobs["pretrain_auxiliary"], jobs["pretrain_primary"]) == (2, 2)
+    assert (jobs["calibrate_pair"], jobs["score_labels"], jobs["train_baseline"]) == (2, 2, 2)
+    assert "models/digits/pretrain_auxiliary_long_ma/" in plan.stdout
+    assert "models/digits/pretrain_primary_weighed/" in plan.stdout
+
+
 def test_a_dry_run_says_once_which_jobs_no_queue_takes(snakemake: Run):
     plan = snakemake("-n", "--profile", "slurm", "--config", "ranks=[1024]", "seeds=[0, 1]")
     assert plan.returncode == 0, plan.stderr

@@ -6,11 +6,11 @@ rule estimate_confusion:
         shards=samples(),
         labels=COUNTED,
         precision=EXPERIMENT.measured_precision,
-        weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
+        weights=f"{MODELS}/pretrain_primary{{own}}/{RUN}/primary.safetensors",
     output:
-        f"{MODELS}/pretrain_primary/{RUN}/confusion_{{kind}}.json",
+        f"{MODELS}/pretrain_primary{{own}}/{RUN}/confusion_{{kind}}.json",
     log:
-        f"{LOGS}/estimate_confusion/{{kind}}_{RUN}.log",
+        f"{LOGS}/estimate_confusion/{{kind}}{{own}}_{RUN}.log",
     wildcard_constraints:
         kind="|".join(CONFUSION_SETS),
     threads: cores_of(PLANNER.estimate_confusion, "kind")
@@ -18,7 +18,7 @@ rule estimate_confusion:
         **mpi_job(PLANNER.estimate_confusion, "kind"),
     params:
         stage="estimate_confusion",
-        checkpoints=f"{CHECKPOINTS}/estimate_confusion/{{kind}}_{RUN}",
+        checkpoints=f"{CHECKPOINTS}/estimate_confusion/{{kind}}{{own}}_{RUN}",
         settings=SETTINGS.evaluation(),
     shell:
         program(
@@ -33,18 +33,20 @@ rule score_labels:
         shards=samples(),
         labels=LABELS,
         precision=EXPERIMENT.measured_precision,
-        weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
+        weights=lambda wildcards: FILES.pretrained(
+            variant_of(wildcards), "primary", run_of(wildcards)
+        ),
     output:
-        f"{MODELS}/cleannet/{RUN}/label_weights.h5",
+        f"{MODELS}/cleannet{{own}}/{RUN}/label_weights.h5",
     log:
-        f"{LOGS}/score_labels/{RUN}.log",
+        f"{LOGS}/score_labels/{RUN}{{own}}.log",
     threads: cores_of(PLANNER.score)
     resources:
         **mpi_job(PLANNER.score),
     params:
         stage="score_labels",
-        checkpoints=f"{CHECKPOINTS}/score_labels/{RUN}",
-        settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed),
+        checkpoints=f"{CHECKPOINTS}/score_labels/{RUN}{{own}}",
+        settings=lambda wildcards: SETTINGS.cleannet(wildcards.seed, variant_of(wildcards)),
     shell:
         program(
             "score_labels.py {params.stage} {params.settings} {execution} {input.labels}"

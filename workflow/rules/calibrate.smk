@@ -8,12 +8,16 @@ rule weigh_teacher:
         counted=COUNTED,
         precision=EXPERIMENT.measured_precision,
         noise=result("noise/{dataset}.json"),
-        confusion=lambda wildcards: FILES.confusion_of(wildcards.kind, run_of(wildcards)),
-        weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
+        confusion=lambda wildcards: FILES.confusion_of(
+            wildcards.kind, run_of(wildcards), variant_of(wildcards)
+        ),
+        weights=lambda wildcards: FILES.pretrained(
+            variant_of(wildcards), "auxiliary", run_of(wildcards)
+        ),
     output:
-        f"{MODELS}/pretrain_auxiliary/{RUN}/strength_{{kind}}.json",
+        f"{MODELS}/pretrain_auxiliary{{own}}/{RUN}/strength_{{kind}}.json",
     log:
-        f"{LOGS}/weigh_teacher/{{kind}}_{RUN}.log",
+        f"{LOGS}/weigh_teacher/{{kind}}{{own}}_{RUN}.log",
     wildcard_constraints:
         kind="[a-z]+",
     threads: cores_of(PLANNER.estimate_confusion, "kind")
@@ -21,8 +25,8 @@ rule weigh_teacher:
         **mpi_job(PLANNER.estimate_confusion, "kind"),
     params:
         stage="weigh_teacher",
-        checkpoints=f"{CHECKPOINTS}/weigh_teacher/{{kind}}_{RUN}",
-        settings=lambda wildcards: SETTINGS.strength(wildcards.seed),
+        checkpoints=f"{CHECKPOINTS}/weigh_teacher/{{kind}}{{own}}_{RUN}",
+        settings=lambda wildcards: SETTINGS.strength(wildcards.seed, variant_of(wildcards)),
     shell:
         program(
             "weigh_teacher.py {params.stage} {params.settings} {execution} {input.labels}"
@@ -39,8 +43,10 @@ rule calibrate_pair:
         noise=result("noise/{dataset}.json"),
         confusion=lambda wildcards: FILES.confusion(wildcards.method, run_of(wildcards)),
         strength=lambda wildcards: FILES.strength(wildcards.method, run_of(wildcards)),
-        auxiliary=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
-        primary=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
+        auxiliary=lambda wildcards: FILES.pretrained(
+            wildcards.method, "auxiliary", run_of(wildcards)
+        ),
+        primary=lambda wildcards: FILES.pretrained(wildcards.method, "primary", run_of(wildcards)),
     output:
         auxiliary=f"{MODELS}/{{method}}/{RUN}/auxiliary.safetensors",
         primary=f"{MODELS}/{{method}}/{RUN}/primary.safetensors",

@@ -42,6 +42,11 @@ def shards(suffix="h5"):
     return [result(f"{folder}/{name}.{suffix}") for name in EXPERIMENT.shards]
 
 
+def variant_of(wildcards):
+    """Return the variant that a pretraining, or what is made of it, is for; none for those of all rows."""
+    return wildcards.own.removeprefix("_")
+
+
 def samples():
     """Return what models see: all shards, or the features of their pictures where these are stored."""
     return [result(f"{SEEN}/{EXPERIMENT.dataset}/{name}.h5") for name in EXPERIMENT.shards]
@@ -119,6 +124,16 @@ def cores_of(plan, *wildcards):
     return cores
 
 
+def train_own(name, own, ranks, attempt):
+    """Return what a pretraining of all rows or of a variant asks for."""
+    return PLANNER.train(f"{name}{own}", ranks, attempt)
+
+
+def cores_of_own(name):
+    """Return the cores that this pretraining's ranks keep busy, by the wildcards of its job."""
+    return lambda wildcards: RANKS.cores_of_training(f"{name}{wildcards.own}", wildcards.ranks)
+
+
 def summary():
     """Return the resources of a table or a figure."""
     return serial_job(PLANNER.report)
@@ -133,3 +148,4 @@ wildcard_constraints:
     split="validation|test",
     part="|".join(EXPERIMENT.inspection_parts),
     role="auxiliary|primary|pair",
+    own="|".join(FILES.suffixes()) or "(?:)",

@@ -1,4 +1,7 @@
-"""Stage 1: Ma on the clean set and Mp on the noisy set, two MPI jobs at the same time."""
+"""Stage 1: Ma on the clean set and Mp on the noisy set, two MPI jobs at the same time.
+
+Variants that change what pretraining depends on have their own, with their name at the end (`own`).
+"""
 
 
 rule pretrain_auxiliary:
@@ -10,21 +13,21 @@ rule pretrain_auxiliary:
         evidence=[],
         initial=EXPERIMENT.initial_weights(),
     output:
-        weights=f"{MODELS}/pretrain_auxiliary/{RUN}/auxiliary.safetensors",
-        epochs=f"{MODELS}/pretrain_auxiliary/{RUN}/epochs.tsv",
-        history=f"{MODELS}/pretrain_auxiliary/{RUN}/history.h5",
-        record=f"{MODELS}/pretrain_auxiliary/{RUN}/record.json",
+        weights=f"{MODELS}/pretrain_auxiliary{{own}}/{RUN}/auxiliary.safetensors",
+        epochs=f"{MODELS}/pretrain_auxiliary{{own}}/{RUN}/epochs.tsv",
+        history=f"{MODELS}/pretrain_auxiliary{{own}}/{RUN}/history.h5",
+        record=f"{MODELS}/pretrain_auxiliary{{own}}/{RUN}/record.json",
     log:
-        f"{LOGS}/pretrain_auxiliary/{RUN}.log",
-    threads: lambda wildcards: RANKS.cores_of_training("pretrain_auxiliary", wildcards.ranks)
+        f"{LOGS}/pretrain_auxiliary{{own}}/{RUN}.log",
+    threads: cores_of_own("pretrain_auxiliary")
     resources:
-        **mpi_job(partial(PLANNER.train, "pretrain_auxiliary"), "ranks"),
+        **mpi_job(partial(train_own, "pretrain_auxiliary"), "own", "ranks"),
     params:
-        stage="pretrain_auxiliary",
+        stage=lambda wildcards: f"pretrain_auxiliary{wildcards.own}",
         role="auxiliary",
-        checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary/{RUN}",
+        checkpoints=f"{CHECKPOINTS}/pretrain_auxiliary{{own}}/{RUN}",
         settings=lambda wildcards: SETTINGS.training(
-            "pretrain_auxiliary", wildcards.seed, wildcards.ranks
+            f"pretrain_auxiliary{wildcards.own}", wildcards.seed, wildcards.ranks
         ),
     shell:
         program(
@@ -37,19 +40,19 @@ rule pretrain_auxiliary:
 
 use rule pretrain_auxiliary as pretrain_primary with:
     output:
-        weights=f"{MODELS}/pretrain_primary/{RUN}/primary.safetensors",
-        epochs=f"{MODELS}/pretrain_primary/{RUN}/epochs.tsv",
-        history=f"{MODELS}/pretrain_primary/{RUN}/history.h5",
-        record=f"{MODELS}/pretrain_primary/{RUN}/record.json",
+        weights=f"{MODELS}/pretrain_primary{{own}}/{RUN}/primary.safetensors",
+        epochs=f"{MODELS}/pretrain_primary{{own}}/{RUN}/epochs.tsv",
+        history=f"{MODELS}/pretrain_primary{{own}}/{RUN}/history.h5",
+        record=f"{MODELS}/pretrain_primary{{own}}/{RUN}/record.json",
     log:
-        f"{LOGS}/pretrain_primary/{RUN}.log",
-    threads: lambda wildcards: RANKS.cores_of_training("pretrain_primary", wildcards.ranks)
+        f"{LOGS}/pretrain_primary{{own}}/{RUN}.log",
+    threads: cores_of_own("pretrain_primary")
     resources:
-        **mpi_job(partial(PLANNER.train, "pretrain_primary"), "ranks"),
+        **mpi_job(partial(train_own, "pretrain_primary"), "own", "ranks"),
     params:
-        stage="pretrain_primary",
+        stage=lambda wildcards: f"pretrain_primary{wildcards.own}",
         role="primary",
-        checkpoints=f"{CHECKPOINTS}/pretrain_primary/{RUN}",
+        checkpoints=f"{CHECKPOINTS}/pretrain_primary{{own}}/{RUN}",
         settings=lambda wildcards: SETTINGS.training(
-            "pretrain_primary", wildcards.seed, wildcards.ranks
+            f"pretrain_primary{wildcards.own}", wildcards.seed, wildcards.ranks
         ),

@@ -134,8 +134,8 @@ rule plot_confusion:
 
 rule plot_training:
     input:
-        auxiliary=FILES.of_runs("pretrain_auxiliary", "epochs.tsv"),
-        primary=FILES.of_runs("pretrain_primary", "epochs.tsv"),
+        auxiliary=lambda wildcards: FILES.pretrained_epochs(wildcards.method, "auxiliary"),
+        primary=lambda wildcards: FILES.pretrained_epochs(wildcards.method, "primary"),
         calibration=lambda wildcards: FILES.of_runs(wildcards.method, "epochs.tsv"),
         noise=NOISE,
     output:

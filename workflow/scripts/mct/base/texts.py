@@ -51,7 +51,10 @@ def read_text(path: Path, what: str = "list", *, foreign: bool = False) -> str:
             raise UserError(f"{path}: cannot be read as a {what}: expected a regular file")
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read as a {what}: {error.strerror}") from error
+        raise UserError(
+            f"{path}: cannot be read as a {what}: {error.strerror}; correct the path, or put "
+            "a readable file there"
+        ) from error
     for start, kind in OTHER_FILES.items():
         if data.startswith(start):
             raise UserError(
@@ -205,7 +208,9 @@ def _find_columns(header: Sequence[str], columns: Sequence[str], path: Path) -> 
         others = [name for name in header if name not in columns]
         near = [(name, nearest(name, others)) for name in lacking]
         hints = "".join(f"; rename `{other}` to `{name}`?" for name, other in near if other)
-        raise UserError(f"{path}: no column {', '.join(lacking)}; got {header}{hints}")
+        raise UserError(
+            f"{path}: no column {', '.join(lacking)}; got {header}{hints or '; rename or add columns'}"
+        )
     return [header.index(name) for name in columns]
 
 

@@ -15,7 +15,7 @@ from mct.cluster.demands import Cost, Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
-from mct.experiment.methods import find, find_pair, is_pair
+from mct.experiment.methods import config_for, find, find_pair, is_pair
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -40,17 +40,18 @@ class Planner:
         """Return what the training of a method in a run of `ranks` ranks asks for."""
         own = self._experiment.ranks.of_training(method, ranks)
         seconds = self._training_seconds(self._experiment.ranks.samples(method, ranks), own)
-        return self._ranks(own, 1, seconds, self._model_megabytes(own), attempt)
+        return self._ranks(own, 1, seconds, self._model_megabytes(own, method), attempt)
 
     def calibrate(self, method: str, ranks: str, attempt: int) -> Demand:
         """Return what the calibration of a pair by a method on `ranks` ranks asks for."""
-        epochs, noisy = self._config["calibration"]["epochs"], self._experiment.sizes["noisy"]
-        pairs = int(ranks) // 2
+        config, pairs = config_for(self._config, method), int(ranks) // 2
+        epochs, noisy = config["calibration"]["epochs"], self._experiment.sizes["noisy"]
         cost = find_pair(self._config, method).cost(self._experiment.ranks.config_of(ranks))
-        samples = epochs * noisy * cost * demands.repetition(self._config["optimizer"])
+        samples = epochs * noisy * cost * demands.repetition(config["optimizer"])
         seconds = self._training_seconds(samples, pairs)
         record = 3 * 10 * epochs * noisy / 1e6  # of confidences and selections, and its copies
-        return self._ranks(int(ranks), 2, seconds, self._model_megabytes(pairs) + record, attempt)
+        memory = self._model_megabytes(pairs, method) + record
+        return self._ranks(int(ranks), 2, seconds, memory, attempt)
 
     def refusal(self, rule: str, resources: Mapping[str, Any], run_ranks: str = "") -> str | None:
         """Return why no queue takes a job of a rule, and what to raise if that is its time.
@@ -248,16 +249,15 @@ class Planner:
         threads = execution["loader_threads"] or execution["threads_per_rank"]
         return 0 if stored else samples * demands.PICTURE_SECONDS / threads
 
-    def _batch(self, replicas: int) -> int:
+    def _batch(self, replicas: int, method: str = "") -> int:
         """Return the global batch of a model that has `replicas` ranks."""
-        return with_batch(self._config, replicas)["optimizer"]["batch_size"]
+        config = config_for(self._config, method)
+        return with_batch(config, replicas)["optimizer"]["batch_size"]
 
-    def _model_megabytes(self, replicas: int) -> float:
-        batch = -(-self._batch(replicas) // replicas)
-        optimizer, prefetched = (
-            self._config["optimizer"],
-            self._config["execution"]["prefetch_batches"],
-        )
+    def _model_megabytes(self, replicas: int, method: str = "") -> float:
+        batch = -(-self._batch(replicas, method) // replicas)
+        optimizer = config_for(self._config, method)["optimizer"]
+        prefetched = self._config["execution"]["prefetch_batches"]
         return demands.model_megabytes(
             self._cost, batch, self._config["images"]["size"], prefetched,
             passes=optimizer["accumulation"], on_gpu=self._on_gpu,

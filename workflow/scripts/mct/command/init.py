@@ -16,7 +16,8 @@ from mct.command.detection import detect, open_found
 from mct.command.plan import duration, read_plan, shown
 from mct.command.printing import show, user_path
 from mct.command.writing import configuration
-from mct.data.layouts.base import Layout
+from mct.data.catalogue import build_catalogue
+from mct.data.layouts.base import LISTED, Layout
 from mct.experiment.lists import Lists
 from mct.experiment.suggestions import suggest
 
@@ -35,12 +36,13 @@ def run(options: argparse.Namespace) -> None:
     """Write a configuration and show what it is for."""
     found = detect(options.data)
     layout = open_found(found)
-    suggested = suggest(layout)
+    catalogue = build_catalogue(layout, LISTED)
+    suggested = suggest(layout, catalogue)
     name = options.name or suggested["dataset.name"]
     path = options.output or Path(f"{name}.yaml")
     if path.exists() and not options.force:
         raise UserError(f"{path}: is there already; add --force to overwrite it, or --output")
-    lists, here = Lists.read(layout), machine.look()
+    lists, here = Lists.read(layout, catalogue=catalogue), machine.look()
     text = _text(layout, lists, {**suggested, "dataset.name": name}, here)
     write_text(path, text)
     show([*describe(layout, lists, here), "", f"wrote {path}:", "", text.rstrip(), ""])

@@ -19,6 +19,7 @@ COMMANDS = {
     "suspects": "find labels that are probably wrong, take reviews, exchange with other programs",
     "predict": "predict the classes of pictures in files",
     "export": "hand the model over: safetensors, ONNX, a model card",
+    "tensorboard": "write the curves of finished trainings as event files",
     "compare": "set two experiments side by side, seed by seed",
     "clean": "show what of the results can go, how much it frees, and remove it",
 }

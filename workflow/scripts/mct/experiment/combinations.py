@@ -80,8 +80,8 @@ def check_schedules(config: Mapping[str, Any]) -> None:
     """Raise UserError for phases that do not fit together, or not to the pictures."""
     sections = {"pretraining": config["pretraining"], "calibration": config["calibration"]}
     for name, variant in config.get("variants", {}).items():
-        if "calibration" in variant:
-            sections[f"variants.{name}.calibration"] = variant["calibration"]
+        given = {key: variant[key] for key in ("pretraining", "calibration") if key in variant}
+        sections |= {f"variants.{name}.{key}": section for key, section in given.items()}
     schedules = {f"{name}.schedule": section["schedule"] for name, section in sections.items()}
     for key in ("schedule", "collapse_schedule"):
         schedules[f"ensemble.{key}"] = config["ensemble"][key]
@@ -109,27 +109,24 @@ def _check_phases(key: str, phases: Sequence[Phase], images: Mapping[str, Any]) 
             check_views(given, f"{key}.{place}.augmentation")
 
 
-def check_passes(config: Mapping[str, Any], batches: Iterable[tuple[int, int]]) -> None:
+def check_passes(trainings: Iterable[tuple[Mapping[str, Any], int]]) -> None:
     """Raise UserError where passes cannot be the work of ranks of their own.
 
-    `batches` are the global batch and the ranks of each training.
+    `trainings` are the keys of `optimizer` and the ranks of each.
     """
-    optimizer = config["optimizer"]
-    passes = optimizer["accumulation"]
-    if passes == 1:
-        return
-    if optimizer["norm_statistics"] == "batch":
-        raise UserError(
-            "optimizer.accumulation: norms that take their statistics from the whole batch "
-            "(optimizer.norm_statistics: batch) need all of it in one pass; set it to 1, or "
-            "norm_statistics to block"
-        )
-    batch, ranks = min(batches, key=lambda each: each[0] / each[1])
-    if batch < passes * ranks:
-        raise UserError(
-            f"optimizer.accumulation: {passes} passes on each of {ranks} ranks need a batch of at least "
-            f"{passes * ranks} samples, got {batch}; lower it, or raise optimizer.batch_size"
-        )
+    for optimizer, ranks in trainings:
+        passes, batch = optimizer["accumulation"], optimizer["batch_size"]
+        if passes > 1 and optimizer["norm_statistics"] == "batch":
+            raise UserError(
+                "optimizer.accumulation: norms that take their statistics from the whole batch "
+                "(optimizer.norm_statistics: batch) need all of it in one pass; set it to 1, or "
+                "norm_statistics to block"
+            )
+        if passes > 1 and batch < passes * ranks:
+            raise UserError(
+                f"optimizer.accumulation: {passes} passes on each of {ranks} ranks need a batch of at "
+                f"least {passes * ranks} samples, got {batch}; lower it, or raise optimizer.batch_size"
+            )
 
 
 def check_local_steps(optimizer: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ from mct.experiment.combinations import (
 from mct.experiment.configuration import resolve, ungiven
 from mct.experiment.lists import Lists, Memory, Storage
 from mct.experiment.method import with_batch
-from mct.experiment.methods import Ranks, check_confusions, check_methods
+from mct.experiment.methods import Ranks, check_confusions, check_methods, config_for
 from mct.experiment.nets import Net, Nets, check_fetched, follow_weights
 from mct.experiment.paths import check_results, check_weights, spell_paths
 from mct.experiment.result_files import ResultFiles
@@ -104,10 +104,11 @@ class Experiment:
         model, size = self.config["model"]["name"], self.config["images"]["size"]
         check_input_size(model, size, "images.size")
         check_views(self.config["images"])
-        check_frozen(self.config)
         check_schedules(self.config)
-        check_local_steps(self.config["optimizer"])
-        check_norms(self.config, self.norms)
+        for config in self._configs:
+            check_frozen(config)
+            check_local_steps(config["optimizer"])
+            check_norms(config, self.norms)
         if self.fetches_weights:
             check_fetched(self.config["model"], self.classes, self.nets)
         for path in map(Path, [] if self.fetches_weights else self.initial_weights()):
@@ -121,8 +122,15 @@ class Experiment:
             raise UserError(
                 f"shards.count: expected at most {pictures}, one a picture, got {count}"
             )
-        check_passes(self.config, self.ranks.batches())
-        check_held_out(self.config["pretraining"]["held_out_clean"], self.sizes["clean"])
+        check_passes(self.ranks.batches())
+        for config in self._configs:
+            check_held_out(config["pretraining"]["held_out_clean"], self.sizes["clean"])
+
+    @property
+    def _configs(self) -> list[Mapping[str, Any]]:
+        """The configuration, and what it is for each variant."""
+        variants = self.config["variants"]
+        return [self.config, *(config_for(self.config, name) for name in variants)]
 
     def plan(self, method: str, ranks: str) -> Plan:
         """Return the plan of a training in a run of `ranks`, by the sizes of the lists."""

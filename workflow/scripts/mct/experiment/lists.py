@@ -74,21 +74,28 @@ class Lists:
     @classmethod
     @_no_collection()
     def read(
-        cls, layout: Layout, *, reviews: Sequence[str] = (), check_files: bool = True
+        cls,
+        layout: Layout,
+        *,
+        reviews: Sequence[str] = (),
+        check_files: bool = True,
+        catalogue: Catalogue | None = None,
     ) -> "Lists":
         """Read and check the lists themselves; UserError where no catalogue can be made of them.
 
         Everything is checked but what synthetic noise needs pictures for, the files of `reviews` too.
-        `check_files` says whether every listed picture must be there.
+        `check_files` says whether every listed picture must be there. A `catalogue` is what was just read,
+        and checked like that.
         """
         started = time.time_ns()
         # Before reading, so that a change meanwhile is noticed.
         stamps = {**take_stamps(layout), **_stamps_of(reviews)}
-        catalogue, counts = None, {}
+        counts = {}
         if layout.has_lists:
-            catalogue = build_catalogue(layout, LISTED, check_files=check_files)
+            catalogue = catalogue or build_catalogue(layout, LISTED, check_files=check_files)
             pictures = sorted(map(Listed, catalogue.keys, catalogue.paths))
         else:
+            catalogue = None
             check_made_sets(layout)
             pictures = intake.list_pictures(layout)
         decided, reviewed = _review(layout, catalogue, reviews)

@@ -9,13 +9,14 @@ the method's compute. A row with fine-tuning sees that in addition to what the r
 No stage imports this module, so that a new method reruns nothing of the others.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mct.base.errors import UserError
 from mct.base.keys import parse
 from mct.base.partition import divide_ranks, samples_of
+from mct.base.roles import ROLES, Role
 from mct.calibration.settings import CalibrationSettings
 from mct.data.layouts.base import Layout
 from mct.experiment import ensembles
@@ -23,7 +24,7 @@ from mct.experiment.baselines import BASELINES, FINETUNED, finetuned_name
 from mct.experiment.ensembles import ENSEMBLES
 from mct.experiment.method import Config, Method, Training, with_batch
 from mct.experiment.pair import CALIBRATIONS, PRETRAININGS, Calibration
-from mct.experiment.variants import vary
+from mct.experiment.variants import ELSEWHERE, put_in, vary
 from mct.learning.settings import TrainingSettings
 
 METHODS: dict[str, Method] = {**BASELINES, **CALIBRATIONS, **FINETUNED, **ENSEMBLES}
@@ -35,8 +36,64 @@ def find(config: Config, name: str) -> Method:
     """Return what is trained under a name: a pretraining, a method, or a variant of one."""
     if name in ENSEMBLES:
         return ensembles.find(config, name)
-    variant = config.get("variants", {}).get(name)
-    return vary(METHODS[variant["of"]], name, variant) if variant else TRAININGS[name]
+    of, owner = _origin(config, name)
+    if not owner:
+        return TRAININGS[of]
+    variant = config["variants"][owner]
+    if of in PRETRAININGS:
+        title = f"{PRETRAININGS[of].title}, for {variant['title']}"
+        return vary(PRETRAININGS[of], name, {**variant, "title": title}, {})
+    renamed = {
+        f"pretrain_{role}": f"pretrain_{role}{own_suffix(config, name, role)}" for role in ROLES
+    }
+    return vary(METHODS[of], name, variant, renamed)
+
+
+def _origin(config: Config, name: str) -> tuple[str, str]:
+    """Return what a training is a variant's form of, and that variant; itself and nothing otherwise."""
+    variants = config.get("variants", {})
+    if name in variants:
+        return variants[name]["of"], name
+    owners = {f"{each}_{variant}": (each, variant) for each in PRETRAININGS for variant in variants}
+    return owners.get(name, (name, ""))
+
+
+def config_for(config: Config, name: str) -> Config:
+    """Return the configuration that a training sees: a variant's sections are in place."""
+    owner = _origin(config, name)[1]
+    return put_in(config, config["variants"][owner]) if owner else config
+
+
+def own_suffix(config: Config, name: str, *roles: str) -> str:
+    """Return what the names of the pretrainings of some roles that a row uses end with.
+
+    That is nothing, unless a variant changes what they depend on. Variants that change it alike share
+    them, under the name of the first one.
+    """
+    variants = config.get("variants", {})
+    if not {"pretraining", "optimizer"} & {*variants.get(name, {})}:
+        return ""
+    wanted = _pretraining_settings(config, name, roles)
+    if wanted == _pretraining_settings(config, "", roles):
+        return ""
+    alike = (
+        other
+        for other in variants
+        if _needs(config, other, roles) and _pretraining_settings(config, other, roles) == wanted
+    )
+    return f"_{next(alike, name)}"
+
+
+def _pretraining_settings(config: Config, name: str, roles: Sequence[str]) -> list[dict[str, Any]]:
+    own = with_batch(config_for(config, name), 1)
+    return [PRETRAININGS[f"pretrain_{role}"].settings(own, 0) for role in roles]
+
+
+def _needs(config: Config, variant: str, roles: Sequence[str]) -> bool:
+    """Return whether a variant needs the pretrainings of some roles, whosever they are."""
+    method = METHODS[config["variants"][variant]["of"]]
+    needed = method.preparations(config_for(config, variant))
+    return {f"pretrain_{role}" for role in roles} <= {*needed}
 
 
 def find_alone(config: Config, name: str) -> Training:
@@ -81,10 +138,12 @@ def trainings_of(config: Config, method: str) -> list[str]:
 def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`.
 
-    Variants come last.
+    Variants come last, and their pretrainings after those of all rows.
     """
     needed = {name for method in rows_of(config) for name in trainings_of(config, method)}
-    return [name for name in (*TRAININGS, *config.get("variants", {})) if name in needed]
+    variants = config.get("variants", {})
+    own = [f"{each}_{variant}" for variant in variants for each in PRETRAININGS]
+    return [name for name in (*PRETRAININGS, *own, *METHODS, *variants) if name in needed]
 
 
 def check_confusions(config: Config, layout: Layout) -> None:
@@ -109,6 +168,11 @@ def check_methods(config: Config) -> None:
     """Raise UserError where a method names a function, a section or a key that is not there."""
     for name in needed_trainings(config):
         method = find(config, name)
+        if method.confusion_kind(config) == "solved" and own_suffix(config, name, Role.AUXILIARY):
+            raise UserError(
+                f"variants.{name}: a `solved` confusion is from the pretrained Ma that all rows share, and "
+                f"this variant changes it; set {method.confusion_key} to another source, or {ELSEWHERE}"
+            )
         changes = getattr(method, "changes", {})
         is_alone = isinstance(method, Training)
         sections = config["baselines"] if is_alone else config
@@ -128,7 +192,7 @@ class Ranks:
     def samples(self, method: str, ranks: str) -> int:
         """Return how many samples a training in a run of `ranks` sees, all its models together."""
         sizes, config = self.read_sizes(), self.config_of(ranks)
-        return sum(samples_of(part, sizes) for part in find(config, method).epochs(config))
+        return sum(samples_of(part, sizes) for part in find(self.config, method).epochs(config))
 
     def config_of(self, ranks: str) -> Config:
         """Return the configuration with the global batch of the pair in a run of `ranks`."""
@@ -148,14 +212,12 @@ class Ranks:
             settings["clean_per_batch"] = found.clean_per_batch(self.config, batch)
         return settings
 
-    def batches(self) -> Iterator[tuple[int, int]]:
-        """Yield the global batch and the ranks of the model, for each training of each run."""
+    def batches(self) -> Iterator[tuple[Config, int]]:
+        """Yield the keys of `optimizer` and the ranks of the model, for each training of each run."""
         for ranks in map(str, self.config["ranks"]):
             for method in needed_trainings(self.config):
-                own = int(ranks) // 2
-                if not is_pair(self.config, method):
-                    own = self.of_training(method, ranks)
-                yield with_batch(self.config, own)["optimizer"]["batch_size"], own
+                own = self.replicas(method, ranks)
+                yield with_batch(config_for(self.config, method), own)["optimizer"], own
 
     def of_training(self, method: str, ranks: str) -> int:
         """Return the ranks of a training of one model in a run of `ranks`.
@@ -163,10 +225,13 @@ class Ranks:
         The two pretraining jobs share them by the ratio of their work; a baseline has all, or as
         many as one model of the pair.
         """
-        if method not in PRETRAININGS:
-            return int(ranks) // (2 if self.config["baselines"]["ranks"] == "half" else 1)
-        one, other = (self.samples(name, ranks) for name in PRETRAININGS)
-        return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(method)]
+        of, _ = _origin(self.config, method)
+        if of not in PRETRAININGS:
+            config = config_for(self.config, method)
+            return int(ranks) // (2 if config["baselines"]["ranks"] == "half" else 1)
+        suffix = method.removeprefix(of)
+        one, other = (self.samples(f"{name}{suffix}", ranks) for name in PRETRAININGS)
+        return divide_ranks(int(ranks), (one, other))[list(PRETRAININGS).index(of)]
 
     def replicas(self, method: str, ranks: str) -> int:
         """Return the ranks of one model of a training in a run of `ranks`."""

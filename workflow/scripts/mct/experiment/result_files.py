@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mct.base.errors import UserError
-from mct.base.roles import REFERENCE, Role
+from mct.base.roles import REFERENCE, ROLES, Role
 from mct.experiment import ensembles, methods
 from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.ensembles import Distillation
@@ -121,7 +121,8 @@ class ResultFiles:
         if isinstance(baseline, Distillation):
             return [self.model(method, run, "targets.h5")]
         if baseline.weighting == "verified":
-            return [self.model(method, run, "label_weights.h5")]
+            own = f"_{method}" if self._verifies_anew(method) else ""
+            return [self.model(f"cleannet{own}", run, "label_weights.h5")]
         needs_noise = baseline.confusion_kind(self.config) or baseline.weighting == "easiest"
         return [self.confusion(method, run)] if needs_noise else []
 
@@ -138,22 +139,47 @@ class ResultFiles:
 
     def confusion(self, method: str, run: str) -> str:
         """Return the file of a method's confusion matrix."""
-        return self.confusion_of(methods.find(self.config, method).confusion_kind(self.config), run)
+        kind = methods.find(self.config, method).confusion_kind(self.config)
+        return self.confusion_of(kind, run, method)
 
-    def confusion_of(self, kind: str | None, run: str) -> str:
-        """Return the file of a confusion of a kind; counted and solved ones lie with noise rates."""
+    def confusion_of(self, kind: str | None, run: str, variant: str = "") -> str:
+        """Return the file of a confusion of a kind; counted and solved ones lie with noise rates.
+
+        The nets of a variant may estimate another one than those of all rows.
+        """
         if kind in (None, "counted"):
             return f"{self.folder}/noise/{self.dataset}.json"
         if kind == "solved":
             return f"{self.folder}/noise/{self.dataset}.models.json"
-        return self.model("pretrain_primary", run, f"confusion_{kind}.json")
+        return self.pretrained(variant, Role.PRIMARY, run, f"confusion_{kind}.json")
 
     def strength(self, method: str, run: str) -> list[str]:
         """Return the file that says how strongly a method's posterior corrects, if it is measured."""
         kind = methods.find(self.config, method).confusion_kind(self.config)
-        if kind is None or not self.config["pretraining"]["held_out_clean"]:
+        config = methods.config_for(self.config, method)
+        if kind is None or not config["pretraining"]["held_out_clean"]:
             return []
-        return [self.model("pretrain_auxiliary", run, f"strength_{kind}.json")]
+        pair = methods.own_suffix(self.config, method, *ROLES)
+        return [self.model(f"pretrain_auxiliary{pair}", run, f"strength_{kind}.json")]
+
+    def pretrained(self, method: str, role: str, run: str, name: str = "") -> str:
+        """Return a file, or the weights, of the pretraining of a role that a row starts from."""
+        training = f"pretrain_{role}{methods.own_suffix(self.config, method, role)}"
+        return self.model(training, run, name or f"{role}.safetensors")
+
+    def pretrained_epochs(self, method: str, role: str) -> list[str]:
+        """Return the figures of the epochs of that pretraining in each run."""
+        return [self.pretrained(method, role, run, "epochs.tsv") for run in self.runs()]
+
+    def suffixes(self) -> list[str]:
+        """Return what names of pretrainings may end with: nothing, or a variant's name."""
+        return ["", *(f"_{name}" for name in self._variants)]
+
+    def _verifies_anew(self, method: str) -> bool:
+        """Return whether labels are weighed for a variant alone, since its net or its keys differ."""
+        own = methods.config_for(self.config, method)
+        parts = [(each["optimizer"], each["baselines"]["cleannet"]) for each in (own, self.config)]
+        return parts[0] != parts[1] or bool(methods.own_suffix(self.config, method, Role.PRIMARY))
 
     def trainings(self) -> list[str]:
         """Return everything that is trained for the table, pretraining first."""

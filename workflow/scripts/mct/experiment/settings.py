@@ -69,8 +69,9 @@ class ExperimentSettings(Settings, frozen=True, kw_only=True):
     """Rows of the accuracy table, in this order; `finetuning` adds rows."""
     variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Further rows, by name: a method with other keys, as in `{mct_long: {of: mct, calibration: {epochs:
-    20}}}`. A variant may change `calibration`, `mct` and `baselines`, and have a `title`. It shares
-    all trainings before its own.
+    20}}}`. A variant may change `calibration`, `mct`, `baselines`, `pretraining`, `optimizer` (not the
+    batch of a rank), `finetuning` (of fine-tuned methods), and have a `title`. It shares all trainings
+    that it does not change.
     """
     split: Literal["test", "validation"] = "test"
     """The held-out set that models are evaluated on; tune on `validation`."""

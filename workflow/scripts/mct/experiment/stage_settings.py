@@ -59,10 +59,11 @@ class StageSettings:
         """Return the settings of the steps in which arithmetic is measured."""
         return as_json(shared_sections(with_batch(self.config, 1)))
 
-    def cleannet(self, seed: str) -> str:
-        """Return the settings of CleanNet's verification."""
-        own = {**self.config["baselines"]["cleannet"], "seed": int(seed)}
-        shared = shared_sections(with_batch(self.config, 1))
+    def cleannet(self, seed: str, variant: str = "") -> str:
+        """Return the settings of CleanNet's verification, or of a variant's own."""
+        config = methods.config_for(self.config, variant)
+        own = {**config["baselines"]["cleannet"], "seed": int(seed)}
+        shared = shared_sections(with_batch(config, 1))
         shared["optimizer"].pop("trust_coefficient", None)  # its rate is its own, and small
         return as_json({**shared, **own})
 
@@ -76,9 +77,10 @@ class StageSettings:
         own = {"samples": dataset["noise_samples"], "seed": dataset["seed"]}
         return as_json({**evaluation_sections(self.config), **own})
 
-    def strength(self, seed: str) -> str:
+    def strength(self, seed: str, variant: str = "") -> str:
         """Return the settings of measuring how strongly a run should correct labels."""
-        own = {"held_out": self.config["pretraining"]["held_out_clean"], "seed": int(seed)}
+        config = methods.config_for(self.config, variant)
+        own = {"held_out": config["pretraining"]["held_out_clean"], "seed": int(seed)}
         return as_json({**evaluation_sections(self.config), **own})
 
     def scaling(self) -> str:

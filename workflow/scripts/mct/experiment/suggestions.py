@@ -33,12 +33,13 @@ def ask_for(missing: Iterable[str], layout: Layout) -> str:
     return "; ".join(lines)
 
 
-def suggest(layout: Layout) -> dict[str, Any]:
+def suggest(layout: Layout, catalogue: Catalogue | None = None) -> dict[str, Any]:
     """Return a value for each key that may be missing, None where the data cannot tell.
 
-    `pictures` are the samples, a list of `Sample`, that this follows from.
+    `pictures` are the samples, a list of `Sample`, that this follows from. The lists are read unless
+    their `catalogue` is given.
     """
-    catalogue = build_catalogue(layout, LISTED, check_files=False)
+    catalogue = catalogue or build_catalogue(layout, LISTED, check_files=False)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(str(layout.settings.root)).name) or "mine"
     pictures = sample(layout, catalogue)
     size = _size(pictures)

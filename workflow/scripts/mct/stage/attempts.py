@@ -83,6 +83,12 @@ class Attempts:
         """Return the signal that stopped the last attempt: SIGUSR1 is Slurm's, SIGTERM a person's."""
         return next(iter(self._read()[-1:]), {}).get("interrupted")
 
+    def ending(self) -> str:
+        """Return how the last attempt ended, in words; nothing if it runs, went well, or was killed."""
+        last = next(iter(self._read()[-1:]), {})
+        words = {"refused": "failed: {}", "failed": "failed: {}", "interrupted": "stopped by {}"}
+        return next((words[kind].format(what) for kind, what in last.items() if kind in words), "")
+
     def _read(self) -> list[dict[str, Any]]:
         if self._path is None or not self._path.is_file():
             return []

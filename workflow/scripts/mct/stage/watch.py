@@ -181,3 +181,15 @@ class StageLock:
         while self._read() in (self._token, ""):
             sleep(SECONDS_BETWEEN_LOOKS)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def is_over(folder: Path) -> bool:
+    """Return whether the process that held the lock of a stage is gone; known of this machine's alone."""
+    try:
+        with (folder / LOCK).open("r+") as file:
+            if json.loads(file.read() or "{}").get("host") != platform.node():
+                return False
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a newcomer tries again
+    except (OSError, ValueError):  # held, never taken, or half written
+        return False
+    return True

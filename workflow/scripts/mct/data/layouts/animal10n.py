@@ -76,5 +76,8 @@ class Animal10N(StoredLayout):
             or not (label.isascii() and label.isdecimal())
             or int(label) >= len(NAMES)
         ):
-            raise UserError(f"{self._root / path}: expected a name `<label 0 to 9>_...`")
+            raise UserError(
+                f"{self._root / path}: expected a name `<label 0 to 9>_...`; rename it or take "
+                "it out"
+            )
         return int(label)

@@ -123,7 +123,7 @@ def open_archive(path: Path, section: Section | None = None) -> Archive:
             section = Section(file, 0, os.fstat(file.fileno()).st_size)
         return Zip(shown, section) if name.endswith(".zip") else Tar(shown, section)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise UserError(f"{shown}: cannot be read as an archive: {error}") from error
+        raise UserError(f"{shown}: cannot be read as an archive: {error}; copy it again") from error
 
 
 class Tar:
@@ -162,7 +162,9 @@ class Tar:
 
     def _place(self, name: str) -> tuple[int, int]:
         if not self.holds(name):
-            raise UserError(f"{self._path}: no file {key_of(name)} in the archive")
+            raise UserError(
+                f"{self._path}: no file {key_of(name)} in the archive; correct the list, or add it"
+            )
         return self._places[self._follow(name)]
 
     def read(self, name: str) -> bytes:
@@ -193,7 +195,10 @@ class Zip:
         self._slashed: dict[str, str] = {}
         for name, info in self._names.items():
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise UserError(f"{path}: {key_of(name)} is a link; expected files only")
+                raise UserError(
+                    f"{path}: {key_of(name)} is a link; expected files only; write "
+                    "the file itself into the archive"
+                )
             stored = _entry(path, _stored_name(info))
             for spelling in {stored, _slashed(stored), _slashed(name)} - {name}:
                 self._slashed.setdefault(spelling, name)
@@ -204,7 +209,9 @@ class Zip:
     def read(self, name: str) -> bytes:
         shown = f"{self._path}: {key_of(name)}"
         if not self.holds(name):
-            raise UserError(f"{self._path}: no file {key_of(name)} in the archive")
+            raise UserError(
+                f"{self._path}: no file {key_of(name)} in the archive; correct the list, or add it"
+            )
         info = self._names[_spelling(name, self._names, self._slashed)]
         refuse_large(shown, info.file_size)
         try:

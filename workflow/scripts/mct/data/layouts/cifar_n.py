@@ -71,7 +71,8 @@ class CifarN(StoredLayout):
         found = _entry(read_pickle(path), self._release.names, path)
         if not isinstance(found, list):
             raise UserError(
-                f"{path}: {self._release.names}: expected a list of names, got {found!r}"
+                f"{path}: {self._release.names}: expected a list of names, got {found!r}; copy the file "
+                "again"
             )
         names = [
             name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
@@ -125,12 +126,13 @@ class CifarN(StoredLayout):
         if (truth_here != truth).any():
             raise UserError(
                 f"{self._human}: {TRUTH} differs from the labels in {self._folder} at "
-                f"{(truth_here != truth).sum()} pictures; expected the same order"
+                f"{(truth_here != truth).sum()} pictures; expected the same order; copy both from one release"
             )
         observed = _integers(human, settings.label_set, self._human, len(truth))
         if observed.min(initial=0) < 0 or observed.max(initial=0) >= classes:
             raise UserError(
-                f"{self._human}: {settings.label_set}: expected labels 0 to {classes - 1}"
+                f"{self._human}: {settings.label_set}: expected labels 0 to {classes - 1}; copy "
+                "the file again, or name another dataset.label_set"
             )
         return observed
 
@@ -144,7 +146,9 @@ class CifarN(StoredLayout):
             shape = (len(labels), PIXEL_BYTES)
             if getattr(pixels, "dtype", None) != np.uint8 or pixels.shape != shape:
                 got = getattr(pixels, "shape", type(pixels).__name__)
-                raise UserError(f"{path}: data: expected bytes of shape {shape}, got {got}")
+                raise UserError(
+                    f"{path}: data: expected bytes of shape {shape}, got {got}; copy the file again"
+                )
             pixels = pixels.reshape(-1, 3, SIDE, SIDE)
             self._batches[name] = {"data": pixels, self._release.labels: labels}
         return self._batches[name]
@@ -153,12 +157,14 @@ class CifarN(StoredLayout):
         """Return the labels of a batch; UserError unless all are numbers of classes."""
         values, classes = np.asarray(labels), len(self.class_names())
         if values.ndim != 1 or (len(values) and values.dtype.kind not in "iuf"):
-            raise UserError(f"{path}: {self._release.labels}: expected a list of numbers")
+            raise UserError(
+                f"{path}: {self._release.labels}: expected a list of numbers; copy the file again"
+            )
         wrong = np.flatnonzero((values != np.round(values)) | (values < 0) | (values >= classes))
         if len(wrong):
             raise UserError(
                 f"{path}: {self._release.labels}: entry {wrong[0]}: expected a whole number from 0 to "
-                f"{classes - 1}, got {values[wrong[0]]}"
+                f"{classes - 1}, got {values[wrong[0]]}; copy the file again"
             )
         return values.astype(int).tolist()
 
@@ -170,7 +176,10 @@ class CifarN(StoredLayout):
 
 def _entry(found: dict[str, Any], name: str, path: Path) -> Any:
     if name not in found:
-        raise UserError(f"{path}: no {name} in it; it has {', '.join(sorted(found))}")
+        raise UserError(
+            f"{path}: no {name} in it; it has {', '.join(sorted(found))}; copy the file again, or name "
+            "another dataset.label_set"
+        )
     return found[name]
 
 
@@ -179,6 +188,7 @@ def _integers(found: dict[str, Any], name: str, path: Path, count: int) -> NDArr
     values = np.asarray(_entry(found, name, path))
     if values.dtype.kind not in "iu" or values.shape != (count,):
         raise UserError(
-            f"{path}: {name}: expected {count} integers, got {values.dtype} of shape {values.shape}"
+            f"{path}: {name}: expected {count} integers, got {values.dtype} of shape {values.shape}; "
+            "copy the file again, or name another dataset.label_set"
         )
     return values.astype(np.int64)

@@ -50,7 +50,9 @@ class Clothing1M(StoredLayout):
         """Return the names of the English file, or of the only one there is."""
         files = self.name_files()
         if not files:
-            raise UserError(f"{self._folder}: expected a file {NAMES}, found none")
+            raise UserError(
+                f"{self._folder}: expected a file {NAMES}, found none; put it there, a class a line"
+            )
         names = read_lines(files[0])
         refuse_twice(names, files[0])
         return names
@@ -90,5 +92,5 @@ class Clothing1M(StoredLayout):
             if lacking:
                 raise UserError(
                     f"{self._folder / file}: {len(lacking)} keys of {LISTS[name]} have no label: "
-                    f"{preview(lacking)}"
+                    f"{preview(lacking)}; add their lines, or take the keys out of that list"
                 )

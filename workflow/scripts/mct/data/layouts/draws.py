@@ -32,7 +32,7 @@ def divide_held_out(
     if not (clean and validation and test):
         raise UserError(
             f"dataset.clean_fraction: {clean_fraction} of {len(keys)} held-out pictures leaves a "
-            "set without any; expected some for clean, validation and test"
+            "set without any; expected some for clean, validation and test; set another share"
         )
     return clean, validation, test
 

@@ -69,13 +69,16 @@ class Food101N(StoredLayout):
             refuse_foreign(text, f"{path}, entry {number}")
             label = whole_number(text)
             if "\t" not in line or not (label in (0, 1) or is_marker(text)):
-                raise UserError(f"{path}: expected `key<TAB>0 or 1`, got {line!r}")
+                raise UserError(
+                    f"{path}: expected `key<TAB>0 or 1`, got {line!r}; correct the line"
+                )
             if label not in (0, 1):
                 continue
             key = spell_path(key)
             if verified.setdefault(key, label == 1) != (label == 1):
                 raise UserError(
-                    f"{path}: key {key} is verified both as right (1) and as wrong (0); expected one line"
+                    f"{path}: key {key} is verified both as right (1) and as wrong (0); expected one line; "
+                    "remove the wrong one"
                 )
         return verified
 
@@ -90,10 +93,15 @@ class Food101N(StoredLayout):
         except (ValueError, AttributeError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path}: cannot be read as a list: {error}") from error
+            raise UserError(
+                f"{path}: cannot be read as a list: {error}; copy the file again"
+            ) from error
         strays = [f"{key} under {name}" for name, key in keys if key.split("/")[0] != name]
         if strays:
-            raise UserError(f"{path}: {len(strays)} keys are of another class: {preview(strays)}")
+            raise UserError(
+                f"{path}: {len(strays)} keys are of another class: {preview(strays)}; "
+                "correct the list"
+            )
         return [key for _, key in keys]
 
     def _rows(self) -> Iterator[Row]:
@@ -129,7 +137,10 @@ class Food101N(StoredLayout):
     def _label(self, key: str, path: Path) -> int:
         name = unify(key.split("/")[0])
         if name not in self._numbers:
-            raise UserError(f"{path}: key {key}: no class {name} in {self._meta / CLASSES}")
+            raise UserError(
+                f"{path}: key {key}: no class {name} in {self._meta / CLASSES}; add "
+                "it there, or correct the key"
+            )
         return self._numbers[name]
 
 
@@ -142,4 +153,7 @@ def _entries(path: Path, *, foreign: bool = False) -> list[str]:
 def refuse_keys(keys: set[str], path: Path, reason: str) -> None:
     """Raise UserError if there are such keys."""
     if keys:
-        raise UserError(f"{path}: {len(keys)} keys are {reason}: {preview(sorted(keys))}")
+        raise UserError(
+            f"{path}: {len(keys)} keys are {reason}: {preview(sorted(keys))}; correct "
+            "one of the lists"
+        )

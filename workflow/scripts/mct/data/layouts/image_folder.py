@@ -86,26 +86,34 @@ class ImageFolder(StoredLayout):
             other = found.setdefault(SETS[name], name)
             if other != name:
                 raise UserError(
-                    f"{self._root}: {other}/ and {name}/ both mean {SETS[name]}; expected one"
+                    f"{self._root}: {other}/ and {name}/ both mean {SETS[name]}; expected one; move "
+                    "the pictures of one into the other"
                 )
         return found
 
     def _check_folders(self) -> None:
         """Raise UserError if there is nothing to draw a set from that is missing."""
         if not self._has(TRAINING):
-            raise UserError(f"{self._root}: expected a folder {TRAINING}/, found none")
+            raise UserError(
+                f"{self._root}: expected a folder {TRAINING}/, found none; put a folder of pictures "
+                "for each class into one, or correct dataset.root"
+            )
         if not self._has(VALIDATION) and not self._has(TEST):
-            raise UserError(f"{self._root}: expected a folder {VALIDATION}/ or {TEST}/, found none")
+            raise UserError(
+                f"{self._root}: expected a folder {VALIDATION}/ or {TEST}/, found none; put checked "
+                "pictures, in a folder for each class, into one"
+            )
         fraction = self.settings.clean_fraction
         if not self._has(CLEAN) and fraction is None:
             raise UserError(
                 f"{self._root}: expected a folder {CLEAN}/, or a dataset.clean_fraction of the "
-                "held-out pictures that serves as clean; found neither"
+                "held-out pictures that serves as clean; found neither; set dataset.clean_fraction "
+                "(0.5 is usual), or put checked pictures into that folder"
             )
         if self._has(CLEAN) and fraction is not None:
             raise UserError(
                 f"dataset.clean_fraction: {self._root} has a folder {CLEAN}/, which is the clean "
-                f"set; expected null, got {fraction}"
+                f"set; expected null, got {fraction}; leave it out"
             )
 
     @cached_property
@@ -151,7 +159,7 @@ class ImageFolder(StoredLayout):
             if found not in self._classes:
                 raise UserError(
                     f"{self._root / self._folders[name] / key_of(found)}: expected a class of "
-                    f"{TRAINING}/, found no such; {_hint(found, self._classes)}"
+                    f"{TRAINING}/, found no such; {_hint(found, self._classes)}; rename the folder"
                 )
 
     def _check_deeper(self, cls: str, pictures: list[str]) -> None:

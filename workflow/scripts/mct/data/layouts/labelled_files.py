@@ -56,7 +56,10 @@ class LabelledFiles(StoredLayout):
         for sets, shown in (((TRAINING,), TRAINING), ((VALIDATION, TEST), "validation or test")):
             if not any(map(self._has, sets)):
                 example = f"{sets[0]}-*{self.endings[0]} or {sets[0]}/*{self.endings[0]}"
-                raise UserError(f"{self._root}: expected files of {shown} ({example}), found none")
+                raise UserError(
+                    f"{self._root}: expected files of {shown} ({example}), found none; "
+                    "name files so, or correct dataset.root"
+                )
 
     @abstractmethod
     def _read_samples(self, file: str) -> list[Sample]:
@@ -154,7 +157,10 @@ class LabelledFiles(StoredLayout):
         got = f"the marker {text!r} for an unknown label" if text else "nothing"
         hint = "; if it is a class, give the names of all in dataset.classes" if text else ""
         need = "synthetic noise" if is_made else name
-        return UserError(f"{self._root}, {sample.key}: {column}: {need} needs one, got {got}{hint}")
+        return UserError(
+            f"{self._root}, {sample.key}: {column}: {need} needs one, got "
+            f"{got}{hint or '; fill it in, or leave the picture out'}"
+        )
 
     def _check_classes(self, found: dict[str, list[Labelled]]) -> None:
         """Raise UserError if sets name classes in two ways, or a true label is no other label."""
@@ -211,19 +217,19 @@ class LabelledFiles(StoredLayout):
         if self._has(CLEAN) and self._is_verified:
             raise UserError(
                 f"{self._root}: files of {CLEAN} are there, and {TRUE_LABEL}s of training pictures too; "
-                "expected one of them as the clean set"
+                "expected one of them as the clean set; move the files out of the folder, or drop the others"
             )
         fraction = self.settings.clean_fraction
         if self._has(CLEAN) and fraction is not None:
             raise UserError(
                 f"dataset.clean_fraction: {self._root} has files of {CLEAN}, which are the clean set; "
-                f"expected null, got {fraction}"
+                f"expected null, got {fraction}; leave it out"
             )
         if not (self._has(CLEAN) or self._is_verified or fraction):
             raise UserError(
                 f"{self._root}: nothing is known to be clean; expected a {TRUE_LABEL} of training pictures "
                 f"that somebody checked, files {CLEAN}-*{self.endings[0]}, or a dataset.clean_fraction of "
-                "the held-out pictures that serves as clean"
+                "the held-out pictures that serves as clean; add one of these"
             )
 
     def clean_source(self) -> str:

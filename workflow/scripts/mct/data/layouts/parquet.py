@@ -67,7 +67,8 @@ class Parquet(LabelledFiles):
         if given is not None or LABEL in file.schema:
             if (given or LABEL) not in file.schema:
                 raise UserError(
-                    f"{file.path}: no column {given} (dataset.label_column); it has {file.columns}"
+                    f"{file.path}: no column {given} (dataset.label_column); it has {file.columns}; "
+                    "name one of them"
                 )
             return given or LABEL
         others = [name for name in file.schema if name not in (TRUE_LABEL, file.picture_column)]
@@ -110,7 +111,8 @@ def label_texts(column: "polars.Series", names: list[str] | None, path: Path) ->
     is_number = dtype.is_numeric() or dtype in (library.Boolean, library.Null)
     if not (is_number or _holds_labels(dtype)):
         raise UserError(
-            f"{path}: column {column.name}: expected whole numbers or text, got {dtype}"
+            f"{path}: column {column.name}: expected whole numbers or text, got {dtype}; "
+            "write labels so, or name another column in dataset.label_column"
         )
     if names is None or not dtype.is_integer():
         once: dict[str, str] = {}  # Millions of rows share few labels.
@@ -123,6 +125,6 @@ def label_texts(column: "polars.Series", names: list[str] | None, path: Path) ->
         if number not in meanings:
             raise UserError(
                 f"{path}, row {row}: {column.name}: expected 0 to {len(names) - 1}, which its metadata name, "
-                f"got {number}"
+                f"got {number}; correct the row, or the names in the metadata"
             )
     return [meanings[number] for number in numbers]

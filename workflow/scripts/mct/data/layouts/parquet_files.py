@@ -124,7 +124,7 @@ class ParquetFile:
         if len(found) != 1:
             raise UserError(
                 f"{self.path}: expected a column `image` or `img`, or one column of binary or "
-                f"{{bytes, path}}, got {self.columns}"
+                f"{{bytes, path}}, got {self.columns}; rename the column of the pictures"
             )
         return found[0]
 
@@ -165,7 +165,9 @@ class ParquetFile:
         UserError if its part of the file cannot be read, BrokenPictureError if it has no picture.
         """
         if not 0 <= row < self.rows:
-            raise UserError(f"{self.path}: no row {row}; it has {self.rows}")
+            raise UserError(
+                f"{self.path}: no row {row}; it has {self.rows}; the file has changed: run again"
+            )
         part = self._parts[bisect_right(self._starts, row) - 1]
         found = self._recent.get(self.path, part, self._read_part)
         data = self._read_part(Part(row, 1, 0))[0] if found is None else found[row - part.start]
@@ -190,7 +192,8 @@ class ParquetFile:
             found = scan.select(column).slice(part.start, part.rows).collect().to_series()
         if len(found) != part.rows:
             raise UserError(
-                f"{self.path}: expected {part.rows} rows from {part.start}, got {len(found)}"
+                f"{self.path}: expected {part.rows} rows from {part.start}, got {len(found)}; the "
+                "file has changed or is damaged: write it again"
             )
         return found
 

@@ -108,7 +108,9 @@ def _footer_bytes(path: Path) -> bytes:
         file.seek(max(0, size - TAIL_BYTES))
         tail = file.read()
         if ENCRYPTED in (start, tail[4:]):
-            raise UserError(f"{path}: the Parquet file is encrypted; expected a plain one")
+            raise UserError(
+                f"{path}: the Parquet file is encrypted; expected a plain one; write it without encryption"
+            )
         length = int.from_bytes(tail[:4], "little")
         if start != MAGIC or tail[4:] != MAGIC or length + TAIL_BYTES + len(MAGIC) > size:
             raise UserError(

@@ -102,14 +102,15 @@ class NumbersUnpickler(pickle.Unpickler):
         if f"{module}.{name}" not in ADMITTED:
             raise UserError(
                 f"{self._path}: refused as unsafe: the pickle asks for {module}.{name}; "
-                "expected NumPy arrays of numbers, lists and text only"
+                "expected NumPy arrays of numbers, lists and text only; save these"
             )
         return ADMITTED[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse tensors, which torch.save keeps outside the pickle."""
         raise UserError(
-            f"{self._path}: refused: torch tensors in the pickle; expected NumPy arrays"
+            f"{self._path}: refused: torch tensors in the pickle; expected NumPy arrays; save "
+            "tensor.numpy()"
         )
 
 
@@ -127,9 +128,14 @@ def read_pickle(path: Path) -> dict[str, Any]:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror or error}; correct dataset.root, "
+            "or put a readable file there"
+        ) from error
     except Exception as error:  # what a broken pickle raises has no bounds
-        raise UserError(f"{path}: cannot be read as a pickle: {error}") from error
+        raise UserError(
+            f"{path}: cannot be read as a pickle: {error}; copy the file again"
+        ) from error
 
 
 def _pickled_bytes(path: Path) -> bytes:

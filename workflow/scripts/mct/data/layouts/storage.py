@@ -147,7 +147,7 @@ def refuse_outside(paths: Iterable[str], source: Path) -> None:
     outside = [path for path in paths if not is_inside(path)]
     if outside:
         raise UserError(
-            f"{source}: expected paths below the data set's folder, got {preview(outside)}"
+            f"{source}: expected paths below the data set's folder, got {preview(outside)}; write them so"
         )
 
 

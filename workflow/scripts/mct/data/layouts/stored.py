@@ -58,7 +58,7 @@ class StoredLayout(Layout):
         if settings.measuring_labels == BUILTIN and not self.brings_truth:
             raise UserError(
                 f"dataset.measuring_labels: layout {settings.layout} brings no true labels of its "
-                "training pictures; expected a file or null, got builtin"
+                "training pictures; expected a file or null, got builtin; name a file, or leave it out"
             )
 
     @property
@@ -116,7 +116,7 @@ class StoredLayout(Layout):
         if measuring and not measured:
             raise UserError(
                 f"{path}: none of its {len(measuring)} keys is in the data set: "
-                f"{preview(list(measuring))}; expected keys as in the catalogue"
+                f"{preview(list(measuring))}; expected keys as in the catalogue; write them so"
             )
 
     def _measured(self, row: Row, measuring: Mapping[str, int]) -> Row:
@@ -124,7 +124,8 @@ class StoredLayout(Layout):
         label = measuring.get(self._spell(name_of(row.key)), row.true)
         if row.true not in (UNKNOWN, label):
             raise UserError(
-                f"{self._measuring_file}: key {row.key} has two true labels, {row.true} and {label} here"
+                f"{self._measuring_file}: key {row.key} has two true labels, {row.true} and {label} "
+                "here; correct the line"
             )
         return row._replace(true=label)
 
@@ -159,10 +160,10 @@ def existing_folder(folder: str | None, layout: str, key: str = "root") -> Path:
     """Return the folder that a key of a data set names or refuse it."""
     if folder is None:
         raise UserError(
-            f"dataset.{key}: layout {layout} needs the folder of the data set, got null"
+            f"dataset.{key}: layout {layout} needs the folder of the data set, got null; name it"
         )
     if not Path(folder).is_dir():
-        raise UserError(f"dataset.{key}: no such folder: {folder}")
+        raise UserError(f"dataset.{key}: no such folder: {folder}; correct the path")
     return Path(folder)
 
 
@@ -191,7 +192,9 @@ def read_labels(
         key, text = split_line(line)
         refuse_foreign(text, f"{path}, entry {number}")
         if not key:
-            raise UserError(f"{path}, entry {number}: expected `key label`, got {line!r}")
+            raise UserError(
+                f"{path}, entry {number}: expected `key label`, got {line!r}; correct the line"
+            )
         key = spell(key)
         try:
             label = classes.find(text)
@@ -200,10 +203,12 @@ def read_labels(
         if label == UNKNOWN and not may_be_unknown:
             raise UserError(
                 f"{path}, entry {number}: expected `key label`, got {line!r}: {text!r} is a marker for an "
-                "unknown label"
+                "unknown label; give the label, or take the line out"
             )
         if label != UNKNOWN and labels.setdefault(key, label) != label:
-            raise UserError(f"{path}: key {key} has two labels, {labels[key]} and {label}")
+            raise UserError(
+                f"{path}: key {key} has two labels, {labels[key]} and {label}; keep one line"
+            )
     return labels
 
 

@@ -91,7 +91,8 @@ class Table(StoredLayout):
         where = f"{self._path}, line {entry.line}: {entry.path}"
         if entry.split not in (TRAINING, VALIDATION, TEST):
             raise UserError(
-                f"{where}: split: expected {TRAINING}, {VALIDATION} or {TEST}, got {entry.split!r}"
+                f"{where}: split: expected {TRAINING}, {VALIDATION} or {TEST}, got {entry.split!r}; "
+                "correct the cell"
             )
         column, need = self._needed(entry.split)
         text = getattr(entry, column)
@@ -99,7 +100,8 @@ class Table(StoredLayout):
             got = f"the marker {text.strip()!r} for an unknown label" if text.strip() else "nothing"
             hint = "; if it is a class, give the names of all in dataset.classes"
             raise UserError(
-                f"{where}: {column}: {need} needs one, got {got}{hint if text.strip() else ''}"
+                f"{where}: {column}: {need} needs one, got {got}"
+                f"{hint if text.strip() else '; fill the cell, or take the row out'}"
             )
 
     def _needed(self, split: str) -> tuple[str, str]:

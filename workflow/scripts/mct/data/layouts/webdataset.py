@@ -68,7 +68,7 @@ class WebDataset(LabelledFiles):
             if len(parts.pictures) > 1:
                 raise UserError(
                     f"{path}: sample {key_of(base)} has {len(parts.pictures)} pictures "
-                    f"({preview(list(map(key_of, parts.pictures)))}); expected one"
+                    f"({preview(list(map(key_of, parts.pictures)))}); expected one; keep one"
                 )
             if parts.pictures and parts.labels:
                 key = key_of(f"{name_of(file)}/{parts.pictures[0]}")
@@ -95,7 +95,8 @@ class WebDataset(LabelledFiles):
             parts, ending = samples.setdefault(match[1], Parts()), match[2].lower()
             if ending in parts.endings:
                 raise UserError(
-                    f"{path}: {key_of(name)} is there twice; expected each file of a sample once"
+                    f"{path}: {key_of(name)} is there twice; expected each file of a sample once; "
+                    "write the tar anew"
                 )
             parts.endings.add(ending)
             if f".{ending}" in KNOWN_ENDINGS:
