@@ -214,8 +214,13 @@ def test_passes_without_samples_or_with_statistics_of_all_are_refused():
     ],
 )
 def test_local_steps_that_need_messages_or_exact_ones_are_refused(statistics, wire, line):
-    optimizer = {"local_steps": 2, "norm_statistics": "block", "gradient_wire": "float32"}
+    optimizer = {
+        "local_steps": 2, "norm_statistics": "block", "gradient_wire": "float32",
+        "trust_coefficient": 0,
+    }  # fmt: skip
     check_local_steps(optimizer)
+    with pytest.raises(UserError, match=r"LARS .* sends a message in every step"):
+        check_local_steps({**optimizer, "trust_coefficient": 0.001})
     given = {**optimizer, "norm_statistics": statistics, "gradient_wire": wire}
     check_local_steps({**given, "local_steps": 1})
     with pytest.raises(UserError, match=f"optimizer.local_steps: {line}"):

@@ -9,7 +9,7 @@ from mct.data.label_table import read_index
 from mct.learning.learner import Learner
 from mct.learning.loop import train
 from mct.learning.objectives import build_objective
-from mct.learning.plan import constant_samples, plan_training
+from mct.learning.plan import plan_training
 from mct.learning.precision import with_measured
 from mct.learning.settings import TrainingSettings
 from mct.learning.training import ModelTraining, dropout_seed, start_model, training_reader
@@ -19,10 +19,8 @@ from mct.stage.session import OPTIONS, Session
 
 
 def main() -> None:
-    arguments = entry.options(
-        __doc__, **OPTIONS, role=Role, labels=Path, initial=tuple, start=tuple,
-        evidence=tuple,
-    )  # fmt: skip
+    files = dict.fromkeys(("initial", "start", "evidence"), tuple)
+    arguments = entry.options(__doc__, **OPTIONS, role=Role, labels=Path, **files)
     settings = entry.read_settings(TrainingSettings, arguments.settings)
     settings, role = with_measured(settings, arguments.precision), arguments.role
     labels, seed = arguments.labels, model_seed(settings.seed, role)
@@ -32,14 +30,14 @@ def main() -> None:
         image_set = open_set(settings.training_set, labels, features=features)
         image_set, _ = split_off(image_set, settings.held_out, settings.seed)
         plan = plan_training(settings, sizes, len(image_set))
-        before = constant_samples(settings, sizes)
         model = start_model(settings, image_set.classes, seed, arguments.initial, arguments.start)
         learner = session.own(Learner(
             model, compute=session.compute, comm=session.world, images=settings.images,
             optimizer=settings.optimizer, execution=session.execution,
             seed=dropout_seed(settings, seed),
         ))  # fmt: skip
-        objective = build_objective(settings, image_set, session.world, arguments.evidence, before)
+        given, constant = arguments.evidence, plan.constant_samples
+        objective = build_objective(settings, image_set, session.world, given, constant)
         training = ModelTraining(learner, plan, objective, settings=settings, role=role)
         reader = training_reader(session, training, image_set, labels)
         validation = Validation.open(labels, settings.images, session.execution, plan)

@@ -120,7 +120,7 @@ class Plan:
         return batch.start // self.batch_size + 1
 
 
-def constant_samples(settings: TrainingSettings, set_sizes: Mapping[str, int]) -> int:
+def _constant_samples(settings: TrainingSettings, set_sizes: Mapping[str, int]) -> int:
     """Return how many samples of its set a training sees at the constant rate."""
     return round(samples_of(settings.constant_epochs, set_sizes) / _samples_per_own(settings))
 
@@ -132,7 +132,7 @@ def _samples_per_own(settings: TrainingSettings) -> float:
 
 def plan_training(settings: TrainingSettings, set_sizes: Mapping[str, int], set_size: int) -> Plan:
     """Return the plan of a pretraining job or a baseline over a training set of `set_size`."""
-    constant = constant_samples(settings, set_sizes)
+    constant = _constant_samples(settings, set_sizes)
     decaying = samples_of(settings.decay_epochs, set_sizes) / _samples_per_own(settings)
     decay = round(decaying)
     ratio = settings.decay_learning_rate / settings.learning_rate
