@@ -20,9 +20,11 @@ from mct.base.keys import parse
 from mct.calibration.plan import plan_any
 from mct.calibration.settings import CalibrationSettings
 from mct.cluster.schedules import schedule_lines
+from mct.experiment.baselines import BASELINES, FINETUNED
 from mct.experiment.combinations import check_schedules
 from mct.experiment.configuration import resolve
-from mct.experiment.methods import TRAININGS, check_methods
+from mct.experiment.methods import check_methods
+from mct.experiment.pair import CALIBRATIONS, PRETRAININGS
 from mct.experiment.result_files import ResultFiles
 from mct.experiment.schedules import shown_plans
 from mct.learning.divergence import describe_divergence
@@ -119,7 +121,7 @@ def test_stages_are_passed_what_a_user_gave_and_no_more():
         assert {"rate_scaling", "label_smoothing"}.isdisjoint(settings["optimizer"])
     spelled = [{**WARM[0], "cycles": 1, "rate": 1}, {**WARM[1], "power": 2}]
     other = resolve({**GIVEN, "pretraining": {**GIVEN["pretraining"], "schedule": spelled}})
-    for name in TRAININGS:
+    for name in [*PRETRAININGS, *BASELINES, *CALIBRATIONS, *FINETUNED]:
         assert ranks(CONFIG).settings(name, 0, "4") == ranks(other).settings(name, 0, "4")
     settings = ranks(CONFIG).settings("noise_only", 0, "4")
     assert settings["first_schedule"] == [{"share": "3/4", "warmup": 0.2}, WARM[1]]
@@ -304,9 +306,12 @@ def test_the_examples_of_the_document_have_the_published_rates(example, starts, 
     assert found == pytest.approx(rates, rel=0.02)
 
 
-def test_the_other_example_is_admitted():
-    assert len(EXAMPLES) == 4
-    check_schedules(resolve(yaml.safe_load(EXAMPLES[3])))
+def test_the_other_examples_are_admitted():
+    for example in EXAMPLES[3:]:
+        config = resolve(yaml.safe_load(example))
+        check_schedules(config)
+        check_methods(config)
+    assert len(EXAMPLES) == 5
 
 
 def test_a_shape_is_a_course_of_one_cycle():
