@@ -31,7 +31,8 @@ from mct.data.loading import BatchReader
 from mct.learning.learner import Learner
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.training import ModelTraining
 from mct.stage.progress import Progress
 

@@ -36,7 +36,8 @@ from mct.data.imagesets import ImageSet
 from mct.learning.loop import Loop
 from mct.learning.losses import cross_entropy
 from mct.learning.objectives import Objective, easiest_examples, equal_weights
-from mct.learning.plan import Plan, linear
+from mct.learning.plan import Plan
+from mct.learning.schedules import linear
 from mct.learning.settings import ModelSettings
 from mct.learning.training import ModelTraining
 from mct.parallel.comm import Topology
