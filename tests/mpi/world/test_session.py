@@ -88,7 +88,7 @@ def test_after_an_error_checkpoints_stay_and_nothing_is_freed(world, folder):
 def test_a_rank_reads_its_block_with_the_threads_of_the_execution(world, folder):
     session = open_session(folder, world, threads=2)
     assert session.share(world, 1) == Share(ranks=world.size, rank=world.rank, threads=2)
-    blocks = world.allgather(session.share(world).block(11))
+    blocks = world.allgather(session.share(world, 1).block(11))
     assert np.concatenate([np.arange(11)[block] for block in blocks]).tolist() == list(range(11))
 
 
