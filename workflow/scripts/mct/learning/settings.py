@@ -117,9 +117,9 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """Global batch, all ranks of one model together."""
     accumulation: Annotated[Count, unit("passes"), ADDED] = 1
     """Passes in which each rank computes its part of a batch before one update. The batch stays the
-    same, and so do results as of that many times the ranks; memory is that of one pass. Calibration
-    selects from the whole batch, so its passes, and those that weigh the easiest samples, run forward
-    twice: about a third more computation.
+    same, and results are those of that many times the ranks; activations are held for one pass at a
+    time. Calibration selects from the whole batch, so its passes, and those of a baseline that selects
+    the easiest samples, run forward twice: about a third more computation.
     """
     local_steps: Annotated[Count, unit("steps"), ADDED] = 1
     """Steps between two averages of a model's parameters over its ranks (local SGD; Stich, 2019). Between

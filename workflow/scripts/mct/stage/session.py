@@ -64,7 +64,7 @@ class Session:
         self._owned.callback(thing.free)
         return thing
 
-    def share(self, comm: Comm, passes: int) -> Share:
+    def share(self, comm: Comm, passes: int = 1) -> Share:
         """Return what this rank reads of the batches of all ranks of `comm`, for so many passes."""
         threads = self.execution.decoding_threads
         return Share(ranks=comm.size, rank=comm.rank, threads=threads, passes=passes)
