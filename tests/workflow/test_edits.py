@@ -47,10 +47,11 @@ EVERYTHING = DATA | {"estimate_noise", "write_summary"} | AFTER_TRAINING | REHEA
 
 NOT_PLANNED = {
     "fetch_weights", "measure_precision", "extract_features", "weigh_teacher", "apply_reviews",
-    "plot_schedules",
+    "plot_schedules", "predict_targets",
     "label_listed_pictures",
 }  # fmt: skip
-"""Rules for what the plan has none of: nets of libraries, frozen ones, held-out samples, reviews, phases."""
+"""Rules for what the plan has none of: nets of libraries, frozen ones, held-out samples, reviews, phases,
+distillation."""
 
 
 def with_summary(rules: set[str]) -> set[str]:
