@@ -46,8 +46,8 @@ class Phase(Settings, frozen=True, kw_only=True):
     of the rate.
     """
     warmup: Annotated[ProperShare, unit("fraction")] = 0
-    """Part of each cycle in which the rate first rises to that of the cycle on a straight line. The
-    shape has the rest.
+    """Part of each cycle in which the rate first rises to the cycle's rate on a straight line. The shape
+    has the rest.
     """
     warmup_from: Annotated[Share, unit("fraction")] = 0.1
     """Where the rate starts to rise, in units of the cycle's rate."""
@@ -117,9 +117,9 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     """Global batch, all ranks of one model together."""
     accumulation: Annotated[Count, unit("passes"), ADDED] = 1
     """Passes in which each rank computes its part of a batch before one update. The batch stays the
-    same, and results are those of that many times the ranks; activations are held for one pass at a
-    time. Calibration selects from the whole batch, so its passes, and those of a baseline that selects
-    the easiest samples, run forward twice: about a third more computation.
+    same, and the results equal a run on that many times the ranks. Activations are held for one pass at
+    a time. Calibration selects from the whole batch, so its passes run forward twice, which is about a
+    third more computation; so does `oeem`.
     """
     local_steps: Annotated[Count, unit("steps"), ADDED] = 1
     """Steps between two averages of a model's parameters over its ranks (local SGD; Stich, 2019). Between
@@ -149,7 +149,7 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     two small messages for each norm and step. null: a rank's block. It needs `norm_statistics: block`.
     """
     norm_momentum: Annotated[NormShare | None, ADDED, unit("fraction")] = None
-    """Share by which the running statistics of batch norm move towards those of each batch. null: the
+    """Share by which the running statistics of batch norm move towards the statistics of each batch. null: the
     net's own, mostly 0.1. Codreanu et al. (2017) have 0.05 for large batches.
     """
     trust_coefficient: Annotated[NotNegative, ADDED] = 0
