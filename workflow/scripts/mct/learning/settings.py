@@ -149,8 +149,8 @@ class OptimizerSettings(Settings, frozen=True, kw_only=True):
     two small messages for each norm and step. null: a rank's block. It needs `norm_statistics: block`.
     """
     norm_momentum: Annotated[NormShare | None, ADDED, unit("fraction")] = None
-    """Share by which the running statistics of batch norm move towards the statistics of each batch. null: the
-    net's own, mostly 0.1. Codreanu et al. (2017) have 0.05 for large batches.
+    """Share by which the running statistics of batch norm move towards the statistics of each batch.
+    null: the net's own, mostly 0.1. Codreanu et al. (2017) have 0.05 for large batches.
     """
     trust_coefficient: Annotated[NotNegative, ADDED] = 0
     """LARS (You, Gitman and Ginsburg, 2017) for large batches: the learning rate of each weight matrix w
