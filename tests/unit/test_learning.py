@@ -12,7 +12,7 @@ from mct.calibration import learned_samples
 from mct.calibration.learned_samples import count_learned, plan_learned
 from mct.calibration.settings import CalibrationSettings
 from mct.calibration.targets import Lesson, Targets
-from mct.experiment.cautions import learning_cautions
+from mct.experiment.cautions import confusion_cautions, learning_cautions
 from mct.experiment.configuration import resolve
 from mct.experiment.pair import CALIBRATIONS
 
@@ -115,3 +115,11 @@ def test_the_fewest_ranks_have_the_smallest_batch():
     (line,) = learning_cautions(resolve({**config, "ranks": [8, 2]}), sizes)
     assert "batch of 4 is selected" in line
     assert "raise optimizer.batch_per_rank or" in line
+
+
+def test_a_confusion_that_few_clean_pictures_estimate_is_named():
+    config = resolve({"methods": ["glc", "mct_paper", "mct"], "mct": {"confusion": "estimated"}})
+    (line,) = confusion_cautions(config, 39, 4)
+    assert line.startswith("mct: mct.confusion is `estimated` from 39 clean pictures of 4 classes;")
+    assert confusion_cautions(config, 40, 4) == []
+    assert confusion_cautions(resolve({"methods": ["mct"]}), 9, 4) == []

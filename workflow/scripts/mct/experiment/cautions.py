@@ -30,14 +30,21 @@ MOST_LINES = 10
 HELD_OUT = ("clean", "validation", "test")
 FEWEST_NORMALISED, SUGGESTED_SAMPLES = 16, 32
 """Pictures below which statistics of a batch norm are doubtful, and a number that is not."""
+FEWEST_CLEAN = 10
+"""Clean pictures for each class below which a confusion that they estimate is doubtful."""
 CLOSE = 0.75
 """Likeness of two names, 0 to 1, from which one may be a misspelling of the other."""
 
 
 def cautions(config: Mapping[str, Any], lists: Lists) -> list[str]:
     """Return a line for each doubtful thing about a configuration and the lists of its data set."""
-    learning = learning_cautions(config, lists.sizes)
-    return [*_model_cautions(config), *_view_cautions(config), *learning, *class_cautions(lists)]
+    return [
+        *_model_cautions(config),
+        *_view_cautions(config),
+        *learning_cautions(config, lists.sizes),
+        *confusion_cautions(config, lists.sizes["clean"], len(lists.classes)),
+        *class_cautions(lists),
+    ]
 
 
 def storage_cautions(shards: Path) -> list[str]:
@@ -121,6 +128,20 @@ def _pair_cautions(
         f"optimizer.{key} or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]
+    ]
+
+
+def confusion_cautions(config: Mapping[str, Any], clean: int, classes: int) -> list[str]:
+    """Return a line for each pair that learns by a confusion that few clean pictures estimate."""
+    if clean >= FEWEST_CLEAN * classes:
+        return []
+    pairs = [find_pair(config, name) for name in rows_of(config) if is_pair(config, name)]
+    return [
+        f"{method.name}: {method.confusion_key} is `estimated` from {clean} clean pictures of {classes} "
+        f"classes; with fewer than {FEWEST_CLEAN} a class it may be far off, and every sample is taught "
+        "by it (docs/experiments.md). Check more pictures, or compare with mct_paper, which takes none"
+        for method in pairs
+        if method.confusion_kind(config) == "estimated"
     ]
 
 
