@@ -79,17 +79,6 @@ class Plan:
         """Return the kind of augmentation in a step; empty for the configured one."""
         return self.course.at(self.samples_before(step) / self.samples).augmentation
 
-    def cycle_ends(self) -> list[int]:
-        """Return the last step of each cycle, counted from 0; the last step of all is one of them.
-
-        A step is of the cycle in which it begins.
-        """
-        ends = {
-            self.course.at(self.seen(batch) / self.samples).stop: batch.step
-            for batch in self.batches()
-        }
-        return list(ends.values())
-
     def seen(self, batch: GlobalBatch) -> int:
         """Return how many samples the steps before that of a batch see."""
         return batch.epoch * self.set_size + batch.start
