@@ -43,7 +43,7 @@ def shards(suffix="h5"):
 
 
 def variant_of(wildcards):
-    """Return the variant that a pretraining, or what is made of it, is for; none for those of all rows."""
+    """Return the variant that a pretraining, or what is made of it, is for; none if all rows share it."""
     return wildcards.own.removeprefix("_")
 
 

@@ -48,7 +48,7 @@ def costs(name: str, size: int) -> dict[str, Any]:
 
 
 def norms_of(net: nn.Module) -> Norms:
-    """Return what norms a net has; those of its residual blocks are set to zero."""
+    """Return what norms a net has; sets the last norm of each residual block to zero."""
     has_batch = any(isinstance(module, _BatchNorm) for module in net.modules())
     return Norms(batch=has_batch, last=zero_last_norms(net) > 0)
 

@@ -9,7 +9,7 @@ from mct.results.schedules import schedule_rows
 from mct.results.tables import write_table
 from mct.stage import entry
 
-CAPTION = """As planned: `warm-up` counts the updates in warm-ups, `final rate` is that of the last update.
+CAPTION = """As planned: `warm-up` counts the updates in warm-ups, `final rate` is the last update's.
 `learning_rate` of the configuration is scaled where `optimizer.rate_scaling` says so."""
 
 

@@ -22,7 +22,7 @@ def block(count: int, parts: int, index: int) -> tuple[int, int]:
 
 
 def block_lengths(count: int, parts: int, passes: int = 1) -> list[int]:
-    """Return the lengths of all `parts` blocks of `count` items; with `passes` those of `Share`."""
+    """Return the lengths of all `parts` blocks of `count` items; with `passes` as in `Share`."""
     starts = [block(count, parts * passes, part * passes)[0] for part in range(parts)]
     return [stop - start for start, stop in pairwise([*starts, count])]
 

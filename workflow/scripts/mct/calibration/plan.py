@@ -15,7 +15,7 @@ from mct.learning.settings import TrainingSettings
 def plan_calibration(
     settings: CalibrationSettings, set_size: int, role: Role = Role.PRIMARY
 ) -> Plan:
-    """Return the plan of a calibration over the noisy set; clean samples are those of a role."""
+    """Return the plan of a calibration over the noisy set; with the clean samples of one role."""
     samples = settings.epochs * set_size
     return Plan(
         samples=samples,

@@ -35,7 +35,7 @@ class CleanBatch:
     rows: tuple[slice, ...] = ()
 
     def part(self, rows: slice) -> "CleanBatch":
-        """Return some of the rank's samples, as those of a pass."""
+        """Return some of the rank's samples, as one pass has them."""
         strong = None if self.strong is None else self.strong[rows]
         images, labels = self.images[rows], self.labels[rows]
         return replace(self, images=images, labels=labels, strong=strong, rows=())

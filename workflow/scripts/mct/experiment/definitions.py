@@ -192,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 
 def _type_part(kind: Any) -> Part:
-    """Return the part of the schema for a type; items that have keys stand in it, as sections do."""
+    """Return the part of the schema for a type; items that have keys are written out, as sections are."""
     part = msgspec.json.schema(kind)
     part.pop("$defs", None)
     for branch in part.get("anyOf", ()):

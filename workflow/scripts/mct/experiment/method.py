@@ -53,7 +53,7 @@ class Method(ABC):
         return [self.name]
 
     def members(self, role: str) -> list[tuple[str, str]]:
-        """Return training and role of each model whose mean prediction is that of a role."""
+        """Return training and role of each model whose predictions are averaged for a role."""
         return [(self.name, each) for each in (ROLES if role == PAIR else (role,))]
 
     def confusion_kind(self, config: Config) -> str | None:

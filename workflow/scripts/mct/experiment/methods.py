@@ -138,7 +138,7 @@ def trainings_of(config: Config, method: str) -> list[str]:
 def needed_trainings(config: Config) -> list[str]:
     """Return all trainings that the configured methods consist of, in the order of `TRAININGS`.
 
-    Variants come last, and their pretrainings after those of all rows.
+    Variants come last, and their pretrainings after the shared ones.
     """
     needed = {name for method in rows_of(config) for name in trainings_of(config, method)}
     variants = config.get("variants", {})

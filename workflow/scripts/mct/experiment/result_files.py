@@ -145,7 +145,7 @@ class ResultFiles:
     def confusion_of(self, kind: str | None, run: str, variant: str = "") -> str:
         """Return the file of a confusion of a kind; counted and solved ones lie with noise rates.
 
-        The nets of a variant may estimate another one than those of all rows.
+        The nets of a variant may estimate another one than the shared nets.
         """
         if kind in (None, "counted"):
             return f"{self.folder}/noise/{self.dataset}.json"

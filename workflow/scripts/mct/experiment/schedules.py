@@ -1,4 +1,4 @@
-"""Schedules that are worth showing: those of trainings whose rate does more than it always did."""
+"""Which schedules are worth showing: all but the plain ones."""
 
 from collections.abc import Mapping
 from typing import Any

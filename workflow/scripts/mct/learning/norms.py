@@ -53,10 +53,10 @@ class GlobalNorm(torch.autograd.Function):
 
 
 class FollowingBatchNorm2d(nn.BatchNorm2d):
-    """torch's batch norm, whose running statistics follow others than those of one tensor."""
+    """torch's batch norm, whose running statistics may follow statistics of several tensors."""
 
     def _follow(self, mean: Tensor, var: Tensor) -> None:
-        """Move the running statistics towards those of a batch, as torch does."""
+        """Move the running statistics towards a batch's, as torch does."""
         assert self.momentum is not None and self.num_batches_tracked is not None
         self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr]
         self.running_var.lerp_(var, self.momentum)  # type: ignore[union-attr]

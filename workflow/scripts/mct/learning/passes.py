@@ -162,7 +162,7 @@ def take(seen: Seen, rows: Rows) -> Seen:
 
 
 def put(values: Tensor, whole: Tensor, rows: Rows) -> None:
-    """Write the values of a pass to their places in those of all passes, in place."""
+    """Write the values of a pass to their places in the whole block, in place."""
     lengths = [part.stop - part.start for part in rows]
     for part, own in zip(rows, values.split(lengths), strict=True):
         whole[part] = own

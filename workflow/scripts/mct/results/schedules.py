@@ -16,7 +16,7 @@ COLUMNS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """The rates of a training: steps in warm-ups, the highest rate of a step, and that of the last."""
+    """The rates of a training: steps in warm-ups, the highest rate, and the last one."""
 
     warmup_steps: int
     peak: float

@@ -29,7 +29,7 @@ class State:
         )
 
     def set_apart(self) -> "State":
-        """Return the state of a rank whose model differs from those of other ranks."""
+        """Return the state of a rank whose model differs from other ranks' models."""
         return State({}, self.local, {**self.shared, **self.apart})
 
     def is_finite(self) -> bool:
