@@ -2,19 +2,21 @@ r"""How well suspects are ranked where the truth is known: our probability, and 
 
     snakemake --cores 2 suspects --configfile CONFIG
     python -m benchmarks.suspects.compare_rankings --results results/NAME --truth TRUE_LABELS \
-        --output benchmarks/suspects/rankings
+        --output benchmarks/suspects/rankings --folds results/FOLD_0 results/FOLD_1 ...
 
 All rankings are of the noisy pictures outside the clean set whose true label the file of lines
 `key label` has. Ours is the list of suspects' own probability (`results/NAME/suspects`), from the
 posterior of the pairs. cleanlab (`pip install cleanlab`; Northcutt et al., JAIR 2021; Kuan and Mueller,
 2022) scores the mean prediction of the same pairs: by the given label's probability (self-confidence),
 and by that minus the largest other one (normalised margin). Both see the same models and no truth. The
-models have seen the pictures, while cleanlab advises predictions of models that have not.
+models have seen the pictures, while cleanlab advises predictions of models that have not: these are
+`--folds`, experiments of noise only that each lack a part of the noisy pictures (make_folds.py). A
+picture is predicted by the mean of the models that lack it.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from sklearn.metrics import average_precision_score
 from benchmarks.shared.conditions import describe_conditions
 from mct.base.errors import UserError
 from mct.base.packages import advise_installing
-from mct.base.roles import ROLES
+from mct.base.roles import ROLES, Role
 from mct.base.texts import read_names
 from mct.command.experiments import Finished
 from mct.data.imagesets import ImageSet, open_set
@@ -49,9 +51,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--truth", type=Path, required=True, help="lines `key label`")
     parser.add_argument("--output", type=Path, required=True, help="results, without ending")
+    parser.add_argument(
+        "--folds", type=Path, nargs="+", default=[], help="results that lack a part of the pictures"
+    )
     options = parser.parse_args()
     try:
-        rows, caption = compare(Finished(options.results), options.truth)
+        folds = [Finished(folder) for folder in options.folds]
+        rows, caption = compare(Finished(options.results), options.truth, folds)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -59,7 +65,7 @@ def main() -> None:
     print(options.output.with_suffix(".md").read_text())
 
 
-def compare(experiment: Finished, truth: Path) -> tuple[list[Row], str]:
+def compare(experiment: Finished, truth: Path, folds: Sequence[Finished]) -> tuple[list[Row], str]:
     """Return a row for each ranking, and what the table shows; UserError for what is missing."""
     if advice := advise_installing("cleanlab"):
         raise UserError(f"scores are compared with cleanlab's, and {advice}")
@@ -75,7 +81,10 @@ def compare(experiment: Finished, truth: Path) -> tuple[list[Row], str]:
         )
     ours = 1 - read_judgements(noisy.sample, lists).wrong[known]
     judged, wrong = noisy.take(np.flatnonzero(known)), noisy.observed[known] != true
-    scores = {"ours": ours, **cleanlab_scores(judged, predict(experiment, judged))}
+    scores = {"ours": ours, **cleanlab_scores(judged, predict(experiment, judged), "")}
+    if folds:
+        unseen = predict_unseen(folds, judged)
+        scores |= cleanlab_scores(judged, unseen, f", {len(folds)} folds of noise only")
     caption = CAPTION.format(
         labels=f"{len(wrong):,}", wrong=f"{wrong.sum():,}", runs=len(files.runs()),
         method=files.judging_method,
@@ -93,30 +102,47 @@ def find_truth(
     return known, found[known]
 
 
-def predict(experiment: Finished, judged: ImageSet) -> NDArray[np.float64]:
-    """Return the mean probabilities (n, K) of the pairs that made the list."""
+def predict(
+    experiment: Finished, judged: ImageSet, method: str = "", roles: Sequence[Role] = ROLES
+) -> NDArray[np.float64]:
+    """Return the mean probabilities (n, K) of a method's models of all runs.
+
+    These are the pairs that made the list of suspects where nothing else is said.
+    """
     files = experiment.files
     execution = read_execution(experiment.folder / "config.yaml")
     means = []
     for run in files.runs():
-        pair = [
-            Path(files.model(str(files.judging_method), run, f"{role}.safetensors"))
-            for role in ROLES
-        ]
-        settings = trained_settings(pair)
-        models = [Predictor(path, settings, judged.classes, execution) for path in pair]
+        trained = method or str(files.judging_method)
+        paths = [Path(files.model(trained, run, f"{role}.safetensors")) for role in roles]
+        settings = trained_settings(paths)
+        models = [Predictor(path, settings, judged.classes, execution) for path in paths]
         means.append(mean_probabilities([model.predict(judged)[0] for model in models]))
     return np.mean(means, axis=0)
 
 
+def predict_unseen(folds: Sequence[Finished], judged: ImageSet) -> NDArray[np.float64]:
+    """Return probabilities (n, K), each picture's by the noise-only models that have not seen it."""
+    probabilities = np.full((len(judged.observed), judged.classes), np.nan)
+    keys = judged.keys()
+    for fold in folds:
+        labels = fold.folder / f"shards/{fold.files.dataset}/labels.parquet"
+        unseen = np.flatnonzero(~np.isin(keys, open_set("noisy", labels).keys()))
+        part = predict(fold, judged.take(unseen), "noise_only", (Role.PRIMARY,))
+        probabilities[unseen] = part
+    if np.isnan(probabilities).any():
+        raise UserError("--folds: expected each picture missing from one of them")
+    return probabilities
+
+
 def cleanlab_scores(
-    judged: ImageSet, predicted: NDArray[np.float64]
+    judged: ImageSet, predicted: NDArray[np.float64], suffix: str
 ) -> dict[str, NDArray[np.float64]]:
     """Return cleanlab's scores (n,) of the given labels by name, lower where one is more suspicious."""
     from cleanlab.rank import get_label_quality_scores
 
     return {
-        name: get_label_quality_scores(judged.observed, predicted, method=method)
+        name + suffix: get_label_quality_scores(judged.observed, predicted, method=method)
         for name, method in METHODS.items()
     }
 

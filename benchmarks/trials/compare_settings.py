@@ -5,8 +5,9 @@
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration. Differences are to the first trial, or within each trial to its method `reference`, or to
 each method of a list of them; their interval has `interval` percent (95); a `note` is added to the
-caption. `starved` are the classes that the last epoch of a calibration selected next to nothing of, for
-Ma+Mp, by seed. Trials that differ in keys that a variant may have (docs/methods.md) are variants in one
+caption. The means of the `record` keys, a list, are columns too. `starved` are the classes that the
+last epoch of a calibration selected next to nothing of, for Ma+Mp, by seed. Members of an ensemble
+have rows. Trials that differ in keys that a variant may have (docs/methods.md) are variants in one
 experiment, which shares all that they do not change; for other keys a trial begins another run in the
 same folder of results. The results lie next to the file, as .tsv and .md, with commit and machine of
 each row's first run; trials of that .tsv are not run again.
@@ -31,7 +32,7 @@ from mct.base.errors import UserError
 from mct.base.roles import ROLES
 from mct.base.yaml_files import read_yaml
 from mct.experiment.configuration import resolve
-from mct.experiment.methods import METHODS
+from mct.experiment.methods import METHODS, rows_of
 from mct.experiment.variants import SECTIONS, merge
 from mct.results.accuracy import paired_difference, spread
 from mct.results.tables import Row, Run, read_results, write_table
@@ -57,7 +58,8 @@ def main() -> None:
     for experiment in arrange(study, done, dict(map(read_item, options.config))):
         run_workflow(study["configfile"], experiment.config, options.cores)
         for trial, names in experiment.trials.items():
-            rows += [{"trial": trial, **row} for row in measured(experiment.config, names)]
+            found = measured(experiment.config, names, study.get("record", []))
+            rows += [{"trial": trial, **row} for row in found]
         rows.sort(key=lambda row: place_of(row["trial"], study))
         write_rows(rows, study, table)
 
@@ -111,8 +113,9 @@ def arrange(study: dict[str, Any], done: set[str], more: dict[str, Any]) -> list
                 experiments[number] = found
                 break
         else:
-            names = {method: method for method in config["methods"]}
-            experiments.append(Experiment(config, complete(below, config), {trial: names}))
+            resolved = complete(below, config)
+            names = {row: row for row in rows_of(resolved)}
+            experiments.append(Experiment(config, resolved, {trial: names}))
     return experiments
 
 
@@ -182,10 +185,10 @@ def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
         raise SystemExit(done.returncode)
 
 
-def measured(config: dict[str, Any], names: dict[str, str]) -> list[Row]:
+def measured(config: dict[str, Any], names: dict[str, str], keys: Sequence[str]) -> list[Row]:
     """Return the rows of a trial, by method and number of ranks, without differences.
 
-    `names` are those of the results of its methods.
+    `names` are those of the results of its methods; `keys` are columns with means of the records.
     """
     folder = Path(config.get("results", "results")) / config["experiment"]
     dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
@@ -193,13 +196,20 @@ def measured(config: dict[str, Any], names: dict[str, str]) -> list[Row]:
     seeds, rows = config["seeds"], []
     for method, name in names.items():
         for ranks in config["ranks"]:
-            models = folder / f"models/{dataset}/{name}"
-            paths = [models / f"seed{seed}_ranks{ranks}/record.json" for seed in seeds]
+            paths = [record_of(folder / f"models/{dataset}", name, seed, ranks) for seed in seeds]
             records = [json.loads(path.read_text()) for path in paths]
             evaluations = {s: runs[Run(name, s, ranks, "primary")] for s in seeds}
             row = make_row(method, ranks, evaluations)
-            rows.append({**row, "starved": starved(records), "made_by": made_by(records[0])})
+            means = {key: f"{mean(record[key] for record in records):g}" for key in keys}
+            more = {**means, "starved": starved(records), "made_by": made_by(records[0])}
+            rows.append({**row, **more})
     return rows
+
+
+def record_of(models: Path, name: str, seed: int, ranks: int) -> Path:
+    """Return the record of a training, or for an ensemble, of any other of its seed."""
+    run = f"seed{seed}_ranks{ranks}/record.json"
+    return next(iter([*models.glob(f"{name}/{run}"), *sorted(models.glob(f"*/{run}"))]))
 
 
 def starved(records: list[dict[str, Any]]) -> str:

@@ -86,7 +86,7 @@ def test_calibration_is_one_job_on_two_nodes_with_pairs_together(finished: Path,
 def test_every_job_is_listed_with_what_it_asked_for_and_used(jobs: list):
     rules = Counter(job["rule"] for job in jobs)
     assert rules["write_shard"] == 2
-    assert rules["evaluate_model"] == 10
+    assert (rules["evaluate_model"], rules["evaluate_pair"]) == (4, 2)
     assert all((job["state"] == "COMPLETED") == (job["reason"] == "") for job in jobs)
     queues = {job["rule"]: job["queue"] for job in jobs}
     assert queues["build_catalogue"] == queues["write_shard"] == "q_x86_share"

@@ -102,7 +102,7 @@ def test_the_queues_take_resnet50_where_a_rank_has_few_pictures(
 def test_the_queues_take_all_predictions(lists: Path, sizes: dict[str, int], model: str):
     planner = plan(lists, sizes, 64, model={"name": model})
     asked = {
-        "evaluate_model": planner.evaluate("test", "mct", "pair", 1),
+        "evaluate_model": planner.evaluate("test", "mct", 1),
         "estimate_noise_by_models": planner.estimate_noise(1),
         "estimate_confusion": planner.predict(("noisy",), 1),
         "score_labels": planner.score(1),

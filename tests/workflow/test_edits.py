@@ -29,6 +29,7 @@ NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AIDS = {"estimate_confusion", "score_labels"}
 SUSPECTS = {"judge_labels", "list_suspects"}
 EXPORT = {"export_model"}
+EVALUATION = {"evaluate_model", "evaluate_pair"}
 ACCURACY = {"tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion"}
 CURVES = {"plot_training", "plot_selection"}
 """Of pairs."""
@@ -37,7 +38,7 @@ REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
 SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "plot_curves", "tabulate_noise", "tabulate_pictures"}
 DRAWING = {"plot_accuracy", "plot_confusion", "plot_curves", *CURVES, "tabulate_pictures"}
 AFTER_CALIBRATION = {
-    "calibrate_pair", "evaluate_model", "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *EXPORT,
+    "calibrate_pair", *EVALUATION, "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *EXPORT,
     *SCALING,
 }  # fmt: skip
 AFTER_TRAINING = {
@@ -170,7 +171,7 @@ CODE = {
         {"score_labels", "train_baseline", "evaluate_model", "plot_curves", *ACCURACY, *SCALING},
     ),
     "noise by models": (code("labels/estimators.py"), NOISE),
-    "a measure of accuracy": (code("learning/metrics.py"), {"evaluate_model", *ACCURACY, *EXPORT}),
+    "a measure of accuracy": (code("learning/metrics.py"), {*EVALUATION, *ACCURACY, *EXPORT}),
     "a model card": (code("results/model_card.py"), EXPORT),
     "pages of wrong labels": (code("results/suspects.py"), {"list_suspects"}),
     "judging of labels": (code("labels/judging.py"), SUSPECTS),

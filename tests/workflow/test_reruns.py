@@ -24,7 +24,8 @@ REPORTING = {
     "tabulate_accuracy", "tabulate_recall", "plot_accuracy", "plot_confusion", "write_summary",
     *PLOTTING,
 }  # fmt: skip
-AFTER_CALIBRATION = {"calibrate_pair", "evaluate_model", "tabulate_scaling", *REPORTING}
+EVALUATION = {"evaluate_model", "evaluate_pair"}
+AFTER_CALIBRATION = {"calibrate_pair", "evaluate_pair", "tabulate_scaling", *REPORTING}
 NOISE = {"estimate_noise_by_models", "tabulate_noise"}
 AFTER_LABELS = {
     *LABELLING,
@@ -33,7 +34,7 @@ AFTER_LABELS = {
     *NOISE,
     *TRAINING,
     "tabulate_scaling",
-    "evaluate_model",
+    *EVALUATION,
     *REPORTING,
 }
 ESTIMATE = "results/tiny/models/tiny/pretrain_primary/seed0_ranks2/confusion_estimated.json"
@@ -274,7 +275,7 @@ def test_touched_files_rerun_nothing(finished, snakemake, project):
             "learning/metrics.py",
             "TOP = 5",
             "TOP = 4",
-            {"evaluate_model", *REPORTING} - PLOTTING,
+            {*EVALUATION, *REPORTING} - PLOTTING,
         ),
         (
             "results/figures.py",

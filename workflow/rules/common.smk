@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mct.base.files import file_digest
 from mct.base.packages import ONNX, ONNX_RUNTIME, advise_installing
+from mct.base.roles import ROLES
 from mct.cluster import rule_parts
 from mct.cluster.reading import Reading
 from mct.experiment.method import CONFUSION_SETS
@@ -147,5 +148,5 @@ wildcard_constraints:
     shard="|".join(EXPERIMENT.shards),
     split="validation|test",
     part="|".join(EXPERIMENT.inspection_parts),
-    role="auxiliary|primary|pair",
+    role="auxiliary|primary",
     own="|".join(FILES.suffixes()) or "(?:)",

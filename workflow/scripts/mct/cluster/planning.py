@@ -90,9 +90,10 @@ class Planner:
         logits = demands.logits_megabytes(samples, self._experiment.classes, models)
         return self._predict(samples, attempt, models, logits)
 
-    def evaluate(self, split: str, method: str, role: str, attempt: int) -> Demand:
+    def evaluate(self, split: str, method: str, attempt: int) -> Demand:
         """Return what evaluating a model, a pair or an ensemble on a split asks for."""
-        return self.predict((split,), attempt, len(find(self._config, method).members(role)))
+        found = find(self._config, method)
+        return self.predict((split,), attempt, len(found.members(found.evaluated_roles[-1])))
 
     def distil(self, method: str, attempt: int) -> Demand:
         """Return what the predictions ask for that a method distils."""

@@ -1,0 +1,40 @@
+"""Folders in Clothing1M's layout that each lack a part of the noisy pictures of another one.
+
+    python -m benchmarks.suspects.make_folds --root /data/cifar10n --output /data/folds
+
+writes `fold_0` to `fold_4`; the pictures of all are those of the root. Fold k lacks every fifth noisy
+picture from the k-th on. For predictions out of sample: train on each, see compare_rankings.py.
+"""
+
+import argparse
+from pathlib import Path
+
+LIST, LABELS = "noisy_train_key_list.txt", "noisy_label_kv.txt"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--folds", type=int, default=5)
+    options = parser.parse_args()
+    for number in range(options.folds):
+        make_fold(options.root, options.output / f"fold_{number}", number, options.folds)
+
+
+def make_fold(root: Path, folder: Path, number: int, folds: int) -> None:
+    """Write a folder that lacks the noisy pictures number, number + folds, ... of a root."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in root.resolve().iterdir():
+        if path.name not in (LIST, LABELS) and not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
+    keys = (root / LIST).read_text().split()
+    lacking = set(keys[number::folds])
+    for name in (LIST, LABELS):
+        lines = (root / name).read_text().splitlines()
+        kept = [line for line in lines if line.split()[0] not in lacking]
+        (folder / name).write_text("".join(f"{line}\n" for line in kept))
+
+
+if __name__ == "__main__":
+    main()
