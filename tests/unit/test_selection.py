@@ -71,6 +71,16 @@ def test_upper_bound_of_the_rate_moves_only_the_certain_count():
     assert bounded == (cut_batch(128, 0.5).auxiliary, cut_batch(128, 0.4).primary)
 
 
+@pytest.mark.parametrize(("batch", "certain"), [(128, 63), (2375, 1168), (64, 31), (1, 0), (0, 0)])
+def test_a_batch_can_have_the_certain_share_of_another(batch, certain):
+    assert cut_batch(128, 0.4).auxiliary == 63
+    cut = cut_batch(batch, 0.4, certain_batch=128)
+    assert cut == (certain, cut_batch(batch, 0.4).primary)
+    zeros = np.zeros(batch, int)
+    masks = select_within(np.arange(batch) / 4e3, zeros, [0.4], [0.4], certain_batch=128)
+    assert tuple(masks.sum(axis=1)) == cut
+
+
 @given(CONFIDENCES, st.integers(0, 70))
 def test_mask_is_the_head_of_a_sort_with_ties_by_position(confidence, count):
     order = sorted(range(len(confidence)), key=lambda i: (-confidence[i], i))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,11 @@ class Selector:
         self._settings, self._noise, self._observed = settings, noise, observed
         self._blocks = pairs * settings.optimizer.accumulation
         own = settings.selecting
-        self._select = open_function(own) if own else select_within
+        self._select = (
+            open_function(own)
+            if own
+            else partial(select_within, certain_batch=settings.certain_batch)
+        )
 
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
         """Return the decision on a global batch from confidences of shape (2, B)."""

@@ -42,7 +42,7 @@ def plan_learned(settings: CalibrationSettings, samples: int, noise_rate: float)
     for role in ROLES:
         clean = getattr(settings, f"clean_per_batch_{role}")
         for size, batches in sizes.items():
-            selected = cut_batch(size, noise_rate)[role.place]
+            selected = cut_batch(size, noise_rate, certain_batch=settings.certain_batch)[role.place]
             count = count_learned(settings, role, batch=size, selected=selected, clean=clean)
             learned[role] += settings.epochs * batches * count
     return learned

@@ -36,10 +36,21 @@ def certain_clean_count(batch: int, noise_rate: float) -> int:
     return max(int((cumulated < LEVEL).sum()) - 1, 0)
 
 
-def cut_batch(batch: int, noise_rate: float, noise_bound: float | None = None) -> Cut:
-    """Return M and N of a batch; M uses `noise_bound`, an upper bound of P, where one is known."""
+def cut_batch(
+    batch: int,
+    noise_rate: float,
+    noise_bound: float | None = None,
+    certain_batch: int | None = None,
+) -> Cut:
+    """Return M and N of a batch; M uses `noise_bound`, an upper bound of P, where one is known.
+
+    M / B approaches 1 - P as batches grow. With `certain_batch` a batch has that batch's M / B,
+    rounded down.
+    """
     bound = noise_rate if noise_bound is None else noise_bound
-    return Cut(certain_clean_count(batch, bound), expected_clean_count(batch, noise_rate))
+    size = certain_batch or max(batch, 1)
+    certain = certain_clean_count(size, bound) * batch // size
+    return Cut(certain, expected_clean_count(batch, noise_rate))
 
 
 def select_within(
@@ -47,14 +58,15 @@ def select_within(
     groups: NDArray[np.integer],
     noise_rates: Sequence[float],
     noise_bounds: Sequence[float],
+    certain_batch: int | None = None,
 ) -> NDArray[np.bool_]:
     """Return masks, bool (2, B): the most confident samples of each group for Ma and for Mp.
 
     `confidence`, float (B,), is the mean of both models in the observed label. `groups`, integer
     (B,), are all zero to rank the whole batch (the paper), else ranks or observed classes. Groups
     have P in `noise_rates` and its upper bound in `noise_bounds`. M and N follow from the mean P of
-    the batch, and are shared out by how many clean samples each group should have: if each small
-    group had its own M and N, all of them would be rounded up, or be 0.
+    the batch, see `cut_batch`. They are shared out by how many clean samples each group should have:
+    if each small group had its own M and N, all of them would be rounded up, or be 0.
     """
     masks = np.zeros((2, len(confidence)), dtype=bool)
     if not len(confidence):
@@ -63,7 +75,7 @@ def select_within(
     sizes = np.bincount(groups, minlength=len(noise_rates))
     clean = [sizes * (1 - np.asarray(rates, float)) for rates in (noise_bounds, noise_rates)]
     bound, rate = (round(1 - float(part.sum()) / len(confidence), 12) for part in clean)
-    cut = cut_batch(len(confidence), rate, bound)
+    cut = cut_batch(len(confidence), rate, bound, certain_batch)
     own = groups[order]
     places = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[own]
     for mask, weights, count in zip(masks, clean, cut, strict=True):
