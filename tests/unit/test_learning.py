@@ -117,6 +117,14 @@ def test_the_fewest_ranks_have_the_smallest_batch():
     assert "raise optimizer.batch_per_rank or" in line
 
 
+def test_a_share_of_too_small_a_batch_selects_nothing_for_ma():
+    dataset = {"name": "digits", "noise_rate": 0.4}
+    config = {"methods": ["mct_paper"], "dataset": dataset, "calibration": {"certain_batch": 2}}
+    (line,) = learning_cautions(resolve(config), {"noisy": 1000, "clean": 10})
+    assert "no sample of a batch of 2 is selected (M = 0, Eq. 1)" in line
+    assert "raise calibration.certain_batch or calibration.clean_per_batch_auxiliary" in line
+
+
 def test_a_confusion_that_few_clean_pictures_estimate_is_named():
     config = resolve({"methods": ["glc", "mct_paper", "mct"], "mct": {"confusion": "estimated"}})
     (line,) = confusion_cautions(config, 39, 4)

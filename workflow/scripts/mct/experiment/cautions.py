@@ -121,11 +121,14 @@ def _pair_cautions(
     settings = parse(CalibrationSettings, method.settings(fewest, 0))
     key = "batch_size" if config["optimizer"]["batch_per_rank"] is None else "batch_per_rank"
     section = method.section or "calibration"
+    sizes = dict.fromkeys(CUTS, (settings.optimizer.batch_size, f"optimizer.{key}"))
+    if settings.certain_batch:
+        sizes[Role.AUXILIARY] = settings.certain_batch, f"{section}.certain_batch"
     learned = plan_learned(settings, samples, rate)
     return [
         f"{method.name}: {role.symbol} is not trained during calibration: at P = {rate:g} no sample of a "
-        f"batch of {settings.optimizer.batch_size} is selected ({cut}); raise "
-        f"optimizer.{key} or {section}.clean_per_batch_{role}"
+        f"batch of {sizes[role][0]} is selected ({cut}); raise "
+        f"{sizes[role][1]} or {section}.clean_per_batch_{role}"
         for role, cut in CUTS.items()
         if not learned[role]
     ]
