@@ -15,7 +15,7 @@ from mct.cluster.demands import Cost, Demand, limit_memory
 from mct.cluster.site import CORE_GROUPS, Queue, Site
 from mct.experiment.experiment import Experiment
 from mct.experiment.method import CONFUSION_SETS, with_batch
-from mct.experiment.methods import config_for, find, find_pair, is_pair
+from mct.experiment.methods import config_for, find_pair, is_pair
 
 SHORTEST_MINUTES = {"serial": 5, "ranks": 10}
 """So that the signal a minute before the limit leaves time to work."""
@@ -92,8 +92,7 @@ class Planner:
 
     def evaluate(self, split: str, method: str, attempt: int) -> Demand:
         """Return what evaluating a model, a pair or an ensemble on a split asks for."""
-        found = find(self._config, method)
-        return self.predict((split,), attempt, len(found.members(found.evaluated_roles[-1])))
+        return self.predict((split,), attempt, self._experiment.files.count_evaluated(method))
 
     def distil(self, method: str, attempt: int) -> Demand:
         """Return what the predictions ask for that a method distils."""

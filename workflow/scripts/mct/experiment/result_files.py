@@ -110,6 +110,11 @@ class ResultFiles:
         members = methods.find(self.config, method).members(role)
         return [self.model(name, run, f"{each}.safetensors") for name, each in members]
 
+    def count_evaluated(self, method: str) -> int:
+        """Return how many models a job predicts with that evaluates a method."""
+        found = methods.find(self.config, method)
+        return len(found.members(found.evaluated_roles[-1]))
+
     def start(self, method: str, run: str) -> list[str]:
         """Return the weights that a baseline continues, none for a start of its own."""
         continued = methods.find_alone(self.config, method).start
