@@ -13,7 +13,7 @@ rule evaluate_model:
             wildcards.method, run_of(wildcards), wildcards.role
         ),
     output:
-        result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
+        evaluation=result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{{role}}.json"),
     log:
         f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}_{{role}}.log",
     threads: cores_of(PLANNER.evaluate, "split", "method")
@@ -28,7 +28,7 @@ rule evaluate_model:
         program(
             "evaluate_model.py {params.stage} {params.settings} {execution} {wildcards.split}"
             " {input.labels} {input.precision} {input.weights} {params.checkpoints} {params.each}"
-            " --output {output[0]:q}",
+            " --output {output.evaluation}",
             mpi=True,
         )
 
@@ -42,7 +42,7 @@ use rule evaluate_model as evaluate_pair with:
             wildcards.method, run_of(wildcards), "pair"
         ),
     output:
-        pair=result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/pair.json"),
+        evaluation=result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/pair.json"),
         each=[
             result(f"evaluation/{{dataset}}/{{split}}/{{method}}/{RUN}/{role}.json")
             for role in ROLES
