@@ -1,6 +1,9 @@
 r"""How well suspects are ranked where the truth is known: our probability, and cleanlab's scores.
 
-    snakemake --cores 2 suspects --configfile CONFIG
+    snakemake --cores 2 suspects --configfile CONFIG        (rankings.md: as in trials/second_round.yaml)
+    python -m benchmarks.suspects.make_folds --root /data/cifar10n_20k --output /data/folds
+    snakemake --cores 2 --configfile CONFIG --config experiment=FOLD_0 'seeds=[0]' \
+        'methods=[noise_only]' 'dataset={root: /data/folds/fold_0}'        (and so on, to fold 4)
     python -m benchmarks.suspects.compare_rankings --results results/NAME --truth TRUE_LABELS \
         --output benchmarks/suspects/rankings --folds results/FOLD_0 results/FOLD_1 ...
 

@@ -38,11 +38,12 @@ REHEARSALS = {"measure_prefetch", "measure_scaling", "tabulate_performance"}
 SUMMARISED = {*ACCURACY, *CURVES, *SCALING, "plot_curves", "tabulate_noise", "tabulate_pictures"}
 DRAWING = {"plot_accuracy", "plot_confusion", "plot_curves", *CURVES, "tabulate_pictures"}
 AFTER_CALIBRATION = {
-    "calibrate_pair", *EVALUATION, "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *EXPORT,
+    "calibrate_pair", "evaluate_pair", "plot_curves", *ACCURACY, *CURVES, *SUSPECTS, *EXPORT,
     *SCALING,
 }  # fmt: skip
 AFTER_TRAINING = {
-    "pretrain_auxiliary", "pretrain_primary", "train_baseline", *AIDS, *NOISE, *AFTER_CALIBRATION,
+    "pretrain_auxiliary", "pretrain_primary", "train_baseline", "evaluate_model", *AIDS, *NOISE,
+    *AFTER_CALIBRATION,
 }  # fmt: skip
 EVERYTHING = DATA | {"estimate_noise", "write_summary"} | AFTER_TRAINING | REHEARSALS
 

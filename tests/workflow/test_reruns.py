@@ -73,7 +73,7 @@ def test_nothing_is_done_twice(finished, snakemake):
         (
             "epochs_auxiliary: 4",
             "epochs_auxiliary: 5",
-            {"pretrain_auxiliary", *NOISE, *AFTER_CALIBRATION},
+            {"pretrain_auxiliary", "evaluate_model", *NOISE, *AFTER_CALIBRATION},
         ),
         (
             "seeds: [0]",
