@@ -135,7 +135,7 @@ def test_a_flipped_byte_ends_in_a_line_that_names_the_file(finished: Path, snake
     write_silently(shard, damaged, times)
     run = snakemake("--cores", 2, *options)
     write_silently(shard, whole, times)
-    log = (finished / "logs/tiny/evaluate_model/test_mct_paper_seed0_ranks2.log").read_text()
+    log = (finished / "logs/tiny/evaluate_pair/test_mct_paper_seed0_ranks2.log").read_text()
     assert run.returncode != 0
     assert log.startswith(f"error: {shard.relative_to(finished.parents[1])}: ")
     assert "checksum" in log

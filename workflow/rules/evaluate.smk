@@ -48,11 +48,11 @@ use rule evaluate_model as evaluate_pair with:
             for role in ROLES
         ],
     log:
-        f"{LOGS}/evaluate_model/{{split}}_{{method}}_{RUN}.log",
+        f"{LOGS}/evaluate_pair/{{split}}_{{method}}_{RUN}.log",
     wildcard_constraints:
         method="|".join(FILES.pairs()),
     params:
-        stage="evaluate_model",
-        checkpoints=f"{CHECKPOINTS}/evaluate_model/{{split}}_{{method}}_{RUN}",
+        stage="evaluate_pair",
+        checkpoints=f"{CHECKPOINTS}/evaluate_pair/{{split}}_{{method}}_{RUN}",
         settings=SETTINGS.evaluation(),
         each=lambda wildcards, output: output.each,
