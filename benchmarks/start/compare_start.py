@@ -16,21 +16,21 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.shared.conditions import commit, describe_conditions
 from benchmarks.shared.figures import middle, ratios, span
 from benchmarks.shared.processes import run_measured
 from mct.results.tables import Row, write_table
 
+T = TypeVar("T")
 HOOK = Path(__file__).parent / "hook"
 SMALL = ["methods=[mct]", "seeds=[0]", "ranks=[2]"]
 Measure = Callable[[Path, Path], tuple[float, float]]
-Seconds = list[tuple[float, float]]
-"""Wall and processor seconds of each round."""
 
 
 def main() -> None:
-    options = parse_options()
+    options = options_parser(__doc__, rounds=9).parse_args()
     checkouts = (options.before.absolute(), options.after.absolute())
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         rows = [
@@ -47,33 +47,45 @@ def main() -> None:
     write_table(rows, options.output.with_suffix(".tsv"), describe_conditions(measured))
 
 
-def parse_options() -> argparse.Namespace:
-    """Return the command line's options."""
+def options_parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return the options of a comparison of two checkouts."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--before", type=Path, required=True, help="a checkout")
     parser.add_argument("--after", type=Path, required=True, help="another checkout")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--scratch", type=Path, help="folder for the runs; the system's otherwise")
     parser.add_argument("--output", type=Path, required=True, help="results, without ending")
-    return parser.parse_args()
+    return parser
 
 
 def compare(
     what: str, measure: Measure, checkouts: tuple[Path, Path], folder: Path, rounds: int
 ) -> list[Row]:
     """Return a row for wall time and one for processor time, checkouts in turn."""
+    found = take_turns(what, measure, checkouts, folder, rounds)
+    walls, busy = ([[seconds[kind] for seconds in runs] for runs in found] for kind in (0, 1))
+    return [make_row(what, "wall", *walls), make_row(what, "user + sys", *busy)]
+
+
+def take_turns(
+    what: str,
+    measure: Callable[[Path, Path], T],
+    checkouts: tuple[Path, Path],
+    folder: Path,
+    rounds: int,
+) -> tuple[list[T], list[T]]:
+    """Return what was measured of each checkout, in a folder of its own, after a round that is left out."""
     folders = [folder / name for name in ("before", "after")]
-    found: list[Seconds] = [[], []]
+    found: tuple[list[T], list[T]] = ([], [])
     for number in range(rounds + 1):
         # Who is first changes from round to round: a drift of the machine favours nobody.
         for side in (0, 1) if number % 2 else (1, 0):
             folders[side].mkdir(exist_ok=True)
             found[side].append(measure(checkouts[side], folders[side]))
             print(what, checkouts[side], found[side][-1], flush=True)
-    walls, busy = ([[seconds[kind] for seconds in runs[1:]] for runs in found] for kind in (0, 1))
-    return [make_row(what, "wall", *walls), make_row(what, "user + sys", *busy)]
+    return found[0][1:], found[1][1:]
 
 
 def make_row(what: str, kind: str, before: list[float], after: list[float]) -> Row:

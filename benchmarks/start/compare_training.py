@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.shared.conditions import commit, describe_conditions
 from benchmarks.shared.figures import middle, ratios, span
-from benchmarks.start.compare_start import snakemake
+from benchmarks.start.compare_start import options_parser, snakemake, take_turns
 from mct.results.tables import Row, write_table
 
 CAPTION = """Measured: seconds of trainings of {before} (before) and {after} (after), medians of
@@ -42,17 +42,10 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--before", type=Path, required=True, help="a checkout")
-    parser.add_argument("--after", type=Path, required=True, help="another checkout")
+    parser = options_parser(__doc__, rounds=7)
     parser.add_argument("--configfile", type=Path, required=True)
     parser.add_argument("--config", nargs="+", default=[], help="more of the configuration")
     parser.add_argument("--methods", nargs="+", default=["noise_only", "mct"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--scratch", type=Path, help="folder for the runs; the system's otherwise")
-    parser.add_argument("--output", type=Path, required=True, help="results, without ending")
     return parser.parse_args()
 
 
@@ -60,17 +53,9 @@ def compare(
     method: str, checkouts: tuple[Path, Path], scratch: Path, options: argparse.Namespace
 ) -> Row:
     """Return the row of a method, checkouts in turn."""
-    found: tuple[list[float], list[float]] = ([], [])
     configuration = [str(options.configfile.absolute()), "--config", *options.config]
     train = partial(time_training, method, configuration)
-    for number in range(options.rounds + 1):
-        # Who is first changes from round to round: a drift of the machine favours nobody.
-        for side in (0, 1) if number % 2 else (1, 0):
-            folder = scratch / ("before", "after")[side]
-            folder.mkdir(exist_ok=True)
-            found[side].append(train(checkouts[side], folder))
-            print(method, checkouts[side], found[side][-1], flush=True)
-    before, after = (seconds[1:] for seconds in found)
+    before, after = take_turns(method, train, checkouts, scratch, options.rounds)
     by_before = ratios(after, before)
     return {
         "method": method, "before": middle(before), "before_range": span(before),

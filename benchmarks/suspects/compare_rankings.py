@@ -14,7 +14,7 @@ posterior of the pairs. cleanlab (`pip install cleanlab`; Northcutt et al., JAIR
 and by that minus the largest other one (normalised margin). Both see the same models and no truth. The
 models have seen the pictures, while cleanlab advises predictions of models that have not: these are
 `--folds`, experiments of noise only that each lack a part of the noisy pictures (make_folds.py). A
-picture is predicted by the mean of the models that lack it.
+picture is predicted by the fold that lacks it.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def predict(
 
 
 def predict_unseen(folds: Sequence[Finished], judged: ImageSet) -> NDArray[np.float64]:
-    """Return probabilities (n, K), each picture's by the noise-only models that have not seen it."""
+    """Return probabilities (n, K), each picture's by the noise-only models of the fold that lacks it."""
     probabilities = np.full((len(judged.observed), judged.classes), np.nan)
     keys = judged.keys()
     for fold in folds:

@@ -21,6 +21,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
+    if not (options.root / LIST).is_file():
+        parser.error(f"--root: expected {LIST} in {options.root}, found none")
+    if options.output.exists():
+        parser.error(f"--output: {options.output} is there already; remove it or name another")
     for number in range(options.folds):
         make_fold(options.root, options.output / f"fold_{number}", number, options.folds)
 

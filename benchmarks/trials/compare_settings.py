@@ -188,7 +188,7 @@ def run_workflow(configfile: str, config: dict[str, Any], cores: int) -> None:
 def measured(config: dict[str, Any], names: dict[str, str], keys: Sequence[str]) -> list[Row]:
     """Return the rows of a trial, by method and number of ranks, without differences.
 
-    `names` are those of the results of its methods; `keys` are columns with means of the records.
+    `names` are the names of its methods in the results; `keys` are columns with means of the records.
     """
     folder = Path(config.get("results", "results")) / config["experiment"]
     dataset = yaml.safe_load((folder / "config.yaml").read_text())["dataset"]["name"]
@@ -200,8 +200,9 @@ def measured(config: dict[str, Any], names: dict[str, str], keys: Sequence[str])
             records = [json.loads(path.read_text()) for path in paths]
             evaluations = {s: runs[Run(name, s, ranks, "primary")] for s in seeds}
             row = make_row(method, ranks, evaluations)
-            means = {key: f"{mean(record[key] for record in records):g}" for key in keys}
-            more = {**means, "starved": starved(records), "made_by": made_by(records[0])}
+            own = records if paths[0].parts[-3] == name else []  # an ensemble has none
+            means = {key: f"{mean(each[key] for each in own):g}" if own else "" for key in keys}
+            more = {**means, "starved": starved(own), "made_by": made_by(records[0])}
             rows.append({**row, **more})
     return rows
 

@@ -76,6 +76,12 @@ def test_eq_1_takes_p_or_the_upper_end_of_its_interval(certain_at, bound):
     assert list(masks.sum(axis=1)) == list(cut_batch(SAMPLES, 0.4, bound))
 
 
+def test_ma_keeps_the_share_of_a_batch_of_that_size():
+    masks = decide(certain_batch=8)
+    assert list(masks.sum(axis=1)) == list(cut_batch(SAMPLES, 0.4, certain_batch=8))
+    assert masks[0].sum() != decide()[0].sum()
+
+
 def test_classes_share_the_batchs_m_at_a_counted_rate():
     """Whatever the bounds of the classes themselves, which few pictures make wide."""
     observed = np.arange(1000) % 10

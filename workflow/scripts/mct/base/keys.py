@@ -13,6 +13,8 @@ from msgspec import Meta
 from mct.base.errors import UserError
 
 Count = Annotated[int, Meta(ge=1)]
+BatchSize = Annotated[int, Meta(ge=1, le=1_000_000)]
+"""A batch whose binomial distribution fits into memory."""
 Natural = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from mct.base.keys import Count, CountOrShare, NotNegative, Positive, Share, unit
+from mct.base.keys import BatchSize, Count, CountOrShare, NotNegative, Positive, Share, unit
 from mct.data.settings import ImageSettings, OrderSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings, Schedule
 
@@ -38,7 +38,7 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     """The noise rate of Ma's number M (Eq. 1): P itself (the paper), or the `upper` end of its 95 %
     interval where P is counted, which selects fewer.
     """
-    certain_batch: Annotated[Count | None, unit("samples")] = None
+    certain_batch: Annotated[BatchSize | None, unit("samples")] = None
     """Ma selects the share M / B (Eq. 1) that a batch of this size has; null is the batch itself (the
     paper). The share grows with the batch: at P = .4 it is 49 % of 128 and 58 % of 2,375.
     """
