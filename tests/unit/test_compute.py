@@ -97,3 +97,11 @@ def test_a_gpu_that_is_not_there_is_refused():
 def test_a_job_for_which_no_gpu_was_asked_needs_none():
     compute = choose_compute("float32", ExecutionSettings(device="cuda"))
     assert compute.device.type == "cpu"
+
+
+def test_a_seed_is_what_torch_makes_of_it():
+    compute = choose_compute("float32", EXECUTION)
+    compute.seed(2**64 - 1)
+    ours = torch.rand(5, device=compute.device)
+    torch.manual_seed(2**64 - 1)
+    assert torch.equal(ours, torch.rand(5, device=compute.device))

@@ -47,14 +47,14 @@ def test_every_layout_makes_a_catalogue_of_its_tree(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("webvision", {}, "0.1 of WebVision's validation pictures"),
+        ("webvision", {}, "10 % of WebVision's validation pictures"),
         ("webvision", {"clean_root": "."}, "., not WebVision's own"),
-        ("animal10n", {"clean_fraction": 0.3}, "0.3 of the test pictures"),
+        ("animal10n", {"clean_fraction": 0.3}, "30 % of the test pictures"),
         ("image_folder", {}, "the folder clean/"),
-        ("table", {"clean_fraction": 0.5}, "0.5 of the training pictures"),
-        ("parquet", {"clean_fraction": 0.5}, "0.5 of the training pictures with a true label"),
-        ("webdataset", {}, "1 of the training pictures with a true label"),
-        ("cifar_n", {}, "0.1 of the training pictures"),
+        ("table", {"clean_fraction": 0.5}, "50 % of the training pictures"),
+        ("parquet", {"clean_fraction": 0.5}, "50 % of the training pictures with a true label"),
+        ("webdataset", {}, "all of the training pictures with a true label"),
+        ("cifar_n", {}, "10 % of the training pictures"),
         ("clothing1m", {}, "own verified pictures"),
     ],
 )

@@ -221,7 +221,7 @@ class Learner:
             return self._no_logits()
         rank = self.comm.rank * self._accumulation + place
         entropy = np.random.SeedSequence([*self._seed, key, rank])
-        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        self._compute.seed(int(entropy.generate_state(1, np.uint64)[0]))
         with self._compute.autocast():
             logits = self._net.logits(seen)
         return logits if logits.dtype == torch.float64 else logits.float()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mct.base.errors import UserError
 from mct.data.layouts.base import Layout, Row
-from mct.data.layouts.draws import divide_held_out, held_out_sizes
+from mct.data.layouts.draws import divide_held_out, held_out_sizes, name_share
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.stored import StoredLayout
 
@@ -52,7 +52,8 @@ class Animal10N(StoredLayout):
 
     def clean_source(self) -> str:
         """Return that the clean set is held out, since no training label is verified."""
-        return f"{self._clean_fraction:g} of the test pictures, drawn by seed and tested on no more"
+        share = name_share(self._clean_fraction, "the test pictures")
+        return f"{share} and tested on no more"
 
     def sizes(self) -> dict[str, int]:
         held_out = held_out_sizes(len(self._pictures[TESTING]), self._clean_fraction)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mct.base.errors import UserError
 from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import refuse_twice
-from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose
+from mct.data.layouts.draws import CLEAN_STREAM, VALIDATION_STREAM, choose, name_share
 from mct.data.layouts.pickles import read_pickle
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.stored import StoredLayout
@@ -82,7 +82,8 @@ class CifarN(StoredLayout):
         return names
 
     def clean_source(self) -> str:
-        return f"{self._clean_fraction:g} of the training pictures, drawn by seed, with their true labels"
+        share = name_share(self._clean_fraction, "the training pictures")
+        return f"{share}, with their true labels"
 
     def sizes(self) -> dict[str, int]:
         if self.is_synthetic:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mct.data.layouts.base import Layout, Row
+from mct.data.layouts.draws import name_share
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.data.pictures import as_png
 from mct.labels.settings import NoiseSettings
@@ -33,8 +34,8 @@ class Digits(Layout):
         return [str(digit) for digit in range(10)]
 
     def clean_source(self) -> str:
-        share = self.settings.synthetic_clean_fraction
-        return f"{share:g} of the training pictures, drawn by seed, with their true labels"
+        share = name_share(self.settings.synthetic_clean_fraction, "the training pictures")
+        return f"{share}, with their true labels"
 
     def sizes(self) -> dict[str, int]:
         noisy = DIGITS - TEST - VALIDATION

@@ -16,6 +16,11 @@ def choose(keys: Collection[str], fraction: float, seed: int, stream: int) -> se
     return {ordered[place] for place in order[: round(len(ordered) * fraction)]}
 
 
+def name_share(share: float, of: str) -> str:
+    """Return what `choose` takes in words: `all of the ...`, or `3 % of the ..., drawn by seed`."""
+    return f"all of {of}" if share == 1 else f"{100 * share:.3g} % of {of}, drawn by seed"
+
+
 def halve(keys: Collection[str], seed: int) -> tuple[set[str], set[str]]:
     """Return random halves, for validation and test; the latter has the odd one."""
     count = len(keys) // 2

@@ -17,7 +17,7 @@ from mct.base.names import is_utf8, key_of
 from mct.base.texts import nearest
 from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import order_folders
-from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
+from mct.data.layouts.draws import CLEAN_STREAM, choose, halve, name_share
 from mct.data.layouts.folders import Skipped, ignored, list_pictures, skip
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import entries_of, mode_of, real_path
@@ -211,7 +211,7 @@ class ImageFolder(StoredLayout):
         fraction = self.settings.clean_fraction
         if fraction is None:
             return f"the folder {CLEAN}/"
-        return f"{fraction:g} of the held-out pictures, drawn by seed"
+        return name_share(fraction, "the held-out pictures")
 
     def sizes(self) -> dict[str, int]:
         drawn = {name: len(labels) for name, labels in self._drawn.items()}

@@ -15,7 +15,7 @@ from mct.base.errors import UserError, preview
 from mct.base.names import name_of
 from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.classes import classes_of_texts, given_classes, is_marker
-from mct.data.layouts.draws import CLEAN_STREAM, choose, halve
+from mct.data.layouts.draws import CLEAN_STREAM, choose, halve, name_share
 from mct.data.layouts.folders import Skipped
 from mct.data.layouts.image_folder import CLEAN, TEST, TRAINING, VALIDATION
 from mct.data.layouts.set_files import SetFiles, find_set_files
@@ -236,10 +236,8 @@ class LabelledFiles(StoredLayout):
         if self._has(CLEAN):
             return f"the files of {CLEAN}"
         if self._is_verified:
-            share = f"{self._clean_fraction:g} of the training pictures with a true label"
-        else:
-            share = f"{self._clean_fraction:g} of the held-out pictures"
-        return f"{share}, drawn by seed"
+            return name_share(self._clean_fraction, "the training pictures with a true label")
+        return name_share(self._clean_fraction, "the held-out pictures")
 
     def sizes(self) -> dict[str, int]:
         drawn = {name: len(labels) for name, labels in self._drawn.items()}

@@ -9,7 +9,7 @@ from mct.base.errors import UserError, preview
 from mct.base.texts import read_table, refuse_foreign, trim
 from mct.data.layouts.base import UNKNOWN, Row
 from mct.data.layouts.classes import classes_of_texts, given_classes
-from mct.data.layouts.draws import CLEAN_STREAM, choose
+from mct.data.layouts.draws import CLEAN_STREAM, choose, name_share
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
 from mct.data.layouts.stored import StoredLayout, spell_path
@@ -116,7 +116,7 @@ class Table(StoredLayout):
 
     def clean_source(self) -> str:
         """Return which of the verified training pictures are clean."""
-        return f"{self._clean_fraction:g} of the training pictures with a true label, drawn by seed"
+        return name_share(self._clean_fraction, "the training pictures with a true label")
 
     def sizes(self) -> dict[str, int]:
         _ = self._classes  # checked

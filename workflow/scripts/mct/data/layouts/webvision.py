@@ -11,7 +11,13 @@ from pathlib import Path
 from mct.base.texts import read_lines, whole_number
 from mct.data.layouts.base import Row
 from mct.data.layouts.classes import refuse_twice
-from mct.data.layouts.draws import divide_held_out, halve, halved_sizes, held_out_sizes
+from mct.data.layouts.draws import (
+    divide_held_out,
+    halve,
+    halved_sizes,
+    held_out_sizes,
+    name_share,
+)
 from mct.data.layouts.folders import Listing, Skipped, list_pictures
 from mct.data.layouts.settings import DatasetSettings
 from mct.data.layouts.storage import refuse_outside
@@ -94,7 +100,7 @@ class WebVision(StoredLayout):
         """Return the second source, since WebVision verified no training label."""
         if self._clean_root:
             return f"{self._clean_root}, not WebVision's own"
-        return f"{self._clean_fraction:g} of WebVision's validation pictures, drawn by seed"
+        return name_share(self._clean_fraction, "WebVision's validation pictures")
 
     def sizes(self) -> dict[str, int]:
         noisy = sum(len(self._select(path)) for path in self._training_lists)
