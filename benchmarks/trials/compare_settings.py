@@ -10,7 +10,8 @@ last epoch of a calibration selected next to nothing of, for Ma+Mp, by seed. Mem
 have rows. Trials that differ in keys that a variant may have (docs/methods.md) are variants in one
 experiment, which shares all that they do not change; for other keys a trial begins another run in the
 same folder of results. The results lie next to the file, as .tsv and .md, with commit and machine of
-each row's first run; trials of that .tsv are not run again.
+each row's runs; trials of that .tsv are not run again. A trial that the file has with more seeds by now
+runs those alone, and its row has both.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -54,12 +55,13 @@ def main() -> None:
     rows = read_rows(table)
     if rows:  # its note may have changed
         write_rows(rows, study, table)
-    done = {row["trial"] for row in rows}
+    done = {row["trial"]: {int(seed) for seed in row["seeds"].split()} for row in rows}
     for experiment in arrange(study, done, dict(map(read_item, options.config))):
         run_workflow(study["configfile"], experiment.config, options.cores)
         for trial, names in experiment.trials.items():
             found = measured(experiment.config, names, study.get("record", []))
-            rows += [{"trial": trial, **row} for row in found]
+            for row in found:
+                join(rows, {"trial": trial, **row}, study.get("record", []))
         rows.sort(key=lambda row: place_of(row["trial"], study))
         write_rows(rows, study, table)
 
@@ -100,14 +102,17 @@ class Experiment:
         return Experiment(both, self.resolved, {**self.trials, trial: names})
 
 
-def arrange(study: dict[str, Any], done: set[str], more: dict[str, Any]) -> list[Experiment]:
-    """Return the runs for all trials but those that are done; `more` is for the configuration of each."""
+def arrange(
+    study: dict[str, Any], done: Mapping[str, Set[int]], more: dict[str, Any]
+) -> list[Experiment]:
+    """Return the runs for all trials but the seeds that are `done`; `more` is for each configuration."""
     below = read_below(study["configfile"])
     experiments: list[Experiment] = []
     for place, (trial, changes) in enumerate(study["trials"].items()):
-        if trial in done:
-            continue
         config = merge(merge(study["config"], changes or {}), more)
+        config["seeds"] = [seed for seed in config["seeds"] if seed not in done.get(trial, ())]
+        if not config["seeds"]:
+            continue
         for number, each in enumerate(experiments):
             if found := each.with_variants(place, trial, config, below):
                 experiments[number] = found
@@ -199,7 +204,8 @@ def measured(config: dict[str, Any], names: dict[str, str], keys: Sequence[str])
             paths = [record_of(folder / f"models/{dataset}", name, seed, ranks) for seed in seeds]
             records = [json.loads(path.read_text()) for path in paths]
             evaluations = {s: runs[Run(name, s, ranks, "primary")] for s in seeds}
-            row = make_row(method, ranks, evaluations)
+            values = {str(seed): 100 * each["top1"] for seed, each in evaluations.items()}
+            row = make_row(method, str(ranks), values)
             own = records if paths[0].parts[-3] == name else []  # an ensemble has none
             means = {key: f"{mean(each[key] for each in own):g}" if own else "" for key in keys}
             more = {**means, "starved": starved(own), "made_by": made_by(records[0])}
@@ -226,14 +232,34 @@ def made_by(record: dict[str, Any]) -> str:
     return ", ".join(filter(None, (commit(), machine, f"torch {record['versions']['torch']}")))
 
 
-def make_row(method: str, ranks: int, evaluations: dict[int, dict[str, Any]]) -> Row:
-    values = [100 * evaluation["top1"] for evaluation in evaluations.values()]
+def make_row(method: str, ranks: str, values: dict[str, float]) -> Row:
+    """Return a row from top-1 % by seed."""
     return {
-        "method": method, "ranks": str(ranks),
-        "top1_percent": f"{mean(values):.2f}", "top1_sd": spread(values),
-        "seeds": " ".join(map(str, evaluations)),
-        "each_seed": " ".join(f"{value:.2f}" for value in values),
+        "method": method, "ranks": ranks,
+        "top1_percent": f"{mean(values.values()):.2f}", "top1_sd": spread([*values.values()]),
+        "seeds": " ".join(values),
+        "each_seed": " ".join(f"{value:.2f}" for value in values.values()),
     }  # fmt: skip
+
+
+def join(rows: list[Row], row: Row, keys: Sequence[str]) -> None:
+    """Add a row, or its seeds to the row that its trial, method and ranks have already."""
+    for place, earlier in enumerate(rows):
+        if all(earlier[key] == row[key] for key in ("trial", "method", "ranks")):
+            rows[place] = joined(earlier, row, keys)
+            return
+    rows.append(row)
+
+
+def joined(earlier: Row, row: Row, keys: Sequence[str]) -> Row:
+    """Return a row with the seeds of both; columns `keys` are means over seeds."""
+    both = {**row, **make_row(row["method"], row["ranks"], {**by_seed(earlier), **by_seed(row)})}
+    for key in keys:
+        sums = [float(each[key]) * len(by_seed(each)) for each in (earlier, row) if each.get(key)]
+        both[key] = f"{sum(sums) / len(by_seed(both)):g}" if len(sums) == 2 else ""
+    both["starved"] = " ".join(filter(None, (earlier["starved"], row["starved"])))
+    both["made_by"] = "; ".join(dict.fromkeys((earlier["made_by"], row["made_by"])))
+    return both
 
 
 def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:

@@ -1,6 +1,6 @@
 """Which trials of a study are variants in one run of the workflow."""
 
-from benchmarks.trials.compare_settings import arrange
+from benchmarks.trials.compare_settings import arrange, join, make_row
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import Ranks
 
@@ -8,7 +8,7 @@ METHODS = ["noise_only", "mct"]
 RATES = {"calibration": {"learning_rates": {"mct": 0.05}}}
 STUDY = {
     "configfile": "no file",
-    "config": {"methods": METHODS, "seeds": [0], "ranks": [2], **RATES},
+    "config": {"methods": METHODS, "seeds": [0, 1], "ranks": [2], **RATES},
     "trials": {
         "as it is": {},
         "long": {"pretraining": {"epochs_primary": 20}, "optimizer": {"batch_size": 32}},
@@ -20,7 +20,7 @@ STUDY = {
 
 
 def test_trials_are_variants_where_their_keys_are_those_of_variants():
-    runs = arrange(STUDY, set(), {})
+    runs = arrange(STUDY, {}, {})
     assert [[*run.trials] for run in runs] == [
         ["as it is", "long", "one method"],
         ["by ranks"],
@@ -32,7 +32,7 @@ def test_trials_are_variants_where_their_keys_are_those_of_variants():
 
 
 def test_a_variant_has_the_settings_that_a_run_of_its_own_would_have():
-    run = arrange(STUDY, set(), {})[0]
+    run = arrange(STUDY, {}, {})[0]
     ours = Ranks(resolve(run.config), dict)
     for trial, names in run.trials.items():
         alone = Ranks(resolve({**STUDY["config"], **STUDY["trials"][trial]}), dict)
@@ -41,6 +41,30 @@ def test_a_variant_has_the_settings_that_a_run_of_its_own_would_have():
 
 
 def test_trials_that_are_done_are_left_out():
-    runs = arrange(STUDY, {"as it is", "by ranks"}, {})
+    runs = arrange(STUDY, {"as it is": {0, 1}, "by ranks": {0, 1}}, {})
     assert [[*run.trials] for run in runs] == [["long", "one method"], ["other pictures"]]
     assert runs[0].trials["long"] == {name: name for name in METHODS}
+
+
+def test_a_trial_runs_the_seeds_that_it_lacks():
+    runs = arrange(STUDY, {"as it is": {0}, "long": {0, 1}, "by ranks": {0, 1}}, {})
+    assert [(run.config["seeds"], [*run.trials]) for run in runs] == [
+        ([1], ["as it is"]),
+        ([0, 1], ["other pictures"]),
+        ([0, 1], ["one method"]),
+    ]
+
+
+def test_rows_of_one_trial_join_their_seeds():
+    named = {"trial": "long", "starved": "0+1", "made_by": "one"}
+    rows = [{**named, **make_row("mct", "2", {"0": 60.0, "1": 62.0}), "steps": "10"}]
+    other = {**named, **make_row("mct", "2", {"2": 67.0}), "steps": "40", "made_by": "two"}
+    join(rows, other, ["steps"])
+    join(rows, {**other, "trial": "short"}, ["steps"])
+    assert [row["seeds"] for row in rows] == ["0 1 2", "2"]
+    assert (rows[0]["top1_percent"], rows[0]["top1_sd"]) == ("63.00", "3.61")
+    assert (rows[0]["steps"], rows[0]["starved"], rows[0]["made_by"]) == (
+        "20",
+        "0+1 0+1",
+        "one; two",
+    )
