@@ -23,6 +23,11 @@ def snakemake(config: Path, words: Sequence[str]) -> list[str]:
     return [*start, *_options(config, words)]
 
 
+def start(cores: int) -> list[str]:
+    """Return the words that run it here: progress and the result, not each job's files and resources."""
+    return ["--cores", str(cores), "--quiet", "rules"]
+
+
 def shown(config: Path, words: Sequence[str]) -> str:
     """Return that command as a user types it."""
     return shlex.join(["snakemake", *_options(config, words)])
@@ -65,10 +70,13 @@ def read_plan(config: Path, cores: int, queues: Sequence[str] = ()) -> list[str]
 
 
 def duration(plan: Sequence[str], cores: int) -> list[str]:
-    """Return how long a plan for this machine takes, as a line; nothing for another plan."""
+    """Return how long a plan for this machine takes, as a line; nothing for another plan.
+
+    Most processors are several times as fast as `execution.gigaflops_per_thread` says by default.
+    """
     found = WORK.match(plan[-1]) if plan else None
     if not found:
         return []
     minutes = 60 * float(found[1].replace(",", "")) / cores
     text = f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
-    return [f"planned: about {text} on {cores} cores, the starts of programs not counted"]
+    return [f"planned: at most about {text} on {cores} cores, the starts of programs not counted"]
