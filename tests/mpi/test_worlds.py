@@ -15,11 +15,18 @@ SECONDS = 300
 
 ON_DEVICES = ("test_training.py", "test_calibration.py", "test_checkpoints.py")
 """Those whose models are on the device that MCT_TEST_DEVICE names."""
+OF_PAIRS = ("test_calibration.py", "test_comm.py", "test_norms.py", "test_shared_batches.py")
+"""Those in which it matters how many pairs, or teams of ranks, there are."""
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 4, pytest.param(6, marks=LONG)])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
 def test_world(ranks: int) -> None:
     run_world(ranks, [WORLD_TESTS])
+
+
+@LONG
+def test_world_of_three_pairs() -> None:
+    run_world(6, [WORLD_TESTS / name for name in OF_PAIRS])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")

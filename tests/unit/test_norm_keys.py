@@ -1,8 +1,11 @@
 """What the plan says of keys about norms, and blocks that start as the identity."""
 
+from functools import partial
+
 import pytest
 import timm
 import torch
+from describe_net import norms_of
 from runs import ranks_of
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -13,6 +16,8 @@ from mct.experiment.combinations import check_norms
 from mct.experiment.configuration import resolve
 from mct.experiment.experiment import Experiment
 from mct.experiment.nets import Nets
+from mct.learning.costs import sketch
+from mct.learning.hubs import build_net
 from mct.learning.last_norms import zero_last_norms
 from mct.learning.models import build_architecture, build_model
 from mct.learning.settings import ModelSettings
@@ -77,10 +82,10 @@ FEW = {"ranks": [8], "methods": ["noise_only", "mct"], "optimizer": {"batch_size
 
 
 def test_each_training_whose_ranks_normalise_few_pictures_is_named():
-    """Ranks: 8 of a baseline, 4 of a model of the pair, 2 and 6 of its pretraining."""
+    """Ranks: 8 of a baseline, 4 of a model of the pair, 3 and 5 of its pretraining."""
     assert few(**FEW) == [
-        "optimizer.norm_samples: in pretrain_primary batch norms take their statistics from 10 "
-        "pictures on each of 6 ranks, which are few; set optimizer.norm_samples: 32",
+        "optimizer.norm_samples: in pretrain_primary batch norms take their statistics from 12 "
+        "pictures on each of 5 ranks, which are few; set optimizer.norm_samples: 32",
         "optimizer.norm_samples: in noise_only batch norms take their statistics from 8 pictures on "
         "each of 8 ranks, which are few; set optimizer.norm_samples: 32",
     ]
@@ -121,9 +126,13 @@ def test_the_table_knows_the_norms_of_each_net(name):
         ("mobilenet_v3_small", Norms(batch=True, last=False)),
     ],
 )
-def test_the_plan_finds_out_about_the_norms_of_other_nets(tmp_path, monkeypatch, name, norms):
+def test_norms_of_other_nets_are_found(name, norms):
+    assert norms_of(sketch(partial(build_net, name))) == norms
+
+
+def test_the_plan_asks_for_the_norms_of_another_net(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Nets(tmp_path).find(name, 224).norms == norms
+    assert Nets(tmp_path).find("mobilenet_v3_small", 64).norms == Norms(batch=True, last=False)
 
 
 @pytest.mark.parametrize("name", ["cifar_resnet18", "resnet50", "timm/resnet18"])

@@ -1,5 +1,7 @@
 """The order of an epoch is a bijection that looks random; numbers depend on key and sample alone."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +31,7 @@ def order_of(seed: int, epoch: int, samples: int) -> np.ndarray:
     return ShuffledOrder(seed, epoch, samples).take(0, samples)
 
 
+@cache
 def orders_of(samples: int) -> np.ndarray:
     """Return the orders of many seeds and epochs, shape (SEEDS, EPOCHS, samples)."""
     return np.array(

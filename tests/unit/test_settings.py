@@ -201,7 +201,7 @@ MUTATIONS = st.lists(
 
 
 @given(MUTATIONS)
-@hypothesis_settings(max_examples=2000)
+@hypothesis_settings(max_examples=1000)
 def test_no_configuration_fails_otherwise_than_with_a_users_error(mutations):
     config = copy.deepcopy(DEFAULTS)
     for path, value in mutations:

@@ -2,7 +2,16 @@
 
 from typing import Annotated, Literal
 
-from mct.base.keys import BatchSize, Count, CountOrShare, NotNegative, Positive, Share, unit
+from mct.base.keys import (
+    BatchSize,
+    Count,
+    CountOrShare,
+    NotNegative,
+    Positive,
+    Share,
+    quick_start,
+    unit,
+)
 from mct.data.settings import ImageSettings, OrderSettings
 from mct.learning.settings import ModelSettings, OptimizerSettings, Schedule
 
@@ -10,7 +19,7 @@ from mct.learning.settings import ModelSettings, OptimizerSettings, Schedule
 class DecaySettings(OrderSettings, frozen=True, kw_only=True):
     """For how long and at which rate a pair is calibrated."""
 
-    epochs: Annotated[Count, unit("epochs")] = 10
+    epochs: Annotated[Count, unit("epochs"), quick_start(8)] = 10
     """Passes of both models over the noisy set."""
     learning_rate: Positive = 0.1
     """Rate at the start of the decay."""

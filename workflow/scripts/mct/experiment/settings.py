@@ -147,7 +147,7 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
     """
     epochs_auxiliary: Annotated[Count, unit("epochs")] = 40
     """Number of passes of Ma over the clean set."""
-    epochs_primary: Annotated[Count, unit("epochs")] = 10
+    epochs_primary: Annotated[Count, unit("epochs"), quick_start(8)] = 10
     """Number of passes of Mp over the noisy set."""
     classifier_epochs: Annotated[NotNegative, unit("epochs")] = 0
     """Epochs at the start of every training in which the classifier learns alone: the rest waits until

@@ -67,7 +67,7 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     """Share of labels the digits layout makes wrong, by a seeded class-dependent confusion, where
     `synthetic_noise` has no kind.
     """
-    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.03
+    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.05
     """Share of the digits' training pictures whose true label may be used."""
     seed: Natural = 0
     """Seed of synthetic noise and of sets that are drawn."""
