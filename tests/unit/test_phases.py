@@ -43,7 +43,7 @@ GIVEN = {
     "ranks": [4],
     "methods": ["noise_only", "mct", "forward_finetuned"],
     "pretraining": {"epochs_auxiliary": 4, "epochs_primary": 2, "schedule": WARM},
-    "calibration": {"epochs": 3, "schedule": CYCLES},
+    "calibration": {"epochs": 3, "learning_rate": 0.1, "schedule": CYCLES},
     "optimizer": {"batch_size": 100, "rate_scaling": "linear"},
 }
 CONFIG = resolve(GIVEN)
@@ -104,7 +104,10 @@ def test_phases_reach_the_trainings_whose_rates_they_are():
 def test_rates_follow_the_batch_of_each_training():
     """Of 8 ranks the pair has 4 pairs, a baseline all: batches of 64 and 128 samples."""
     optimizer = {"batch_per_rank": 16, "rate_scaling": "sqrt"}
-    config = resolve({"optimizer": optimizer, "methods": ["noise_only", "mct"], "ranks": [8, 16]})
+    config = resolve({
+        "optimizer": optimizer, "methods": ["noise_only", "mct"], "ranks": [8, 16],
+        "calibration": {"learning_rate": 0.1},
+    })  # fmt: skip
     plans = shown_plans(config, ranks_of(config), SIZES)
     assert plans["mct, 8 ranks"].rate_at(0) == pytest.approx(0.1 * (64 / 256) ** 0.5)
     assert plans["noise_only, 8 ranks"].rate_at(0) == pytest.approx(0.1 * (128 / 256) ** 0.5)
