@@ -11,7 +11,11 @@ from mct.calibration.settings import CalibrationSettings
 from mct.experiment.configuration import resolve
 from mct.experiment.pair import PRETRAININGS
 
-PER_RANK = resolve({"optimizer": {"batch_per_rank": 16}, "methods": ["mct", "glc", "cleannet"]})
+PER_RANK = resolve({
+    "optimizer": {"batch_per_rank": 16},
+    "methods": ["mct", "glc", "cleannet"],
+    "pretraining": {"epochs_primary": 10},
+})  # fmt: skip
 
 
 def batch_of(method: str, ranks: str, **keys: object) -> int:
@@ -54,7 +58,9 @@ def test_settings_are_the_same_however_the_batch_is_given():
     for method in ("mct", "mct_paper", "pretrain_primary", "glc"):
         given = ranks_of(PER_RANK).settings(method, 0, "8")
         batch = given["optimizer"]["batch_size"]
-        pair = resolve({"optimizer": {"batch_size": 4 * 16}})
+        pair = resolve(
+            {"optimizer": {"batch_size": 4 * 16}, "pretraining": PER_RANK["pretraining"]}
+        )
         plain = ranks_of(pair).settings(method, 0, "8")
         plain["optimizer"]["batch_size"] = batch
         assert given == plain

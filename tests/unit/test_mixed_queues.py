@@ -19,6 +19,7 @@ BIGMEM = {
 }  # fmt: skip
 PHOTOGRAPHS = {
     "model": {"name": "resnet50"}, "images": {"size": 224}, "optimizer": {"batch_size": 64},
+    "calibration": {"epochs": 10},
 }  # fmt: skip
 Plan = Callable[..., Planner]
 
