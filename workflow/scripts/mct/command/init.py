@@ -13,7 +13,7 @@ from mct.base.files import write_text
 from mct.command import machine, recipe
 from mct.command.data import class_table
 from mct.command.detection import detect, open_found
-from mct.command.plan import duration, read_plan, shown, start
+from mct.command.plan import duration, read_plan, shown, start_words
 from mct.command.printing import show, user_path
 from mct.command.writing import configuration
 from mct.data.catalogue import build_catalogue
@@ -73,7 +73,7 @@ def describe(layout: Layout, lists: Lists, here: machine.Machine) -> list[str]:
 
 
 def _next(path: Path, here: machine.Machine) -> list[str]:
-    lines = [f"next: {shown(path, start(here.cores))}"]
+    lines = [f"next: {shown(path, start_words(here.cores))}"]
     if here.queues:
         lines.append(f"  or: {shown(path, ['--profile', 'slurm'])}")
     return lines

@@ -23,7 +23,7 @@ def snakemake(config: Path, words: Sequence[str]) -> list[str]:
     return [*start, *_options(config, words)]
 
 
-def start(cores: int) -> list[str]:
+def start_words(cores: int) -> list[str]:
     """Return the words that run it here: progress and the result, not each job's files and resources."""
     return ["--cores", str(cores), "--quiet", "rules"]
 

@@ -13,7 +13,7 @@ from mct.base.errors import UserError
 from mct.base.files import replacing
 from mct.base.texts import read_cells, read_table, trim
 from mct.command.check import MEMORY, configured
-from mct.command.plan import duration, read_plan, shown, start
+from mct.command.plan import duration, read_plan, shown, start_words
 from mct.command.printing import count, show, user_path
 from mct.command.yaml_lists import with_item
 from mct.data.catalogue import build_catalogue, read_catalogue
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
         show([f"{options.config}: dataset.{KEY} names it now"])
     plan = read_plan(options.config, options.cores)
     show(["", "the next run:", *(plan or ["nothing"]), *duration(plan, options.cores)])
-    show([f"start it: {shown(options.config, start(options.cores))}"])
+    show([f"start it: {shown(options.config, start_words(options.cores))}"])
 
 
 def append(config: Path, review: str) -> None:

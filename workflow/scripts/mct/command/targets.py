@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from mct.command.check import open_experiment
-from mct.command.plan import shown, snakemake, start
+from mct.command.plan import shown, snakemake, start_words
 from mct.command.printing import count, show, user_path
 from mct.experiment.experiment import Experiment
 
@@ -20,7 +20,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 def run_target(options: argparse.Namespace, target: str) -> Experiment:
     """Run a target for a configuration; ends with Snakemake's exit code where it fails."""
     experiment = open_experiment(options.config)
-    how = ["-n", "--cores", str(options.cores)] if options.dry_run else start(options.cores)
+    how = ["-n", "--cores", str(options.cores)] if options.dry_run else start_words(options.cores)
     words = [target, *how]
     show([shown(options.config, words)])
     done = subprocess.run(snakemake(options.config, words), check=False)
