@@ -5,13 +5,13 @@
 reads a file of `configfile`, `config` (of all trials) and `trials`: names with what each changes in the
 configuration. Differences are to the first trial, or within each trial to its method `reference`, or to
 each method of a list of them; their interval has `interval` percent (95); a `note` is added to the
-caption. The means of the `record` keys, a list, are columns too. `starved` are the classes that the
-last epoch of a calibration selected next to nothing of, for Ma+Mp, by seed. Members of an ensemble
-have rows. Trials that differ in keys that a variant may have (docs/methods.md) are variants in one
-experiment, which shares all that they do not change; for other keys a trial begins another run in the
-same folder of results. The results lie next to the file, as .tsv and .md, with commit and machine of
-each row's runs; trials of that .tsv are not run again. A trial that the file has with more seeds by now
-runs those alone, and its row has both.
+caption, with `mean_over_trials` the mean difference over them too. The means of the `record` keys, a
+list, are columns too. `starved` are the classes that the last epoch of a calibration selected next to
+nothing of, for Ma+Mp, by seed. Members of an ensemble have rows. Trials that differ in keys that a
+variant may have (docs/methods.md) are variants in one experiment, which shares all that they do not
+change; for other keys a trial begins another run in the same folder of results. The results lie next to
+the file, as .tsv and .md, with commit and machine of each row's runs; trials of that .tsv are not run
+again. A trial that the file has with more seeds by now runs those alone, and its row has both.
 """
 
 import argparse
@@ -283,7 +283,22 @@ def write_rows(rows: list[Row], study: dict[str, Any], table: Path) -> None:
         }
         for row in rows
     ]
+    if study.get("mean_over_trials"):
+        caption += means_over_trials(compared, percent)
     write_table(compared, table, " ".join(caption.split()))
+
+
+def means_over_trials(rows: list[Row], percent: float) -> str:
+    """Return each method's mean difference over trials, with its interval between trials."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["difference"]:
+            found.setdefault(row["method"], []).append(float(row["difference"]))
+    texts = {key: [f"{x:+.2f}" for x in paired_difference(v, percent)] for key, v in found.items()}
+    return "".join(
+        f" Mean of the differences of `{method}` over {len(found[method])} trials: {mid} ({low} to {high})."
+        for method, (mid, low, high) in texts.items()
+    )
 
 
 def also(methods: Sequence[str]) -> str:

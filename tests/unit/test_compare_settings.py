@@ -1,6 +1,6 @@
 """Which trials of a study are variants in one run of the workflow."""
 
-from benchmarks.trials.compare_settings import arrange, join, make_row
+from benchmarks.trials.compare_settings import arrange, join, make_row, means_over_trials
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import Ranks
 
@@ -67,4 +67,12 @@ def test_rows_of_one_trial_join_their_seeds():
         "20",
         "0+1 0+1",
         "one; two",
+    )
+
+
+def test_a_studys_mean_over_trials_has_its_interval():
+    """Student's t of two degrees of freedom is 4.30 at 95 %: the interval is 4.30 / sqrt(3) to each side."""
+    rows = [{"method": "mct", "difference": text} for text in ("+1.00", "+2.00", "+3.00", "")]
+    assert means_over_trials(rows, 95) == (
+        " Mean of the differences of `mct` over 3 trials: +2.00 (-0.48 to +4.48)."
     )
