@@ -110,7 +110,8 @@ def arrange(
     experiments: list[Experiment] = []
     for place, (trial, changes) in enumerate(study["trials"].items()):
         config = merge(merge(study["config"], changes or {}), more)
-        config["seeds"] = [seed for seed in config["seeds"] if seed not in done.get(trial, ())]
+        seeds = complete(below, config)["seeds"]
+        config["seeds"] = [seed for seed in seeds if seed not in done.get(trial, ())]
         if not config["seeds"]:
             continue
         for number, each in enumerate(experiments):

@@ -1,5 +1,7 @@
 """Which trials of a study are variants in one run of the workflow."""
 
+import pytest
+
 from benchmarks.trials.compare_settings import arrange, join, make_row, means_over_trials
 from mct.experiment.configuration import resolve
 from mct.experiment.methods import Ranks
@@ -53,6 +55,13 @@ def test_a_trial_runs_the_seeds_that_it_lacks():
         ([0, 1], ["other pictures"]),
         ([0, 1], ["one method"]),
     ]
+
+
+def test_seeds_that_are_no_list_end_in_a_line(capsys):
+    with pytest.raises(SystemExit) as end:
+        arrange({**STUDY, "config": {**STUDY["config"], "seeds": 3}}, {}, {})
+    assert end.value.code == 2
+    assert "`seeds`: expected a list" in capsys.readouterr().err
 
 
 def test_rows_of_one_trial_join_their_seeds():
