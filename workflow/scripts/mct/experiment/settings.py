@@ -121,7 +121,7 @@ class InspectionSettings(Settings, frozen=True, kw_only=True):
 class ShardCounts(Settings, frozen=True, kw_only=True):
     """How many shards there are."""
 
-    count: Annotated[Count, unit("files")] = 4
+    count: Annotated[Count, unit("files"), quick_start(2)] = 4
     """Number of shards for the pictures of all sets. Pictures that are listed later form new shards."""
 
 
@@ -140,7 +140,7 @@ class PretrainingSettings(Settings, frozen=True, kw_only=True):
 
     learning_rate: Positive = 0.1
     """Learning rate of both models and of the first part of baselines."""
-    schedule: Schedule = "constant"
+    schedule: Annotated[Schedule, quick_start("linear")] = "constant"
     """How the rate goes over each pretraining and over the first part of baselines: the word for a shape
     (`constant`, `linear`, `polynomial`, `cosine`, or `step`, which divides by ten at 1/2 and 3/4), or a
     list of phases; see docs/large_batches.md.
