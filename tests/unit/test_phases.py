@@ -116,7 +116,8 @@ def test_rates_follow_the_batch_of_each_training():
 
 def test_stages_are_passed_what_a_user_gave_and_no_more():
     """A default of a phase that is written down is the same schedule, and reruns nothing."""
-    plain, ranks = resolve({"methods": ["noise_only", "mct"]}), ranks_of
+    constant = {"pretraining": {"schedule": "constant"}}
+    plain, ranks = resolve({"methods": ["noise_only", "mct"], **constant}), ranks_of
     for name in ("pretrain_primary", "noise_only", "mct"):
         settings = ranks(plain).settings(name, 0, "4")
         assert "first_schedule" not in settings
@@ -231,7 +232,7 @@ def test_a_course_is_a_line_of_blocks():
     ("keys", "is_shown"),
     [
         ({}, False),
-        ({"calibration": {"schedule": "cosine"}}, False),
+        ({"calibration": {"schedule": "cosine"}, "pretraining": {"schedule": "linear"}}, False),
         ({"calibration": {"schedule": [{"warmup": 0.1}]}}, True),
         ({"pretraining": {"schedule": "polynomial"}}, True),
         ({"optimizer": {"rate_scaling": "sqrt", "batch_size": 64}}, True),

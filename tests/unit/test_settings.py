@@ -267,7 +267,9 @@ def test_the_schema_is_what_the_definitions_of_keys_make():
     assert json.loads(json.dumps(make_schema())) == SCHEMA
 
 
-EXPERIMENT = Experiment({"methods": ["mct", "forward", "cleannet"]})
+EXPERIMENT = Experiment(
+    {"methods": ["mct", "forward", "cleannet"], "pretraining": {"schedule": "constant"}}
+)
 
 
 @pytest.mark.parametrize(

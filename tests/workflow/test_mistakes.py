@@ -114,18 +114,17 @@ def test_a_result_of_another_name_has_no_rule(snakemake: Run, target: str):
     assert "MissingRuleException" in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
+def test_results_next_to_those_of_the_table_have_rules(snakemake: Run):
+    targets = [
         "models/tiny/mct/seed12_ranks12/primary.safetensors",
         "shards/tiny/0-0001.h5",
         "shards/tiny/labels.parquet",
         "performance/scaling/ranks6.json",
-    ],
-)
-def test_a_result_beside_those_of_the_table_has_a_rule(snakemake: Run, target: str):
-    run = snakemake("-n", f"results/tiny/{target}", "--cores", 2, "--configfile", "tiny.yaml")
+    ]
+    files = [f"results/tiny/{target}" for target in targets]
+    run = snakemake("-n", *files, "--cores", 2, "--configfile", "tiny.yaml")
     assert run.returncode == 0, run.stderr
+    assert all(file in run.stdout for file in files)
 
 
 def assert_refused(run: subprocess.CompletedProcess, expected: str) -> None:

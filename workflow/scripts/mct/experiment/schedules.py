@@ -9,17 +9,15 @@ from mct.experiment.methods import Ranks, needed_trainings
 from mct.learning.plan import Plan
 
 PLAIN = ("constant", "linear", "cosine", "step")
-"""Words for a decay that nobody needs to see drawn."""
+"""Words for shapes that nobody needs to see drawn."""
 
 
 def shows_schedules(config: Config) -> bool:
-    """Return whether some training has phases, another first part than a constant, or scaled rates."""
+    """Return whether some training has phases, a shape that is not plain, or scaled rates."""
     variants = [each for each in config.get("variants", {}).values() if "calibration" in each]
     decays = [section["calibration"]["schedule"] for section in (config, *variants)]
-    return (
-        config["optimizer"]["rate_scaling"] != "none"
-        or config["pretraining"]["schedule"] != "constant"
-        or any(decay not in PLAIN for decay in decays)
+    return config["optimizer"]["rate_scaling"] != "none" or any(
+        schedule not in PLAIN for schedule in (config["pretraining"]["schedule"], *decays)
     )
 
 
