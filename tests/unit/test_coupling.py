@@ -70,6 +70,17 @@ def test_per_class_ranks_within_observed_classes_at_their_own_rates():
     np.testing.assert_array_equal(masks, expected)
 
 
+def test_a_class_floor_keeps_half_of_each_class_and_ranks_the_rest_together():
+    mean, rates, classes = CONFIDENCE.mean(axis=0), NOISE["class_rates"], OBSERVED[POSITIONS]
+    masks = decide(selection="class_floor")
+    np.testing.assert_array_equal(masks, select_within(mean, classes, rates, rates, own_share=0.5))
+    own = decide(selection="per_class")
+    assert list(masks.sum(axis=1)) == list(own.sum(axis=1))
+    for chosen, within in zip(masks, own, strict=True):
+        floor = np.bincount(classes[within], minlength=3) // 2
+        assert (np.bincount(classes[chosen], minlength=3) >= floor).all()
+
+
 @pytest.mark.parametrize(("certain_at", "bound"), [("rate", 0.4), ("upper", 0.5)])
 def test_eq_1_takes_p_or_the_upper_end_of_its_interval(certain_at, bound):
     masks = decide(certain_at=certain_at)

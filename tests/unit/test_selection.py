@@ -175,6 +175,19 @@ def test_global_per_rank_and_per_class_cuts_differ():
     assert np.flatnonzero(per_class).tolist() == [0, 1, 2, 4, 6]
 
 
+def test_a_group_has_its_own_share_for_sure():
+    """Group 1 has no confident sample: alone it has two, by the whole batch's ranking none."""
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1])
+    groups, rates = np.repeat([0, 1], 4), [0.5] * 2
+    chosen = {
+        share: np.flatnonzero(select_within(confidence, groups, rates, rates, own_share=share)[1])
+        for share in (1, 0.5, 0)
+    }
+    assert chosen[1].tolist() == [0, 1, 4, 5]
+    assert chosen[0.5].tolist() == [0, 1, 2, 4]
+    assert chosen[0].tolist() == [0, 1, 2, 3]
+
+
 def test_empty_batch_selects_nothing():
     assert select_within(np.zeros(0), np.zeros(0, int), [0.4], [0.4]).shape == (2, 0)
 

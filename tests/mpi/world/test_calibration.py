@@ -96,6 +96,7 @@ POSTERIOR = {
 FORMS = {
     "paper": {},
     "per_class": {"selection": "per_class"},
+    "class_floor": {"selection": "class_floor"},
     "all taught by the pair": {**CLEAN, **PAIR},
     "posterior, averages": POSTERIOR,
     "strong views": {**CLEAN, **PAIR, "images": replace(IMAGES, strong_augmentation=0.8)},

@@ -16,6 +16,9 @@ from mct.data.imagesets import ImageSet
 from mct.data.loading import Batch
 from mct.labels.selection import select_within
 
+CLASS_FLOOR = 0.5
+"""Share that a class has for sure of what selection within classes gives it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -33,11 +36,12 @@ class Selector:
     ):
         self._settings, self._noise, self._observed = settings, noise, observed
         self._blocks = pairs * settings.optimizer.accumulation
-        own = settings.selecting
+        self._is_by_class = settings.selection in ("per_class", "class_floor")
+        own_share = CLASS_FLOOR if settings.selection == "class_floor" else 1
         self._select = (
-            open_function(own)
-            if own
-            else partial(select_within, certain_batch=settings.certain_batch)
+            open_function(settings.selecting)
+            if settings.selecting
+            else partial(select_within, certain_batch=settings.certain_batch, own_share=own_share)
         )
 
     def decide(self, both: NDArray[np.float32], batch: Batch) -> Decision:
@@ -45,8 +49,9 @@ class Selector:
         rule = self._settings.selector
         ranked = both.mean(axis=0) if rule == PAIR else both[Role(rule).place]
         groups, rate = self._groups(batch), self._noise["rate"]
-        is_by_class = self._settings.selection == "per_class"
-        rates = self._noise["class_rates"] if is_by_class else [rate] * (int(groups.max()) + 1)
+        rates = (
+            self._noise["class_rates"] if self._is_by_class else [rate] * (int(groups.max()) + 1)
+        )
         # The bound of P is that of the batch: classes' own bounds are wider, and their mean bounds nothing.
         margin = self._noise[self._settings.certain_at] - rate
         bounds = [min(each + margin, 1.0) for each in rates]
@@ -56,7 +61,7 @@ class Selector:
         )
 
     def _groups(self, batch: Batch) -> NDArray[np.int64]:
-        if self._settings.selection == "per_class":
+        if self._is_by_class:
             return self._observed[batch.positions]
         if self._settings.selection == "per_rank":
             lengths = block_lengths(batch.plan.size, self._blocks)

@@ -38,10 +38,10 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     """
     temperature: Positive = 2
     """Tau, softening of both models' outputs where targets are `soft` or `posterior`."""
-    selection: Literal["global", "per_rank", "per_class"] = "global"
+    selection: Literal["global", "per_rank", "per_class", "class_floor"] = "global"
     """Samples that are ranked together: the `global` batch (the paper), each rank's own block
     or pass (`per_rank`), or those of one observed class (`per_class`). Groups share the numbers that the
-    batch selects.
+    batch selects. `class_floor` is global, but each observed class keeps half of what `per_class` gives it.
     """
     certain_at: Literal["rate", "upper"] = "rate"
     """The noise rate of Ma's number M (Eq. 1): P itself (the paper), or the `upper` end of its 95 %

@@ -59,6 +59,7 @@ def select_within(
     noise_rates: Sequence[float],
     noise_bounds: Sequence[float],
     certain_batch: int | None = None,
+    own_share: float = 1,
 ) -> NDArray[np.bool_]:
     """Return masks, bool (2, B): the most confident samples of each group for Ma and for Mp.
 
@@ -66,7 +67,9 @@ def select_within(
     (B,), are all zero to rank the whole batch (the paper), else ranks or observed classes. Groups
     have P in `noise_rates` and its upper bound in `noise_bounds`. M and N follow from the mean P of
     the batch, see `cut_batch`. They are shared out by how many clean samples each group should have:
-    if each small group had its own M and N, all of them would be rounded up, or be 0.
+    if each small group had its own M and N, all of them would be rounded up, or be 0. With an
+    `own_share` below 1 a group has that share of its own, rounded down, and the rest of M and N are the
+    most confident samples of the whole batch.
     """
     masks = np.zeros((2, len(confidence)), dtype=bool)
     if not len(confidence):
@@ -76,10 +79,12 @@ def select_within(
     clean = [sizes * (1 - np.asarray(rates, float)) for rates in (noise_bounds, noise_rates)]
     bound, rate = (round(1 - float(part.sum()) / len(confidence), 12) for part in clean)
     cut = cut_batch(len(confidence), rate, bound, certain_batch)
-    own = groups[order]
-    places = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[own]
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[groups[order]]
     for mask, weights, count in zip(masks, clean, cut, strict=True):
-        mask[order] = places < share_out(count, weights, sizes)[own]
+        parts = share_out(count, weights, sizes)
+        sure = places < np.floor(own_share * parts)[groups]
+        mask[np.lexsort((-confidence, ~sure))[: parts.sum()]] = True
     return masks
 
 
