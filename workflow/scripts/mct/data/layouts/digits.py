@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from mct.data.layouts.base import Layout, Row
+from mct.data.layouts.base import UNKNOWN, Layout, Row
 from mct.data.layouts.draws import name_share
 from mct.data.layouts.synthetic import corrupt_rows
 from mct.data.pictures import as_png
 from mct.labels.settings import NoiseSettings
-from mct.labels.synthetic import synthetic_labels
 
 DIGITS, VALIDATION, TEST = 1797, 180, 500
 FULL_SCALE = 16
@@ -47,20 +47,22 @@ class Digits(Layout):
 
     def rows(self, threads: int = 1) -> Iterator[Row]:
         """Yield test, validation and training rows; a share of the latter is clean as well."""
-        return corrupt_rows(self._rows(), self.settings, 10, self.read, threads)
+        settings = self.settings
+        if settings.synthetic_noise.kind == "none":
+            own = NoiseSettings(kind="asymmetric", rate=settings.synthetic_noise_rate)
+            settings = msgspec.structs.replace(settings, synthetic_noise=own)
+        return corrupt_rows(self._rows(), settings, 10, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
-        settings, true = self.settings, self._digits[1]
-        noise = NoiseSettings(kind="class_dependent", rate=settings.synthetic_noise_rate)
-        observed = synthetic_labels(true, noise, 10, settings.seed)
-        order = np.random.default_rng(settings.seed).permutation(len(true))
+        true = self._digits[1]
+        order = np.random.default_rng(self.settings.seed).permutation(len(true))
         clean_count, keys = self.sizes()["clean"], list(self.pictures())
         for place, digit in enumerate(order):
             test, held_out = place < TEST, place < TEST + VALIDATION
             clean = TEST + VALIDATION <= place < TEST + VALIDATION + clean_count
             sets = {"noisy": not held_out, "clean": clean, "validation": held_out and not test}
-            (key, path), label = keys[digit], -1 if held_out else int(observed[digit])
-            yield Row(key, path, label, int(true[digit]), **sets, test=test)
+            key, path = keys[digit]
+            yield Row(key, path, UNKNOWN, int(true[digit]), **sets, test=test)
 
     def read(self, path: str) -> bytes:
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)

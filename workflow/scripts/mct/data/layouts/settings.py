@@ -64,10 +64,10 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     `label`; of parquet else the only column of labels, of webdataset the .cls files first.
     """
     synthetic_noise_rate: Annotated[ProperShare, unit("fraction")] = 0.4
-    """Share of labels the digits layout makes wrong, by a seeded class-dependent confusion, where
-    `synthetic_noise` has no kind.
+    """Share of labels that the digits layout makes wrong where `synthetic_noise` has no kind. A wrong
+    label is the next digit, for a 9 it is 0.
     """
-    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.05
+    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.07
     """Share of the digits' training pictures whose true label may be used."""
     seed: Natural = 0
     """Seed of synthetic noise and of sets that are drawn."""
