@@ -68,7 +68,7 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     label is the next digit, for a 9 it is 0.
     """
     synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.07
-    """Share of the digits' training pictures whose true label may be used, as many of each class."""
+    """Share of the digits' training pictures whose true label may be used."""
     seed: Natural = 0
     """Seed of synthetic noise and of sets that are drawn."""
     synthetic_noise: NoiseSettings = NoiseSettings()
