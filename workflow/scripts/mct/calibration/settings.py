@@ -40,7 +40,7 @@ class PairSettings(DecaySettings, frozen=True, kw_only=True):
     """Tau, softening of both models' outputs where targets are `soft` or `posterior`."""
     selection: Literal["global", "per_rank", "per_class", "class_floor"] = "global"
     """Samples that are ranked together: the `global` batch (the paper), each rank's own block
-    or pass (`per_rank`), or those of one observed class (`per_class`). Groups share the numbers that the
+    or pass (`per_rank`), or one observed class (`per_class`). Groups share the numbers that the
     batch selects. `class_floor` is global, but each observed class keeps half of what `per_class` gives it.
     """
     certain_at: Literal["rate", "upper"] = "rate"
