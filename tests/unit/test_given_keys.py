@@ -165,7 +165,7 @@ def test_the_quick_start_is_what_it_was():
             "0.4",
         )
         assert one.catalogue_settings() == (
-            '{"layout": "digits", "seed": 0, "synthetic_clean_fraction": 0.07, '
+            '{"layout": "digits", "seed": 0, "synthetic_clean_fraction": 0.036, '
             '"synthetic_noise": {"kind": "none", "matrix": null, "rate": null}, '
             '"synthetic_noise_rate": 0.4}'
         )

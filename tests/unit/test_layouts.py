@@ -197,6 +197,13 @@ def test_every_digit_is_in_one_split_and_a_tenth_of_training_is_clean():
     assert layout.sizes() == {"noisy": noisy, "clean": clean, "validation": 180, "test": 500}
 
 
+def test_clean_digits_are_as_many_of_each_class():
+    layout = digits(synthetic_clean_fraction=0.07)
+    rows = [row for row in layout.rows() if row.clean]
+    assert len(rows) == layout.sizes()["clean"] == 78
+    assert sorted(np.bincount([row.true for row in rows])) == [7, 7, *[8] * 8]
+
+
 def test_a_wrong_digit_is_taken_for_the_next():
     wrong = [row for row in digits().rows() if row.noisy and row.observed != row.true]
     assert {(row.observed - row.true) % 10 for row in wrong} == {1}

@@ -9,6 +9,7 @@ from trees import TREES, write_tree_of
 
 QUICK = [
     "experiment=quick",
+    "seeds=[0]",
     "ranks=[2]",
     "methods=[mct]",
     "images={size: 16, resize: 20, encoding: encoded}",

@@ -21,7 +21,7 @@ class DecaySettings(OrderSettings, frozen=True, kw_only=True):
 
     epochs: Annotated[Count, unit("epochs"), quick_start(8)] = 10
     """Passes of both models over the noisy set."""
-    learning_rate: Annotated[Positive, quick_start(0.05)] = 0.1
+    learning_rate: Annotated[Positive, quick_start(0.0125)] = 0.1
     """Rate at the start of the decay."""
     schedule: Schedule = "linear"
     """How the rate goes over the stage, also over the second part of baselines and over fine-tuning: the

@@ -54,15 +54,24 @@ class Digits(Layout):
         return corrupt_rows(self._rows(), settings, 10, self.read, threads)
 
     def _rows(self) -> Iterator[Row]:
-        true = self._digits[1]
+        true, keys = self._digits[1], list(self.pictures())
         order = np.random.default_rng(self.settings.seed).permutation(len(true))
-        clean_count, keys = self.sizes()["clean"], list(self.pictures())
+        clean = set(self._clean(order[TEST + VALIDATION :]))
         for place, digit in enumerate(order):
             test, held_out = place < TEST, place < TEST + VALIDATION
-            clean = TEST + VALIDATION <= place < TEST + VALIDATION + clean_count
-            sets = {"noisy": not held_out, "clean": clean, "validation": held_out and not test}
+            sets = {"noisy": not held_out, "validation": held_out and not test}
             key, path = keys[digit]
-            yield Row(key, path, UNKNOWN, int(true[digit]), **sets, test=test)
+            yield Row(key, path, UNKNOWN, int(true[digit]), **sets, clean=digit in clean, test=test)
+
+    def _clean(self, training: np.ndarray) -> list[int]:
+        """Return the training digits that are clean: the first of each class, in turn."""
+        true = self._digits[1][training]
+        of_class = [np.flatnonzero(true == digit) for digit in range(10)]
+        turn = np.empty(len(training), int)
+        for places in of_class:
+            turn[places] = np.arange(len(places))
+        first = np.lexsort((true, turn))[: self.sizes()["clean"]]
+        return training[first].tolist()
 
     def read(self, path: str) -> bytes:
         pixels = self._digits[0][int(Path(path).stem)] * (255 / FULL_SCALE)

@@ -67,8 +67,8 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     """Share of labels that the digits layout makes wrong where `synthetic_noise` has no kind. A wrong
     label is the next digit, for a 9 it is 0.
     """
-    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.07
-    """Share of the digits' training pictures whose true label may be used."""
+    synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.036
+    """Share of the digits' training pictures whose true label is known, as many of each class."""
     seed: Natural = 0
     """Seed of synthetic noise and of sets that are drawn."""
     synthetic_noise: NoiseSettings = NoiseSettings()
