@@ -197,11 +197,12 @@ def test_every_digit_is_in_one_split_and_a_tenth_of_training_is_clean():
     assert layout.sizes() == {"noisy": noisy, "clean": clean, "validation": 180, "test": 500}
 
 
-def test_clean_digits_are_as_many_of_each_class():
-    layout = digits(synthetic_clean_fraction=0.07)
+@pytest.mark.parametrize(("fraction", "counts"), [(0.036, [4] * 10), (0.07, [7] * 2 + [8] * 8)])
+def test_clean_digits_are_as_many_of_each_class(fraction: float, counts: list[int]):
+    layout = digits(synthetic_clean_fraction=fraction)
     rows = [row for row in layout.rows() if row.clean]
-    assert len(rows) == layout.sizes()["clean"] == 78
-    assert sorted(np.bincount([row.true for row in rows])) == [7, 7, *[8] * 8]
+    assert len(rows) == layout.sizes()["clean"] == sum(counts)
+    assert sorted(np.bincount([row.true for row in rows])) == counts
 
 
 def test_a_wrong_digit_is_taken_for_the_next():

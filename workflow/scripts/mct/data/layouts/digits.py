@@ -35,7 +35,7 @@ class Digits(Layout):
 
     def clean_source(self) -> str:
         share = name_share(self.settings.synthetic_clean_fraction, "the training pictures")
-        return f"{share}, with their true labels"
+        return f"{share}, equally many of each class, with their true labels"
 
     def sizes(self) -> dict[str, int]:
         noisy = DIGITS - TEST - VALIDATION
@@ -66,10 +66,7 @@ class Digits(Layout):
     def _clean(self, training: np.ndarray) -> list[int]:
         """Return the training digits that are clean: the first of each class, in turn."""
         true = self._digits[1][training]
-        of_class = [np.flatnonzero(true == digit) for digit in range(10)]
-        turn = np.empty(len(training), int)
-        for places in of_class:
-            turn[places] = np.arange(len(places))
+        turn = [np.count_nonzero(true[:place] == digit) for place, digit in enumerate(true)]
         first = np.lexsort((true, turn))[: self.sizes()["clean"]]
         return training[first].tolist()
 
