@@ -69,7 +69,7 @@ class DatasetSettings(Settings, frozen=True, kw_only=True):
     """
     synthetic_clean_fraction: Annotated[float, Meta(gt=0, le=1), unit("fraction")] = 0.036
     """Share of the digits' training pictures whose true label is known. Classes have equally many, or
-    differ by one.
+    one more or less, as far as their pictures go.
     """
     seed: Natural = 0
     """Seed of synthetic noise and of sets that are drawn."""
